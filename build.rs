@@ -1,0 +1,62 @@
+//! Generates the C header from `src/ffi` and gives the shared library its SONAME.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=src");
+
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    generate_header(&out_dir);
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        set_soname(&out_dir);
+    }
+}
+
+/// The header goes to OUT_DIR, since a build must not write into the source tree. `make header`
+/// copies it to `include/radam.h`, and a test holds the two equal.
+fn generate_header(out_dir: &Path) {
+    let crate_dir = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let mut generated = Vec::new();
+    cbindgen::generate(crate_dir).expect("cbindgen reads src/ffi").write(&mut generated);
+    let generated = String::from_utf8(generated).expect("the source is UTF-8");
+    let header = out_dir.join("radam.h");
+    fs::write(&header, in_c_terms(&generated)).expect("OUT_DIR can be written");
+    println!("cargo:rustc-env=RADAM_GENERATED_HEADER={}", header.display());
+}
+
+/// What reads well in Rust's documentation, for a reader of C.
+fn in_c_terms(generated: &str) -> String {
+    let mut header = String::new();
+    for line in generated.lines() {
+        if line.is_empty() && header.ends_with("\n\n") {
+            continue; // cbindgen leaves an empty line for each constant that it ignores
+        }
+        let line = match line {
+            "// # Safety" => "// Undefined behaviour unless:".to_owned(),
+            _ if line.starts_with("typedef ") => line.to_owned(),
+            _ => line.replace("struct radam_", "radam_"), // the typedefs come first
+        };
+        header += &line;
+        header.push('\n');
+    }
+    header
+}
+
+/// Programs linked with the library ask for it by this name, so `libradam.so.0` is put beside the
+/// `libradam.so` that cargo writes: what links in the target folder then also runs there.
+fn set_soname(out_dir: &Path) {
+    let soname = format!("libradam.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
+
+    // OUT_DIR is <target>/<profile>/build/radam-<hash>/out.
+    #[cfg(unix)]
+    if let Some(profile_dir) = out_dir.ancestors().nth(3) {
+        let _ = std::os::unix::fs::symlink("libradam.so", profile_dir.join(soname));
+    }
+    #[cfg(not(unix))]
+    let _ = out_dir;
+}

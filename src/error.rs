@@ -1,0 +1,79 @@
+//! What a failed call tells its caller: a status and a sentence.
+
+use std::fmt::{self, Write};
+
+/// The kinds of failure, one for each `RADAM_ERROR_…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    NullPointer,
+    InvalidHandle,
+    InvalidArgument,
+    Busy,
+    InvalidState,
+    OutOfMemory,
+    Panic,
+}
+
+#[derive(Debug)]
+pub(crate) struct Error {
+    pub status: Status,
+    pub sentence: String,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Formats the sentence. It ends early where memory does, rather than fail in its turn.
+    #[cold]
+    pub fn new(status: Status, sentence: fmt::Arguments) -> Self {
+        let mut writer = FallibleWriter(String::new());
+        let _ = writer.write_fmt(sentence);
+        Self { status, sentence: writer.0 }
+    }
+}
+
+/// The text in memory of exactly its size, or `None` where there is none.
+pub(crate) fn try_format(text: fmt::Arguments) -> Option<String> {
+    let mut writer = FallibleWriter(String::new());
+    writer.write_fmt(text).ok()?;
+    Some(writer.0)
+}
+
+/// A string that grows by what it needs, and fails instead of aborting.
+struct FallibleWriter(String);
+
+impl Write for FallibleWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.try_reserve_exact(text.len()).map_err(|_| fmt::Error)?;
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// `error!(InvalidArgument, "lr is {lr}; …")`: an [`Error`] of that [`Status`].
+macro_rules! error {
+    ($status:ident, $($sentence:tt)+) => {
+        $crate::error::Error::new(
+            $crate::error::Status::$status,
+            format_args!($($sentence)+),
+        )
+    };
+}
+pub(crate) use error;
+
+/// Returns with an [`error!`] unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($error:tt)+) => {
+        if !$condition {
+            return Err($crate::error::error!($($error)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// Makes room for `additional` more items, which then can be pushed without allocating.
+pub(crate) fn reserve<T>(items: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
+    items.try_reserve(additional).map_err(|_| {
+        error!(OutOfMemory, "there is no memory for {additional} more {what}; nothing was changed")
+    })
+}

@@ -1,0 +1,83 @@
+//! C's arguments as Rust's types, or the sentence that says what is wrong with them.
+
+use super::{
+    RADAM_AUTO, RADAM_DTYPE_BF16, RADAM_DTYPE_F16, RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_OFF,
+    RADAM_ON, radam_dtype, radam_toggle,
+};
+use crate::dtype::Dtype;
+use crate::error::{Result, ensure, error};
+use crate::optimizer::{Place, Toggle};
+use std::ffi::{CStr, c_char};
+
+pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
+    match value {
+        RADAM_AUTO => Ok(Toggle::Auto),
+        RADAM_ON => Ok(Toggle::On),
+        RADAM_OFF => Ok(Toggle::Off),
+        _ => Err(error!(
+            InvalidArgument,
+            "{name} is {value}; it must be RADAM_AUTO (0), RADAM_ON (1) or RADAM_OFF (2)"
+        )),
+    }
+}
+
+pub(super) fn toggle_value(toggle: Toggle) -> radam_toggle {
+    match toggle {
+        Toggle::Auto => RADAM_AUTO,
+        Toggle::On => RADAM_ON,
+        Toggle::Off => RADAM_OFF,
+    }
+}
+
+/// A dtype, or `None` for 0, which stands for the default of the field.
+pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Option<Dtype>> {
+    match value {
+        0 => Ok(None),
+        RADAM_DTYPE_F32 => Ok(Some(Dtype::F32)),
+        RADAM_DTYPE_F64 => Ok(Some(Dtype::F64)),
+        RADAM_DTYPE_F16 => Ok(Some(Dtype::F16)),
+        RADAM_DTYPE_BF16 => Ok(Some(Dtype::Bf16)),
+        _ => Err(error!(
+            InvalidArgument,
+            "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F64 (2), \
+             RADAM_DTYPE_F16 (3), RADAM_DTYPE_BF16 (4) or 0 for the default"
+        )),
+    }
+}
+
+pub(super) fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
+    match dtype {
+        None => 0,
+        Some(Dtype::F32) => RADAM_DTYPE_F32,
+        Some(Dtype::F64) => RADAM_DTYPE_F64,
+        Some(Dtype::F16) => RADAM_DTYPE_F16,
+        Some(Dtype::Bf16) => RADAM_DTYPE_BF16,
+    }
+}
+
+/// Refuses NULL for what the call writes or reads.
+pub(super) fn not_null<T>(name: &str, pointer: *const T, what: &str) -> Result<()> {
+    ensure!(!pointer.is_null(), NullPointer, "{name} is NULL; it must point to {what}");
+    Ok(())
+}
+
+/// The text of a name, or `None` for NULL.
+///
+/// # Safety
+/// `name` is NULL or points to a string that ends in NUL and stays as it is for the lifetime that
+/// is chosen.
+pub(super) unsafe fn name<'a>(place: Place, name: *const c_char) -> Result<Option<&'a str>> {
+    if name.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) };
+    match name.to_str() {
+        Ok(name) => Ok(Some(name)),
+        Err(error) => Err(error!(
+            InvalidArgument,
+            "{place}name is not UTF-8 from byte {} on; it must be UTF-8 that ends in NUL",
+            error.valid_up_to()
+        )),
+    }
+}

@@ -1,0 +1,136 @@
+//! The sentence of the last failure: of each optimizer, and of each thread without one.
+
+use std::cell::{RefCell, UnsafeCell};
+use std::hint;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// An optimizer's last failure.
+///
+/// It stands beside the optimizer and not in it, since failures are also kept while another thread
+/// is inside.
+pub(super) struct LastError {
+    locked: AtomicBool,
+    sentence: UnsafeCell<String>,
+}
+
+// SAFETY: the sentence is touched only by the thread that locked it.
+unsafe impl Sync for LastError {}
+
+impl LastError {
+    pub const fn new() -> Self {
+        Self { locked: AtomicBool::new(false), sentence: UnsafeCell::new(String::new()) }
+    }
+
+    pub fn keep(&self, sentence: String) {
+        self.with(|kept| *kept = sentence);
+    }
+
+    pub fn clear(&self) {
+        self.keep(String::new());
+    }
+
+    /// Copies the sentence, as `radam_last_error` describes.
+    pub fn copy(&self, buffer: &mut [u8]) -> u64 {
+        self.with(|kept| copy(kept.as_bytes(), buffer)).unwrap_or_else(|| copy(b"", buffer))
+    }
+
+    /// Others hold the lock for as long as it takes to copy a sentence. One that does not come free
+    /// was held by a thread that a fork left behind, and is done without.
+    fn with<R>(&self, body: impl FnOnce(&mut String) -> R) -> Option<R> {
+        for attempt in 0..10_000 {
+            if !self.locked.swap(true, Ordering::Acquire) {
+                // SAFETY: this thread has locked it.
+                let result = body(unsafe { &mut *self.sentence.get() });
+                self.locked.store(false, Ordering::Release);
+                return Some(result);
+            }
+            if attempt < 100 { hint::spin_loop() } else { thread::yield_now() }
+        }
+        None
+    }
+}
+
+/// As many bytes of a sentence as are kept for a thread: an array, since a growing string would
+/// have to be freed when the thread ends, when this library may be unloaded.
+const THREAD_BYTES: usize = 1000;
+
+struct ThreadError {
+    len: usize,
+    bytes: [u8; THREAD_BYTES],
+}
+
+thread_local! {
+    static OF_THREAD: RefCell<ThreadError> =
+        const { RefCell::new(ThreadError { len: 0, bytes: [0; THREAD_BYTES] }) };
+}
+
+/// Keeps the failure of a call without an optimizer.
+pub(super) fn keep_for_thread(sentence: &str) {
+    OF_THREAD.with_borrow_mut(|kept| {
+        kept.len = cut(sentence.as_bytes(), THREAD_BYTES);
+        kept.bytes[..kept.len].copy_from_slice(&sentence.as_bytes()[..kept.len]);
+    });
+}
+
+/// Copies this thread's sentence, as `radam_last_error` describes.
+pub(super) fn copy_of_thread(buffer: &mut [u8]) -> u64 {
+    OF_THREAD.with_borrow(|kept| copy(&kept.bytes[..kept.len], buffer))
+}
+
+/// Copies a sentence and a NUL, cut to the buffer, and returns what the whole would take.
+fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
+    if let Some(room) = buffer.len().checked_sub(1) {
+        let len = cut(sentence, room);
+        buffer[..len].copy_from_slice(&sentence[..len]);
+        buffer[len] = 0;
+    }
+    sentence.len() as u64 + 1
+}
+
+/// The most bytes up to `room` that leave no character of the UTF-8 halved.
+fn cut(sentence: &[u8], room: usize) -> usize {
+    if sentence.len() <= room {
+        return sentence.len();
+    }
+    let is_continuation = |byte: u8| byte & 0xc0 == 0x80;
+    (0..=room).rev().find(|len| !is_continuation(sentence[*len])).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_cut_between_characters() {
+        let mut buffer = [b'#'; 8];
+        assert_eq!(copy("αβγ".as_bytes(), &mut buffer[..6]), 7);
+        assert_eq!(&buffer, "αβ\0###".as_bytes());
+        assert_eq!(copy("αβγ".as_bytes(), &mut buffer[..7]), 7);
+        assert_eq!(&buffer, "αβγ\0#".as_bytes());
+        assert_eq!(copy(b"abc", &mut []), 4);
+    }
+
+    #[test]
+    fn a_thread_keeps_a_sentence_that_is_too_long_in_part() {
+        keep_for_thread(&"é".repeat(THREAD_BYTES));
+        let mut buffer = [1; 2 * THREAD_BYTES];
+        assert_eq!(copy_of_thread(&mut buffer), THREAD_BYTES as u64 + 1);
+        assert_eq!(&buffer[..2], "é".as_bytes());
+        keep_for_thread("");
+        assert_eq!(copy_of_thread(&mut buffer), 1);
+        assert_eq!(buffer[0], 0);
+    }
+
+    #[test]
+    fn a_lock_that_never_comes_free_is_done_without() {
+        let error = LastError::new();
+        error.keep("kept".to_owned());
+        error.locked.store(true, Ordering::Relaxed);
+        error.keep("lost".to_owned());
+        let mut buffer = [1; 8];
+        assert_eq!(error.copy(&mut buffer), 1);
+        error.locked.store(false, Ordering::Relaxed);
+        assert_eq!(error.copy(&mut buffer), 5);
+    }
+}

@@ -1,0 +1,140 @@
+//! Adding groups and parameters, and moving a parameter's pointers.
+
+use super::arguments::not_null;
+use super::call::{exclusive, shared};
+use super::structs::{group, params, spec};
+use super::{radam_dtype, radam_group_options, radam_optimizer, radam_param, radam_status};
+use std::ffi::{c_char, c_void};
+
+/// Adds a group of parameters that share options: all of it or, on an error, nothing.
+///
+/// params is an array of count parameters; it may be NULL where count is 0, and more can follow by
+/// radam_add_param. group, which may be NULL, gets the id of the group. Groups and parameters are
+/// numbered 0, 1, 2, ... in the order of adding, across all groups. Groups can be added at any time,
+/// also between steps; the step count of a new parameter is 0.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options, params or a data that
+/// must not be NULL; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
+/// or toggle, a struct_size that no version had, a length that cannot be, misaligned memory, a
+/// parameter that overlaps another or a gradient, or a name that is used twice;
+/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// options and params are NULL or as their struct_size and count say; data and grad stay valid while
+/// the optimizer has them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_add_param_group(
+    opt: *mut radam_optimizer,
+    options: *const radam_group_options,
+    params: *const radam_param,
+    count: u64,
+    group: *mut u32,
+) -> radam_status {
+    exclusive(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let (options, specs) = unsafe { (self::group(options)?, self::params(params, count)?) };
+        let id = optimizer.add_group(options, &specs)?;
+        if !group.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { group.write_unaligned(id) };
+        }
+        Ok(())
+    })
+}
+
+/// Adds one parameter to a group; the same as radam_add_param_group without structs, for FFI.
+///
+/// dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
+/// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
+/// parameter has, or NULL for "param.<id>". param, which may be NULL, gets the id of the parameter.
+///
+/// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
+///
+/// # Safety
+/// data and grad stay valid while the optimizer has them; name is NULL or ends in NUL; param is NULL
+/// or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_add_param(
+    opt: *mut radam_optimizer,
+    group: u32,
+    dtype: radam_dtype,
+    grad_dtype: radam_dtype,
+    data: *mut c_void,
+    grad: *mut c_void,
+    len: u64,
+    name: *const c_char,
+    param: *mut u32,
+) -> radam_status {
+    let struct_size = size_of::<radam_param>() as u32;
+    let tensor = radam_param { struct_size, dtype, grad_dtype, len, data, grad, name };
+    exclusive(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let spec = unsafe { spec(&tensor, None) }?;
+        let id = optimizer.add_param(group, &spec)?;
+        if !param.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { param.write_unaligned(id) };
+        }
+        Ok(())
+    })
+}
+
+/// Tells where the elements of a parameter are from now on, for a caller that has moved them.
+///
+/// data has the length and dtype of before; the optimizer's state goes on with it. It must not be
+/// NULL unless the length is 0.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown param, misaligned memory or an overlap; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// data stays valid while the optimizer has it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_data(
+    opt: *mut radam_optimizer,
+    param: u32,
+    data: *mut c_void,
+) -> radam_status {
+    exclusive(opt, |optimizer| optimizer.set_data(param, data.cast()))
+}
+
+/// Tells where the gradient of a parameter is from now on.
+///
+/// grad has the parameter's length and grad_dtype. NULL: the parameter has no gradient, so that
+/// radam_step skips it and its step count stands still.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned
+/// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// grad stays valid while the optimizer has it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_grad(
+    opt: *mut radam_optimizer,
+    param: u32,
+    grad: *mut c_void,
+) -> radam_status {
+    exclusive(opt, |optimizer| optimizer.set_grad(param, grad.cast()))
+}
+
+/// Gets how many steps a parameter has made: those in which it had a gradient.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown param; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// steps is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_step_count(
+    opt: *const radam_optimizer,
+    param: u32,
+    steps: *mut u64,
+) -> radam_status {
+    shared(opt, |optimizer| {
+        let count = optimizer.param(param)?.steps();
+        not_null("steps", steps, "where the step count is to be written")?;
+        // SAFETY: the caller's promise.
+        unsafe { steps.write_unaligned(count) };
+        Ok(())
+    })
+}

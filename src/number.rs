@@ -1,0 +1,217 @@
+//! The numbers a tensor can hold, and how they become the numbers that are computed with.
+//!
+//! The 16-bit conversions are branchless integer arithmetic, so that the compiler vectorizes them
+//! for every instruction set and all of them give the same bits.
+
+use crate::dtype::Dtype;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A type that the update rule computes in: f32 or f64.
+pub(crate) trait Real:
+    Element<Real = Self>
+    + PartialEq
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The IEEE square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// `value` rounded to nearest even.
+    fn from_f64(value: f64) -> Self;
+    /// Exact.
+    fn to_f64(self) -> f64;
+}
+
+/// A type that a tensor stores.
+pub(crate) trait Element: Copy + Send + Sync + 'static {
+    /// What parameters of this type are computed in.
+    type Real: Real;
+    /// The type as a value.
+    const DTYPE: Dtype;
+    /// The stored value, exactly.
+    fn load(self) -> Self::Real;
+    /// `value` rounded to nearest even.
+    fn store(value: Self::Real) -> Self;
+}
+
+/// `value` as another computing type: exact or rounded to nearest even.
+///
+/// Between equal types this is the identity, and the compiler sees it.
+#[inline(always)]
+pub(crate) fn convert<From: Real, To: Real>(value: From) -> To {
+    To::from_f64(value.to_f64())
+}
+
+macro_rules! real {
+    ($real:ty, $dtype:expr) => {
+        impl Real for $real {
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                value as $real
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+
+        impl Element for $real {
+            type Real = $real;
+            const DTYPE: Dtype = $dtype;
+            #[inline(always)]
+            fn load(self) -> $real {
+                self
+            }
+            #[inline(always)]
+            fn store(value: $real) -> Self {
+                value
+            }
+        }
+    };
+}
+real!(f32, Dtype::F32);
+real!(f64, Dtype::F64);
+
+/// bfloat16: the upper half of an f32.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Bf16(pub(crate) u16);
+
+impl Element for Bf16 {
+    type Real = f32;
+    const DTYPE: Dtype = Dtype::Bf16;
+
+    #[inline(always)]
+    fn load(self) -> f32 {
+        f32::from_bits((self.0 as u32) << 16)
+    }
+
+    #[inline(always)]
+    fn store(value: f32) -> Self {
+        let bits = value.to_bits();
+        let to_nearest_even = 0x7fff + ((bits >> 16) & 1);
+        let rounded = bits.wrapping_add(to_nearest_even) >> 16;
+        let quiet_nan = (bits >> 16) | 0x0040;
+        let is_nan = (bits & 0x7fff_ffff) > 0x7f80_0000;
+        Bf16(if is_nan { quiet_nan } else { rounded } as u16)
+    }
+}
+
+/// IEEE half precision.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct F16(pub(crate) u16);
+
+/// What aligns an f16 exponent, moved to its place in an f32, with the f32's bias.
+const F16_REBIAS: u32 = (127 - 15) << 23;
+/// 2^-14, the smallest normal f16, as f32 bits.
+const F16_MIN_NORMAL: u32 = (127 - 14) << 23;
+
+impl Element for F16 {
+    type Real = f32;
+    const DTYPE: Dtype = Dtype::F16;
+
+    #[inline(always)]
+    fn load(self) -> f32 {
+        let half = self.0 as u32;
+        let sign = (half & 0x8000) << 16;
+        let magnitude = (half & 0x7fff) << 13;
+        let normal = magnitude + F16_REBIAS;
+        let quiet = if magnitude > 0x0f80_0000 { 0x0040_0000 } else { 0 };
+        let inf_or_nan = (magnitude + 2 * F16_REBIAS) | quiet;
+        // A denormal has no implicit leading one: give it one, then subtract it, exactly.
+        let denormal = f32::from_bits(magnitude + F16_MIN_NORMAL) - f32::from_bits(F16_MIN_NORMAL);
+        let converted = if magnitude >= 0x0f80_0000 {
+            inf_or_nan
+        } else if magnitude < 0x0080_0000 {
+            denormal.to_bits()
+        } else {
+            normal
+        };
+        f32::from_bits(sign | converted)
+    }
+
+    #[inline(always)]
+    fn store(value: f32) -> Self {
+        let bits = value.to_bits();
+        let sign = (bits >> 16) & 0x8000;
+        let magnitude = bits & 0x7fff_ffff;
+        let to_nearest_even = 0x0fff + ((magnitude >> 13) & 1);
+        // Wraps for magnitudes below the normal range, where the result is not used.
+        let normal = magnitude.wrapping_sub(F16_REBIAS).wrapping_add(to_nearest_even) >> 13;
+        // Adding 0.5 puts the last bit of an f16 denormal at the last bit of the f32 sum, so the
+        // addition itself rounds to nearest even.
+        let denormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
+        let converted = if magnitude > 0x7f80_0000 {
+            0x7e00 | ((magnitude >> 13) & 0x03ff)
+        } else if magnitude >= 0x477f_f000 {
+            0x7c00 // 65520, halfway beyond the largest f16, and above
+        } else if magnitude < F16_MIN_NORMAL {
+            denormal
+        } else {
+            normal
+        };
+        F16((sign | converted) as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Floats around every rounding boundary of a 16-bit type, and a walk over all exponents.
+    fn f32_samples() -> impl Iterator<Item = f32> {
+        let walk = (0..u32::MAX).step_by(4099);
+        let near_ties = (0..=0xffff_u32).flat_map(|high| {
+            let tie_f16 = (high << 16) | 0x1000;
+            let tie_bf16 = (high << 16) | 0x8000;
+            [tie_f16, tie_bf16, tie_f16 | 0x2000, high << 16]
+                .into_iter()
+                .flat_map(|tie| [tie.wrapping_sub(1), tie, tie + 1])
+        });
+        walk.chain(near_ties).map(f32::from_bits)
+    }
+
+    fn same(ours: u16, theirs: u16, nan: bool) -> bool {
+        ours == theirs || nan
+    }
+
+    #[test]
+    fn every_16_bit_value_loads_as_in_an_independent_implementation() {
+        for bits in 0..=u16::MAX {
+            let (ours, theirs) = (F16(bits).load(), half::f16::from_bits(bits).to_f32());
+            assert!(ours.to_bits() == theirs.to_bits() || theirs.is_nan() && ours.is_nan());
+            let (ours, theirs) = (Bf16(bits).load(), half::bf16::from_bits(bits).to_f32());
+            assert!(ours.to_bits() == theirs.to_bits() || theirs.is_nan() && ours.is_nan());
+        }
+    }
+
+    #[test]
+    fn every_16_bit_value_comes_back_from_f32() {
+        for bits in 0..=u16::MAX {
+            let nan = F16(bits).load().is_nan();
+            assert!(same(F16::store(F16(bits).load()).0, bits, nan), "f16 {bits:#x}");
+            let nan = Bf16(bits).load().is_nan();
+            assert!(same(Bf16::store(Bf16(bits).load()).0, bits, nan), "bf16 {bits:#x}");
+        }
+    }
+
+    #[test]
+    fn f32_rounds_to_nearest_even_as_in_an_independent_implementation() {
+        for value in f32_samples() {
+            let (f16, bf16) = (F16::store(value), Bf16::store(value));
+            assert_eq!(f16.load().is_nan(), value.is_nan(), "f16 of {value:e}");
+            assert_eq!(bf16.load().is_nan(), value.is_nan(), "bf16 of {value:e}");
+            let theirs = half::f16::from_f32(value).to_bits();
+            assert!(same(f16.0, theirs, value.is_nan()), "f16 of {value:e}");
+            let theirs = half::bf16::from_f32(value).to_bits();
+            assert!(same(bf16.0, theirs, value.is_nan()), "bf16 of {value:e}");
+        }
+    }
+}

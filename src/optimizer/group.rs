@@ -1,0 +1,126 @@
+//! The options of a parameter group, checked, and what they come to for one parameter.
+
+use crate::dtype::Dtype;
+use crate::error::{Error, Result, ensure, error};
+use crate::update::Hyperparameters;
+
+/// A choice that the caller may leave to the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Toggle {
+    Auto,
+    On,
+    Off,
+}
+
+impl Toggle {
+    /// The choice, or what AUTO means for this option.
+    pub fn or(self, auto: bool) -> bool {
+        match self {
+            Toggle::Auto => auto,
+            Toggle::On => true,
+            Toggle::Off => false,
+        }
+    }
+}
+
+/// The options of a parameter group as the caller set them.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub weight_decay: f64,
+    pub eps: f64,
+    /// NaN becomes `lr` when the options are checked.
+    pub max_lr: f64,
+    pub decouple_wd: Toggle,
+    pub decouple_lr: Toggle,
+    pub kahan_sum: Toggle,
+    pub for_each: Toggle,
+    pub gradient_release: Toggle,
+    pub maximize: Toggle,
+    pub rectify: Toggle,
+    /// `None`: each parameter's own.
+    pub state_dtype: Option<Dtype>,
+}
+
+impl Group {
+    /// The options if all are in range, with `max_lr` settled.
+    pub fn checked(mut self) -> Result<Self> {
+        check_not_negative("lr", self.lr)?;
+        check_beta("beta1", self.beta1)?;
+        check_beta("beta2", self.beta2)?;
+        check_not_negative("weight_decay", self.weight_decay)?;
+        check_not_negative("eps", self.eps)?;
+        if self.max_lr.is_nan() {
+            self.max_lr = self.lr;
+        }
+        check_not_negative("max_lr", self.max_lr)?;
+        ensure!(
+            self.max_lr > 0.0 || !self.decouple_lr.or(false),
+            InvalidArgument,
+            "decouple_lr is on and max_lr is 0, but fully decoupled weight decay divides by \
+             max_lr; it must be above 0, the highest lr of the schedule (NaN: the present lr, \
+             here {:?})",
+            self.lr
+        );
+        Ok(self)
+    }
+
+    /// What the update rule needs to know.
+    pub fn hyperparameters(&self) -> Hyperparameters {
+        Hyperparameters {
+            lr: self.lr,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            weight_decay: self.weight_decay,
+            eps: self.eps,
+            max_lr: self.max_lr,
+            decouple_wd: self.decouple_wd.or(false),
+            decouple_lr: self.decouple_lr.or(false),
+            maximize: self.maximize.or(false),
+            rectify: self.rectify.or(true),
+        }
+    }
+
+    /// Whether parameters of this dtype carry a Kahan compensation.
+    pub fn kahan_sum_for(&self, dtype: Dtype) -> bool {
+        self.kahan_sum.or(dtype.is_16_bit())
+    }
+
+    /// The dtype of the state of a parameter of this dtype.
+    pub fn state_dtype_for(&self, dtype: Dtype) -> Result<Dtype> {
+        match self.state_dtype {
+            None => Ok(dtype),
+            Some(state) if state == dtype || state == Dtype::F32 => Ok(state),
+            Some(state) => Err(refuse_state_dtype(state, dtype)),
+        }
+    }
+}
+
+fn refuse_state_dtype(state: Dtype, dtype: Dtype) -> Error {
+    error!(
+        InvalidArgument,
+        "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
+         be {dtype} or f32; it must be one of these, or 0 for each parameter's own dtype"
+    )
+}
+
+fn check_not_negative(name: &str, value: f64) -> Result<()> {
+    ensure!(
+        value >= 0.0 && value.is_finite(),
+        InvalidArgument,
+        "{name} is {value:?}; it must be finite and at least 0{}",
+        if name == "lr" && value.is_nan() { " (lr has no default)" } else { "" }
+    );
+    Ok(())
+}
+
+fn check_beta(name: &str, value: f64) -> Result<()> {
+    ensure!(
+        (0.0..1.0).contains(&value),
+        InvalidArgument,
+        "{name} is {value:?}; it must be at least 0 and below 1"
+    );
+    Ok(())
+}
