@@ -1,0 +1,98 @@
+//! The formulas of the design in plain f64, as slow and as literal as can be.
+
+use crate::cases::{CHECKPOINTS, Decay, Dtype, LEN, STEPS, Set, Trajectory};
+
+/// Steps with the set's own learning rate, maximizing and accumulating as it says.
+struct Oracle<'a> {
+    set: &'a Set,
+    decay: Decay,
+    /// What is stored from step to step is rounded to this dtype, once.
+    dtype: Dtype,
+    kahan_sum: bool,
+    step: u64,
+    params: Vec<f64>,
+    exp_avg: Vec<f64>,
+    exp_avg_sq: Vec<f64>,
+    kahan_comp: Vec<f64>,
+}
+
+impl Oracle<'_> {
+    fn step(&mut self, grads: &[f64]) {
+        self.step += 1;
+        let Set { beta1, beta2, eps, max_lr, rectify, maximize, .. } = *self.set;
+        let lr = self.set.lr_at(self.step);
+        let weight_decay = self.set.weight_decay(self.decay);
+        let updates = self.set.updates_at(self.step);
+        let beta1_hat = debiased(beta1, self.step);
+        let beta2_hat = debiased(beta2, self.step);
+        for (i, &grad) in grads.iter().enumerate() {
+            let mut g = if maximize { -grad } else { grad };
+            if updates && self.decay == Decay::L2 {
+                g += weight_decay * self.params[i];
+            }
+            let m = beta1_hat * self.exp_avg[i] + (1.0 - beta1_hat) * g;
+            let v = beta2_hat * self.exp_avg_sq[i] + (1.0 - beta2_hat) * g * g;
+            if updates {
+                let decayed = match self.decay {
+                    Decay::None | Decay::L2 => 0.0,
+                    Decay::Decoupled => lr * weight_decay,
+                    Decay::FullyDecoupled => lr / max_lr * weight_decay,
+                };
+                let change = match rectification(beta2, self.step) {
+                    _ if !rectify => lr * m / (v.sqrt() + eps),
+                    Some(r) => lr * r * m / (v.sqrt() + eps),
+                    None => lr * m,
+                };
+                self.update(i, decayed, change);
+            }
+            self.exp_avg[i] = self.dtype.round(m);
+            self.exp_avg_sq[i] = self.dtype.round(v);
+        }
+    }
+
+    fn update(&mut self, i: usize, decayed: f64, change: f64) {
+        let theta = self.params[i];
+        if self.kahan_sum {
+            let compensated = self.kahan_comp[i] + (-decayed * theta - change);
+            self.params[i] = self.dtype.round(theta + compensated);
+            self.kahan_comp[i] = self.dtype.round(compensated + (theta - self.params[i]));
+        } else {
+            self.params[i] = self.dtype.round((1.0 - decayed) * theta - change);
+        }
+    }
+}
+
+fn debiased(beta: f64, step: u64) -> f64 {
+    let power = beta.powf(step as f64);
+    (power - beta) / (power - 1.0)
+}
+
+fn rectification(beta2: f64, step: u64) -> Option<f64> {
+    let power = beta2.powf(step as f64);
+    let rho_inf = 2.0 / (1.0 - beta2) - 1.0;
+    let rho = rho_inf - 2.0 * step as f64 * power / (1.0 - power);
+    let square = (rho - 4.0) * (rho - 2.0) * rho_inf / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho);
+    (rho > 5.0).then(|| square.sqrt())
+}
+
+pub fn trajectory(set: &Set, decay: Decay) -> Trajectory {
+    stored_trajectory(set, decay, Dtype::F64, false)
+}
+
+/// What comes of it if parameters, moments and compensation are stored in `dtype`, and nothing else
+/// is rounded.
+pub fn stored_trajectory(set: &Set, decay: Decay, dtype: Dtype, kahan_sum: bool) -> Trajectory {
+    let params = set.initial_params();
+    let zeros = || vec![0.0; LEN];
+    let (exp_avg, exp_avg_sq, kahan_comp) = (zeros(), zeros(), zeros());
+    let mut oracle =
+        Oracle { set, decay, dtype, kahan_sum, step: 0, params, exp_avg, exp_avg_sq, kahan_comp };
+    let mut found = Trajectory::new();
+    for step in 1..=STEPS {
+        oracle.step(&set.grads(step));
+        if CHECKPOINTS.contains(&step) {
+            found.insert(step, oracle.params.clone());
+        }
+    }
+    found
+}
