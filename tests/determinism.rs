@@ -1,0 +1,74 @@
+//! The same bits everywhere: one long run of everything there is, whose pinned hash must come out
+//! on every instruction set, with any number of threads, wherever the tensors lie and however they
+//! are cut.
+
+#[path = "determinism/run.rs"]
+mod run;
+
+use run::{Variation, hash_of, instruction_sets};
+
+/// What the run came to when it was written. It never changes: an optimization that changes it has
+/// changed the results.
+const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
+
+/// The most that a tensor is moved by: a cache line of the smallest elements.
+const OFFSETS: usize = 32;
+
+fn check(variations: impl IntoIterator<Item = Variation>) {
+    for variation in variations {
+        let hash = hash_of(&variation);
+        assert_eq!(hash, HASH, "{hash:#018x} is not the pinned hash with {variation:?}");
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let sets = instruction_sets();
+    println!("the instruction sets of this machine: {sets:?}");
+    assert!(sets.len() > 1 || cfg!(not(target_arch = "x86_64")), "nothing to compare with");
+    check(sets.into_iter().map(|set| Variation { instruction_set: Some(set), ..Variation::PLAIN }));
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for instruction_set in instruction_sets() {
+        check((1..=8).flat_map(|num_threads| {
+            [true, false].map(|for_each| Variation {
+                instruction_set: Some(instruction_set.clone()),
+                num_threads,
+                for_each,
+                ..Variation::PLAIN
+            })
+        }));
+    }
+}
+
+#[test]
+fn every_alignment_gives_the_same_bits() {
+    for instruction_set in instruction_sets() {
+        check((0..OFFSETS).map(|offset| Variation {
+            instruction_set: Some(instruction_set.clone()),
+            data_offset: offset,
+            grad_offset: offset * 7 % OFFSETS,
+            num_threads: 1 + offset as u32 % 2,
+            ..Variation::PLAIN
+        }));
+    }
+}
+
+#[test]
+fn tensors_in_pieces_give_the_same_bits() {
+    for instruction_set in instruction_sets() {
+        check([1, 2, 3, 7, 64].map(|pieces| Variation {
+            instruction_set: Some(instruction_set.clone()),
+            num_threads: 1 + pieces as u32 % 3,
+            pieces,
+            ..Variation::PLAIN
+        }));
+    }
+}
+
+#[test]
+fn any_order_of_tensors_gives_the_same_bits() {
+    check([1, 2].map(|num_threads| Variation { num_threads, reversed: true, ..Variation::PLAIN }));
+}
