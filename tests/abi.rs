@@ -1,0 +1,230 @@
+//! The C boundary as compilers and linkers see it: the header, what the shared library exports and
+//! needs, and the layout that compiled programs rely on.
+
+mod common;
+
+use common::{Compiler, read, release_dir, scratch_dir, skip, succeed, text};
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+const C_STANDARDS: [&str; 3] = ["c99", "c11", "c17"];
+const CPP_STANDARDS: [&str; 4] = ["c++11", "c++14", "c++17", "c++20"];
+
+const WARNINGS: &str = "-Wall -Wextra -Wpedantic -Werror -Wconversion -Wsign-conversion -Wshadow \
+                        -Wundef -Wredundant-decls -Wmissing-declarations -Wcast-qual -Wfloat-equal";
+const C_WARNINGS: &str = "-Wstrict-prototypes -Wmissing-prototypes -Wc++-compat";
+const CPP_WARNINGS: &str = "-Wold-style-cast -Wzero-as-null-pointer-constant -Wnon-virtual-dtor";
+
+/// Words that are keywords or common macros somewhere that the header is read. (`params`, a keyword
+/// in C#, is the name of an argument, which a binding there is free to change.)
+const POISONED: &[(&str, &str)] = &[
+    ("Qt", "foreach forever signals slots emit"),
+    (
+        "windows.h",
+        "min max near far small hyper interface cdecl pascal ERROR NO_ERROR IN OUT OPTIONAL CONST \
+         VOID BOOL BYTE TRUE FALSE DELETE IGNORE STRICT DIFFERENCE MM_MAX_NUMAXES CreateFile",
+    ),
+    ("X11", "None Bool Status True False Always Success Above Below Unsorted"),
+    (
+        "system headers",
+        "linux unix major minor errno stdin stdout stderr I check verify require nil YES NO",
+    ),
+    (
+        "C++",
+        "alignas alignof and and_eq asm bitand bitor bool catch char8_t class compl concept \
+         const_cast consteval constexpr constinit co_await co_return co_yield decltype delete \
+         dynamic_cast explicit export false friend mutable namespace new noexcept not not_eq nullptr \
+         operator or or_eq private protected public reinterpret_cast requires static_assert \
+         static_cast template this thread_local throw true try typeid typename using virtual wchar_t \
+         xor xor_eq",
+    ),
+    (
+        "C#",
+        "abstract as base byte checked decimal delegate event finally fixed foreach implicit in \
+         interface internal is lock null object out override readonly ref sbyte sealed stackalloc \
+         string uint ulong unchecked unsafe ushort",
+    ),
+    (
+        "C23 and old C",
+        "constexpr typeof typeof_unqual nullptr auto register restrict inline fortran",
+    ),
+];
+
+/// The compilers of this machine: the ones a user's build would take, and clang.
+fn compilers(default: Compiler, other: &str) -> Vec<Compiler> {
+    let other = Compiler::optional(other);
+    if other.is_none() {
+        skip("the header with clang, which is not installed");
+    }
+    [default].into_iter().chain(other).collect()
+}
+
+fn check_syntax(compiler: &Compiler, flags: &[&str], file: &str, source: &str) {
+    let path = scratch_dir("abi").join(file);
+    fs::write(&path, source).unwrap();
+    let mut command = compiler.command();
+    command.args(flags.iter().flat_map(|flags| flags.split_whitespace()));
+    succeed(command.args(["-Iinclude", "-fsyntax-only"]).arg(path));
+}
+
+fn check_in_every_standard(name: &str, source: &str) {
+    for compiler in compilers(Compiler::c(), "clang") {
+        for standard in C_STANDARDS {
+            let standard = format!("-std={standard}");
+            let flags = [standard.as_str(), WARNINGS, C_WARNINGS];
+            check_syntax(&compiler, &flags, &format!("{name}.c"), source);
+        }
+    }
+    for compiler in compilers(Compiler::cpp(), "clang++") {
+        for standard in CPP_STANDARDS {
+            let standard = format!("-std={standard}");
+            let flags = [standard.as_str(), WARNINGS, CPP_WARNINGS];
+            check_syntax(&compiler, &flags, &format!("{name}.cpp"), source);
+        }
+    }
+}
+
+#[test]
+fn header_is_the_generated_one() {
+    let generated = fs::read_to_string(env!("RADAM_GENERATED_HEADER")).unwrap();
+    assert!(
+        read("include/radam.h") == generated,
+        "include/radam.h and src/ffi differ; `make header` writes it anew"
+    );
+}
+
+#[test]
+fn header_compiles_alone_and_twice() {
+    check_in_every_standard("alone", "#include \"radam.h\"\n");
+    check_in_every_standard("twice", "#include \"radam.h\"\n#include \"radam.h\"\n");
+}
+
+#[test]
+fn header_survives_the_macros_and_keywords_of_others() {
+    for (whose, words) in POISONED {
+        // The standard headers that ours includes come first: their words are not ours to choose.
+        let mut source = String::from("#include <stdint.h>\n");
+        for word in words.split_whitespace().collect::<BTreeSet<_>>() {
+            source += &format!("#undef {word}\n#define {word} ] {word} is not ours to use [\n");
+        }
+        source += "#include \"radam.h\"\n";
+        println!("words of {whose}:");
+        check_syntax(&Compiler::c(), &["-std=c11"], "poisoned.c", &source);
+    }
+}
+
+/// The header without its comments.
+fn declarations() -> String {
+    let header = read("include/radam.h");
+    let (mut code, mut rest) = (String::new(), header.as_str());
+    while let Some(start) = rest.find("/*") {
+        code += &rest[..start];
+        rest = &rest[start..][rest[start..].find("*/").unwrap() + 2..];
+    }
+    code += rest;
+    code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// Every word before a parenthesis in the declarations.
+fn header_functions() -> BTreeSet<String> {
+    let declarations = declarations();
+    let before_parenthesis = declarations.split('(').map(|text| {
+        text.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap()
+    });
+    before_parenthesis.filter(|word| word.starts_with("radam_")).map(str::to_owned).collect()
+}
+
+/// One name a line, with a newline at the end of each.
+fn lines<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(|name| format!("{name}\n")).collect()
+}
+
+#[test]
+fn header_declares_what_is_listed() {
+    assert_eq!(lines(&header_functions()), read("tests/abi/symbols.txt"));
+}
+
+#[test]
+fn shared_library_exports_what_is_listed() {
+    let mut nm = Command::new("nm");
+    nm.args(["-D", "--defined-only", "--format=posix"]).arg(release_dir().join("libradam.so"));
+    let output = text(&succeed(&mut nm));
+    let names = output.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+    assert_eq!(lines(&names.collect::<BTreeSet<_>>()), read("tests/abi/symbols.txt"));
+}
+
+#[test]
+fn every_function_and_type_is_documented() {
+    let header = read("include/radam.h");
+    let all: Vec<&str> = header.lines().collect();
+    for (i, line) in all.iter().enumerate() {
+        let begins_declaration = line.starts_with("typedef ")
+            || line.starts_with("struct ")
+            || (line.contains("(") && line.starts_with(|c: char| c.is_ascii_lowercase()))
+                && !line.starts_with("extern");
+        if begins_declaration {
+            let above = all[..i].last().unwrap_or(&"");
+            assert!(above.starts_with("//") || above.ends_with("*/"), "no comment above: {line}");
+        }
+    }
+}
+
+/// What C programs are compiled against: it must never change.
+#[test]
+fn layout_is_pinned() {
+    for compiler in compilers(Compiler::c(), "clang") {
+        let mut compile = compiler.command();
+        compile.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude"]);
+        succeed(compile.args(["-fsyntax-only", "tests/abi/layout.c"]));
+    }
+}
+
+fn readelf(option: &str) -> String {
+    let mut readelf = Command::new("readelf");
+    readelf.env("LC_ALL", "C").args([option, "--wide"]).arg(release_dir().join("libradam.so"));
+    text(&succeed(&mut readelf))
+}
+
+/// What stands in brackets in the lines of the dynamic section that have this tag.
+fn dynamic_entries(tag: &str) -> Vec<String> {
+    let bracketed = |line: &str| Some(line.split_once('[')?.1.split_once(']')?.0.to_owned());
+    readelf("--dynamic").lines().filter(|line| line.contains(tag)).filter_map(bracketed).collect()
+}
+
+#[test]
+fn shared_library_is_named_with_its_version() {
+    assert_eq!(dynamic_entries("(SONAME)"), ["libradam.so.0"]);
+}
+
+#[test]
+fn shared_library_needs_only_the_c_runtime() {
+    let expected = [
+        "libc.so",
+        "libm.so",
+        "libgcc_s.so",
+        "libpthread.so",
+        "libdl.so",
+        "librt.so",
+        "libutil.so",
+        "ld-linux",
+    ];
+    for needed in dynamic_entries("(NEEDED)") {
+        assert!(expected.iter().any(|name| needed.starts_with(name)), "it needs {needed}");
+    }
+    let dynamic = readelf("--dynamic");
+    assert!(!dynamic.contains("TEXTREL"), "its code is changed when it is loaded");
+    let stack = readelf("--program-headers");
+    let stack = stack.lines().find(|line| line.contains("GNU_STACK")).unwrap().to_owned();
+    assert!(!stack.contains("RWE"), "it asks for an executable stack");
+}
+
+#[test]
+fn shared_library_is_small() {
+    let stripped = scratch_dir("abi").join("libradam.so");
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-all").arg("-o").arg(&stripped).arg(release_dir().join("libradam.so"));
+    succeed(&mut strip);
+    let bytes = fs::metadata(stripped).unwrap().len();
+    assert!(bytes <= 1 << 20, "{bytes} bytes when stripped");
+}

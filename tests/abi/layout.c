@@ -1,0 +1,106 @@
+/* What programs that are already compiled rely on, on 64-bit machines: sizes, offsets, the values of
+   constants, and what every function takes. It only has to compile. */
+#include "radam.h"
+
+#include <stddef.h>
+
+#define VALUE(name, value) _Static_assert(name == (value), #name " is not " #value)
+#define TYPE(name, type) _Static_assert(_Generic((name){0}, type: 1, default: 0), #name " is not " #type)
+#define SIZE(struct_name, size) _Static_assert(sizeof(struct_name) == (size), #struct_name " is not " #size " bytes")
+#define FIELD(struct_name, field, offset, type)                                                       \
+  _Static_assert(offsetof(struct_name, field) == (offset), #struct_name "." #field " is not at " #offset); \
+  _Static_assert(_Generic(&((struct_name *)0)->field, type *: 1, default: 0), #struct_name "." #field " is not " #type)
+
+TYPE(radam_status, int32_t);
+TYPE(radam_dtype, int32_t);
+TYPE(radam_toggle, int32_t);
+
+VALUE(RADAM_OK, 0);
+VALUE(RADAM_ERROR_NULL_POINTER, 1);
+VALUE(RADAM_ERROR_INVALID_HANDLE, 2);
+VALUE(RADAM_ERROR_INVALID_ARGUMENT, 3);
+VALUE(RADAM_ERROR_BUSY, 4);
+VALUE(RADAM_ERROR_INVALID_STATE, 5);
+VALUE(RADAM_ERROR_OUT_OF_MEMORY, 6);
+VALUE(RADAM_ERROR_IO, 7);
+VALUE(RADAM_ERROR_CORRUPT, 8);
+VALUE(RADAM_ERROR_MISMATCH, 9);
+VALUE(RADAM_ERROR_PANIC, 10);
+
+VALUE(RADAM_DTYPE_F32, 1);
+VALUE(RADAM_DTYPE_F64, 2);
+VALUE(RADAM_DTYPE_F16, 3);
+VALUE(RADAM_DTYPE_BF16, 4);
+
+VALUE(RADAM_AUTO, 0);
+VALUE(RADAM_ON, 1);
+VALUE(RADAM_OFF, 2);
+
+SIZE(radam_options, 8);
+FIELD(radam_options, struct_size, 0, uint32_t);
+FIELD(radam_options, num_threads, 4, uint32_t);
+
+SIZE(radam_group_options, 88);
+FIELD(radam_group_options, struct_size, 0, uint32_t);
+FIELD(radam_group_options, decouple_wd, 4, radam_toggle);
+FIELD(radam_group_options, decouple_lr, 8, radam_toggle);
+FIELD(radam_group_options, kahan_sum, 12, radam_toggle);
+FIELD(radam_group_options, for_each, 16, radam_toggle);
+FIELD(radam_group_options, gradient_release, 20, radam_toggle);
+FIELD(radam_group_options, maximize, 24, radam_toggle);
+FIELD(radam_group_options, rectify, 28, radam_toggle);
+FIELD(radam_group_options, state_dtype, 32, radam_dtype);
+FIELD(radam_group_options, lr, 40, double);
+FIELD(radam_group_options, beta1, 48, double);
+FIELD(radam_group_options, beta2, 56, double);
+FIELD(radam_group_options, weight_decay, 64, double);
+FIELD(radam_group_options, eps, 72, double);
+FIELD(radam_group_options, max_lr, 80, double);
+
+SIZE(radam_param, 48);
+FIELD(radam_param, struct_size, 0, uint32_t);
+FIELD(radam_param, dtype, 4, radam_dtype);
+FIELD(radam_param, grad_dtype, 8, radam_dtype);
+FIELD(radam_param, len, 16, uint64_t);
+FIELD(radam_param, data, 24, void *);
+FIELD(radam_param, grad, 32, void *);
+FIELD(radam_param, name, 40, const char *);
+
+/* The functions, declared once more: a compiler refuses two declarations that differ. */
+uint32_t radam_version(void);
+const char *radam_version_string(void);
+const char *radam_status_string(radam_status);
+uint64_t radam_last_error(const radam_optimizer *, char *, uint64_t);
+radam_status radam_options_init(radam_options *, uint32_t);
+radam_status radam_group_options_init(radam_group_options *, uint32_t);
+radam_status radam_param_init(radam_param *, uint32_t);
+radam_status radam_create(const radam_options *, radam_optimizer **);
+radam_status radam_add_param_group(radam_optimizer *, const radam_group_options *, const radam_param *, uint64_t, uint32_t *);
+radam_status radam_add_param(radam_optimizer *, uint32_t, radam_dtype, radam_dtype, void *, void *, uint64_t, const char *, uint32_t *);
+radam_status radam_set_data(radam_optimizer *, uint32_t, void *);
+radam_status radam_set_grad(radam_optimizer *, uint32_t, void *);
+radam_status radam_step(radam_optimizer *);
+radam_status radam_step_param(radam_optimizer *, uint32_t, void *);
+radam_status radam_set_optimizer_accumulation(radam_optimizer *, radam_toggle);
+radam_status radam_get_optimizer_accumulation(const radam_optimizer *, radam_toggle *);
+radam_status radam_zero_grad(radam_optimizer *);
+radam_status radam_step_count(const radam_optimizer *, uint32_t, uint64_t *);
+radam_status radam_free(radam_optimizer *);
+
+#define OPTION(field, type)                                            \
+  radam_status radam_set_##field(radam_optimizer *, uint32_t, type);   \
+  radam_status radam_get_##field(const radam_optimizer *, uint32_t, type *);
+OPTION(lr, double)
+OPTION(beta1, double)
+OPTION(beta2, double)
+OPTION(weight_decay, double)
+OPTION(eps, double)
+OPTION(max_lr, double)
+OPTION(decouple_wd, radam_toggle)
+OPTION(decouple_lr, radam_toggle)
+OPTION(kahan_sum, radam_toggle)
+OPTION(for_each, radam_toggle)
+OPTION(gradient_release, radam_toggle)
+OPTION(maximize, radam_toggle)
+OPTION(rectify, radam_toggle)
+OPTION(state_dtype, radam_dtype)

@@ -1,0 +1,163 @@
+//! What the tests of the C side share: finding compilers, building the library that C programs link,
+//! building those programs and running them.
+
+// Each test binary compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a program needs beside `libradam.a`, as rustc reports it for a static library
+/// (`--print native-static-libs`) and as the README tells users.
+pub const NATIVE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+
+/// Says that a test did not run: on the real stderr, which the test runner does not capture, and in
+/// a file that `make test` prints at its end. An error where RADAM_TEST_NO_SKIP is set, as in CI.
+pub fn skip(reason: &str) {
+    assert!(
+        env::var_os("RADAM_TEST_NO_SKIP").is_none(),
+        "skipped, and RADAM_TEST_NO_SKIP is set: {reason}"
+    );
+    let line = format!("SKIPPED: {reason}\n");
+    let list = target_dir().join("skipped-tests.txt");
+    io::stderr().write_all(line.as_bytes()).unwrap();
+    let mut list = OpenOptions::new().create(true).append(true).open(list).unwrap();
+    list.write_all(line.as_bytes()).unwrap();
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The target folder of the cargo that runs these tests.
+pub fn target_dir() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// A folder for what a test makes, kept between runs.
+pub fn scratch_dir(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// The folder with the `libradam.so` and `libradam.a` that users get, brought up to date first.
+pub fn release_dir() -> &'static Path {
+    static RELEASE_DIR: OnceLock<PathBuf> = OnceLock::new();
+    RELEASE_DIR.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--release", "--lib"]).current_dir(repository());
+        build.env("CARGO_TARGET_DIR", target_dir()).env_remove("CARGO_BUILD_TARGET");
+        succeed(&mut build);
+        target_dir().join("release")
+    })
+}
+
+/// A compiler as a command: `$CC` may carry arguments of its own, as in `ccache gcc`.
+#[derive(Clone)]
+pub struct Compiler(Vec<String>);
+
+impl Compiler {
+    pub fn c() -> Self {
+        Self::from_env("CC", "cc")
+    }
+
+    pub fn cpp() -> Self {
+        Self::from_env("CXX", "c++")
+    }
+
+    /// A compiler that a machine may lack; the caller skips what it would have tested.
+    pub fn optional(program: &str) -> Option<Self> {
+        has_program(program).then(|| Self(vec![program.to_owned()]))
+    }
+
+    fn from_env(variable: &str, default: &str) -> Self {
+        let words = env::var(variable).unwrap_or_default();
+        let words = if words.trim().is_empty() { default } else { &words };
+        Self(words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.0[0]);
+        command.args(&self.0[1..]).current_dir(repository());
+        command
+    }
+}
+
+pub fn has_program(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+#[derive(Clone, Copy)]
+pub enum Link {
+    Shared,
+    Static,
+}
+
+/// Builds a C program of this repository against the release library, as the README tells users to.
+pub fn build_c(source: &str, link: Link) -> PathBuf {
+    let flags = "-std=c11 -O1 -g -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude";
+    build(Compiler::c(), flags, &[source], link)
+}
+
+/// The program is named after the first source.
+pub fn build_cpp(sources: &[&str], link: Link) -> PathBuf {
+    let flags =
+        "-std=c++17 -O2 -ffp-contract=off -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude";
+    build(Compiler::cpp(), flags, sources, link)
+}
+
+fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathBuf {
+    let library = release_dir();
+    let kind = match link {
+        Link::Shared => "shared",
+        Link::Static => "static",
+    };
+    let program = scratch_dir(kind).join(Path::new(sources[0]).file_stem().unwrap());
+    // Tests that run at once may build the same program: each writes its own, and puts it in place.
+    let unfinished = program.with_extension(unique_number());
+    let mut command = compiler.command();
+    command.args(flags.split(' ')).args(sources).arg("-o").arg(&unfinished);
+    match link {
+        Link::Shared => {
+            let run_path = format!("-Wl,-rpath,{}", library.display());
+            command.arg("-L").arg(library).args(["-lradam", "-lm", &run_path])
+        }
+        Link::Static => command.arg(library.join("libradam.a")).args(NATIVE_LIBRARIES.split(' ')),
+    };
+    succeed(&mut command);
+    fs::rename(unfinished, &program).unwrap();
+    program
+}
+
+/// A number that no other thread or process of this test run has.
+fn unique_number() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs a command that must succeed, and hands back what it wrote.
+///
+/// Programs must load the release library that they were built with, but cargo has put the one that
+/// it built for the tests first.
+pub fn succeed(command: &mut Command) -> Output {
+    command.env_remove("LD_LIBRARY_PATH");
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, text(&output));
+    output
+}
+
+/// Everything a command wrote, stdout and then stderr.
+pub fn text(output: &Output) -> String {
+    let (stdout, stderr) = (&output.stdout, &output.stderr);
+    String::from_utf8_lossy(&[stdout.as_slice(), stderr].concat()).into_owned()
+}
