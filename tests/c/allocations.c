@@ -1,0 +1,140 @@
+/* After the first step, nothing is allocated, nothing is freed and no thread is started; and a small
+   step takes microseconds. */
+#define _GNU_SOURCE
+#include "allocator.h"
+
+#include <time.h>
+
+/* A small network of 6,800 elements in six tensors, and work that is large enough for threads. */
+static const size_t small[] = {64 * 64, 64, 64 * 32, 32, 32 * 16, 48}, large[] = {1 << 20, 300000, 7};
+enum { SMALL_COUNT = 6, LARGE_COUNT = 3, WARM_UP = 2, ROUNDS = 40, LARGEST = 1 << 20 };
+
+typedef struct world {
+  radam_optimizer *opt;
+  uint32_t count;
+  uint64_t round;
+} world;
+
+static _Alignas(64) double params[LARGE_COUNT][LARGEST], grads[LARGE_COUNT + 1][LARGEST];
+static _Alignas(64) double small_params[SMALL_COUNT][64 * 64], small_grads[SMALL_COUNT + 1][64 * 64];
+
+static void *param_of(const world *w, uint32_t i) {
+  return w->count == SMALL_COUNT ? small_params[i] : params[i];
+}
+
+static void *grad_of(const world *w, uint32_t i) {
+  return w->count == SMALL_COUNT ? small_grads[i] : grads[i];
+}
+
+static void step(world *w) {
+  OK(w->opt, radam_step(w->opt));
+}
+
+static void step_with_schedule(world *w) {
+  OK(w->opt, radam_set_lr(w->opt, 0, 0.01 / (double)(1 + w->round)));
+  OK(w->opt, radam_set_weight_decay(w->opt, 0, 0.1 / (double)(1 + w->round)));
+  OK(w->opt, radam_step(w->opt));
+}
+
+static void step_and_zero(world *w) {
+  OK(w->opt, radam_step(w->opt));
+  OK(w->opt, radam_zero_grad(w->opt));
+}
+
+/* One parameter in turn loses its gradient, gets another one, and gets its own back. */
+static void step_with_new_gradients(world *w) {
+  uint32_t param = (uint32_t)(w->round / 3) % w->count;
+  void *there[] = {NULL, grad_of(w, w->count), grad_of(w, param)};
+  OK(w->opt, radam_set_grad(w->opt, param, there[w->round % 3]));
+  OK(w->opt, radam_step(w->opt));
+}
+
+static void step_accumulating(world *w) {
+  OK(w->opt, radam_set_optimizer_accumulation(w->opt, w->round % 4 == 3 ? RADAM_OFF : RADAM_ON));
+  OK(w->opt, radam_step(w->opt));
+}
+
+static void step_and_look(world *w) {
+  uint64_t count;
+  double lr;
+  radam_toggle on;
+  OK(w->opt, radam_step(w->opt));
+  OK(w->opt, radam_step_count(w->opt, 0, &count));
+  OK(w->opt, radam_get_lr(w->opt, 0, &lr));
+  OK(w->opt, radam_get_kahan_sum(w->opt, 0, &on));
+  OK(w->opt, radam_get_optimizer_accumulation(w->opt, &on));
+}
+
+static void release(world *w) {
+  for (uint32_t i = 0; i < w->count; i++) OK(w->opt, radam_step_param(w->opt, i, grad_of(w, i)));
+  OK(w->opt, radam_step(w->opt));
+  OK(w->opt, radam_zero_grad(w->opt));
+}
+
+static void allocates_nothing(const char *what, void (*round)(world *), radam_dtype dtype, radam_toggle for_each, int is_large) {
+  world w = {create(4), is_large ? LARGE_COUNT : SMALL_COUNT, 0};
+  const size_t *lens = is_large ? large : small;
+  radam_group_options options = group_options();
+  options.for_each = for_each;
+  options.gradient_release = round == release ? RADAM_ON : RADAM_OFF;
+  add_group(w.opt, &options);
+  for (uint32_t i = 0; i < w.count; i++) {
+    uint32_t id;
+    OK(w.opt, radam_add_param(w.opt, 0, dtype, 0, param_of(&w, i), grad_of(&w, i), lens[i], NULL, &id));
+  }
+  long threads_before = thread_starts;
+  for (; w.round < WARM_UP; w.round++) round(&w);
+  CHECK(is_large || thread_starts == threads_before, "%s: a small step starts threads", what);
+  CHECK(!is_large || round == release || thread_starts > threads_before, "%s: a large step starts no threads", what);
+
+  long allocations_before = allocations, releases_before = releases;
+  threads_before = thread_starts;
+  for (; w.round < WARM_UP + ROUNDS; w.round++) round(&w);
+  CHECK(allocations == allocations_before, "%s, dtype %d, for_each %d, %s: %ld allocations in %d rounds", what, dtype, for_each,
+        is_large ? "large" : "small", allocations - allocations_before, ROUNDS);
+  CHECK(releases == releases_before, "%s: memory is freed", what);
+  CHECK(thread_starts == threads_before, "%s: threads are started", what);
+  OK(w.opt, radam_free(w.opt));
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* The fastest of many, which a busy machine does not change. */
+static void small_steps_take_microseconds(void) {
+  world w = {create(0), SMALL_COUNT, 0};
+  radam_group_options options = group_options();
+  add_group(w.opt, &options);
+  for (uint32_t i = 0; i < w.count; i++) add_f32(w.opt, 0, param_of(&w, i), grad_of(&w, i), small[i]);
+  double fastest = 1;
+  for (int i = 0; i < 2000; i++) {
+    double start = now();
+    step(&w);
+    double seconds = now() - start;
+    if (seconds < fastest) fastest = seconds;
+  }
+  CHECK(fastest < 20e-6, "a step of 6,800 elements takes %.1f microseconds", 1e6 * fastest);
+  OK(w.opt, radam_free(w.opt));
+}
+
+int main(void) {
+  alarm(300); /* ends what hangs */
+  find_real_functions();
+  for (int is_large = 0; is_large < 2; is_large++) {
+    for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
+      allocates_nothing("radam_step", step, dtype, RADAM_ON, is_large);
+      allocates_nothing("radam_step", step, dtype, RADAM_OFF, is_large);
+    }
+    allocates_nothing("a schedule", step_with_schedule, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+    allocates_nothing("radam_zero_grad", step_and_zero, RADAM_DTYPE_BF16, RADAM_AUTO, is_large);
+    allocates_nothing("radam_set_grad", step_with_new_gradients, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+    allocates_nothing("accumulation", step_accumulating, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+    allocates_nothing("the getters", step_and_look, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+    allocates_nothing("radam_step_param", release, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+  }
+  small_steps_take_microseconds();
+  return 0;
+}

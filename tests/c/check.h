@@ -1,0 +1,81 @@
+/* What every test program needs: a check that says where and what went wrong, and tensors to train.
+   A program prints nothing and returns 0 when all is well. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "radam.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition, ...)                                         \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                 \
+      fprintf(stderr, __VA_ARGS__);                                   \
+      fprintf(stderr, "\n");                                          \
+      exit(1);                                                        \
+    }                                                                 \
+  } while (0)
+
+/* A call that must succeed on `opt` (NULL for a call that has no optimizer). */
+#define OK(opt, call) check_ok(opt, call, #call, __FILE__, __LINE__)
+
+static inline void check_ok(const radam_optimizer *opt, radam_status status, const char *call, const char *file, int line) {
+  if (status == RADAM_OK) return;
+  char sentence[512] = "";
+  radam_last_error(opt, sentence, sizeof sentence);
+  fprintf(stderr, "%s:%d: %s gave %s: %s\n", file, line, call, radam_status_string(status), sentence);
+  exit(1);
+}
+
+/* Numbers in [-1, 1) that look random and are the same everywhere. */
+static inline void fill(float *values, size_t len, uint32_t seed) {
+  uint32_t state = seed * 2654435761u + 1;
+  for (size_t i = 0; i < len; i++) {
+    state = state * 1664525u + 1013904223u;
+    values[i] = (float)(int32_t)(state & 0xffffff00u) / 2147483648.0f;
+  }
+}
+
+static inline float *filled(size_t len, uint32_t seed) {
+  float *values = malloc(len * sizeof *values);
+  CHECK(values != NULL || len == 0, "no memory for %zu values", len);
+  fill(values, len, seed);
+  return values;
+}
+
+static inline radam_optimizer *create(uint32_t num_threads) {
+  radam_options options;
+  radam_optimizer *opt = NULL;
+  OK(NULL, radam_options_init(&options, sizeof options));
+  options.num_threads = num_threads;
+  OK(NULL, radam_create(&options, &opt));
+  return opt;
+}
+
+/* Options of a group that train quickly, with decay so that every term of the rule takes part. */
+static inline radam_group_options group_options(void) {
+  radam_group_options options;
+  OK(NULL, radam_group_options_init(&options, sizeof options));
+  options.lr = 0.01;
+  options.weight_decay = 0.1;
+  return options;
+}
+
+static inline uint32_t add_group(radam_optimizer *opt, const radam_group_options *options) {
+  uint32_t group = UINT32_MAX;
+  OK(opt, radam_add_param_group(opt, options, NULL, 0, &group));
+  return group;
+}
+
+static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data, float *grad, uint64_t len) {
+  uint32_t param = UINT32_MAX;
+  OK(opt, radam_add_param(opt, group, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &param));
+  return param;
+}
+
+#endif

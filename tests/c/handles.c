@@ -1,0 +1,97 @@
+/* Every function, given a handle that is not one: an error with a sentence, never a crash, and the
+   optimizers that do exist go on as if nothing had happened. */
+#include "check.h"
+
+static void invalid(radam_status status, const char *call, const char *kind, int line) {
+  char sentence[512] = "";
+  CHECK(status == RADAM_ERROR_INVALID_HANDLE, "line %d: %s on %s gave %s", line, call, kind, radam_status_string(status));
+  uint64_t bytes = radam_last_error(NULL, sentence, sizeof sentence);
+  CHECK(bytes == strlen(sentence) + 1 && strstr(sentence, "opt") != NULL,
+        "line %d: %s on %s said '%s' (%llu bytes)", line, call, kind, sentence, (unsigned long long)bytes);
+}
+
+#define INVALID(call) invalid(call, #call, kind, __LINE__)
+#define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
+#define INTEGERS(X) X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify) X(state_dtype)
+
+static void every_function_refuses(radam_optimizer *bad, const char *kind) {
+  float data[4] = {1, 2, 3, 4}, grad[4] = {5, 6, 7, 8};
+  const float data_before[4] = {1, 2, 3, 4}, grad_before[4] = {5, 6, 7, 8};
+  radam_group_options options = group_options();
+  double number = 123;
+  uint32_t id = 123;
+  int32_t integer = 123;
+  uint64_t steps = 123;
+  INVALID(radam_add_param_group(bad, &options, NULL, 0, &id));
+  INVALID(radam_add_param(bad, 0, RADAM_DTYPE_F32, 0, data, grad, 4, NULL, &id));
+  INVALID(radam_set_data(bad, 0, data));
+  INVALID(radam_set_grad(bad, 0, grad));
+#define NUMBER(field)                         \
+  INVALID(radam_set_##field(bad, 0, 0.5));    \
+  INVALID(radam_get_##field(bad, 0, &number));
+#define INTEGER(field)                        \
+  INVALID(radam_set_##field(bad, 0, 1));      \
+  INVALID(radam_get_##field(bad, 0, &integer));
+  DOUBLES(NUMBER)
+  INTEGERS(INTEGER)
+  INVALID(radam_step(bad));
+  INVALID(radam_step_param(bad, 0, grad));
+  INVALID(radam_set_optimizer_accumulation(bad, RADAM_ON));
+  INVALID(radam_get_optimizer_accumulation(bad, &integer));
+  INVALID(radam_zero_grad(bad));
+  INVALID(radam_step_count(bad, 0, &steps));
+  INVALID(radam_free(bad));
+  radam_last_error(bad, NULL, 0);
+  CHECK(id == 123 && number == 123 && integer == 123 && steps == 123, "%s: a refused call wrote an output", kind);
+  CHECK(memcmp(data, data_before, sizeof data) == 0 && memcmp(grad, grad_before, sizeof grad) == 0,
+        "%s: a refused call wrote a buffer", kind);
+}
+
+int main(void) {
+  enum { LEN = 100, STEPS = 8 };
+  float *data = filled(LEN, 1), *expected = filled(LEN, 1), *grad = filled(LEN, 2);
+  radam_group_options options = group_options();
+  radam_optimizer *opt = create(1), *twin = create(1);
+  add_f32(opt, add_group(opt, &options), data, grad, LEN);
+  add_f32(twin, add_group(twin, &options), expected, grad, LEN);
+
+  int on_the_stack = 0;
+  void *on_the_heap = malloc(64);
+  every_function_refuses(NULL, "NULL");
+  every_function_refuses((radam_optimizer *)(void *)&on_the_stack, "a stack address");
+  every_function_refuses(on_the_heap, "a heap address");
+  every_function_refuses((radam_optimizer *)(uintptr_t)1, "the number 1");
+  every_function_refuses((radam_optimizer *)UINTPTR_MAX, "the greatest address");
+  for (unsigned bit = 0; bit < 8 * sizeof(uintptr_t); bit++) {
+    radam_optimizer *flipped = (radam_optimizer *)((uintptr_t)opt ^ (uintptr_t)1 << bit);
+    if (flipped != twin) every_function_refuses(flipped, "a handle with one bit flipped");
+  }
+
+  radam_optimizer *freed = create(1);
+  OK(freed, radam_free(freed));
+  every_function_refuses(freed, "a freed handle");
+  radam_optimizer *next = create(1);
+  CHECK(next != freed, "a new optimizer got a freed handle");
+  every_function_refuses(freed, "a freed handle whose place is taken");
+  OK(next, radam_free(next));
+
+  radam_optimizer *many[300];
+  for (int i = 0; i < 300; i++) many[i] = create(1);
+  for (int i = 0; i < 300; i++) OK(many[i], radam_free(many[i]));
+  for (int i = 0; i < 300; i++) every_function_refuses(many[i], "one of many freed handles");
+
+  for (int step = 0; step < STEPS; step++) {
+    OK(opt, radam_step(opt));
+    OK(twin, radam_step(twin));
+  }
+  uint64_t steps;
+  OK(opt, radam_step_count(opt, 0, &steps));
+  CHECK(steps == STEPS && memcmp(data, expected, LEN * sizeof *data) == 0, "a call with a bad handle reached an optimizer");
+  OK(opt, radam_free(opt));
+  OK(twin, radam_free(twin));
+  free(on_the_heap);
+  free(data);
+  free(expected);
+  free(grad);
+  return 0;
+}

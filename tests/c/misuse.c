@@ -1,0 +1,331 @@
+/* Bad input in every argument of every function: the right status, a sentence that names the
+   argument, and nothing changed. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <math.h>
+
+enum { LEN = 8 };
+
+/* An optimizer with two f32 parameters and, in a group with gradient release, one of bf16. `hurt`
+   takes every misuse below; `twin` takes none and is what `hurt` must still equal. */
+typedef struct world {
+  radam_optimizer *opt;
+  float weight[LEN], bias[LEN], weight_grad[LEN], bias_grad[LEN];
+  uint16_t released[LEN];
+} world;
+
+static world hurt, twin;
+
+static void make(world *w) {
+  fill(w->weight, LEN, 1);
+  fill(w->bias, LEN, 2);
+  fill(w->weight_grad, LEN, 3);
+  fill(w->bias_grad, LEN, 4);
+  memset(w->released, 0x3f, sizeof w->released);
+  w->opt = create(1);
+  radam_group_options options = group_options();
+  uint32_t plain = add_group(w->opt, &options), id;
+  OK(w->opt, radam_add_param(w->opt, plain, RADAM_DTYPE_F32, 0, w->weight, w->weight_grad, LEN, "weight", &id));
+  OK(w->opt, radam_add_param(w->opt, plain, RADAM_DTYPE_F32, 0, w->bias, w->bias_grad, LEN, "bias", &id));
+  options.gradient_release = RADAM_ON;
+  uint32_t release = add_group(w->opt, &options);
+  OK(w->opt, radam_add_param(w->opt, release, RADAM_DTYPE_BF16, 0, w->released, NULL, LEN, "released", &id));
+}
+
+#define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
+#define TOGGLES(X) X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)
+#define INTEGERS(X) TOGGLES(X) X(state_dtype)
+
+/* Everything that the getters and the buffers show. */
+static void check_unchanged(const char *call) {
+  const world *a = &hurt, *b = &twin;
+  CHECK(memcmp(a->weight, b->weight, sizeof a->weight) == 0 && memcmp(a->bias, b->bias, sizeof a->bias) == 0 &&
+        memcmp(a->weight_grad, b->weight_grad, sizeof a->weight_grad) == 0 &&
+        memcmp(a->bias_grad, b->bias_grad, sizeof a->bias_grad) == 0 &&
+        memcmp(a->released, b->released, sizeof a->released) == 0, "%s was refused and yet wrote a buffer", call);
+  for (uint32_t group = 0; group < 3; group++) {
+    double x = 0, y = 0;
+    int32_t i = 0, j = 0;
+#define SAME(field, x, y)                                                                               \
+    CHECK(radam_get_##field(a->opt, group, &x) == radam_get_##field(b->opt, group, &y) && x == y,       \
+          "%s was refused and yet changed " #field " of group %u", call, group);
+#define SAME_DOUBLE(field) SAME(field, x, y)
+#define SAME_INTEGER(field) SAME(field, i, j)
+    DOUBLES(SAME_DOUBLE)
+    INTEGERS(SAME_INTEGER)
+  }
+  for (uint32_t param = 0; param < 4; param++) {
+    uint64_t x = 0, y = 0;
+    CHECK(radam_step_count(a->opt, param, &x) == radam_step_count(b->opt, param, &y) && x == y,
+          "%s was refused and yet changed the step count of parameter %u", call, param);
+  }
+  radam_toggle on = 0;
+  OK(a->opt, radam_get_optimizer_accumulation(a->opt, &on));
+  CHECK(on == RADAM_OFF, "%s was refused and yet switched accumulation on", call);
+}
+
+static void refused(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word, const char *call, int line) {
+  char sentence[512] = "";
+  uint64_t bytes = radam_last_error(opt, sentence, sizeof sentence);
+  CHECK(status == expected, "line %d: %s gave %s, not %s: %s", line, call, radam_status_string(status), radam_status_string(expected), sentence);
+  CHECK(bytes == strlen(sentence) + 1, "line %d: %s: the sentence takes %llu bytes: %s", line, call, (unsigned long long)bytes, sentence);
+  CHECK(strstr(sentence, word) != NULL, "line %d: %s: the sentence does not name '%s': %s", line, call, word, sentence);
+  check_unchanged(call);
+}
+
+/* A call on `hurt` that must be refused with a sentence that has `word` in it. */
+#define REFUSED(expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
+/* The same for a call without an optimizer. */
+#define REFUSED_WITHOUT(expected, word, call) refused(NULL, call, RADAM_ERROR_##expected, word, #call, __LINE__)
+
+static void structs(void) {
+  radam_options options;
+  radam_group_options group;
+  radam_param param;
+  radam_optimizer *created = NULL;
+  REFUSED_WITHOUT(NULL_POINTER, "options", radam_options_init(NULL, sizeof options));
+  REFUSED_WITHOUT(NULL_POINTER, "options", radam_group_options_init(NULL, sizeof group));
+  REFUSED_WITHOUT(NULL_POINTER, "param", radam_param_init(NULL, sizeof param));
+  const uint32_t wrong[] = {0, 1, 3, 4096, UINT32_MAX};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    memset(&group, 0x5a, sizeof group);
+    REFUSED_WITHOUT(INVALID_ARGUMENT, "struct_size", radam_options_init(&options, wrong[i]));
+    REFUSED_WITHOUT(INVALID_ARGUMENT, "struct_size", radam_group_options_init(&group, wrong[i]));
+    REFUSED_WITHOUT(INVALID_ARGUMENT, "struct_size", radam_param_init(&param, wrong[i]));
+    for (size_t byte = 0; byte < sizeof group; byte++)
+      CHECK(((unsigned char *)&group)[byte] == 0x5a, "a refused init wrote byte %zu", byte);
+    OK(NULL, radam_options_init(&options, sizeof options));
+    options.struct_size = wrong[i];
+    REFUSED_WITHOUT(INVALID_ARGUMENT, "struct_size", radam_create(&options, &created));
+  }
+  OK(NULL, radam_options_init(&options, sizeof options));
+  options.num_threads = 1025;
+  REFUSED_WITHOUT(INVALID_ARGUMENT, "num_threads", radam_create(&options, &created));
+  options.num_threads = UINT32_MAX;
+  REFUSED_WITHOUT(INVALID_ARGUMENT, "num_threads", radam_create(&options, &created));
+  const char *instruction_set = getenv("RADAM_ISA");
+  setenv("RADAM_ISA", "abacus", 1);
+  REFUSED_WITHOUT(INVALID_ARGUMENT, "RADAM_ISA", radam_create(NULL, &created));
+  instruction_set != NULL ? setenv("RADAM_ISA", instruction_set, 1) : unsetenv("RADAM_ISA");
+  REFUSED_WITHOUT(NULL_POINTER, "opt", radam_create(NULL, NULL));
+  CHECK(created == NULL, "a refused radam_create wrote a handle");
+}
+
+static void group_options_values(radam_optimizer *opt) {
+  const double bad_betas[] = {-0.1, 1.0, 1.5, -INFINITY, INFINITY, NAN}, bad_sizes[] = {-1e-9, -INFINITY, INFINITY, NAN};
+  radam_group_options bad;
+  uint32_t id = 77;
+  double kept = 77;
+  int32_t kept_integer = 77;
+  OK(NULL, radam_group_options_init(&bad, sizeof bad));
+  REFUSED(INVALID_ARGUMENT, "lr", radam_add_param_group(opt, &bad, NULL, 0, &id)); /* lr has no default */
+#define BAD_DOUBLE(field, value)                                                             \
+  bad = group_options();                                                                     \
+  bad.field = value;                                                                         \
+  REFUSED(INVALID_ARGUMENT, #field, radam_add_param_group(opt, &bad, NULL, 0, &id));         \
+  REFUSED(INVALID_ARGUMENT, #field, radam_set_##field(opt, 0, value));
+  for (int i = 0; i < 6; i++) {
+    BAD_DOUBLE(beta1, bad_betas[i])
+    BAD_DOUBLE(beta2, bad_betas[i])
+  }
+  for (int i = 0; i < 4; i++) {
+    BAD_DOUBLE(lr, bad_sizes[i])
+    BAD_DOUBLE(weight_decay, bad_sizes[i])
+    BAD_DOUBLE(eps, bad_sizes[i])
+    if (!isnan(bad_sizes[i])) { BAD_DOUBLE(max_lr, bad_sizes[i]) } /* NaN means lr */
+  }
+#define BAD_INTEGER(field)                                                                   \
+  for (int i = 0; i < 3; i++) {                                                              \
+    const int32_t values[] = {-1, 5, INT32_MAX};                                             \
+    bad = group_options();                                                                   \
+    bad.field = values[i];                                                                   \
+    REFUSED(INVALID_ARGUMENT, #field, radam_add_param_group(opt, &bad, NULL, 0, &id));       \
+    REFUSED(INVALID_ARGUMENT, #field, radam_set_##field(opt, 0, values[i]));                 \
+  }
+  INTEGERS(BAD_INTEGER)
+#define BAD_GROUP(field, given, kept)                                                        \
+  REFUSED(INVALID_ARGUMENT, "group", radam_set_##field(opt, 2, given));                      \
+  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, 2, &kept));                      \
+  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, UINT32_MAX, &kept));             \
+  REFUSED(NULL_POINTER, "value", radam_get_##field(opt, 0, NULL));
+#define BAD_GROUP_DOUBLE(field) BAD_GROUP(field, 0.5, kept)
+#define BAD_GROUP_INTEGER(field) BAD_GROUP(field, 1, kept_integer)
+  DOUBLES(BAD_GROUP_DOUBLE)
+  INTEGERS(BAD_GROUP_INTEGER)
+
+  bad = group_options();
+  bad.decouple_lr = RADAM_ON;
+  bad.max_lr = 0;
+  REFUSED(INVALID_ARGUMENT, "max_lr", radam_add_param_group(opt, &bad, NULL, 0, &id));
+  REFUSED(NULL_POINTER, "options", radam_add_param_group(opt, NULL, NULL, 0, &id));
+  const uint32_t wrong_sizes[] = {0, 5, sizeof bad - 1, sizeof bad + 8};
+  for (int i = 0; i < 4; i++) {
+    bad = group_options();
+    bad.struct_size = wrong_sizes[i];
+    REFUSED(INVALID_ARGUMENT, "struct_size", radam_add_param_group(opt, &bad, NULL, 0, &id));
+  }
+  CHECK(id == 77 && kept == 77 && kept_integer == 77, "a refused call wrote its output");
+}
+
+/* max_lr = 0 with decouple_lr is refused whichever of the two is set last. */
+static void decouple_lr_without_max_lr(void) {
+  radam_optimizer *opt = create(1);
+  radam_group_options options = group_options();
+  uint32_t group = add_group(opt, &options);
+  OK(opt, radam_set_max_lr(opt, group, 0));
+  REFUSED(INVALID_ARGUMENT, "max_lr", radam_set_decouple_lr(opt, group, RADAM_ON));
+  OK(opt, radam_set_max_lr(opt, group, 1));
+  OK(opt, radam_set_decouple_lr(opt, group, RADAM_ON));
+  REFUSED(INVALID_ARGUMENT, "max_lr", radam_set_max_lr(opt, group, 0));
+  OK(opt, radam_free(opt));
+}
+
+/* One bad tensor, given to radam_add_param, and to radam_add_param_group behind a good one. */
+static void refuse_param(radam_optimizer *opt, radam_status expected, const char *word, const radam_param *bad, int line) {
+  static float good_data[LEN];
+  radam_group_options options = group_options();
+  radam_param both[2];
+  uint32_t id = 77;
+  OK(NULL, radam_param_init(&both[0], sizeof both[0]));
+  both[0].dtype = RADAM_DTYPE_F32;
+  both[0].data = good_data;
+  both[0].len = LEN;
+  both[0].name = "good";
+  both[1] = *bad;
+  refused(opt, radam_add_param(opt, 0, bad->dtype, bad->grad_dtype, bad->data, bad->grad, bad->len, bad->name, &id),
+          expected, word, "radam_add_param", line);
+  refused(opt, radam_add_param_group(opt, &options, both, 2, &id), expected, word, "radam_add_param_group", line);
+  CHECK(id == 77, "line %d: a refused call wrote an id", line);
+}
+
+static radam_param some_param(void) {
+  static float data[LEN], grad[LEN];
+  radam_param param;
+  OK(NULL, radam_param_init(&param, sizeof param));
+  param.dtype = RADAM_DTYPE_F32;
+  param.data = data;
+  param.grad = grad;
+  param.len = LEN;
+  param.name = "new";
+  return param;
+}
+
+static void params(radam_optimizer *opt) {
+  static char bytes[8 * LEN + 8];
+  radam_param bad;
+#define BAD_PARAM(expected, word, ...)                              \
+  bad = some_param();                                               \
+  __VA_ARGS__;                                                      \
+  refuse_param(opt, RADAM_ERROR_##expected, word, &bad, __LINE__)
+  BAD_PARAM(INVALID_ARGUMENT, "dtype", bad.dtype = 0);
+  BAD_PARAM(INVALID_ARGUMENT, "dtype", bad.dtype = -1);
+  BAD_PARAM(INVALID_ARGUMENT, "dtype", bad.dtype = 5);
+  BAD_PARAM(INVALID_ARGUMENT, "grad_dtype", bad.grad_dtype = -1);
+  BAD_PARAM(INVALID_ARGUMENT, "grad_dtype", bad.grad_dtype = 5);
+  BAD_PARAM(NULL_POINTER, "data", bad.data = NULL);
+  BAD_PARAM(INVALID_ARGUMENT, "len", bad.len = UINT64_MAX);
+  BAD_PARAM(INVALID_ARGUMENT, "len", bad.len = UINT64_MAX / 4);
+  BAD_PARAM(INVALID_ARGUMENT, "data", bad.data = bytes + 1);
+  BAD_PARAM(INVALID_ARGUMENT, "grad", bad.grad = bytes + 2);
+  BAD_PARAM(INVALID_ARGUMENT, "grad", bad.grad_dtype = RADAM_DTYPE_F64; bad.grad = bytes + 4);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.data = hurt.weight);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.data = hurt.weight + LEN - 1);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.data = hurt.bias_grad);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.grad = hurt.weight + LEN / 2);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.grad = bad.data);
+  BAD_PARAM(INVALID_ARGUMENT, "overlap", bad.grad = (float *)bad.data + 1);
+  BAD_PARAM(INVALID_ARGUMENT, "weight", bad.name = "weight");
+  BAD_PARAM(INVALID_ARGUMENT, "name", bad.name = "");
+  BAD_PARAM(INVALID_ARGUMENT, "name", bad.name = "\xff\xfe");
+
+  /* What only radam_add_param_group can be given. */
+  radam_group_options options = group_options();
+  radam_param two[2] = {some_param(), some_param()};
+  static float elsewhere[LEN];
+  two[1].data = elsewhere;
+  REFUSED(INVALID_ARGUMENT, "new", radam_add_param_group(opt, &options, two, 2, NULL)); /* one name twice */
+  two[1] = some_param();
+  two[1].name = "newer";
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_add_param_group(opt, &options, two, 2, NULL));
+  REFUSED(NULL_POINTER, "params", radam_add_param_group(opt, &options, NULL, 1, NULL));
+  REFUSED(INVALID_ARGUMENT, "count", radam_add_param_group(opt, &options, two, UINT64_MAX, NULL));
+  const uint32_t wrong_sizes[] = {0, 5, sizeof bad - 1, sizeof bad + 8};
+  for (int i = 0; i < 4; i++) {
+    bad = some_param();
+    bad.struct_size = wrong_sizes[i];
+    REFUSED(INVALID_ARGUMENT, "struct_size", radam_add_param_group(opt, &options, &bad, 1, NULL));
+  }
+  /* And what only radam_add_param can be given. */
+  uint32_t id;
+  REFUSED(INVALID_ARGUMENT, "group", radam_add_param(opt, 2, RADAM_DTYPE_F32, 0, elsewhere, NULL, LEN, NULL, &id));
+  REFUSED(INVALID_ARGUMENT, "group", radam_add_param(opt, UINT32_MAX, RADAM_DTYPE_F32, 0, elsewhere, NULL, LEN, NULL, &id));
+}
+
+static void rebinding_and_stepping(radam_optimizer *opt) {
+  static char bytes[8 * LEN + 8];
+  uint64_t steps = 77;
+  REFUSED(INVALID_ARGUMENT, "param", radam_set_grad(opt, 3, hurt.weight_grad));
+  REFUSED(INVALID_ARGUMENT, "grad", radam_set_grad(opt, 0, bytes + 1));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.weight));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.bias + 1));
+  REFUSED(INVALID_ARGUMENT, "param", radam_set_data(opt, 3, bytes));
+  REFUSED(NULL_POINTER, "data", radam_set_data(opt, 0, NULL));
+  REFUSED(INVALID_ARGUMENT, "data", radam_set_data(opt, 0, bytes + 1));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias_grad + LEN - 1));
+  REFUSED(INVALID_ARGUMENT, "param", radam_step_count(opt, 3, &steps));
+  REFUSED(NULL_POINTER, "steps", radam_step_count(opt, 0, NULL));
+  CHECK(steps == 77, "a refused radam_step_count wrote its output");
+  REFUSED(INVALID_STATE, "gradient_release", radam_step_param(opt, 0, bytes));
+  REFUSED(INVALID_ARGUMENT, "param", radam_step_param(opt, 3, bytes));
+  REFUSED(NULL_POINTER, "grad", radam_step_param(opt, 2, NULL));
+  REFUSED(INVALID_ARGUMENT, "grad", radam_step_param(opt, 2, bytes + 1));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, 2, hurt.released));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, 2, hurt.weight));
+  const radam_toggle bad_toggles[] = {-1, 3, INT32_MAX};
+  for (int i = 0; i < 3; i++) REFUSED(INVALID_ARGUMENT, "on", radam_set_optimizer_accumulation(opt, bad_toggles[i]));
+  REFUSED(NULL_POINTER, "on", radam_get_optimizer_accumulation(opt, NULL));
+}
+
+/* A sentence that does not fit is cut, ends in NUL, and its length is told. */
+static void last_error_fits(radam_optimizer *opt) {
+  char sentence[512], cut[512];
+  CHECK(radam_set_lr(opt, 0, -1.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
+  uint64_t bytes = radam_last_error(opt, sentence, sizeof sentence);
+  CHECK(strstr(sentence, "-1.5") != NULL, "the sentence does not give the value: %s", sentence);
+  CHECK(radam_last_error(opt, NULL, 0) == bytes && radam_last_error(opt, NULL, 100) == bytes, "asking for the size gave another size");
+  for (uint64_t cap = 0; cap <= bytes + 1; cap++) {
+    memset(cut, '#', sizeof cut);
+    CHECK(radam_last_error(opt, cut, cap) == bytes, "the size depends on the buffer");
+    CHECK(cut[cap] == '#', "radam_last_error wrote beyond its %llu bytes", (unsigned long long)cap);
+    CHECK(cap == 0 || strlen(cut) == (cap < bytes ? cap : bytes) - 1, "the sentence in %llu bytes is '%s'", (unsigned long long)cap, cut);
+  }
+}
+
+int main(void) {
+  make(&hurt);
+  make(&twin);
+  for (int round = 0; round < 2; round++) {
+    structs();
+    group_options_values(hurt.opt);
+    decouple_lr_without_max_lr();
+    params(hurt.opt);
+    rebinding_and_stepping(hurt.opt);
+    last_error_fits(hurt.opt);
+
+    /* What was refused left no trace: ids, names and every later bit are as without it. */
+    for (int step = 0; step < 8; step++) {
+      OK(hurt.opt, radam_step(hurt.opt));
+      OK(twin.opt, radam_step(twin.opt));
+    }
+    check_unchanged("a whole round");
+  }
+  uint32_t id;
+  float data[LEN];
+  OK(hurt.opt, radam_add_param(hurt.opt, 0, RADAM_DTYPE_F32, 0, data, NULL, LEN, "good", &id));
+  CHECK(id == 3, "the next parameter is %u, not 3", id);
+  OK(hurt.opt, radam_free(hurt.opt));
+  OK(twin.opt, radam_free(twin.opt));
+  return 0;
+}

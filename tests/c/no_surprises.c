@@ -1,0 +1,274 @@
+/* What an engine that embeds the library must never notice: threads that it did not ask for, signals
+   on them, a changed floating-point mode, errno, locale, folder, or files left open. (That nothing is
+   printed is checked of every program here.) */
+#define _GNU_SOURCE
+#include "check.h"
+#include "tasks.h"
+
+#include <errno.h>
+#include <fenv.h>
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/* LARGE is enough work for the optimizer's own threads to start. */
+enum { SMALL = 6800, LARGE = 1 << 19, MANY = 1000 };
+
+static float *data, *grad;
+
+static radam_optimizer *optimizer_of(uint32_t num_threads, size_t len) {
+  fill(data, len, 1);
+  fill(grad, len, 2);
+  radam_optimizer *opt = create(num_threads);
+  radam_group_options options = group_options();
+  add_f32(opt, add_group(opt, &options), data, grad, len);
+  return opt;
+}
+
+static void steps(radam_optimizer *opt, int count) {
+  for (int step = 0; step < count; step++) OK(opt, radam_step(opt));
+}
+
+/* Small work is done by the caller, and so is all work with num_threads 1. */
+static void threads_come_when_they_are_worth_it(void) {
+  const struct { uint32_t num_threads; size_t len; } alone[] = {{0, SMALL}, {4, SMALL}, {1, LARGE}};
+  for (int i = 0; i < 3; i++) {
+    radam_optimizer *opt = optimizer_of(alone[i].num_threads, alone[i].len);
+    steps(opt, 10);
+    CHECK(count_tasks() == 1, "%zu elements with num_threads %u: %d threads", alone[i].len, alone[i].num_threads, count_tasks());
+    OK(opt, radam_free(opt));
+  }
+
+  radam_optimizer *many = create(4);
+  radam_group_options options = group_options();
+  fill(data, 64 * MANY, 1);
+  add_group(many, &options);
+  for (size_t i = 0; i < MANY; i++) add_f32(many, 0, data + 64 * i, grad + 64 * i, 64);
+  steps(many, 10);
+  CHECK(count_tasks() == 1, "%d tensors of 64 elements started threads", MANY);
+  OK(many, radam_free(many));
+}
+
+static void threads_go_with_their_optimizer(void) {
+  radam_optimizer *opt = optimizer_of(3, LARGE);
+  CHECK(count_tasks() == 1, "threads were started before any work");
+  steps(opt, 3);
+  CHECK(count_tasks() > 1 && count_tasks() <= 3, "num_threads 3 gave %d threads, the caller's with them", count_tasks());
+  steps(opt, 3);
+  CHECK(count_tasks() <= 3, "later steps started more threads: %d", count_tasks());
+  OK(opt, radam_free(opt));
+  wait_for_tasks(1, "after radam_free");
+}
+
+/* Signals that a program can handle; the two after SIGSYS belong to the C library. */
+static bool can_be_handled(int number) {
+  return number != SIGKILL && number != SIGSTOP && number != 32 && number != 33;
+}
+
+static volatile sig_atomic_t handled;
+
+static void handler(int number) {
+  handled = number;
+}
+
+static void signals_stay_with_the_caller(void) {
+  struct sigaction before[65], now, ours = {.sa_handler = handler};
+  sigset_t all, mask_before, mask_now, pending;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
+  for (int number = 1; number <= 64; number++)
+    if (can_be_handled(number)) sigaction(number, NULL, &before[number]);
+
+  radam_optimizer *opt = optimizer_of(4, LARGE);
+  steps(opt, 3);
+  pthread_sigmask(SIG_SETMASK, NULL, &mask_now);
+  for (int number = 1; number <= 64; number++) {
+    if (!can_be_handled(number)) continue;
+    sigaction(number, NULL, &now);
+    CHECK(now.sa_handler == before[number].sa_handler, "the library handles signal %d", number);
+    CHECK(sigismember(&mask_now, number) == sigismember(&mask_before, number), "the caller's mask of signal %d changed", number);
+  }
+
+  /* Once the caller blocks a signal, no other thread may take it. */
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  for (int number = 1; number <= 64; number++) {
+    if (!can_be_handled(number)) continue;
+    sigaction(number, &ours, NULL);
+    kill(getpid(), number);
+  }
+  steps(opt, 3);
+  usleep(20000);
+  CHECK(handled == 0, "a thread of the library took signal %d", (int)handled);
+  sigpending(&pending);
+  for (int number = 1; number <= 64; number++) {
+    if (!can_be_handled(number)) continue;
+    CHECK(sigismember(&pending, number) == 1 || number == SIGCONT, "signal %d is gone", number);
+    struct timespec none = {0, 0};
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigtimedwait(&one, NULL, &none);
+    sigaction(number, &before[number], NULL);
+  }
+  OK(opt, radam_free(opt));
+  pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+/* The caller's floating-point mode: how numbers are rounded, whether denormals count as zero, and
+   which exceptions trap. */
+typedef unsigned long long float_mode;
+
+static float_mode get_float_mode(void) {
+#if defined(__x86_64__)
+  return _mm_getcsr() & 0xffc0u; /* without the sticky flags of exceptions that occurred */
+#elif defined(__aarch64__)
+  float_mode mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+#else
+  return (float_mode)fegetround();
+#endif
+}
+
+static void set_float_mode(float_mode mode) {
+#if defined(__x86_64__)
+  _mm_setcsr((unsigned)mode);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+  fesetround((int)mode);
+#endif
+}
+
+/* Every mode that the machine has, besides the default one. */
+#if defined(__x86_64__)
+static const float_mode modes[] = {
+  0x9fc0 /* denormals are flushed and read as zero */, 0x3f80, 0x5f80, 0x7f80 /* down, up, to zero */,
+  0x0000 /* every exception traps */, 0xffc0 /* all at once, without traps */,
+};
+#elif defined(__aarch64__)
+static const float_mode modes[] = {1 << 24, 1 << 22, 2 << 22, 3 << 22, 7 << 22};
+#else
+static const float_mode modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+#endif
+
+/* Trains in some mode, with denormal weights, gradients and moments among the normal ones, and a
+   schedule and an error on the way. */
+static void train(uint32_t num_threads, size_t len, float_mode mode) {
+  const float_mode mode_before = get_float_mode();
+  fill(data, len, 1);
+  fill(grad, len, 2);
+  for (size_t i = 0; i < len; i += 3) {
+    data[i] *= 1e-39f;
+    grad[i] *= 1e-38f;
+  }
+  const double lrs[] = {0.01, 0.007, 0.003, 0.001};
+  uint32_t id;
+  char sentence[512];
+  radam_status status;
+
+#define IN_MODE(call)                                                                        \
+  do {                                                                                       \
+    set_float_mode(mode);                                                                    \
+    status = (call);                                                                         \
+    float_mode mode_after = get_float_mode();                                                \
+    set_float_mode(mode_before);                                                             \
+    CHECK(mode_after == mode, "%s changed the mode %#llx to %#llx", #call, mode, mode_after); \
+  } while (0)
+#define OK_IN_MODE(call) do { IN_MODE(call); OK(opt, status); } while (0)
+  radam_options options;
+  radam_group_options group;
+  radam_optimizer *opt = NULL;
+  OK_IN_MODE(radam_options_init(&options, sizeof options));
+  OK_IN_MODE(radam_group_options_init(&group, sizeof group));
+  options.num_threads = num_threads;
+  group.lr = 0.1;
+  group.weight_decay = 1e-3;
+  OK_IN_MODE(radam_create(&options, &opt));
+  OK_IN_MODE(radam_add_param_group(opt, &group, NULL, 0, NULL));
+  OK_IN_MODE(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &id));
+  for (int step = 0; step < 12; step++) {
+    OK_IN_MODE(radam_set_lr(opt, 0, lrs[step % 4]));
+    OK_IN_MODE(radam_step(opt));
+  }
+  IN_MODE(radam_set_beta1(opt, 0, -0.3));
+  CHECK(status == RADAM_ERROR_INVALID_ARGUMENT, "a negative beta1 was taken");
+  radam_last_error(opt, sentence, sizeof sentence);
+  CHECK(strstr(sentence, "-0.3") != NULL, "in the mode %#llx, -0.3 is told as: %s", mode, sentence);
+  OK_IN_MODE(radam_free(opt));
+}
+
+static void float_modes_matter_neither_way(void) {
+  const float_mode default_mode = get_float_mode();
+  float *expected = malloc(LARGE * sizeof *expected);
+  for (int large = 0; large < 2; large++) {
+    size_t len = large ? LARGE : SMALL;
+    train(4, len, default_mode);
+    memcpy(expected, data, len * sizeof *data);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+      train(4, len, modes[i]);
+      CHECK(memcmp(data, expected, len * sizeof *data) == 0, "the mode %#llx changes the results of %zu elements", modes[i], len);
+    }
+  }
+  free(expected);
+}
+
+/* With a decimal comma where the machine has one: sentences are the same in every locale. */
+static void process_state_stays(void) {
+  const char *commas[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ru_RU.UTF-8", "nl_NL.UTF-8"};
+  for (size_t i = 0; i < sizeof commas / sizeof *commas && setlocale(LC_ALL, commas[i]) == NULL; i++) {}
+  char folder_before[4096], folder[4096], sentence[512], *locale_before = strdup(setlocale(LC_ALL, NULL));
+  CHECK(getcwd(folder_before, sizeof folder_before) != NULL, "no folder");
+  int files_before = count_entries("/proc/self/fd");
+
+  for (int large = 0; large < 2; large++) {
+    size_t len = large ? LARGE : SMALL;
+    fill(data, len, 1);
+    uint64_t count;
+    uint32_t id;
+    double lr;
+    radam_optimizer *opt = NULL;
+    radam_group_options group = group_options();
+#define KEEPS_ERRNO(call)                                                          \
+    do {                                                                           \
+      errno = 12345;                                                               \
+      radam_status status = (call);                                                \
+      CHECK(errno == 12345, "%s set errno to %d", #call, errno);                   \
+      OK(opt, status);                                                             \
+    } while (0)
+    KEEPS_ERRNO(radam_create(NULL, &opt));
+    KEEPS_ERRNO(radam_add_param_group(opt, &group, NULL, 0, NULL));
+    KEEPS_ERRNO(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &id));
+    KEEPS_ERRNO(radam_step(opt));
+    KEEPS_ERRNO(radam_step(opt));
+    KEEPS_ERRNO(radam_step_count(opt, 0, &count));
+    KEEPS_ERRNO(radam_get_lr(opt, 0, &lr));
+    KEEPS_ERRNO(radam_zero_grad(opt));
+    CHECK(radam_set_lr(opt, 0, -1.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
+    radam_last_error(opt, sentence, sizeof sentence);
+    CHECK(strstr(sentence, "-1.5") != NULL, "in the locale %s, -1.5 is told as: %s", locale_before, sentence);
+    KEEPS_ERRNO(radam_free(opt));
+  }
+  CHECK(getcwd(folder, sizeof folder) != NULL && strcmp(folder, folder_before) == 0, "the folder changed to %s", folder);
+  CHECK(strcmp(setlocale(LC_ALL, NULL), locale_before) == 0, "the locale changed to %s", setlocale(LC_ALL, NULL));
+  CHECK(count_entries("/proc/self/fd") == files_before, "files were left open");
+  free(locale_before);
+}
+
+int main(void) {
+  alarm(300); /* ends what hangs */
+  data = filled(LARGE, 1);
+  grad = filled(LARGE, 2);
+  threads_come_when_they_are_worth_it();
+  threads_go_with_their_optimizer();
+  signals_stay_with_the_caller();
+  float_modes_matter_neither_way();
+  process_state_stays();
+  free(data);
+  free(grad);
+  return 0;
+}

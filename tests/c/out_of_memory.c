@@ -1,0 +1,308 @@
+/* Every allocation fails once, in its turn: the call either does without or gives
+   RADAM_ERROR_OUT_OF_MEMORY and changes nothing, so that it succeeds when there is memory again. */
+#define _GNU_SOURCE
+#include "allocator.h"
+
+enum { LEN = 300, LARGE = 1 << 19, PARAMS = 24, GROUPS = 3, UNWRITTEN = 77 };
+
+/* Everything that a caller can see of an optimizer. Compared as bytes, so it is zeroed first. */
+typedef struct picture {
+  double data[PARAMS][LEN], grads[PARAMS][LEN];
+  double numbers[GROUPS][6];
+  int32_t integers[GROUPS][8];
+  radam_status statuses[GROUPS + PARAMS];
+  uint64_t steps[PARAMS];
+  radam_toggle accumulation;
+} picture;
+
+static radam_optimizer *opt;
+static picture now, before;
+
+static void look(picture *to) {
+  memcpy(to->data, now.data, sizeof to->data);
+  memcpy(to->grads, now.grads, sizeof to->grads);
+  for (uint32_t group = 0; group < GROUPS; group++) {
+    double *numbers = to->numbers[group];
+    int32_t *integers = to->integers[group];
+    to->statuses[group] = radam_get_lr(opt, group, &numbers[0]);
+    radam_get_beta1(opt, group, &numbers[1]);
+    radam_get_beta2(opt, group, &numbers[2]);
+    radam_get_weight_decay(opt, group, &numbers[3]);
+    radam_get_eps(opt, group, &numbers[4]);
+    radam_get_max_lr(opt, group, &numbers[5]);
+    radam_get_decouple_wd(opt, group, &integers[0]);
+    radam_get_decouple_lr(opt, group, &integers[1]);
+    radam_get_kahan_sum(opt, group, &integers[2]);
+    radam_get_for_each(opt, group, &integers[3]);
+    radam_get_gradient_release(opt, group, &integers[4]);
+    radam_get_maximize(opt, group, &integers[5]);
+    radam_get_rectify(opt, group, &integers[6]);
+    radam_get_state_dtype(opt, group, &integers[7]);
+  }
+  for (uint32_t param = 0; param < PARAMS; param++) to->statuses[GROUPS + param] = radam_step_count(opt, param, &to->steps[param]);
+  radam_get_optimizer_accumulation(opt, &to->accumulation);
+}
+
+/* Allocations inside the library that still succeed. Negative: none will fail. */
+static long remaining = -1;
+
+static void begin_call(void) {
+  succeed_before_failing = remaining;
+}
+
+static void end_call(void) {
+  remaining = failed ? -1 : (long)succeed_before_failing;
+  succeed_before_failing = -1;
+}
+
+static void check_unchanged(const char *call) {
+  static picture after;
+  memset(&after, 0, sizeof after);
+  look(&after);
+  CHECK(memcmp(&after, &before, sizeof after) == 0, "%s gave RADAM_ERROR_OUT_OF_MEMORY and yet changed something", call);
+}
+
+static bool ran_out(radam_status status, const char *call, int line) {
+  char sentence[512] = "";
+  end_call();
+  if (status == RADAM_OK) return false;
+  radam_last_error(opt, sentence, sizeof sentence);
+  CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && failed, "line %d: %s gave %s: %s", line, call, radam_status_string(status), sentence);
+  check_unchanged(call);
+  return true;
+}
+
+/* A call that an allocation may fail in. `id`, which it writes, must keep its value when it fails. */
+#define TRY_ID(call, id)                                                               \
+  do {                                                                                 \
+    memset(&before, 0, sizeof before);                                                 \
+    look(&before);                                                                     \
+    id = UNWRITTEN;                                                                    \
+    begin_call();                                                                      \
+    if (!ran_out(call, #call, __LINE__)) break;                                        \
+    CHECK(id == UNWRITTEN, "%s ran out of memory and yet wrote its output", #call);    \
+    OK(opt, call);                                                                     \
+  } while (0)
+#define TRY(call) do { uint32_t no_id; TRY_ID(call, no_id); } while (0)
+
+static radam_dtype dtype_of(uint32_t param) {
+  return RADAM_DTYPE_F32 + (int32_t)param % 4;
+}
+
+/* Numbers near 1 in every dtype. */
+static void fill_dtype(void *values, radam_dtype dtype, uint32_t seed) {
+  float random[LEN];
+  fill(random, LEN, seed);
+  for (size_t i = 0; i < LEN; i++) {
+    float f32 = 1 + random[i] / 2;
+    double f64 = f32;
+    uint32_t bits;
+    memcpy(&bits, &f32, sizeof bits);
+    uint16_t bf16 = (uint16_t)(bits >> 16), f16 = (uint16_t)(0x3800 | (bits >> 13 & 0x3ff));
+    if (dtype == RADAM_DTYPE_F32) memcpy((float *)values + i, &f32, sizeof f32);
+    if (dtype == RADAM_DTYPE_F64) memcpy((double *)values + i, &f64, sizeof f64);
+    if (dtype == RADAM_DTYPE_F16) memcpy((uint16_t *)values + i, &f16, sizeof f16);
+    if (dtype == RADAM_DTYPE_BF16) memcpy((uint16_t *)values + i, &bf16, sizeof bf16);
+  }
+}
+
+/* Three groups: parameters that come with their group, ones that come later, and released ones. */
+static void build(void) {
+  radam_group_options options = group_options();
+  radam_param params[4];
+  uint32_t id;
+  memset(&now, 0, sizeof now);
+  for (uint32_t i = 0; i < PARAMS; i++) {
+    fill_dtype(now.data[i], dtype_of(i), i);
+    fill_dtype(now.grads[i], dtype_of(i), 100 + i);
+  }
+  opt = NULL;
+  memset(&before, 0, sizeof before);
+  look(&before);
+  begin_call();
+  if (ran_out(radam_create(NULL, &opt), "radam_create", __LINE__)) {
+    CHECK(opt == NULL, "radam_create ran out of memory and yet wrote a handle");
+    OK(NULL, radam_create(NULL, &opt));
+  }
+  for (uint32_t i = 0; i < 4; i++) {
+    static const char *names[] = {"weight", "bias", "scale", NULL};
+    OK(NULL, radam_param_init(&params[i], sizeof params[i]));
+    params[i].dtype = dtype_of(i);
+    params[i].data = now.data[i];
+    params[i].grad = now.grads[i];
+    params[i].len = LEN;
+    params[i].name = names[i];
+  }
+  TRY_ID(radam_add_param_group(opt, &options, params, 4, &id), id);
+  CHECK(id == 0, "the first group is %u", id);
+  TRY_ID(radam_add_param_group(opt, &options, NULL, 0, &id), id);
+  CHECK(id == 1, "the second group is %u", id);
+  options.gradient_release = RADAM_ON;
+  TRY_ID(radam_add_param_group(opt, &options, NULL, 0, &id), id);
+  CHECK(id == 2, "the third group is %u", id);
+  for (uint32_t i = 4; i < PARAMS; i++) {
+    TRY_ID(radam_add_param(opt, 1 + i % 2, dtype_of(i), 0, now.data[i], now.grads[i], LEN, NULL, &id), id);
+    CHECK(id == i, "parameter %u is %u", i, id);
+  }
+}
+
+static void train(void) {
+  for (uint32_t step = 0; step < 8; step++) {
+    TRY(radam_step(opt));
+    for (uint32_t i = 5; i < PARAMS; i += 2) TRY(radam_step_param(opt, i, now.grads[i]));
+    TRY(radam_set_lr(opt, 0, 0.01 / (1 + step)));
+    TRY(radam_set_grad(opt, 0, step % 2 ? now.grads[0] : NULL));
+    TRY(radam_set_data(opt, 1, now.data[1]));
+    if (step == 2) TRY(radam_set_kahan_sum(opt, 0, RADAM_ON));
+    if (step == 3) TRY(radam_set_state_dtype(opt, 0, RADAM_DTYPE_F32));
+    if (step == 4) TRY(radam_set_optimizer_accumulation(opt, RADAM_ON));
+    if (step == 5) TRY(radam_set_optimizer_accumulation(opt, RADAM_OFF));
+    if (step == 5) TRY(radam_set_kahan_sum(opt, 1, RADAM_OFF));
+    if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_OFF));
+    if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_ON));
+  }
+  TRY(radam_zero_grad(opt));
+}
+
+static picture live(void) {
+  static picture last;
+  build();
+  train();
+  memset(&last, 0, sizeof last);
+  look(&last);
+  radam_optimizer *freed = opt;
+  begin_call();
+  radam_status status = radam_free(opt);
+  end_call();
+  CHECK(status == RADAM_OK, "radam_free needs memory: %s", radam_status_string(status));
+  CHECK(radam_free(freed) == RADAM_ERROR_INVALID_HANDLE, "the optimizer is still there");
+  return last;
+}
+
+static void every_allocation_fails(void) {
+  static picture expected, found;
+  expected = live();
+  for (int kept_up = 0; kept_up < 2; kept_up++) {
+    keep_failing = kept_up;
+    long n = 0;
+    do {
+      failed = false;
+      remaining = n++;
+      found = live();
+      CHECK(memcmp(&found, &expected, sizeof found) == 0, "the failure of allocation %ld changed the end", n);
+    } while (failed);
+    CHECK(n > 10, "only %ld allocations failed", n - 1);
+  }
+  remaining = -1;
+}
+
+/* Without any memory there is still a status, and whatever sentence fits. */
+static void *errors_need_no_memory(void *optimizer) {
+  char sentence[512];
+  keep_failing = true;
+  succeed_before_failing = 0;
+  radam_status statuses[] = {
+    radam_step(NULL), radam_set_lr(optimizer, 0, -1), radam_set_grad(optimizer, 99, NULL), radam_step_param(optimizer, 0, NULL),
+    radam_options_init(NULL, 8),
+  };
+  radam_last_error(NULL, sentence, sizeof sentence);
+  radam_last_error(optimizer, sentence, sizeof sentence);
+  succeed_before_failing = -1;
+  for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
+    CHECK(statuses[i] != RADAM_OK && statuses[i] != RADAM_ERROR_OUT_OF_MEMORY && statuses[i] != RADAM_ERROR_PANIC,
+          "mistake %zu, made without memory, gave %s", i, radam_status_string(statuses[i]));
+  return NULL;
+}
+
+static void errors_without_memory(void) {
+  radam_group_options options = group_options();
+  radam_optimizer *fresh = create(1);
+  pthread_t thread;
+  add_group(fresh, &options);
+  errors_need_no_memory(fresh);
+  CHECK(pthread_create(&thread, NULL, errors_need_no_memory, fresh) == 0 && pthread_join(thread, NULL) == 0, "no thread");
+  OK(fresh, radam_free(fresh));
+}
+
+/* More than any machine has. The data are not there, and must not be touched. */
+static void too_large_for_any_machine(void) {
+  static float data[16], grad[16];
+  const uint64_t len = (uint64_t)1 << 46;
+  uint32_t id = UNWRITTEN;
+  for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
+    radam_optimizer *huge = create(0);
+    radam_group_options options = group_options();
+    add_group(huge, &options);
+    radam_status status = radam_add_param(huge, 0, dtype, 0, data, NULL, len, "huge", &id);
+    char sentence[512] = "";
+    radam_last_error(huge, sentence, sizeof sentence);
+    CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && id == UNWRITTEN, "2^46 elements gave %s: %s", radam_status_string(status), sentence);
+    CHECK(strlen(sentence) > 20, "the sentence is '%s'", sentence);
+    OK(huge, radam_add_param(huge, 0, RADAM_DTYPE_F32, 0, data, grad, 16, "huge", &id));
+    CHECK(id == 0, "a refused parameter left its id");
+    OK(huge, radam_step(huge));
+    OK(huge, radam_free(huge));
+    id = UNWRITTEN;
+  }
+}
+
+/* Work for threads that the system does not give, or not all of them, is done by those that are there. */
+static float *train_large(uint32_t num_threads) {
+  float *weights = filled(LARGE, 1), *grad = filled(LARGE, 2);
+  radam_optimizer *large = create(num_threads);
+  radam_group_options options = group_options();
+  add_f32(large, add_group(large, &options), weights, grad, LARGE);
+  for (int step = 0; step < 8; step++) {
+    begin_call();
+    radam_status status = radam_step(large);
+    end_call();
+    CHECK(status == RADAM_OK || (status == RADAM_ERROR_OUT_OF_MEMORY && failed), "a large step gave %s", radam_status_string(status));
+    if (status != RADAM_OK) OK(large, radam_step(large));
+  }
+  OK(large, radam_free(large));
+  free(grad);
+  return weights;
+}
+
+static void check_large(uint32_t num_threads, const float *expected, const char *what) {
+  float *found = train_large(num_threads);
+  CHECK(memcmp(found, expected, LARGE * sizeof *found) == 0, "%s: other bits", what);
+  free(found);
+}
+
+static void threads_fail_to_start(const float *expected) {
+  for (long given = 0; given < 3; given++) {
+    long before = thread_starts;
+    threads_before_failing = given;
+    check_large(4, expected, "without threads");
+    CHECK(thread_starts - before == given, "%ld threads were started, of the %ld that there were", thread_starts - before, given);
+  }
+  threads_before_failing = -1;
+}
+
+static void memory_for_threads_fails(uint32_t num_threads, const float *expected) {
+  for (int kept_up = 0; kept_up < 2; kept_up++) {
+    keep_failing = kept_up;
+    long n = 0;
+    do {
+      failed = false;
+      remaining = n++;
+      check_large(num_threads, expected, "without memory for threads");
+    } while (failed);
+  }
+  remaining = -1;
+}
+
+int main(void) {
+  alarm(300); /* ends what hangs */
+  find_real_functions();
+  every_allocation_fails();
+  errors_without_memory();
+  too_large_for_any_machine();
+  float *expected = train_large(1);
+  threads_fail_to_start(expected);
+  memory_for_threads_fails(4, expected);
+  memory_for_threads_fails(0, expected);
+  free(expected);
+  return 0;
+}

