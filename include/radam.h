@@ -15,7 +15,8 @@
  *
  * Errors
  *   Functions return a radam_status. A failed call changes nothing, except for its error sentence,
- *   which radam_last_error copies. Outputs are written on success only.
+ *   which radam_last_error copies: given the handle, or NULL where the call had no valid one
+ *   (radam_create and the init functions). Outputs are written on success only.
  *
  * Handles
  *   A radam_optimizer pointer is a token and points at nothing. NULL, a freed handle or any other

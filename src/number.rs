@@ -6,10 +6,9 @@
 use crate::dtype::Dtype;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A type that the update rule computes in: f32 or f64.
-pub(crate) trait Real:
-    Element<Real = Self>
-    + PartialEq
+/// What the update rule computes with: one f32 or f64, or several of them side by side.
+pub(crate) trait Arithmetic:
+    Copy
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -18,35 +17,39 @@ pub(crate) trait Real:
 {
     /// The IEEE square root, correctly rounded.
     fn sqrt(self) -> Self;
-    /// `value` rounded to nearest even.
+    /// `value` rounded to nearest even, wherever there is more than one.
     fn from_f64(value: f64) -> Self;
+}
+
+/// A type that the update rule computes in: f32 or f64.
+pub(crate) trait Real: Arithmetic + Element<Real = Self> {
+    /// The type as a value.
+    const DTYPE: Dtype;
+
     /// Exact.
     fn to_f64(self) -> f64;
+
+    /// The number as another type, rounded to nearest even. Between equal types this is the
+    /// identity, and the compiler sees it.
+    #[inline(always)]
+    fn convert<To: Real>(self) -> To {
+        To::from_f64(self.to_f64())
+    }
 }
 
 /// A type that a tensor stores.
 pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// What parameters of this type are computed in.
     type Real: Real;
-    /// The type as a value.
-    const DTYPE: Dtype;
     /// The stored value, exactly.
     fn load(self) -> Self::Real;
     /// `value` rounded to nearest even.
     fn store(value: Self::Real) -> Self;
 }
 
-/// `value` as another computing type: exact or rounded to nearest even.
-///
-/// Between equal types this is the identity, and the compiler sees it.
-#[inline(always)]
-pub(crate) fn convert<From: Real, To: Real>(value: From) -> To {
-    To::from_f64(value.to_f64())
-}
-
 macro_rules! real {
     ($real:ty, $dtype:expr) => {
-        impl Real for $real {
+        impl Arithmetic for $real {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
@@ -55,6 +58,11 @@ macro_rules! real {
             fn from_f64(value: f64) -> Self {
                 value as $real
             }
+        }
+
+        impl Real for $real {
+            const DTYPE: Dtype = $dtype;
+
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
@@ -63,7 +71,6 @@ macro_rules! real {
 
         impl Element for $real {
             type Real = $real;
-            const DTYPE: Dtype = $dtype;
             #[inline(always)]
             fn load(self) -> $real {
                 self
@@ -85,7 +92,6 @@ pub(crate) struct Bf16(pub(crate) u16);
 
 impl Element for Bf16 {
     type Real = f32;
-    const DTYPE: Dtype = Dtype::Bf16;
 
     #[inline(always)]
     fn load(self) -> f32 {
@@ -115,7 +121,6 @@ const F16_MIN_NORMAL: u32 = (127 - 14) << 23;
 
 impl Element for F16 {
     type Real = f32;
-    const DTYPE: Dtype = Dtype::F16;
 
     #[inline(always)]
     fn load(self) -> f32 {

@@ -3,7 +3,7 @@
 //! Plain arithmetic in a fixed order: Rust never fuses a multiplication with an addition on its
 //! own and never replaces a division by an estimate, so every instruction set gives the same bits.
 
-use crate::number::Real;
+use crate::number::Arithmetic;
 use crate::rectify::{debiased_beta, rectification};
 
 /// The hyperparameters of a parameter group that the rule depends on.
@@ -24,13 +24,11 @@ pub(crate) struct Hyperparameters {
 /// The constants of one step, the same for every element of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Coefficients<R> {
-    /// −1 to maximize, 1 otherwise.
-    pub grad_sign: R,
-    /// λ where it is an L2 penalty on the gradient, else 0.
+    /// λ of an L2 penalty on the gradient; negative to maximize.
     pub l2: R,
-    /// The share of θ that a decoupled decay takes: γλ or (γ/γmax)λ, else 0.
+    /// The share of θ that a decoupled decay takes: γλ or (γ/γmax)λ.
     pub decay: R,
-    /// The debiased β1 and its complement.
+    /// The debiased β1 and its complement, which is negative to maximize.
     pub beta1_hat: R,
     pub beta1_comp: R,
     /// The debiased β2 and its complement.
@@ -41,63 +39,76 @@ pub(crate) struct Coefficients<R> {
     pub eps: R,
 }
 
-/// Which rule a step follows; every element of a parameter follows the same.
+/// How a step moves θ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// θ moves by γ r m / (√v + ε).
+    /// By γ r m / (√v + ε).
     Rectified,
-    /// θ moves by γ m: the variance of √v is not tractable yet.
+    /// By γ m: the variance of √v is not tractable yet.
     Unrectified,
-    /// Only the moments move.
+    /// Not at all: only the moments move.
     Accumulate,
 }
 
-/// The rule and the constants of step `t`.
-pub(crate) fn coefficients(
-    group: &Hyperparameters,
-    t: u64,
-    accumulate: bool,
-) -> (Rule, Coefficients<f64>) {
-    let rectification = if group.rectify { rectification(group.beta2, t) } else { Some(1.0) };
-    let rule = match rectification {
-        _ if accumulate => Rule::Accumulate,
-        Some(_) => Rule::Rectified,
-        None => Rule::Unrectified,
-    };
-    let (l2, decay) = if group.decouple_lr {
-        (0.0, group.lr / group.max_lr * group.weight_decay)
-    } else if group.decouple_wd {
-        (0.0, group.lr * group.weight_decay)
-    } else {
-        (group.weight_decay, 0.0)
-    };
-    let beta1_hat = debiased_beta(group.beta1, t);
-    let beta2_hat = debiased_beta(group.beta2, t);
-    let coefficients = Coefficients {
-        grad_sign: if group.maximize { -1.0 } else { 1.0 },
-        l2,
-        decay,
-        beta1_hat,
-        beta1_comp: 1.0 - beta1_hat,
-        beta2_hat,
-        beta2_comp: 1.0 - beta2_hat,
-        step_size: group.lr * rectification.unwrap_or(1.0),
-        eps: group.eps,
-    };
-    (rule, coefficients)
+/// How weights decay. What does not decay is not looked at for it, so that an infinite parameter
+/// does not turn the moments into NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decay {
+    None,
+    L2,
+    Decoupled,
+}
+
+/// One step of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Step {
+    pub rule: Rule,
+    pub decay: Decay,
+    pub coefficients: Coefficients<f64>,
+}
+
+impl Step {
+    /// Step number `t`.
+    pub fn new(group: &Hyperparameters, t: u64, accumulate: bool) -> Self {
+        let rectification = if group.rectify { rectification(group.beta2, t) } else { Some(1.0) };
+        let rule = match rectification {
+            _ if accumulate => Rule::Accumulate,
+            Some(_) => Rule::Rectified,
+            None => Rule::Unrectified,
+        };
+        let (decay, l2, share) = if group.weight_decay == 0.0 {
+            (Decay::None, 0.0, 0.0)
+        } else if group.decouple_lr {
+            (Decay::Decoupled, 0.0, group.lr / group.max_lr * group.weight_decay)
+        } else if group.decouple_wd {
+            (Decay::Decoupled, 0.0, group.lr * group.weight_decay)
+        } else {
+            (Decay::L2, group.weight_decay, 0.0)
+        };
+        let beta1_hat = debiased_beta(group.beta1, t);
+        let beta2_hat = debiased_beta(group.beta2, t);
+        // To maximize, gradients are negated before anything else. It comes to the same, bit for
+        // bit, to leave them and negate what they are added to and multiplied by.
+        let direction = if group.maximize { -1.0 } else { 1.0 };
+        let coefficients = Coefficients {
+            l2: direction * l2,
+            decay: share,
+            beta1_hat,
+            beta1_comp: direction * (1.0 - beta1_hat),
+            beta2_hat,
+            beta2_comp: 1.0 - beta2_hat,
+            step_size: group.lr * rectification.unwrap_or(1.0),
+            eps: group.eps,
+        };
+        Self { rule, decay, coefficients }
+    }
 }
 
 impl Coefficients<f64> {
-    /// Whether there is any weight decay.
-    pub fn decays(&self) -> bool {
-        self.l2 != 0.0 || self.decay != 0.0
-    }
-
     /// The constants, each rounded once to the type that is computed in.
     #[inline(always)]
-    pub fn round<R: Real>(&self) -> Coefficients<R> {
+    pub fn round<R: Arithmetic>(&self) -> Coefficients<R> {
         Coefficients {
-            grad_sign: R::from_f64(self.grad_sign),
             l2: R::from_f64(self.l2),
             decay: R::from_f64(self.decay),
             beta1_hat: R::from_f64(self.beta1_hat),
@@ -110,15 +121,25 @@ impl Coefficients<f64> {
     }
 }
 
-impl<R: Real> Coefficients<R> {
-    /// The gradient as the moments see it: negated to maximize, then with the L2 penalty.
-    ///
-    /// `DECAY` is false where the weight decay is 0: then θ is not looked at, so an infinite
-    /// parameter does not turn the moments into NaN.
+/// The rule itself. `R` is one number, or several side by side.
+impl<R: Arithmetic> Coefficients<R> {
+    /// The new moments, and by how much θ is to be lowered, decay included.
     #[inline(always)]
-    pub fn gradient<const DECAY: bool>(&self, param: R, grad: R) -> R {
-        let grad = self.grad_sign * grad;
-        if DECAY { grad + self.l2 * param } else { grad }
+    pub fn step(
+        &self,
+        rectified: bool,
+        decay: Decay,
+        param: R,
+        grad: R,
+        exp_avg: R,
+        exp_avg_sq: R,
+    ) -> (R, R, R) {
+        let grad = if decay == Decay::L2 { grad + self.l2 * param } else { grad };
+        let (exp_avg, exp_avg_sq) = self.moments(grad, exp_avg, exp_avg_sq);
+        let step = self.step_size * exp_avg;
+        let step = if rectified { step / (exp_avg_sq.sqrt() + self.eps) } else { step };
+        let lowered = if decay == Decay::Decoupled { self.decay * param + step } else { step };
+        (exp_avg, exp_avg_sq, lowered)
     }
 
     /// The new moments, debiased as they are stored.
@@ -129,20 +150,16 @@ impl<R: Real> Coefficients<R> {
             self.beta2_hat * exp_avg_sq + self.beta2_comp * grad * grad,
         )
     }
+}
 
-    /// The whole intended change of θ, decay included.
-    #[inline(always)]
-    pub fn change<const RECTIFIED: bool, const DECAY: bool>(
-        &self,
-        param: R,
-        exp_avg: R,
-        exp_avg_sq: R,
-    ) -> R {
-        let step = if RECTIFIED {
-            self.step_size * exp_avg / (exp_avg_sq.sqrt() + self.eps)
-        } else {
-            self.step_size * exp_avg
-        };
-        if DECAY { -(self.decay * param) - step } else { -step }
-    }
+/// Kahan summation, first half: by how much θ is to change, with what rounding lost before.
+#[inline(always)]
+pub(crate) fn compensated_change<R: Arithmetic>(kahan_comp: R, lowered: R) -> R {
+    kahan_comp - lowered
+}
+
+/// Kahan summation, second half: what rounding θ + `change` has lost, the new `kahan_comp`.
+#[inline(always)]
+pub(crate) fn lost_change<R: Arithmetic>(change: R, param: R, rounded: R) -> R {
+    change + (param - rounded)
 }

@@ -39,6 +39,8 @@ thread_local! {
     static INSIDE: Cell<u32> = const { Cell::new(0) };
 }
 
+type Hook = Box<dyn Fn(&PanicHookInfo) + Send + Sync>;
+
 /// While this lives, panics of this thread print nothing.
 struct Silence;
 
@@ -47,7 +49,7 @@ impl Silence {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             // Without captures, so that boxing the closure allocates nothing.
-            static BEFORE: OnceLock<Box<dyn Fn(&PanicHookInfo) + Send + Sync>> = OnceLock::new();
+            static BEFORE: OnceLock<Hook> = OnceLock::new();
             if !thread::panicking() {
                 let _ = BEFORE.set(panic::take_hook());
                 panic::set_hook(Box::new(|info| {

@@ -1,12 +1,15 @@
-//! The loops of `arrays.rs` compiled for each instruction set, and which ones this machine has.
+//! Which instruction sets this machine has, and the loop of `arrays.rs` compiled for each of them.
 //!
-//! To add an instruction set: a variant of [`InstructionSet`], an `instruction_set!` line with the
-//! target features, and an arm in `Kernel::new`.
+//! To add one: a file with its registers, a variant of [`InstructionSet`] with its name and how it
+//! is detected, a `compiled!` line with its target features, and an arm in `Kernel::new`.
 
-use super::arrays::{self, Arrays};
+use super::arrays::{self, Arrays, Dtypes};
+use super::lanes::{EvenOdd, Stored};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512, lanes::Pair};
 use crate::error::{Result, error};
-use crate::number::{Element, Real};
-use crate::update::Coefficients;
+use crate::number::{Bf16, F16};
+use crate::update::Step;
 use std::fmt;
 
 /// Which of the compiled loops run. All of them give the same bits.
@@ -45,7 +48,7 @@ impl InstructionSet {
         }
     }
 
-    fn available() -> impl Iterator<Item = Self> {
+    pub(super) fn available() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|set| set.is_available())
     }
 
@@ -53,7 +56,7 @@ impl InstructionSet {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
@@ -86,85 +89,45 @@ impl fmt::Display for AvailableNames {
     }
 }
 
-pub(super) type UpdateLoop = unsafe fn(&Coefficients<f64>, &Arrays);
-pub(super) type ConvertLoop = unsafe fn(*const u8, *mut u8, usize);
-
-/// The loops of `arrays.rs` for one instruction set.
-///
-/// All are unsafe as the loops are, and because the machine must have the instruction set.
+/// The registers of an instruction set, and the loop of `arrays.rs` compiled for it.
 pub(super) trait Compiled {
-    unsafe fn update<P, G, S, const RECTIFIED: bool, const DECAY: bool, const KAHAN: bool>(
-        coefficients: &Coefficients<f64>,
-        arrays: &Arrays,
-    ) where
-        P: Element,
-        G: Element,
-        S: Element;
+    type F32: Stored<f32> + Stored<F16> + Stored<Bf16> + Stored<EvenOdd>;
+    type F64: Stored<f64> + Stored<f32>;
 
-    unsafe fn accumulate<R: Real, G: Element, S: Element>(
-        coefficients: &Coefficients<f64>,
-        arrays: &Arrays,
-    );
-
-    unsafe fn convert_array<From: Element, To: Element>(
-        source: *const u8,
-        target: *mut u8,
-        len: usize,
-    );
+    /// # Safety
+    /// As for [`arrays::step`].
+    unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays, dtypes: Dtypes)
+    where
+        V: Stored<P> + Stored<G> + Stored<S>;
 }
 
-macro_rules! instruction_set {
-    ($(#[$attribute:meta])* $name:ident $(, $target_feature:meta)?) => {
-        $(#[$attribute])*
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled {
+    ($name:ident, $f32:ty, $f64:ty, $target_feature:meta) => {
         pub(super) enum $name {}
 
-        $(#[$attribute])*
         impl Compiled for $name {
-            $(#[$target_feature])?
-            unsafe fn update<P, G, S, const RECTIFIED: bool, const DECAY: bool, const KAHAN: bool>(
-                coefficients: &Coefficients<f64>,
-                arrays: &Arrays,
-            ) where
-                P: Element,
-                G: Element,
-                S: Element,
+            type F32 = $f32;
+            type F64 = $f64;
+
+            #[$target_feature]
+            unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays, dtypes: Dtypes)
+            where
+                V: Stored<P> + Stored<G> + Stored<S>,
             {
                 // SAFETY: the caller's promise.
-                unsafe {
-                    arrays::update::<P, G, S, RECTIFIED, DECAY, KAHAN>(coefficients, arrays)
-                }
-            }
-
-            $(#[$target_feature])?
-            unsafe fn accumulate<R: Real, G: Element, S: Element>(
-                coefficients: &Coefficients<f64>,
-                arrays: &Arrays,
-            ) {
-                // SAFETY: the caller's promise.
-                unsafe { arrays::accumulate::<R, G, S>(coefficients, arrays) }
-            }
-
-            $(#[$target_feature])?
-            unsafe fn convert_array<From: Element, To: Element>(
-                source: *const u8,
-                target: *mut u8,
-                len: usize,
-            ) {
-                // SAFETY: the caller's promise.
-                unsafe { arrays::convert_array::<From, To>(source, target, len) }
+                unsafe { arrays::step::<V, P, G, S>(step, arrays, dtypes) }
             }
         }
     };
 }
 
-instruction_set!(Portable);
-instruction_set!(
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    target_feature(enable = "avx2")
-);
-instruction_set!(
-    #[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "x86_64")]
+compiled!(Avx2, Pair<avx2::F32x8>, Pair<avx2::F64x4>, target_feature(enable = "avx2,f16c"));
+#[cfg(target_arch = "x86_64")]
+compiled!(
     Avx512,
+    Pair<avx512::F32x16>,
+    Pair<avx512::F64x8>,
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );

@@ -83,6 +83,6 @@ fn insert<K: Ord>(sorted: &mut Vec<u32>, new: impl Iterator<Item = u32>, key: im
         let position = sorted[..old].partition_point(|other| key(*other) < key(id));
         sorted[position..].rotate_right(1);
     } else {
-        sorted.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)));
+        sorted.sort_unstable_by_key(|id| key(*id));
     }
 }

@@ -5,9 +5,9 @@ use super::param::Param;
 use super::plan::{CHUNK, Plan};
 use super::{Group, Optimizer, Toggle};
 use crate::error::{Result, ensure};
-use crate::kernel::{Arrays, InstructionSet, Kernel, Shape};
+use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
 use crate::pool::Queue;
-use crate::update::{Coefficients, Rule, coefficients};
+use crate::update::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
 
@@ -114,9 +114,8 @@ struct Stepper<'a> {
 #[derive(Clone)]
 struct Constants {
     group: u32,
-    step: u64,
-    rule: Rule,
-    coefficients: Coefficients<f64>,
+    number: u64,
+    step: Step,
 }
 
 impl<'a> Stepper<'a> {
@@ -134,34 +133,24 @@ impl<'a> Stepper<'a> {
 
     /// Steps some elements of a parameter whose step was counted.
     fn step_piece(&mut self, param: &Param, arrays: &Arrays, piece: Range<usize>) {
-        let instruction_set = self.instruction_set;
-        let constants = self.constants(param);
-        let shape = Shape {
-            param: param.dtype,
-            grad: param.grad_dtype,
-            state: param.state.dtype,
-            kahan_sum: param.state.kahan_sum,
-            decay: constants.coefficients.decays(),
-            rule: constants.rule,
-        };
-        let kernel = Kernel::new(instruction_set, shape);
-        // SAFETY: the shape is the parameter's, and `InstructionSet::choose` found the instruction
-        // set. The caller keeps the arrays alive and to this call; they were checked to be aligned
-        // and apart when they were registered, the state is ours, and each piece is stepped by one
-        // thread.
-        unsafe {
-            kernel.run(&constants.coefficients, &arrays.part(piece.start, piece.len(), &shape));
-        }
+        let dtypes =
+            Dtypes { param: param.dtype, grad: param.grad_dtype, state: param.state.dtype };
+        let kernel = Kernel::new(self.instruction_set, dtypes);
+        let step = &self.constants(param).step;
+        // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
+        // instruction set. The caller keeps the arrays alive and to this call; they were checked to
+        // be aligned and apart when they were registered, the state is ours, and each piece is
+        // stepped by one thread.
+        unsafe { kernel.run(step, &arrays.part(piece.start, piece.len(), dtypes)) };
     }
 
     fn constants(&mut self, param: &Param) -> &Constants {
-        let (group, step) = (param.group, param.steps());
-        let same = |last: &Constants| last.group == group && last.step == step;
-        let last = self.last.take_if(|last| same(last));
+        let (group, number) = (param.group, param.steps());
+        let same = |last: &mut Constants| last.group == group && last.number == number;
+        let last = self.last.take_if(same);
         self.last.insert(last.unwrap_or_else(|| {
             let hyperparameters = self.groups[group as usize].hyperparameters();
-            let (rule, coefficients) = coefficients(&hyperparameters, step, self.accumulate);
-            Constants { group, step, rule, coefficients }
+            Constants { group, number, step: Step::new(&hyperparameters, number, self.accumulate) }
         }))
     }
 }

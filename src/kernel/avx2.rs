@@ -1,0 +1,282 @@
+//! Registers of 256 bits, for x86-64 with AVX2 and F16C.
+
+use super::lanes::{EvenOdd, Lanes, Pair, Stored, register_arithmetic};
+use crate::number::{Bf16, F16};
+use std::arch::x86_64::*;
+
+/// Eight f32.
+#[derive(Clone, Copy)]
+pub(super) struct F32x8(__m256);
+
+/// Four f64.
+#[derive(Clone, Copy)]
+pub(super) struct F64x4(__m256d);
+
+register_arithmetic!(
+    F32x8,
+    value => _mm256_set1_ps(value as f32),
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_sqrt_ps,
+    x => _mm256_xor_ps(x, _mm256_set1_ps(-0.0))
+);
+
+register_arithmetic!(
+    F64x4,
+    value => _mm256_set1_pd(value),
+    _mm256_add_pd,
+    _mm256_sub_pd,
+    _mm256_mul_pd,
+    _mm256_div_pd,
+    _mm256_sqrt_pd,
+    x => _mm256_xor_pd(x, _mm256_set1_pd(-0.0))
+);
+
+impl Lanes for Pair<F32x8> {
+    const COUNT: usize = 16;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0.0, self.1.0)) != 0 }
+    }
+}
+
+impl Lanes for Pair<F64x4> {
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_UNORD_Q>(self.0.0, self.1.0)) != 0 }
+    }
+}
+
+impl Stored<f32> for Pair<F32x8> {
+    type Packed = Self;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { Self(F32x8(_mm256_loadu_ps(from)), F32x8(_mm256_loadu_ps(from.add(8)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm256_storeu_ps(to, packed.0.0);
+            _mm256_storeu_ps(to.add(8), packed.1.0);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        packed
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        self
+    }
+}
+
+impl Stored<f64> for Pair<F64x4> {
+    type Packed = Self;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f64) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { Self(F64x4(_mm256_loadu_pd(from)), F64x4(_mm256_loadu_pd(from.add(4)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f64) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm256_storeu_pd(to, packed.0.0);
+            _mm256_storeu_pd(to.add(4), packed.1.0);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        packed
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        self
+    }
+}
+
+impl Stored<f32> for Pair<F64x4> {
+    type Packed = [__m128; 2];
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { [_mm_loadu_ps(from), _mm_loadu_ps(from.add(4))] }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm_storeu_ps(to, packed[0]);
+            _mm_storeu_ps(to.add(4), packed[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { Self(F64x4(_mm256_cvtps_pd(packed[0])), F64x4(_mm256_cvtps_pd(packed[1]))) }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { [_mm256_cvtpd_ps(self.0.0), _mm256_cvtpd_ps(self.1.0)] }
+    }
+}
+
+impl Stored<F16> for Pair<F32x8> {
+    type Packed = [__m128i; 2];
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const F16) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { [_mm_loadu_si128(from.cast()), _mm_loadu_si128(from.add(8).cast())] }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut F16) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm_storeu_si128(to.cast(), packed[0]);
+            _mm_storeu_si128(to.add(8).cast(), packed[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { Self(F32x8(_mm256_cvtph_ps(packed[0])), F32x8(_mm256_cvtph_ps(packed[1]))) }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { [_mm256_cvtps_ph::<NEAREST>(self.0.0), _mm256_cvtps_ph::<NEAREST>(self.1.0)] }
+    }
+}
+
+impl Stored<Bf16> for Pair<F32x8> {
+    type Packed = __m256i;
+    const NUMBERS_ONLY: bool = true;
+
+    #[inline(always)]
+    unsafe fn read(from: *const Bf16) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut Bf16) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm256_storeu_si256(to.cast(), packed);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(packed));
+            let high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(packed));
+            Self(upper_half(low), upper_half(high))
+        }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let low = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
+            let high = _mm256_srli_epi32::<16>(rounded_to_bf16(self.1));
+            // Packing works within halves of the registers, so the quarters come as 0, 2, 1, 3.
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
+        }
+    }
+}
+
+impl Stored<EvenOdd> for Pair<F32x8> {
+    type Packed = __m256i;
+    const NUMBERS_ONLY: bool = true;
+
+    #[inline(always)]
+    unsafe fn read(from: *const EvenOdd) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm256_storeu_si256(to.cast(), packed);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let odd = _mm256_and_si256(packed, _mm256_set1_epi32(!0xffff));
+            Self(upper_half(packed), F32x8(_mm256_castsi256_ps(odd)))
+        }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let even = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
+            _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(self.1))
+        }
+    }
+}
+
+/// The bf16 in the lower half of each lane, which becomes the upper one.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn upper_half(lanes: __m256i) -> F32x8 {
+    // SAFETY: the caller's promise.
+    unsafe { F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(lanes))) }
+}
+
+/// Numbers whose upper 16 bits are the nearest bf16, ties to even; the rest means nothing.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn rounded_to_bf16(numbers: F32x8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bits = _mm256_castps_si256(numbers.0);
+        let last = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+        let half = _mm256_add_epi32(last, _mm256_set1_epi32(0x7fff));
+        _mm256_add_epi32(bits, half)
+    }
+}

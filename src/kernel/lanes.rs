@@ -1,0 +1,147 @@
+//! Several elements at a time: what a loop over arrays needs of a register.
+
+use crate::number::Arithmetic;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A few neighbouring elements of a tensor, in the type that is computed in.
+///
+/// Arithmetic goes lane by lane, each lane rounded as the type itself is, so that it does not matter
+/// how many lanes there are.
+pub(super) trait Lanes: Arithmetic {
+    const COUNT: usize;
+    /// Whether any of the lanes is NaN.
+    fn any_nan(self) -> bool;
+}
+
+/// Lanes that come from elements of type E and go back to them.
+pub(super) trait Stored<E>: Lanes {
+    /// `COUNT` elements in registers, as they are in memory.
+    type Packed: Copy;
+
+    /// Whether `pack` is right for numbers only, so that NaN has to go another way.
+    const NUMBERS_ONLY: bool;
+
+    /// # Safety
+    /// `COUNT` elements are there.
+    unsafe fn read(from: *const E) -> Self::Packed;
+
+    /// # Safety
+    /// `COUNT` elements are there, and nothing else reads or writes them.
+    unsafe fn write(packed: Self::Packed, to: *mut E);
+
+    /// The values of the elements, exactly.
+    fn unpack(packed: Self::Packed) -> Self;
+
+    /// The elements nearest to the values, ties to even.
+    fn pack(self) -> Self::Packed;
+
+    /// # Safety
+    /// As for `read`.
+    #[inline(always)]
+    unsafe fn load(from: *const E) -> Self {
+        // SAFETY: the caller's promise.
+        Self::unpack(unsafe { Self::read(from) })
+    }
+
+    /// # Safety
+    /// As for `write`.
+    #[inline(always)]
+    unsafe fn store(self, to: *mut E) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::write(self.pack(), to) };
+    }
+}
+
+/// bfloat16 in whatever order of lanes is cheapest: its neighbours in memory, which share 32 bits,
+/// need not be neighbours in registers. Only for loops in which every array is of this type.
+#[repr(transparent)]
+pub(super) struct EvenOdd {
+    _bits: u16,
+}
+
+/// Two registers as one: work for the second hides how long the first takes.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<V>(pub V, pub V);
+
+macro_rules! pair_operator {
+    ($operator:ident, $function:ident) => {
+        impl<V: $operator<Output = V>> $operator for Pair<V> {
+            type Output = Self;
+            #[inline(always)]
+            fn $function(self, other: Self) -> Self {
+                Self(self.0.$function(other.0), self.1.$function(other.1))
+            }
+        }
+    };
+}
+pair_operator!(Add, add);
+pair_operator!(Sub, sub);
+pair_operator!(Mul, mul);
+pair_operator!(Div, div);
+
+impl<V: Neg<Output = V>> Neg for Pair<V> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(-self.0, -self.1)
+    }
+}
+
+impl<V: Arithmetic> Arithmetic for Pair<V> {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt(), self.1.sqrt())
+    }
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        Self(V::from_f64(value), V::from_f64(value))
+    }
+}
+
+/// The operators and the square root of a register, each an intrinsic of the instruction set.
+macro_rules! register_arithmetic {
+    ($register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $x:ident => $neg:expr) => {
+        $crate::kernel::lanes::register_operator!($register, Add, add, $add);
+        $crate::kernel::lanes::register_operator!($register, Sub, sub, $sub);
+        $crate::kernel::lanes::register_operator!($register, Mul, mul, $mul);
+        $crate::kernel::lanes::register_operator!($register, Div, div, $div);
+
+        impl std::ops::Neg for $register {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                let $x = self.0;
+                // SAFETY: only kernels of this instruction set make registers.
+                Self(unsafe { $neg })
+            }
+        }
+
+        impl $crate::number::Arithmetic for $register {
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $sqrt(self.0) })
+            }
+            #[inline(always)]
+            fn from_f64($value: f64) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $splat })
+            }
+        }
+    };
+}
+pub(super) use register_arithmetic;
+
+macro_rules! register_operator {
+    ($register:ty, $operator:ident, $function:ident, $intrinsic:ident) => {
+        impl std::ops::$operator for $register {
+            type Output = Self;
+            #[inline(always)]
+            fn $function(self, other: Self) -> Self {
+                // SAFETY: only kernels of this instruction set make registers.
+                Self(unsafe { $intrinsic(self.0, other.0) })
+            }
+        }
+    };
+}
+pub(super) use register_operator;

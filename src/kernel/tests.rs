@@ -1,0 +1,182 @@
+//! Every instruction set, held equal to the portable loops bit for bit, whatever the bits mean.
+
+use super::{Arrays, Dtypes, InstructionSet, Kernel};
+use crate::dtype::Dtype;
+use crate::number::{Bf16, Element, F16};
+use crate::update::{Coefficients, Decay, Rule, Step};
+
+const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
+
+/// Every way to step: with coefficients that make all terms matter.
+fn steps() -> Vec<Step> {
+    let coefficients = Coefficients {
+        l2: 0.011,
+        decay: 0.003,
+        beta1_hat: 0.87,
+        beta1_comp: 0.13,
+        beta2_hat: 0.993,
+        beta2_comp: 0.007,
+        step_size: 0.021,
+        eps: 1e-6,
+    };
+    let rules = [Rule::Rectified, Rule::Unrectified, Rule::Accumulate];
+    let decays = [Decay::None, Decay::L2, Decay::Decoupled];
+    rules
+        .into_iter()
+        .flat_map(|rule| decays.map(|decay| Step { rule, decay, coefficients }))
+        .collect()
+}
+
+fn dtypes() -> impl Iterator<Item = Dtypes> {
+    DTYPES.into_iter().flat_map(|param| {
+        DTYPES.into_iter().flat_map(move |grad| {
+            [param, Dtype::F32].map(move |state| Dtypes { param, grad, state })
+        })
+    })
+}
+
+/// The arrays of a parameter, as bytes.
+#[derive(Clone)]
+struct Tensors {
+    dtypes: Dtypes,
+    len: usize,
+    kahan_sum: bool,
+    /// The parameter, its gradient, `exp_avg`, `exp_avg_sq` and `kahan_comp`, aligned for any dtype.
+    arrays: [Vec<u64>; 5],
+}
+
+impl Tensors {
+    fn new(
+        dtypes: Dtypes,
+        len: usize,
+        kahan_sum: bool,
+        mut bits: impl FnMut(Dtype, usize, usize) -> u64,
+    ) -> Self {
+        let Dtypes { param, grad, state } = dtypes;
+        let mut array = 0;
+        let arrays = [param, grad, state, state, state].map(|dtype| {
+            let mut words = vec![0; len + 1];
+            for i in 0..len {
+                let bits = bits(dtype, array, i).to_le_bytes();
+                let at = words.as_mut_ptr().cast::<u8>().wrapping_add(i * dtype.size());
+                // SAFETY: there is a word for each element, and none is larger.
+                unsafe { at.copy_from_nonoverlapping(bits.as_ptr(), dtype.size()) };
+            }
+            array += 1;
+            words
+        });
+        Self { dtypes, len, kahan_sum, arrays }
+    }
+
+    fn stepped_by(mut self, instruction_set: InstructionSet, step: &Step) -> Self {
+        let [param, grad, exp_avg, exp_avg_sq, kahan_comp] =
+            self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
+        let kahan_comp = if self.kahan_sum { kahan_comp } else { std::ptr::null_mut() };
+        let arrays = Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp };
+        // SAFETY: the arrays are as long as `len` says, and their own; the instruction set is there.
+        unsafe { Kernel::new(instruction_set, self.dtypes).run(step, &arrays) };
+        self
+    }
+
+    /// All elements' bits, those of every NaN being the same: which of two NaN an addition hands on
+    /// is the compiler's choice.
+    fn bits(&self) -> impl Iterator<Item = u64> {
+        let Dtypes { param, grad, state } = self.dtypes;
+        [param, grad, state, state, state].into_iter().zip(&self.arrays).flat_map(
+            |(dtype, array)| {
+                (0..self.len).map(move |i| {
+                    let at = array.as_ptr().cast::<u8>().wrapping_add(i * dtype.size());
+                    // SAFETY: there is a word for each element, and none is larger.
+                    unsafe {
+                        let value = match dtype {
+                            Dtype::F32 => at.cast::<f32>().read() as f64,
+                            Dtype::F64 => at.cast::<f64>().read(),
+                            Dtype::F16 => at.cast::<F16>().read().load() as f64,
+                            Dtype::Bf16 => at.cast::<Bf16>().read().load() as f64,
+                        };
+                        if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+                    }
+                })
+            },
+        )
+    }
+}
+
+/// Steps the tensors in every way on every instruction set.
+fn check(tensors: &Tensors) {
+    for step in steps() {
+        let expected = tensors.clone().stepped_by(InstructionSet::Portable, &step);
+        for set in InstructionSet::available() {
+            let found = tensors.clone().stepped_by(set, &step);
+            let differing =
+                found.bits().zip(expected.bits()).position(|(ours, theirs)| ours != theirs);
+            let Tensors { dtypes, len, kahan_sum, .. } = *tensors;
+            assert_eq!(differing, None, "{set:?} {dtypes:?} {len} {kahan_sum} {step:?}");
+        }
+    }
+}
+
+fn hash(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Any bits at all: numbers of every size, infinities and NaN, the second moment negative too.
+fn any_bits(_: Dtype, array: usize, i: usize) -> u64 {
+    hash(hash(array as u64 + 1).wrapping_add(i as u64))
+}
+
+/// Ordinary numbers, some of them denormal or zero, near 1, or huge.
+fn numbers(dtype: Dtype, array: usize, i: usize) -> u64 {
+    let random = any_bits(dtype, array, i);
+    let unit = (random >> 40) as f64 / (1u64 << 24) as f64 - if array == 3 { 0.0 } else { 0.5 };
+    let scale = [1.0, 1e-3, 1e-5, 1e-7, 1e-38, 1e-40, 1e4, 1e30, 0.0, -0.0][random as usize % 10];
+    let value = unit * scale;
+    match dtype {
+        Dtype::F32 => (value as f32).to_bits().into(),
+        Dtype::F64 => value.to_bits(),
+        Dtype::F16 => F16::store(value as f32).0.into(),
+        Dtype::Bf16 => Bf16::store(value as f32).0.into(),
+    }
+}
+
+#[test]
+fn ordinary_numbers_denormals_and_huge_ones_come_out_the_same() {
+    for dtypes in dtypes() {
+        for kahan_sum in [false, true] {
+            check(&Tensors::new(dtypes, 4099, kahan_sum, numbers));
+        }
+    }
+}
+
+#[test]
+fn any_bits_come_out_the_same() {
+    for dtypes in dtypes() {
+        for kahan_sum in [false, true] {
+            check(&Tensors::new(dtypes, 2053, kahan_sum, any_bits));
+        }
+    }
+}
+
+#[test]
+fn every_length_comes_out_the_same() {
+    for len in 0..=80 {
+        for dtypes in dtypes().filter(|dtypes| dtypes.grad == dtypes.param) {
+            check(&Tensors::new(dtypes, len, true, numbers));
+        }
+    }
+}
+
+/// Each array in turn goes through all values of its 16 bits, beside ordinary numbers.
+#[test]
+fn every_16_bit_value_comes_out_the_same_in_every_place() {
+    for dtype in [Dtype::F16, Dtype::Bf16] {
+        for through in 0..5 {
+            let dtypes = Dtypes { param: dtype, grad: dtype, state: dtype };
+            check(&Tensors::new(dtypes, 1 << 16, true, |dtype, array, i| {
+                if array == through { i as u64 } else { numbers(dtype, array, i) }
+            }));
+        }
+    }
+}
