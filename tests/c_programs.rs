@@ -1,9 +1,9 @@
-//! The C programs in `tests/c` and the examples, built as a user builds them and run: linked with
-//! the shared library, linked with the static one, and under valgrind.
+//! The C programs in `tests/c`, built as a user builds them and run: linked with the shared library,
+//! linked with the static one, and under valgrind.
 
 mod common;
 
-use common::{Link, build_c, build_cpp, has_program, scratch_dir, skip, succeed, text};
+use common::{Link, build_c, has_program, scratch_dir, skip, succeed, text};
 use std::process::Command;
 
 /// The programs print only what is wrong, so that any output at all is an error: the library's too.
@@ -71,17 +71,4 @@ programs! {
     no_surprises: shared, statically;
     allocations: shared, statically;
     out_of_memory: shared, statically;
-}
-
-#[test]
-fn quickstart_runs() {
-    for link in [Link::Shared, Link::Static] {
-        let output = succeed(&mut Command::new(build_c("examples/quickstart.c", link)));
-        assert!(!output.stdout.is_empty(), "examples/quickstart.c prints nothing");
-    }
-}
-
-#[test]
-fn train_digits_reaches_97_percent() {
-    let _ = build_cpp;
 }

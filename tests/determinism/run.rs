@@ -228,8 +228,8 @@ struct Run {
 
 macro_rules! call {
     ($function:ident($($argument:expr),*)) => {{
+        #[allow(unused_unsafe)] // some functions are safe
         // SAFETY: all tensors live as long as the optimizer, and are as long as it is told.
-        #[allow(unused_unsafe)]
         let status = unsafe { $function($($argument),*) };
         assert_eq!(status, RADAM_OK, "{} failed", stringify!($function));
     }};
@@ -380,7 +380,7 @@ impl Parameter {
     /// Makes the gradient of a step, or none: tensors join late and pause.
     fn prepare(&mut self, opt: *mut radam_optimizer, step: u64) {
         let joins = self.seed % 4;
-        let pauses = step < joins || (step + self.seed) % 11 == 0;
+        let pauses = step < joins || (step + self.seed).is_multiple_of(11);
         if !pauses {
             self.grad.fill(Samples::gradients(), 131 * self.seed + 1009 * step);
         }

@@ -13,8 +13,8 @@ use crate::cases::{CHECKPOINTS, Decay, Dtype, STEPS, Set, Trajectory};
 macro_rules! call {
     ($function:ident($handle:expr $(, $argument:expr)*)) => {{
         let handle = $handle;
-        // SAFETY: tensors are as long as the library is told, and `Optimizer` keeps them.
         #[allow(unused_unsafe)] // some functions are safe
+        // SAFETY: tensors are as long as the library is told, and `Optimizer` keeps them.
         let status = unsafe { $function(handle $(, $argument)*) };
         assert_eq!(status, RADAM_OK, "{}", last_error(handle));
     }};

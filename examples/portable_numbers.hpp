@@ -1,0 +1,110 @@
+// The numbers of train_digits.cpp that standard C++ leaves open: bfloat16, which it has from C++23
+// only, and random numbers, exp and log, which differ from one standard library to the next. These
+// need nothing but IEEE arithmetic, so that the example prints the same on every machine.
+//
+// SPDX: MIT OR Apache-2.0
+#ifndef PORTABLE_NUMBERS_HPP
+#define PORTABLE_NUMBERS_HPP
+
+#include "radam.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+// bfloat16, the upper half of a float: its range, with 8 bits of precision instead of 24.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+// What the network needs to know of the type that its tensors are stored in. All arithmetic is done
+// in float: load and store are where the two types differ, and store is where bf16 rounds.
+template <typename Scalar>
+struct ScalarTraits;
+
+template <>
+struct ScalarTraits<float> {
+  static constexpr radam_dtype dtype = RADAM_DTYPE_F32;
+  static float load(float scalar) { return scalar; }
+  static float store(float value) { return value; }
+};
+
+template <>
+struct ScalarTraits<Bf16> {
+  static constexpr radam_dtype dtype = RADAM_DTYPE_BF16;
+
+  static float load(Bf16 scalar) {
+    const std::uint32_t bits = static_cast<std::uint32_t>(scalar.bits) << 16;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+
+  // Rounds to nearest, ties to even: of the lower half, more than 0x8000 carries into the upper one,
+  // and 0x8000 itself does so only where that is odd. (Not for NaN, which may overflow to infinity.)
+  static Bf16 store(float value) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits += 0x7fff + ((bits >> 16) & 1);
+    return Bf16{static_cast<std::uint16_t>(bits >> 16)};
+  }
+};
+
+// SplitMix64: small, well distributed, and exactly defined.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+
+  // A number in [-limit, limit): the upper 24 bits fill the significand of a float.
+  float uniform(float limit) {
+    const float unit = static_cast<float>(next() >> 40) / 16777216.0f;  // in [0, 1)
+    return (2.0f * unit - 1.0f) * limit;
+  }
+
+  // Fisher-Yates. The bias of the remainder is far below what a few thousand items could show.
+  template <typename Item>
+  void shuffle(std::vector<Item>& items) {
+    for (std::size_t left = items.size(); left > 1; --left) {
+      std::swap(items[left - 1], items[static_cast<std::size_t>(next() % left)]);
+    }
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+constexpr double kLn2 = 0.693147180559945309417;
+
+// e^x for x <= 0, which is all that softmax needs, to about 13 digits; 0 for x < -700.
+inline double portable_exp(double x) {
+  if (x < -700.0) return 0.0;
+  // x = powers_of_two * ln 2 + rest, and up to |rest| = ln 2 / 2 the Taylor series is short.
+  const double powers_of_two = std::floor(x / kLn2 + 0.5);
+  const double rest = x - powers_of_two * kLn2;
+  double sum = 1.0;
+  for (int n = 14; n >= 1; --n) sum = 1.0 + sum * rest / n;
+  return std::ldexp(sum, static_cast<int>(powers_of_two));
+}
+
+// The natural logarithm of a positive x, to about 15 digits or 15 places.
+inline double portable_log(double x) {
+  // x = fraction * 2^exponent, with fraction in [0.5, 1), and ln(fraction) = 2 artanh(z).
+  int exponent;
+  const double fraction = std::frexp(x, &exponent);
+  const double z = (fraction - 1.0) / (fraction + 1.0);
+  double sum = 0.0;
+  for (int n = 33; n >= 1; n -= 2) sum = sum * z * z + 1.0 / n;
+  return 2.0 * z * sum + exponent * kLn2;
+}
+
+#endif  // PORTABLE_NUMBERS_HPP

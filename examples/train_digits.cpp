@@ -1,0 +1,334 @@
+// Trains a small network on handwritten digits with radam, and draws how it learns.
+//
+// The network is trained twice from the same start: in f32, and in pure bf16, where parameters,
+// gradients and the optimizer's state are all bfloat16 and nothing keeps a copy in f32. Kahan
+// summation, radam's default for 16-bit parameters, makes up for what rounding would lose: without it
+// the loss ends three times as high. A parameter takes 10 bytes with its gradient and state, instead of
+// 16, and the network learns as well.
+//
+// All that a program needs of radam is in the class Optimizer below. The network is plain C++, in
+// dense_network.hpp, on one thread. Every sum has a fixed order, so that the printed numbers are the
+// same on every machine, as long as the compiler does not fuse multiply and add. By hand:
+//
+//   cargo build --release
+//   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o train_digits
+//       -Ltarget/release -lradam -Wl,-rpath,target/release      (all in one line)
+//   ./train_digits
+//
+// SPDX: MIT OR Apache-2.0
+
+#include "dense_network.hpp"
+#include "portable_numbers.hpp"
+#include "svg_plot.hpp"
+
+#include "radam.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#if __has_include(<unistd.h>)
+#include <unistd.h>  // isatty
+#endif
+
+constexpr std::size_t kPixels = 64;
+constexpr std::size_t kDigits = 10;
+const std::vector<std::size_t> kLayerSizes = {kPixels, 128, 64, kDigits};
+
+constexpr std::size_t kEpochs = 30;
+constexpr std::size_t kBatchSize = 32;
+constexpr double kMaxLr = 0.004;
+constexpr double kWeightDecay = 0.1;
+// With other seeds, too, test accuracy is about 98 %; 359 images don't tell it more precisely.
+constexpr std::uint64_t kSplitSeed = 3;
+constexpr std::uint64_t kTrainingSeed = 2;
+constexpr double kRequiredPercent = 97.0;
+
+// ---- Data ----------------------------------------------------------------------------------------
+
+struct Image {
+  std::array<float, kPixels> pixels;  // in [0, 1]
+  std::size_t digit;
+};
+
+// Reads a row: 64 pixels from 0 to 16 and the digit, separated by commas. Returns whether it was one.
+bool parse_image(const std::string& row, Image& image) {
+  const char* at = row.data();
+  const char* end = at + row.size();
+  if (at != end && end[-1] == '\r') --end;
+  for (std::size_t column = 0; column <= kPixels; ++column) {
+    const bool is_pixel = column < kPixels;
+    unsigned value = 0;
+    const std::from_chars_result result = std::from_chars(at, end, value);
+    if (result.ec != std::errc() || value > (is_pixel ? 16 : kDigits - 1)) return false;
+    if (is_pixel) {
+      if (result.ptr == end || *result.ptr != ',') return false;
+      image.pixels[column] = static_cast<float>(value) / 16.0f;
+    } else {
+      image.digit = value;
+    }
+    at = result.ptr + (is_pixel ? 1 : 0);
+  }
+  return at == end;
+}
+
+std::vector<Image> read_images(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot open " + path);
+  std::vector<Image> images;
+  for (std::string row; std::getline(file, row);) {
+    Image image;
+    if (!parse_image(row, image)) {
+      throw std::runtime_error(path + ":" + std::to_string(images.size() + 1) +
+                               ": expected 64 pixels from 0 to 16 and a digit, separated by commas");
+    }
+    images.push_back(image);
+  }
+  if (images.size() < 5) throw std::runtime_error(path + " has too few images to train and test on");
+  return images;
+}
+
+// Fills a batch with count images from first on.
+void load_batch(const std::vector<Image>& images, std::size_t first, std::size_t count, Batch& batch) {
+  batch.inputs.resize(count, kPixels);
+  batch.labels.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Image& image = images[first + i];
+    std::copy(image.pixels.begin(), image.pixels.end(), batch.inputs.row(i));
+    batch.labels[i] = image.digit;
+  }
+}
+
+// ---- The optimizer -------------------------------------------------------------------------------
+
+// Throws the sentence in which radam says what was wrong.
+void check(radam_status status, const radam_optimizer* opt = nullptr) {
+  if (status == RADAM_OK) return;
+  std::array<char, 512> sentence{};
+  radam_last_error(opt, sentence.data(), sentence.size());
+  throw std::runtime_error(std::string(radam_status_string(status)) + ": " + sentence.data());
+}
+
+// Tells radam where a tensor and its gradient are; radam keeps the pointers and copies the name.
+template <typename Scalar>
+radam_param describe(Tensor<Scalar>& tensor) {
+  radam_param param;
+  check(radam_param_init(&param, sizeof param));
+  param.dtype = ScalarTraits<Scalar>::dtype;
+  param.len = tensor.data.size();
+  param.data = tensor.data.data();
+  param.grad = tensor.grad.data();
+  param.name = tensor.name.c_str();
+  return param;
+}
+
+struct OptimizerHandle {
+  radam_optimizer* opt = nullptr;
+
+  OptimizerHandle() { check(radam_create(nullptr, &opt)); }
+  ~OptimizerHandle() {
+    if (radam_free(opt) != RADAM_OK) std::fputs("train_digits: radam_free failed\n", stderr);
+  }
+  OptimizerHandle(const OptimizerHandle&) = delete;
+  OptimizerHandle& operator=(const OptimizerHandle&) = delete;
+};
+
+// Updates the tensors of a network, which must outlive it and stay where it is.
+class Optimizer {
+ public:
+  template <typename Scalar>
+  explicit Optimizer(Network<Scalar>& network) {
+    std::vector<radam_param> weights, biases;
+    for (DenseLayer<Scalar>& layer : network.layers) {
+      weights.push_back(describe(layer.weight));
+      biases.push_back(describe(layer.bias));
+    }
+    weight_group_ = add_group(weights, kWeightDecay);
+    bias_group_ = add_group(biases, 0.0);  // large biases do no harm
+  }
+
+  void set_lr(double lr) {
+    check(radam_set_lr(handle_.opt, weight_group_, lr), handle_.opt);
+    check(radam_set_lr(handle_.opt, bias_group_, lr), handle_.opt);
+  }
+
+  void step() { check(radam_step(handle_.opt), handle_.opt); }
+
+  std::uint64_t step_count() const {
+    std::uint64_t steps = 0;
+    check(radam_step_count(handle_.opt, 0, &steps), handle_.opt);
+    return steps;
+  }
+
+ private:
+  std::uint32_t add_group(const std::vector<radam_param>& params, double weight_decay) {
+    radam_group_options options;
+    check(radam_group_options_init(&options, sizeof options));
+    options.lr = kMaxLr;
+    options.weight_decay = weight_decay;
+    options.decouple_wd = RADAM_ON;  // as in AdamW
+    std::uint32_t group = 0;
+    check(radam_add_param_group(handle_.opt, &options, params.data(), params.size(), &group), handle_.opt);
+    return group;
+  }
+
+  OptimizerHandle handle_;
+  std::uint32_t weight_group_ = 0, bias_group_ = 0;
+};
+
+// ---- Training ------------------------------------------------------------------------------------
+
+struct Run {
+  std::string name;
+  std::uint64_t steps = 0;
+  std::size_t correct = 0;                 // test images, at the end
+  std::vector<double> loss, test_percent;  // by epoch
+};
+
+// The learning rate after a part of the training, from 0 to 1: constant for a tenth of it, and then
+// down to 0 in the shape of half a cosine, which this polynomial resembles.
+double scheduled_lr(double progress) {
+  const double left = std::min((1.0 - progress) / 0.9, 1.0);
+  return kMaxLr * left * left * (3.0 - 2.0 * left);
+}
+
+// Shows the state of a run: in a terminal as one line that is always up to date, and elsewhere now and
+// then as a line of its own, so that logs stay short.
+void show_progress(const Run& run, double lr) {
+#if __has_include(<unistd.h>)
+  static const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+#else
+  static const bool is_terminal = false;
+#endif
+  const std::size_t epoch = run.loss.size();
+  if (!is_terminal && epoch % (kEpochs / 10) != 0) return;
+  std::printf("%s%-4s  epoch %2zu/%zu   loss %.5f   lr %.5f   test accuracy %6.2f %%%s", is_terminal ? "\r" : "",
+              run.name.c_str(), epoch, kEpochs, run.loss.back(), lr, run.test_percent.back(),
+              is_terminal && epoch < kEpochs ? "" : "\n");
+  std::fflush(stdout);
+}
+
+// images is a copy, since it is shuffled.
+template <typename Scalar>
+Run train(const std::string& name, std::vector<Image> images, const Batch& test) {
+  Random random(kTrainingSeed);
+  Network<Scalar> network(kLayerSizes, random);
+  Optimizer optimizer(network);
+  Run run;
+  run.name = name;
+  Batch batch;
+  for (std::size_t epoch = 0; epoch < kEpochs; ++epoch) {
+    random.shuffle(images);
+    double loss = 0.0;
+    double lr = 0.0;
+    for (std::size_t first = 0; first < images.size(); first += kBatchSize) {
+      load_batch(images, first, std::min(kBatchSize, images.size() - first), batch);
+      loss += network.forward_and_backward(batch);
+      const double part_of_epoch = static_cast<double>(first) / static_cast<double>(images.size());
+      lr = scheduled_lr((static_cast<double>(epoch) + part_of_epoch) / static_cast<double>(kEpochs));
+      optimizer.set_lr(lr);
+      optimizer.step();
+    }
+    run.correct = network.count_correct(test);
+    run.loss.push_back(loss / static_cast<double>(images.size()));
+    run.test_percent.push_back(100.0 * static_cast<double>(run.correct) / static_cast<double>(test.labels.size()));
+    show_progress(run, lr);
+  }
+  run.steps = optimizer.step_count();
+  return run;
+}
+
+// ---- Report --------------------------------------------------------------------------------------
+
+void draw(const std::vector<Run>& runs, const std::string& subtitle, const std::string& path) {
+  // Blue and orange, which colour-blind eyes can tell apart, too; the first line broad and the second
+  // thin, so that both are seen where they coincide.
+  const std::array<const char*, 2> styles = {"stroke=\"#56b4e9\" stroke-width=\"5\"",
+                                             "stroke=\"#c04a00\" stroke-width=\"1.8\""};
+  PlotPanel loss{"Training loss (log scale)", true, 1.0, 1.0, {}, "", {}};
+  PlotPanel accuracy{"Test accuracy", false, 80.0, 100.0, {80, 85, 90, 95, 100}, " %", {}};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    char percent[32];
+    std::snprintf(percent, sizeof percent, " %.2f %%", runs[i].test_percent.back());
+    loss.lines.push_back({runs[i].name, styles[i], runs[i].loss});
+    accuracy.lines.push_back({runs[i].name + percent, styles[i], runs[i].test_percent});
+    const auto [lowest, highest] = std::minmax_element(runs[i].loss.begin(), runs[i].loss.end());
+    while (loss.low > std::max(*lowest, 1e-9)) loss.low /= 10.0;
+    loss.high = std::max(loss.high, *highest * 1.4);
+  }
+  for (double tick = loss.low; tick <= loss.high; tick *= 10.0) loss.ticks.push_back(tick);
+
+  std::ofstream file(path);
+  file << SvgPlot("Handwritten digits, trained with RAdam in f32 and in pure bf16", subtitle, {loss, accuracy}).svg();
+  file.close();
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+std::string describe_network() {
+  std::size_t parameters = 0;
+  std::string sizes = std::to_string(kLayerSizes[0]);
+  for (std::size_t i = 1; i < kLayerSizes.size(); ++i) {
+    parameters += (kLayerSizes[i - 1] + 1) * kLayerSizes[i];
+    sizes += "-" + std::to_string(kLayerSizes[i]);
+  }
+  return "network " + sizes + ", " + std::to_string(parameters) + " parameters";
+}
+
+// Returns whether all runs are as accurate as they should be.
+bool train_and_report(const std::string& data_path, const std::string& picture_path) {
+  std::vector<Image> images = read_images(data_path);
+  Random(kSplitSeed).shuffle(images);
+  const std::size_t test_size = images.size() / 5;
+  Batch test;
+  load_batch(images, images.size() - test_size, test_size, test);
+  images.resize(images.size() - test_size);
+
+  const std::string subtitle = describe_network() + "; " + std::to_string(images.size()) + " images to train on, " +
+                               std::to_string(test_size) + " others to test";
+  std::printf("radam %s: %s\n\n", radam_version_string(), subtitle.c_str());
+  const std::vector<Run> runs = {train<float>("f32", images, test), train<Bf16>("bf16", images, test)};
+
+  bool all_accurate = true;
+  std::printf("\n");
+  for (const Run& run : runs) {
+    const bool accurate = run.test_percent.back() >= kRequiredPercent;
+    all_accurate = all_accurate && accurate;
+    std::printf("%-4s  test accuracy %.2f %% (%zu of %zu) after %llu steps%s\n", run.name.c_str(),
+                run.test_percent.back(), run.correct, test_size, static_cast<unsigned long long>(run.steps),
+                accurate ? "" : ": TOO LOW");
+  }
+  draw(runs, subtitle, picture_path);
+  std::printf("The curves of loss and accuracy are in %s\n", picture_path.c_str());
+  if (!all_accurate) std::fprintf(stderr, "train_digits: expected at least %.0f %%\n", kRequiredPercent);
+  return all_accurate;
+}
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool help = !arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h");
+  if (help || arguments.size() > 2) {
+    std::fputs(
+        "usage: train_digits [digits.csv] [picture.svg]\n"
+        "Trains a network on the digits of examples/data/digits.csv, in f32 and in bf16, and draws its\n"
+        "loss and accuracy into digits.svg.\n",
+        help ? stdout : stderr);
+    return help ? 0 : 1;
+  }
+  const std::string data_path = !arguments.empty() ? arguments[0] : "examples/data/digits.csv";
+  const std::string picture_path = arguments.size() > 1 ? arguments[1] : "digits.svg";
+  try {
+    return train_and_report(data_path, picture_path) ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "train_digits: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,65 @@
+//! The examples do what they are there to show, and the README shows what they do.
+
+mod common;
+
+use common::{Link, build_c, build_cpp, read, repository, scratch_dir, succeed, text};
+use std::fs;
+use std::process::Command;
+
+#[test]
+fn quickstart_is_the_readmes_and_finds_its_target() {
+    let quickstart = read("examples/quickstart.c");
+    assert!(
+        read("README.md").contains(&format!("```c\n{quickstart}```")),
+        "the README has another"
+    );
+    for link in [Link::Shared, Link::Static] {
+        let output = text(&succeed(&mut Command::new(build_c("examples/quickstart.c", link))));
+        assert!(output.ends_with("weight 1.000 -2.000 2.999\n"), "{output}");
+    }
+}
+
+/// What `make run` prints is the same on every machine.
+#[test]
+fn train_digits_reaches_97_percent_with_the_same_numbers_everywhere() {
+    let program = build_cpp(&["examples/train_digits.cpp"], Link::Shared);
+    for instruction_set in [None, Some("portable")] {
+        let picture = scratch_dir("examples").join("digits.svg");
+        let mut train = Command::new(&program);
+        train.current_dir(repository()).arg("examples/data/digits.csv").arg(&picture);
+        match instruction_set {
+            Some(name) => train.env("RADAM_ISA", name),
+            None => train.env_remove("RADAM_ISA"),
+        };
+        let output = text(&succeed(&mut train));
+        for line in ["f32", "bf16"].map(|dtype| final_line(&output, dtype)) {
+            let percent = line.split_whitespace().nth(3).unwrap().parse::<f64>().unwrap();
+            assert!(percent >= 97.0, "{line}");
+            assert!(
+                line.ends_with("test accuracy 98.61 % (354 of 359) after 1350 steps"),
+                "{line}"
+            );
+        }
+        let drawn = fs::read_to_string(&picture).unwrap();
+        assert!(
+            drawn == read("docs/digits.svg"),
+            "{} is not the README's picture",
+            picture.display()
+        );
+    }
+}
+
+fn final_line<'a>(output: &'a str, dtype: &str) -> &'a str {
+    let is_final = |line: &&str| line.starts_with(dtype) && line.contains("steps");
+    output.lines().find(is_final).unwrap_or_else(|| panic!("no result for {dtype} in:\n{output}"))
+}
+
+/// The library's mistakes are told as sentences, and so are the example's.
+#[test]
+fn train_digits_says_what_is_wrong() {
+    let program = build_cpp(&["examples/train_digits.cpp"], Link::Static);
+    let mut train = Command::new(program);
+    let output = train.current_dir(scratch_dir("examples")).arg("no such file").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output), "train_digits: cannot open no such file\n");
+}
