@@ -1,0 +1,51 @@
+# Needs Rust, a C and a C++ compiler, and make. CARGO, CC and CXX can be overridden.
+
+CARGO ?= cargo
+ifeq ($(origin CXX),default)
+CXX := c++
+endif
+CARGO_TARGET_DIR ?= target
+TARGET := $(CARGO_TARGET_DIR)
+# `make test TEST="nextest run"` for those who have it.
+TEST ?= test
+SKIPPED := $(TARGET)/skipped-tests.txt
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+export CC CXX CARGO_TARGET_DIR
+
+.PHONY: help run test deps lint header asan
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so that the printed
+# numbers are the same on every machine.
+run: ## build the library and train a small network on handwritten digits with it
+	$(CARGO) build --release
+	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o $(TARGET)/train_digits \
+		-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+	$(TARGET)/train_digits examples/data/digits.csv $(TARGET)/digits.svg
+
+test: ## run every test, and say at the end which were skipped for want of a tool
+	@rm -f $(SKIPPED)
+	$(CARGO) $(TEST) --no-fail-fast
+	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED, although everything that ran passed:"; sort -u $(SKIPPED); \
+		echo "(make deps installs what is missing)"; fi
+
+# libc6-dbg: valgrind needs the symbols of the C library and its loader.
+deps: ## install the Debian packages that the optional tests use
+	$(SUDO) apt-get update
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang
+
+lint: ## check the format, the lints and the documentation, warnings being errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+
+header: ## write include/radam.h anew from src/ffi
+	cp "$$($(CARGO) build --message-format=json | sed -n 's|.*"out_dir":"\([^"]*/radam-[0-9a-f]*/out\)".*|\1|p')/radam.h" include/radam.h
+
+# A folder of its own, since the flags differ and would rebuild everything back and forth. The target
+# is named so that build scripts are built without the flags.
+asan: ## run the unit tests of the C boundary under AddressSanitizer (needs nightly Rust)
+	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
+		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p') ffi
