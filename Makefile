@@ -46,6 +46,6 @@ header: ## write include/radam.h anew from src/ffi
 
 # A folder of its own, since the flags differ and would rebuild everything back and forth. The target
 # is named so that build scripts are built without the flags.
-asan: ## run the unit tests of the C boundary under AddressSanitizer (needs nightly Rust)
+asan: ## run the unit tests of the C boundary and the kernels under AddressSanitizer (needs nightly Rust)
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
-		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p') ffi
+		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')

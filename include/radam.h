@@ -178,7 +178,7 @@ typedef struct radam_param {
   // skipped until it has one.
   void *grad;
   // A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
-  // parameters by it. NULL, the default: "param.<id>".
+  // parameters by it. NULL, the default: "param." and its id.
   const char *name;
 } radam_param;
 
@@ -302,7 +302,7 @@ radam_status radam_add_param_group(radam_optimizer *opt,
 //
 // dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
 // grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
-// parameter has, or NULL for "param.<id>". param, which may be NULL, gets the id of the parameter.
+// parameter has, or NULL for "param." and its id. param, which may be NULL, gets the id.
 //
 // Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
 //

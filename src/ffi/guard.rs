@@ -21,7 +21,10 @@ pub(super) fn guard(body: impl FnOnce() -> radam_status) -> radam_status {
 /// Turns a panic into an error.
 pub(super) fn catch(body: impl FnOnce() -> Result<()>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        std::mem::forget(panic); // to drop it might panic again
+        // To drop it might panic again, for the last time.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(panic);
+        }
         Err(bug())
     })
 }

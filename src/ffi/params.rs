@@ -46,7 +46,7 @@ pub unsafe extern "C" fn radam_add_param_group(
 ///
 /// dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
 /// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
-/// parameter has, or NULL for "param.<id>". param, which may be NULL, gets the id of the parameter.
+/// parameter has, or NULL for "param." and its id. param, which may be NULL, gets the id.
 ///
 /// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
 ///

@@ -136,7 +136,7 @@ pub struct radam_param {
     /// skipped until it has one.
     pub grad: *mut c_void,
     /// A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
-    /// parameters by it. NULL, the default: "param.<id>".
+    /// parameters by it. NULL, the default: "param." and its id.
     pub name: *const c_char,
 }
 

@@ -1,9 +1,6 @@
-/* After the first step, nothing is allocated, nothing is freed and no thread is started; and a small
-   step takes microseconds. */
+/* After the first step, nothing is allocated, nothing is freed and no thread is started. */
 #define _GNU_SOURCE
 #include "allocator.h"
-
-#include <time.h>
 
 /* A small network of 6,800 elements in six tensors, and work that is large enough for threads. */
 static const size_t small[] = {64 * 64, 64, 64 * 32, 32, 32 * 16, 48}, large[] = {1 << 20, 300000, 7};
@@ -97,29 +94,6 @@ static void allocates_nothing(const char *what, void (*round)(world *), radam_dt
   OK(w.opt, radam_free(w.opt));
 }
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-/* The fastest of many, which a busy machine does not change. */
-static void small_steps_take_microseconds(void) {
-  world w = {create(0), SMALL_COUNT, 0};
-  radam_group_options options = group_options();
-  add_group(w.opt, &options);
-  for (uint32_t i = 0; i < w.count; i++) add_f32(w.opt, 0, param_of(&w, i), grad_of(&w, i), small[i]);
-  double fastest = 1;
-  for (int i = 0; i < 2000; i++) {
-    double start = now();
-    step(&w);
-    double seconds = now() - start;
-    if (seconds < fastest) fastest = seconds;
-  }
-  CHECK(fastest < 20e-6, "a step of 6,800 elements takes %.1f microseconds", 1e6 * fastest);
-  OK(w.opt, radam_free(w.opt));
-}
-
 int main(void) {
   alarm(300); /* ends what hangs */
   find_real_functions();
@@ -135,6 +109,5 @@ int main(void) {
     allocates_nothing("the getters", step_and_look, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
     allocates_nothing("radam_step_param", release, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
   }
-  small_steps_take_microseconds();
   return 0;
 }
