@@ -3,14 +3,21 @@
 //! Liu et al. 2019, "On the Variance of the Adaptive Learning Rate and Beyond" (arXiv 1908.03265),
 //! algorithm 2, with the bias correction folded into β as the Python library optimi does it.
 
+/// The largest power of β that cannot matter: beside 1, and t-fold beside ρ∞, it is less than half
+/// a unit in the last place.
+const NEGLIGIBLE: f64 = 1e-40;
+
 /// `base^exponent` by repeated squaring, written out because the precision of the standard
-/// library's `powi` differs between platforms.
+/// library's `powi` differs between platforms; or 0 where that is negligible.
 ///
 /// Every product carries its rounding error along: squaring doubles a relative error each time, and
 /// 1 − β^t, which the formulas divide by, would make of it what shows in the results.
 fn power(base: f64, mut exponent: u64) -> f64 {
     let (mut result, mut square) = (Exact(1.0, 0.0), Exact(base, 0.0));
     while exponent > 0 {
+        if square.0 < NEGLIGIBLE {
+            return 0.0;
+        }
         if exponent & 1 == 1 {
             result = result.times(square);
         }
@@ -45,28 +52,48 @@ fn halves(number: f64) -> (f64, f64) {
     (high, number - high)
 }
 
-/// The debiased β of step `t`: averaging with it gives moments that need no bias correction.
-pub(crate) fn debiased_beta(beta: f64, t: u64) -> f64 {
-    let beta_t = power(beta, t);
-    (beta_t - beta) / (beta_t - 1.0)
+/// β^t, from which all scalars of step `t` come.
+#[derive(Clone, Copy)]
+pub(crate) struct BetaPower {
+    beta: f64,
+    t: u64,
+    beta_t: f64,
 }
 
-/// The rectification term r of step `t`, or `None` while the variance of the adaptive learning
-/// rate is intractable (ρ ≤ 5) and the step is taken without it.
-pub(crate) fn rectification(beta2: f64, t: u64) -> Option<f64> {
-    let beta2_t = power(beta2, t);
-    let rho_inf = 2.0 / (1.0 - beta2) - 1.0;
-    let rho = rho_inf - 2.0 * t as f64 * beta2_t / (1.0 - beta2_t);
-    (rho > 5.0).then(|| {
-        let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
-        let denominator = (rho_inf - 4.0) * (rho_inf - 2.0) * rho;
-        (numerator / denominator).sqrt()
-    })
+impl BetaPower {
+    pub fn new(beta: f64, t: u64) -> Self {
+        Self { beta, t, beta_t: power(beta, t) }
+    }
+
+    /// The debiased β: averaging with it gives moments that need no bias correction.
+    pub fn debiased_beta(self) -> f64 {
+        (self.beta_t - self.beta) / (self.beta_t - 1.0)
+    }
+
+    /// The rectification term r, where this is β2; or `None` while the variance of the adaptive
+    /// learning rate is intractable (ρ ≤ 5) and the step is taken without it.
+    pub fn rectification(self) -> Option<f64> {
+        let rho_inf = 2.0 / (1.0 - self.beta) - 1.0;
+        let rho = rho_inf - 2.0 * self.t as f64 * self.beta_t / (1.0 - self.beta_t);
+        (rho > 5.0).then(|| {
+            let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
+            let denominator = (rho_inf - 4.0) * (rho_inf - 2.0) * rho;
+            (numerator / denominator).sqrt()
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn debiased_beta(beta: f64, t: u64) -> f64 {
+        BetaPower::new(beta, t).debiased_beta()
+    }
+
+    fn rectification(beta2: f64, t: u64) -> Option<f64> {
+        BetaPower::new(beta2, t).rectification()
+    }
 
     #[test]
     fn power_is_exact_where_the_result_is() {
@@ -82,7 +109,9 @@ mod tests {
     fn power_is_the_nearest_number() {
         assert_eq!(power(0.9999, 500), 0.951_227_046_271_580_8);
         assert_eq!(power(0.999, 12_345), 4.324_661_796_025_634e-6);
+        assert_eq!(power(0.9, 500), 1.322_070_819_480_823e-23);
         assert_eq!(power(0.9, 1_000), 1.747_871_251_722_694_7e-46);
+        assert_eq!(power(0.9, 1_024), 0.0);
         assert_eq!(power(0.999_999, 1_000_000), 0.367_879_257_221_066_46);
     }
 

@@ -4,7 +4,7 @@
 //! own and never replaces a division by an estimate, so every instruction set gives the same bits.
 
 use crate::number::Arithmetic;
-use crate::rectify::{debiased_beta, rectification};
+use crate::rectify::BetaPower;
 
 /// The hyperparameters of a parameter group that the rule depends on.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,9 @@ pub(crate) struct Step {
 impl Step {
     /// Step number `t`.
     pub fn new(group: &Hyperparameters, t: u64, accumulate: bool) -> Self {
-        let rectification = if group.rectify { rectification(group.beta2, t) } else { Some(1.0) };
+        let beta1 = BetaPower::new(group.beta1, t);
+        let beta2 = BetaPower::new(group.beta2, t);
+        let rectification = if group.rectify { beta2.rectification() } else { Some(1.0) };
         let rule = match rectification {
             _ if accumulate => Rule::Accumulate,
             Some(_) => Rule::Rectified,
@@ -85,8 +87,7 @@ impl Step {
         } else {
             (Decay::L2, group.weight_decay, 0.0)
         };
-        let beta1_hat = debiased_beta(group.beta1, t);
-        let beta2_hat = debiased_beta(group.beta2, t);
+        let (beta1_hat, beta2_hat) = (beta1.debiased_beta(), beta2.debiased_beta());
         // To maximize, gradients are negated before anything else. It comes to the same, bit for
         // bit, to leave them and negate what they are added to and multiplied by.
         let direction = if group.maximize { -1.0 } else { 1.0 };
@@ -123,25 +124,6 @@ impl Coefficients<f64> {
 
 /// The rule itself. `R` is one number, or several side by side.
 impl<R: Arithmetic> Coefficients<R> {
-    /// The new moments, and by how much θ is to be lowered, decay included.
-    #[inline(always)]
-    pub fn step(
-        &self,
-        rectified: bool,
-        decay: Decay,
-        param: R,
-        grad: R,
-        exp_avg: R,
-        exp_avg_sq: R,
-    ) -> (R, R, R) {
-        let grad = if decay == Decay::L2 { grad + self.l2 * param } else { grad };
-        let (exp_avg, exp_avg_sq) = self.moments(grad, exp_avg, exp_avg_sq);
-        let step = self.step_size * exp_avg;
-        let step = if rectified { step / (exp_avg_sq.sqrt() + self.eps) } else { step };
-        let lowered = if decay == Decay::Decoupled { self.decay * param + step } else { step };
-        (exp_avg, exp_avg_sq, lowered)
-    }
-
     /// The new moments, debiased as they are stored.
     #[inline(always)]
     pub fn moments(&self, grad: R, exp_avg: R, exp_avg_sq: R) -> (R, R) {
@@ -149,6 +131,28 @@ impl<R: Arithmetic> Coefficients<R> {
             self.beta1_hat * exp_avg + self.beta1_comp * grad,
             self.beta2_hat * exp_avg_sq + self.beta2_comp * grad * grad,
         )
+    }
+
+    /// The new moments of a step that moves θ: with the L2 penalty on the gradient, if there is one.
+    #[inline(always)]
+    pub fn penalized_moments(
+        &self,
+        decay: Decay,
+        param: R,
+        grad: R,
+        exp_avg: R,
+        exp_avg_sq: R,
+    ) -> (R, R) {
+        let grad = if decay == Decay::L2 { grad + self.l2 * param } else { grad };
+        self.moments(grad, exp_avg, exp_avg_sq)
+    }
+
+    /// By how much θ is to be lowered, decoupled decay included. The moments are the new ones.
+    #[inline(always)]
+    pub fn lowered(&self, rectified: bool, decay: Decay, param: R, exp_avg: R, exp_avg_sq: R) -> R {
+        let step = self.step_size * exp_avg;
+        let step = if rectified { step / (exp_avg_sq.sqrt() + self.eps) } else { step };
+        if decay == Decay::Decoupled { self.decay * param + step } else { step }
     }
 }
 

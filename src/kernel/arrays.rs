@@ -1,7 +1,6 @@
 //! The update rule over the arrays of a piece of a parameter.
 
 use super::lanes::{Lanes, Stored};
-use super::portable;
 use crate::dtype::Dtype;
 use crate::update::{Coefficients, Rule, Step, compensated_change, lost_change};
 
@@ -54,40 +53,33 @@ impl Arrays {
     }
 }
 
-/// A way to step a piece of a parameter. Unsafe as [`step`] is.
-pub(super) type StepLoop = unsafe fn(&Step, &Arrays, Dtypes);
-
 /// Steps all elements, a block of V's lanes at a time.
 ///
 /// # Safety
-/// The arrays hold elements of P, of G and of S, which are these dtypes, and are aligned for them.
+/// The arrays hold elements of P, of G and of S, and are aligned for them.
 /// Nothing else writes them nor, the gradient excepted, reads them, and they do not overlap. The
 /// machine has V's instructions.
 #[inline(always)]
-pub(super) unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays, dtypes: Dtypes)
+pub(super) unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
 where
     V: Stored<P> + Stored<G> + Stored<S>,
 {
-    let block = Block::<P, G, S>::first_of(arrays);
-    debug_assert!(block.is_aligned());
-    let stepper = Stepper { step, coefficients: step.coefficients.round::<V>(), dtypes };
+    let columns = Columns::<P, G, S>::of(arrays);
+    debug_assert!(columns.are_aligned());
+    let stepper = Stepper { step, coefficients: step.coefficients.round::<V>() };
     let rest = arrays.len % V::COUNT;
     for start in (0..arrays.len - rest).step_by(V::COUNT) {
         // SAFETY: the caller's promise; `V::COUNT` elements are left.
-        unsafe { stepper.step(block.advanced(start)) };
+        unsafe { stepper.step(&columns, start) };
     }
     if rest > 0 {
         // SAFETY: the caller's promise; `rest` elements are left.
-        unsafe { stepper.step_rest(block.advanced(arrays.len - rest), rest) };
+        unsafe { stepper.step_rest(&columns.at(arrays.len - rest), rest) };
     }
 }
 
-const fn numbers_only<V: Stored<P> + Stored<S>, P, S>() -> bool {
-    <V as Stored<P>>::NUMBERS_ONLY || <V as Stored<S>>::NUMBERS_ONLY
-}
-
-/// Where the elements of one block are.
-struct Block<P, G, S> {
+/// Where the elements of each array are.
+struct Columns<P, G, S> {
     param: *mut P,
     grad: *const G,
     exp_avg: *mut S,
@@ -96,9 +88,9 @@ struct Block<P, G, S> {
     kahan_comp: *mut S,
 }
 
-impl<P, G, S> Block<P, G, S> {
+impl<P, G, S> Columns<P, G, S> {
     #[inline(always)]
-    fn first_of(arrays: &Arrays) -> Self {
+    fn of(arrays: &Arrays) -> Self {
         Self {
             param: arrays.param.cast(),
             grad: arrays.grad.cast(),
@@ -108,24 +100,30 @@ impl<P, G, S> Block<P, G, S> {
         }
     }
 
-    fn is_aligned(&self) -> bool {
+    fn are_aligned(&self) -> bool {
         let state = [self.exp_avg, self.exp_avg_sq, self.kahan_comp];
         self.param.is_aligned() && self.grad.is_aligned() && state.iter().all(|s| s.is_aligned())
     }
 
+    #[inline(always)]
+    fn kahan_sum(&self) -> bool {
+        !self.kahan_comp.is_null()
+    }
+
+    /// From the element `start` on.
+    ///
     /// # Safety
     /// There are as many elements.
     #[inline(always)]
-    unsafe fn advanced(&self, elements: usize) -> Self {
-        let kahan_sum = !self.kahan_comp.is_null();
+    unsafe fn at(&self, start: usize) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
             Self {
-                param: self.param.add(elements),
-                grad: self.grad.add(elements),
-                exp_avg: self.exp_avg.add(elements),
-                exp_avg_sq: self.exp_avg_sq.add(elements),
-                kahan_comp: self.kahan_comp.add(if kahan_sum { elements } else { 0 }),
+                param: self.param.add(start),
+                grad: self.grad.add(start),
+                exp_avg: self.exp_avg.add(start),
+                exp_avg_sq: self.exp_avg_sq.add(start),
+                kahan_comp: self.kahan_comp.add(if self.kahan_sum() { start } else { 0 }),
             }
         }
     }
@@ -136,115 +134,92 @@ impl<P, G, S> Block<P, G, S> {
 struct Stepper<'a, V> {
     step: &'a Step,
     coefficients: Coefficients<V>,
-    dtypes: Dtypes,
 }
 
 impl<V> Stepper<'_, V> {
     /// # Safety
-    /// As for [`step`], of `V::COUNT` elements.
+    /// As for [`step`], of `V::COUNT` elements from `start` on.
     #[inline(always)]
-    unsafe fn step<P, G, S>(&self, block: Block<P, G, S>)
+    unsafe fn step<P, G, S>(&self, columns: &Columns<P, G, S>, start: usize)
     where
         V: Stored<P> + Stored<G> + Stored<S>,
     {
-        let Self { step: Step { rule, decay, .. }, ref coefficients, .. } = *self;
+        let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
         // SAFETY: the caller's promise.
         unsafe {
-            let grad: V = V::load(block.grad);
-            let (m, v) = (V::load(block.exp_avg), V::load(block.exp_avg_sq));
+            let grad: V = V::load(columns.grad.add(start));
+            let (exp_avg, exp_avg_sq) = (columns.exp_avg.add(start), columns.exp_avg_sq.add(start));
+            let (m, v) = (V::load(exp_avg), V::load(exp_avg_sq));
             if *rule == Rule::Accumulate {
                 let (m, v) = coefficients.moments(grad, m, v);
-                if <V as Stored<S>>::NUMBERS_ONLY && (m + v).any_nan() {
-                    return self.step_nan(block);
-                }
-                m.store(block.exp_avg);
-                v.store(block.exp_avg_sq);
+                let nan = (m + v).any_nan();
+                m.store(nan, exp_avg);
+                v.store(nan, exp_avg_sq);
                 return;
             }
-            let theta: V = V::load(block.param);
-            let rectified = *rule == Rule::Rectified;
-            let (m, v, lowered) = coefficients.step(rectified, *decay, theta, grad, m, v);
-            let kahan_sum = !block.kahan_comp.is_null();
-            let change = if kahan_sum {
-                compensated_change(V::load(block.kahan_comp), lowered)
-            } else {
-                -lowered
-            };
-            let new = theta + change;
-            if numbers_only::<V, P, S>() && (m + v + new).any_nan() {
-                return self.step_nan(block);
-            }
-            let packed = <V as Stored<P>>::pack(new);
-            if kahan_sum {
+            let param = columns.param.add(start);
+            let theta: V = V::load(param);
+            let (m, v) = coefficients.penalized_moments(*decay, theta, grad, m, v);
+            // Before what takes long, so that it does not have to wait in the processor's queue.
+            let packed = (<V as Stored<S>>::pack(m), <V as Stored<S>>::pack(v));
+            let moments = m + v;
+            let lowered = coefficients.lowered(*rule == Rule::Rectified, *decay, theta, m, v);
+            let nan;
+            if columns.kahan_sum() {
+                let kahan_comp = columns.kahan_comp.add(start);
+                let change = compensated_change(V::load(kahan_comp), lowered);
+                let new = theta + change;
+                nan = (moments + new).any_nan();
+                let packed = <V as Stored<P>>::pack_if(new, nan);
+                <V as Stored<P>>::write(packed, param);
                 let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
-                lost.store(block.kahan_comp);
+                lost.store(nan, kahan_comp);
+            } else {
+                let new = theta - lowered;
+                nan = (moments + new).any_nan();
+                new.store(nan, param);
             }
-            <V as Stored<P>>::write(packed, block.param);
-            m.store(block.exp_avg);
-            v.store(block.exp_avg_sq);
+            m.store_packed(packed.0, nan, exp_avg);
+            v.store_packed(packed.1, nan, exp_avg_sq);
         }
-    }
-
-    /// Steps a block in which some lane is or becomes NaN, where V stores only numbers.
-    ///
-    /// # Safety
-    /// As for [`step`], of `V::COUNT` elements.
-    #[cold]
-    #[inline(never)]
-    unsafe fn step_nan<P, G, S>(&self, block: Block<P, G, S>)
-    where
-        V: Lanes,
-    {
-        let arrays = Arrays {
-            len: V::COUNT,
-            param: block.param.cast(),
-            grad: block.grad.cast(),
-            exp_avg: block.exp_avg.cast(),
-            exp_avg_sq: block.exp_avg_sq.cast(),
-            kahan_comp: block.kahan_comp.cast(),
-        };
-        // SAFETY: the caller's promise.
-        unsafe { portable::step(self.step, &arrays, self.dtypes) };
     }
 
     /// Steps fewer elements than there are lanes, as the first of a block of copies.
     ///
     /// # Safety
     /// As for [`step`], of `len` elements.
-    unsafe fn step_rest<P, G, S>(&self, block: Block<P, G, S>, len: usize)
+    unsafe fn step_rest<P, G, S>(&self, rest: &Columns<P, G, S>, len: usize)
     where
         V: Stored<P> + Stored<G> + Stored<S>,
     {
         debug_assert!(len < V::COUNT);
-        let (mut param, mut grad) = (Padded::NEW, Padded::NEW);
-        let (mut exp_avg, mut exp_avg_sq, mut kahan_comp) = (Padded::NEW, Padded::NEW, Padded::NEW);
-        let kahan_sum = !block.kahan_comp.is_null();
+        let [mut param, mut grad, mut exp_avg, mut exp_avg_sq, mut kahan_comp] = [Padded::NEW; 5];
         // SAFETY: the caller's promise; the copies have room for every lane.
         unsafe {
-            let copies = Block::<P, G, S> {
-                param: param.of::<V, _>(block.param, len),
-                grad: grad.of::<V, _>(block.grad, len),
-                exp_avg: exp_avg.of::<V, _>(block.exp_avg, len),
-                exp_avg_sq: exp_avg_sq.of::<V, _>(block.exp_avg_sq, len),
-                kahan_comp: if kahan_sum {
-                    kahan_comp.of::<V, _>(block.kahan_comp, len)
+            let copies = Columns::<P, G, S> {
+                param: param.copy_of::<V, _>(rest.param, len),
+                grad: grad.copy_of::<V, _>(rest.grad, len),
+                exp_avg: exp_avg.copy_of::<V, _>(rest.exp_avg, len),
+                exp_avg_sq: exp_avg_sq.copy_of::<V, _>(rest.exp_avg_sq, len),
+                kahan_comp: if rest.kahan_sum() {
+                    kahan_comp.copy_of::<V, _>(rest.kahan_comp, len)
                 } else {
-                    block.kahan_comp
+                    rest.kahan_comp
                 },
             };
-            let Block { param, exp_avg, exp_avg_sq, kahan_comp, .. } = copies;
-            self.step(copies);
-            block.param.copy_from_nonoverlapping(param, len);
-            block.exp_avg.copy_from_nonoverlapping(exp_avg, len);
-            block.exp_avg_sq.copy_from_nonoverlapping(exp_avg_sq, len);
-            if kahan_sum {
-                block.kahan_comp.copy_from_nonoverlapping(kahan_comp, len);
+            self.step(&copies, 0);
+            rest.param.copy_from_nonoverlapping(copies.param, len);
+            rest.exp_avg.copy_from_nonoverlapping(copies.exp_avg, len);
+            rest.exp_avg_sq.copy_from_nonoverlapping(copies.exp_avg_sq, len);
+            if rest.kahan_sum() {
+                rest.kahan_comp.copy_from_nonoverlapping(copies.kahan_comp, len);
             }
         }
     }
 }
 
 /// Room for a block of any dtype.
+#[derive(Clone, Copy)]
 struct Padded([u64; 16]);
 
 impl Padded {
@@ -254,7 +229,7 @@ impl Padded {
     ///
     /// # Safety
     /// They are there, and fewer than `V::COUNT`.
-    unsafe fn of<V: Lanes, E>(&mut self, elements: *const E, len: usize) -> *mut E {
+    unsafe fn copy_of<V: Lanes, E>(&mut self, elements: *const E, len: usize) -> *mut E {
         const { assert!(V::COUNT * size_of::<E>() <= size_of::<Self>()) };
         let copies = self.0.as_mut_ptr().cast::<E>();
         // SAFETY: the caller's promise, and the assertion.

@@ -1,8 +1,10 @@
 //! Registers of 256 bits, for x86-64 with AVX2 and F16C.
 
-use super::lanes::{EvenOdd, Lanes, Pair, Stored, register_arithmetic};
+use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
+use std::array;
+use std::mem::transmute;
 
 /// Eight f32.
 #[derive(Clone, Copy)]
@@ -82,6 +84,11 @@ impl Stored<f32> for Pair<F32x8> {
     fn pack(self) -> Self::Packed {
         self
     }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f32>::pack(self)
+    }
 }
 
 impl Stored<f64> for Pair<F64x4> {
@@ -111,6 +118,11 @@ impl Stored<f64> for Pair<F64x4> {
     #[inline(always)]
     fn pack(self) -> Self::Packed {
         self
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f64>::pack(self)
     }
 }
 
@@ -144,6 +156,11 @@ impl Stored<f32> for Pair<F64x4> {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm256_cvtpd_ps(self.0.0), _mm256_cvtpd_ps(self.1.0)] }
     }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f32>::pack(self)
+    }
 }
 
 impl Stored<F16> for Pair<F32x8> {
@@ -176,6 +193,11 @@ impl Stored<F16> for Pair<F32x8> {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm256_cvtps_ph::<NEAREST>(self.0.0), _mm256_cvtps_ph::<NEAREST>(self.1.0)] }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<F16>::pack(self)
     }
 }
 
@@ -217,6 +239,14 @@ impl Stored<Bf16> for Pair<F32x8> {
             _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
         }
     }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        // SAFETY: both types are 16 f32.
+        let values = unsafe { transmute::<Self, [f32; 16]>(self) };
+        // SAFETY: both types are 16 elements of 16 bits.
+        unsafe { transmute(each_to_bf16(values)) }
+    }
 }
 
 impl Stored<EvenOdd> for Pair<F32x8> {
@@ -250,9 +280,20 @@ impl Stored<EvenOdd> for Pair<F32x8> {
     fn pack(self) -> Self::Packed {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe {
-            let even = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
-            _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(self.1))
+            let (even, odd) = (_mm256_castps_si256(self.0.0), _mm256_castps_si256(self.1.0));
+            let upper = _mm256_blend_epi16::<ODD>(_mm256_srli_epi32::<16>(even), odd);
+            let lower = _mm256_blend_epi16::<ODD>(even, _mm256_slli_epi32::<16>(odd));
+            rounded_halves(upper, lower)
         }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        // SAFETY: both types are 16 f32.
+        let [even, odd] = unsafe { transmute::<Self, [[f32; 8]; 2]>(self) };
+        let values = array::from_fn(|i| if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
+        // SAFETY: both types are 16 elements of 16 bits.
+        unsafe { transmute(each_to_bf16::<16>(values)) }
     }
 }
 
@@ -264,6 +305,27 @@ impl Stored<EvenOdd> for Pair<F32x8> {
 unsafe fn upper_half(lanes: __m256i) -> F32x8 {
     // SAFETY: the caller's promise.
     unsafe { F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(lanes))) }
+}
+
+/// The odd ones of 16-bit elements.
+const ODD: i32 = 0b1010_1010;
+
+/// The upper halves of 16 numbers, with what their lower halves round them up by. Not for NaN, which
+/// may overflow.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn rounded_halves(upper: __m256i, lower: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // It is to be rounded up where lower + 0x7fff + (upper & 1) carries: where one less, which
+        // saturates, is all ones.
+        let last = _mm256_and_si256(upper, _mm256_set1_epi16(1));
+        let sum = _mm256_adds_epu16(lower, _mm256_or_si256(last, _mm256_set1_epi16(0x7ffe)));
+        let carry = _mm256_subs_epu16(sum, _mm256_set1_epi16(!1));
+        _mm256_add_epi16(upper, carry)
+    }
 }
 
 /// Numbers whose upper 16 bits are the nearest bf16, ties to even; the rest means nothing.

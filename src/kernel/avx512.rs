@@ -1,8 +1,10 @@
 //! Registers of 512 bits, for x86-64 with AVX-512 F, BW, DQ and VL.
 
-use super::lanes::{EvenOdd, Lanes, Pair, Stored, register_arithmetic};
+use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
+use std::array;
+use std::mem::transmute;
 
 /// Sixteen f32.
 #[derive(Clone, Copy)]
@@ -82,6 +84,11 @@ impl Stored<f32> for Pair<F32x16> {
     fn pack(self) -> Self::Packed {
         self
     }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f32>::pack(self)
+    }
 }
 
 impl Stored<f64> for Pair<F64x8> {
@@ -111,6 +118,11 @@ impl Stored<f64> for Pair<F64x8> {
     #[inline(always)]
     fn pack(self) -> Self::Packed {
         self
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f64>::pack(self)
     }
 }
 
@@ -144,6 +156,11 @@ impl Stored<f32> for Pair<F64x8> {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm512_cvtpd_ps(self.0.0), _mm512_cvtpd_ps(self.1.0)] }
     }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<f32>::pack(self)
+    }
 }
 
 impl Stored<F16> for Pair<F32x16> {
@@ -176,6 +193,11 @@ impl Stored<F16> for Pair<F32x16> {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm512_cvtps_ph::<NEAREST>(self.0.0), _mm512_cvtps_ph::<NEAREST>(self.1.0)] }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        Stored::<F16>::pack(self)
     }
 }
 
@@ -211,10 +233,19 @@ impl Stored<Bf16> for Pair<F32x16> {
     fn pack(self) -> Self::Packed {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe {
-            let upper_halves = _mm512_loadu_si512(UPPER_HALVES.as_ptr().cast());
-            let (low, high) = (rounded_to_bf16(self.0), rounded_to_bf16(self.1));
-            _mm512_permutex2var_epi16(low, upper_halves, high)
+            let (low, high) = (_mm512_castps_si512(self.0.0), _mm512_castps_si512(self.1.0));
+            let upper = _mm512_permutex2var_epi16(low, load(&UPPER_HALVES), high);
+            let lower = _mm512_permutex2var_epi16(low, load(&LOWER_HALVES), high);
+            rounded_halves(upper, lower)
         }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        // SAFETY: both types are 32 f32.
+        let values = unsafe { transmute::<Self, [f32; 32]>(self) };
+        // SAFETY: both types are 32 elements of 16 bits.
+        unsafe { transmute(each_to_bf16(values)) }
     }
 }
 
@@ -249,9 +280,20 @@ impl Stored<EvenOdd> for Pair<F32x16> {
     fn pack(self) -> Self::Packed {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe {
-            let even = _mm512_srli_epi32::<16>(rounded_to_bf16(self.0));
-            _mm512_mask_blend_epi16(ODD, even, rounded_to_bf16(self.1))
+            let (even, odd) = (_mm512_castps_si512(self.0.0), _mm512_castps_si512(self.1.0));
+            let upper = _mm512_permutex2var_epi16(even, load(&UPPER_HALVES_IN_TURN), odd);
+            let lower = _mm512_permutex2var_epi16(even, load(&LOWER_HALVES_IN_TURN), odd);
+            rounded_halves(upper, lower)
         }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        // SAFETY: both types are 32 f32.
+        let [even, odd] = unsafe { transmute::<Self, [[f32; 16]; 2]>(self) };
+        let values = array::from_fn(|i| if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
+        // SAFETY: both types are 32 elements of 16 bits.
+        unsafe { transmute(each_to_bf16::<32>(values)) }
     }
 }
 
@@ -265,31 +307,53 @@ unsafe fn upper_half(lanes: __m512i) -> F32x16 {
     unsafe { F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(lanes))) }
 }
 
-/// Numbers whose upper 16 bits are the nearest bf16, ties to even; the rest means nothing.
+/// The upper halves of 32 numbers, with what their lower halves round them up by. Not for NaN, which
+/// may overflow.
 ///
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn rounded_to_bf16(numbers: F32x16) -> __m512i {
+unsafe fn rounded_halves(upper: __m512i, lower: __m512i) -> __m512i {
     // SAFETY: the caller's promise.
     unsafe {
-        let bits = _mm512_castps_si512(numbers.0);
-        let last = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-        let half = _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff));
-        _mm512_add_epi32(bits, half)
+        // It is to be rounded up where lower + 0x7fff + (upper & 1) carries: where one less, which
+        // saturates, is all ones.
+        let addend = _mm512_ternarylogic_epi32::<A_AND_B_OR_C>(
+            upper,
+            _mm512_set1_epi16(1),
+            _mm512_set1_epi16(0x7ffe),
+        );
+        let sum = _mm512_adds_epu16(lower, addend);
+        let carry = _mm512_subs_epu16(sum, _mm512_set1_epi16(!1));
+        _mm512_add_epi16(upper, carry)
     }
 }
 
-/// The odd ones of 32 elements of 16 bits.
-const ODD: __mmask32 = 0xaaaa_aaaa;
+/// The truth table of (a & b) | c.
+const A_AND_B_OR_C: i32 = 0b1110_1010;
 
-/// Where the upper halves of 32 f32 are, among the 16-bit halves of two registers.
-static UPPER_HALVES: [u16; 32] = {
-    let mut positions = [1; 32];
-    let mut i = 1;
-    while i < positions.len() {
-        positions[i] = positions[i - 1] + 2;
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn load(positions: &[u16; 32]) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_loadu_si512(positions.as_ptr().cast()) }
+}
+
+// Where halves of f32 are, among the 64 of two registers: all of the first and then all of the
+// second, or one of each in turn.
+static UPPER_HALVES: [u16; 32] = positions(1, false);
+static LOWER_HALVES: [u16; 32] = positions(0, false);
+static UPPER_HALVES_IN_TURN: [u16; 32] = positions(1, true);
+static LOWER_HALVES_IN_TURN: [u16; 32] = positions(0, true);
+
+const fn positions(half: u16, in_turn: bool) -> [u16; 32] {
+    let mut positions = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        let number = if in_turn { (i % 2) * 16 + i / 2 } else { i };
+        positions[i as usize] = 2 * number + half;
         i += 1;
     }
     positions
-};
+}

@@ -3,7 +3,7 @@
 //! To add one: a file with its registers, a variant of [`InstructionSet`] with its name and how it
 //! is detected, a `compiled!` line with its target features, and an arm in `Kernel::new`.
 
-use super::arrays::{self, Arrays, Dtypes};
+use super::arrays::{self, Arrays};
 use super::lanes::{EvenOdd, Stored};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512, lanes::Pair};
@@ -96,7 +96,7 @@ pub(super) trait Compiled {
 
     /// # Safety
     /// As for [`arrays::step`].
-    unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays, dtypes: Dtypes)
+    unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
     where
         V: Stored<P> + Stored<G> + Stored<S>;
 }
@@ -111,12 +111,12 @@ macro_rules! compiled {
             type F64 = $f64;
 
             #[$target_feature]
-            unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays, dtypes: Dtypes)
+            unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
             where
                 V: Stored<P> + Stored<G> + Stored<S>,
             {
                 // SAFETY: the caller's promise.
-                unsafe { arrays::step::<V, P, G, S>(step, arrays, dtypes) }
+                unsafe { arrays::step::<V, P, G, S>(step, arrays) }
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Several elements at a time: what a loop over arrays needs of a register.
 
-use crate::number::Arithmetic;
+use crate::number::{Arithmetic, Bf16, Element};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A few neighbouring elements of a tensor, in the type that is computed in.
@@ -18,7 +18,7 @@ pub(super) trait Stored<E>: Lanes {
     /// `COUNT` elements in registers, as they are in memory.
     type Packed: Copy;
 
-    /// Whether `pack` is right for numbers only, so that NaN has to go another way.
+    /// Whether `pack` is for numbers only, and NaN needs `pack_any`.
     const NUMBERS_ONLY: bool;
 
     /// # Safety
@@ -32,8 +32,12 @@ pub(super) trait Stored<E>: Lanes {
     /// The values of the elements, exactly.
     fn unpack(packed: Self::Packed) -> Self;
 
-    /// The elements nearest to the values, ties to even.
+    /// The elements nearest to the values, ties to even. With `NUMBERS_ONLY`, the only NaN that it
+    /// takes is the one without a payload that arithmetic on numbers and infinities makes.
     fn pack(self) -> Self::Packed;
+
+    /// As `pack`, for any values, slowly.
+    fn pack_any(self) -> Self::Packed;
 
     /// # Safety
     /// As for `read`.
@@ -43,12 +47,29 @@ pub(super) trait Stored<E>: Lanes {
         Self::unpack(unsafe { Self::read(from) })
     }
 
+    /// `pack` or, where some value is NaN, `pack_any`.
+    #[inline(always)]
+    fn pack_if(self, nan: bool) -> Self::Packed {
+        if Self::NUMBERS_ONLY && nan { self.pack_any() } else { self.pack() }
+    }
+
+    /// Writes the elements, which `pack` has `packed`, but not rightly if some value is NaN.
+    ///
     /// # Safety
     /// As for `write`.
     #[inline(always)]
-    unsafe fn store(self, to: *mut E) {
+    unsafe fn store_packed(self, packed: Self::Packed, nan: bool, to: *mut E) {
+        let packed = if Self::NUMBERS_ONLY && nan { self.pack_any() } else { packed };
         // SAFETY: the caller's promise.
-        unsafe { Self::write(self.pack(), to) };
+        unsafe { Self::write(packed, to) };
+    }
+
+    /// # Safety
+    /// As for `write`.
+    #[inline(always)]
+    unsafe fn store(self, nan: bool, to: *mut E) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::write(self.pack_if(nan), to) };
     }
 }
 
@@ -57,6 +78,13 @@ pub(super) trait Stored<E>: Lanes {
 #[repr(transparent)]
 pub(super) struct EvenOdd {
     _bits: u16,
+}
+
+/// The bf16 nearest to each value, NaN being any.
+#[cold]
+#[inline(never)]
+pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [u16; N] {
+    values.map(|value| Bf16::store(value).0)
 }
 
 /// Two registers as one: work for the second hides how long the first takes.

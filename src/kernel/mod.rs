@@ -25,19 +25,26 @@ pub(crate) use instruction_set::InstructionSet;
 use crate::dtype::Dtype;
 use crate::number::{Bf16, F16};
 use crate::update::Step;
-use arrays::StepLoop;
 use instruction_set::Compiled;
 use lanes::{EvenOdd, Stored};
 
 /// The loop for parameters of some dtypes.
 #[derive(Clone, Copy)]
-pub(crate) struct Kernel {
-    dtypes: Dtypes,
-    step: StepLoop,
-    /// What gradients are converted to, block by block, before `step` sees them: a loop for every
-    /// combination would make the library larger for dtypes that hardly anyone combines.
-    convert_grad: Option<Dtype>,
+pub(crate) enum Kernel {
+    Portable(Dtypes),
+    /// A loop over registers. It is unsafe as [`arrays::step`] is.
+    Compiled(StepLoop),
+    /// The same, for gradients that are converted to another dtype block by block before it sees
+    /// them: a loop for every combination would make the library larger for dtypes that hardly
+    /// anyone combines.
+    Converting {
+        step: StepLoop,
+        dtypes: Dtypes,
+        grad: Dtype,
+    },
 }
+
+type StepLoop = unsafe fn(&Step, &Arrays);
 
 /// Gradients that are converted at a time: few enough to stay in the first-level cache.
 const BLOCK: usize = 512;
@@ -45,7 +52,7 @@ const BLOCK: usize = 512;
 impl Kernel {
     pub fn new(instruction_set: InstructionSet, dtypes: Dtypes) -> Self {
         match instruction_set {
-            InstructionSet::Portable => Self { dtypes, step: portable::step, convert_grad: None },
+            InstructionSet::Portable => Self::Portable(dtypes),
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => Self::compiled::<instruction_set::Avx2>(dtypes),
             #[cfg(target_arch = "x86_64")]
@@ -54,13 +61,12 @@ impl Kernel {
     }
 
     fn compiled<I: Compiled>(dtypes: Dtypes) -> Self {
-        let computed_in = if dtypes.param == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
-        let convert_grad = match (computed_in, dtypes.grad) {
-            (Dtype::F64, Dtype::F16 | Dtype::Bf16) | (Dtype::F32, Dtype::F64) => Some(computed_in),
-            _ => None,
+        let grad = match (dtypes.param, dtypes.grad) {
+            (Dtype::F64, Dtype::F16 | Dtype::Bf16) => Dtype::F64,
+            (Dtype::F32 | Dtype::F16 | Dtype::Bf16, Dtype::F64) => Dtype::F32,
+            _ => return Self::Compiled(select::<I>(dtypes)),
         };
-        let converted = Dtypes { grad: convert_grad.unwrap_or(dtypes.grad), ..dtypes };
-        Self { dtypes, step: select::<I>(converted), convert_grad }
+        Self::Converting { step: select::<I>(Dtypes { grad, ..dtypes }), dtypes, grad }
     }
 
     /// Makes one step of all elements.
@@ -70,22 +76,40 @@ impl Kernel {
     /// `arrays.len` elements of its dtype and is aligned for them; nothing else writes it meanwhile
     /// nor, the gradient excepted, reads it; and none overlaps another.
     pub unsafe fn run(&self, step: &Step, arrays: &Arrays) {
-        let Some(dtype) = self.convert_grad else {
-            // SAFETY: the caller's promise.
-            return unsafe { (self.step)(step, arrays, self.dtypes) };
-        };
-        let converted = Dtypes { grad: dtype, ..self.dtypes };
-        let mut block = [0f64; BLOCK]; // holds as many f32 too
-        for start in (0..arrays.len).step_by(BLOCK) {
-            let len = BLOCK.min(arrays.len - start);
-            // SAFETY: the part lies within the arrays, of which the caller promises the rest, and
-            // `block` is large enough and aligned for either type that is computed in.
-            unsafe {
-                let mut part = arrays.part(start, len, self.dtypes);
-                convert_array(self.dtypes.grad, part.grad, dtype, block.as_mut_ptr().cast(), len);
-                part.grad = block.as_ptr().cast();
-                (self.step)(step, &part, converted);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match *self {
+                Self::Portable(dtypes) => portable::step(step, arrays, dtypes),
+                Self::Compiled(step_loop) => step_loop(step, arrays),
+                Self::Converting { step: step_loop, dtypes, grad } => {
+                    step_converting(step_loop, step, arrays, dtypes, grad);
+                }
             }
+        }
+    }
+}
+
+/// Steps block by block, with the gradients converted to another dtype.
+///
+/// # Safety
+/// As for [`Kernel::run`].
+unsafe fn step_converting(
+    step_loop: StepLoop,
+    step: &Step,
+    arrays: &Arrays,
+    dtypes: Dtypes,
+    grad: Dtype,
+) {
+    let mut block = [0f64; BLOCK]; // holds as many of any dtype
+    for start in (0..arrays.len).step_by(BLOCK) {
+        let len = BLOCK.min(arrays.len - start);
+        // SAFETY: the part lies within the arrays, of which the caller promises the rest, and
+        // `block` is large enough and aligned for any dtype.
+        unsafe {
+            let mut part = arrays.part(start, len, dtypes);
+            convert_array(dtypes.grad, part.grad, grad, block.as_mut_ptr().cast(), len);
+            part.grad = block.as_ptr().cast();
+            step_loop(step, &part);
         }
     }
 }

@@ -157,9 +157,8 @@ impl<P: Element> Columns<'_, P> {
         let Self { coefficients, theta, grad, m, v, comp } = self;
         let elements = theta.iter_mut().zip(grad).zip(m).zip(v);
         let step = |theta, grad, m: &mut P::Real, v: &mut P::Real| {
-            let lowered;
-            (*m, *v, lowered) = coefficients.step(rectified, decay, theta, grad, *m, *v);
-            lowered
+            (*m, *v) = coefficients.penalized_moments(decay, theta, grad, *m, *v);
+            coefficients.lowered(rectified, decay, theta, *m, *v)
         };
         match comp {
             None => {
