@@ -3,7 +3,7 @@
 //! - `mod.rs`: what an optimizer is made of, and changing its options and pointers.
 //! - `register.rs`: adding groups and parameters, all or nothing.
 //! - `step.rs`: the step, whole or of one parameter, and zeroing the gradients.
-//! - `group.rs`, `param.rs`, `state.rs`: one group, one parameter, one tensor of state.
+//! - `group.rs`, `param.rs`, `state.rs`: one group, one parameter, the state of one.
 //! - `index.rs`: finding parameters by name and address. `plan.rs`: the work cut into chunks.
 
 mod group;
@@ -92,7 +92,7 @@ impl Optimizer {
             states.push(if same {
                 None
             } else {
-                Some(param.state.converted(dtype, kahan_sum, param.len)?)
+                Some(param.state.converted(dtype, kahan_sum, param.len, param.data)?)
             });
         }
         let params = self.params.iter_mut().filter(|param| param.group == id);

@@ -1,9 +1,9 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
-use super::state::StateBuffer;
+use super::state::State;
 use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error, try_format};
-use crate::kernel::{Arrays, convert_array};
+use crate::kernel::Arrays;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -57,62 +57,6 @@ unsafe impl Send for Param {}
 // SAFETY: as above; what changes behind a shared reference is guarded by `in_use`.
 unsafe impl Sync for Param {}
 
-/// The moments and the compensation, all of one dtype.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub dtype: Dtype,
-    pub exp_avg: StateBuffer,
-    pub exp_avg_sq: StateBuffer,
-    /// [`StateBuffer::NONE`] without Kahan summation.
-    pub kahan_comp: StateBuffer,
-    pub kahan_sum: bool,
-}
-
-impl State {
-    /// No memory at all.
-    fn none(dtype: Dtype) -> Self {
-        Self {
-            dtype,
-            exp_avg: StateBuffer::NONE,
-            exp_avg_sq: StateBuffer::NONE,
-            kahan_comp: StateBuffer::NONE,
-            kahan_sum: false,
-        }
-    }
-
-    /// The state before the first step.
-    pub fn zeroed(dtype: Dtype, kahan_sum: bool, len: usize) -> Result<Self> {
-        let bytes = byte_size(dtype, len as u64).ok_or_else(|| {
-            error!(OutOfMemory, "there is no memory for the state of {len} elements")
-        })?;
-        Ok(Self {
-            dtype,
-            exp_avg: StateBuffer::zeroed(bytes)?,
-            exp_avg_sq: StateBuffer::zeroed(bytes)?,
-            kahan_comp: StateBuffer::zeroed(if kahan_sum { bytes } else { 0 })?,
-            kahan_sum,
-        })
-    }
-
-    /// The same state in another dtype, rounded to nearest even; a compensation that was not there
-    /// is 0. `len` is the parameter's.
-    pub fn converted(&self, dtype: Dtype, kahan_sum: bool, len: usize) -> Result<Self> {
-        let new = Self::zeroed(dtype, kahan_sum, len)?;
-        let convert = |from: &StateBuffer, to: &StateBuffer| {
-            // SAFETY: both have `len` elements of their dtype, and the new one is ours alone.
-            unsafe { convert_array(self.dtype, from.as_ptr(), dtype, to.as_ptr(), len) }
-        };
-        if len > 0 {
-            convert(&self.exp_avg, &new.exp_avg);
-            convert(&self.exp_avg_sq, &new.exp_avg_sq);
-            if self.kahan_sum && kahan_sum {
-                convert(&self.kahan_comp, &new.kahan_comp);
-            }
-        }
-        Ok(new)
-    }
-}
-
 impl Param {
     /// The parameter that a checked `spec` describes, with no memory for its state yet.
     pub fn new(spec: &ParamSpec, id: u32, group: u32) -> Result<Self> {
@@ -153,9 +97,9 @@ impl Param {
             len: self.len,
             param: self.data,
             grad,
-            exp_avg: self.state.exp_avg.as_ptr(),
-            exp_avg_sq: self.state.exp_avg_sq.as_ptr(),
-            kahan_comp: self.state.kahan_comp.as_ptr(),
+            exp_avg: self.state.exp_avg(),
+            exp_avg_sq: self.state.exp_avg_sq(),
+            kahan_comp: self.state.kahan_comp(),
         }
     }
 
@@ -197,7 +141,7 @@ fn range(data: *const u8, dtype: Dtype, len: usize) -> Range<usize> {
 }
 
 /// The bytes of a tensor, where that many can exist.
-fn byte_size(dtype: Dtype, len: u64) -> Option<usize> {
+pub(super) fn byte_size(dtype: Dtype, len: u64) -> Option<usize> {
     let bytes = usize::try_from(len).ok()?.checked_mul(dtype.size())?;
     isize::try_from(bytes).ok()?;
     Some(bytes)

@@ -9,14 +9,15 @@ use std::ops::Range;
 /// that threads end together and that the chunk stays in a core's cache.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
-/// A run of elements that one thread steps: a part of a large tensor, or several small tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Chunk {
-    /// Where in the plan's order its first tensor stands.
+/// Chunks that follow one another: the pieces of a tensor. The last one is shared with small
+/// tensors that come next, as far as it has room, and may consist of nothing else.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first_chunk: u32,
+    /// Where in the plan's order the tensor stands.
     position: u32,
-    len: u32,
-    /// The first element in that tensor.
-    start: u64,
+    /// Elements of the last chunk.
+    last_len: u32,
 }
 
 /// All tensors that `step` works on, in waves of independent chunks.
@@ -25,26 +26,27 @@ struct Chunk {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     order: Vec<u32>,
-    chunks: Vec<Chunk>,
-    /// Where each wave ends in `chunks`.
+    runs: Vec<Run>,
+    chunks: u32,
+    /// Where each wave ends among the chunks.
     wave_ends: Vec<u32>,
     stale: bool,
 }
 
 impl Plan {
-    /// Makes room for these tensors, so that cutting them into chunks never allocates.
-    pub fn reserve(&mut self, params: &[Param]) -> Result<()> {
+    /// Makes room for so many tensors, so that cutting them into chunks never allocates.
+    pub fn reserve(&mut self, tensors: usize) -> Result<()> {
         self.clear();
-        reserve(&mut self.order, params.len(), "parameters")?;
-        reserve(&mut self.wave_ends, params.len() + 1, "parameters")?;
-        let chunks = params.iter().map(|param| param.len.div_ceil(CHUNK)).sum();
-        reserve(&mut self.chunks, chunks, "chunks")
+        reserve(&mut self.order, tensors, "parameters")?;
+        reserve(&mut self.runs, tensors, "parameters")?;
+        reserve(&mut self.wave_ends, tensors + 1, "parameters")
     }
 
     fn clear(&mut self) {
         self.order.clear();
-        self.chunks.clear();
+        self.runs.clear();
         self.wave_ends.clear();
+        self.chunks = 0;
         self.stale = true;
     }
 
@@ -83,21 +85,21 @@ impl Plan {
         let position = self.order.len() as u32;
         self.order.push(id);
         if len <= *room
-            && let Some(chunk) = self.chunks.last_mut()
+            && let Some(run) = self.runs.last_mut()
         {
-            chunk.len += len as u32;
+            run.last_len += len as u32;
             *room -= len;
-            return;
-        }
-        for start in (0..len).step_by(CHUNK) {
-            let len = CHUNK.min(len - start);
-            self.chunks.push(Chunk { position, len: len as u32, start: start as u64 });
-            *room = CHUNK - len;
+        } else if len > 0 {
+            let chunks = len.div_ceil(CHUNK);
+            let last_len = len - (chunks - 1) * CHUNK;
+            self.runs.push(Run { first_chunk: self.chunks, position, last_len: last_len as u32 });
+            self.chunks += chunks as u32;
+            *room = CHUNK - last_len;
         }
     }
 
     fn end_wave(&mut self) {
-        self.wave_ends.push(self.chunks.len() as u32);
+        self.wave_ends.push(self.chunks);
     }
 
     /// The tensors of all waves.
@@ -118,10 +120,13 @@ impl Plan {
         chunk: usize,
         params: &'a [Param],
     ) -> impl Iterator<Item = (&'a Param, Range<usize>)> {
-        let Chunk { position, len, start } = self.chunks[chunk];
-        let mut start = start as usize;
-        let mut left = len as usize;
-        let params = self.order[position as usize..].iter().map(|id| &params[*id as usize]);
+        let index = self.runs.partition_point(|run| run.first_chunk as usize <= chunk) - 1;
+        let run = self.runs[index];
+        let end_of_run = self.runs.get(index + 1).map_or(self.chunks, |next| next.first_chunk);
+        let is_last = chunk + 1 == end_of_run as usize;
+        let mut left = if is_last { run.last_len as usize } else { CHUNK };
+        let mut start = (chunk - run.first_chunk as usize) * CHUNK;
+        let params = self.order[run.position as usize..].iter().map(|id| &params[*id as usize]);
         params
             .map_while(move |param| {
                 (left > 0).then(|| {
@@ -132,5 +137,96 @@ impl Plan {
                 })
             })
             .filter(|(_, piece)| !piece.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::Dtype;
+    use crate::optimizer::param::ParamSpec;
+    use crate::optimizer::{Place, Toggle};
+    use std::ptr;
+
+    fn group(for_each: Toggle) -> Group {
+        Group {
+            lr: 0.1,
+            beta1: 0.9,
+            beta2: 0.99,
+            weight_decay: 0.0,
+            eps: 1e-6,
+            max_lr: 0.1,
+            decouple_wd: Toggle::Auto,
+            decouple_lr: Toggle::Auto,
+            kahan_sum: Toggle::Auto,
+            for_each,
+            gradient_release: Toggle::Auto,
+            maximize: Toggle::Auto,
+            rectify: Toggle::Auto,
+            state_dtype: None,
+        }
+    }
+
+    fn params(lens: &[usize]) -> Vec<Param> {
+        let spec = |len: &usize| ParamSpec {
+            dtype: Dtype::F32,
+            grad_dtype: Dtype::F32,
+            len: *len as u64,
+            data: ptr::null_mut(),
+            grad: ptr::null_mut(),
+            name: None,
+            place: Place(None),
+        };
+        lens.iter().zip(0..).map(|(len, id)| Param::new(&spec(len), id, 0).unwrap()).collect()
+    }
+
+    fn plan(for_each: Toggle, params: &[Param]) -> Plan {
+        let mut plan = Plan::default();
+        plan.reserve(params.len()).unwrap();
+        plan.refresh(&[group(for_each)], params);
+        plan
+    }
+
+    const LENS: &[&[usize]] = &[
+        &[],
+        &[0],
+        &[1],
+        &[0, 5, 0, 0, 7, 0],
+        &[CHUNK],
+        &[CHUNK + 1, CHUNK - 1, 1],
+        &[3 * CHUNK - 5, 5, 1, 0, 2 * CHUNK],
+        &[64; 1000],
+        &[(1 << 33) + 3, 4],
+    ];
+
+    #[test]
+    fn every_element_is_in_one_chunk_and_no_chunk_is_too_long() {
+        for (lens, for_each) in
+            LENS.iter().flat_map(|lens| [(lens, Toggle::On), (lens, Toggle::Off)])
+        {
+            let params = params(lens);
+            let plan = plan(for_each, &params);
+            let mut done = vec![0; lens.len()];
+            for chunk in plan.waves().flatten() {
+                let mut in_chunk = 0;
+                for (param, piece) in plan.pieces(chunk, &params) {
+                    let id = params.iter().position(|other| ptr::eq(other, param)).unwrap();
+                    assert_eq!(piece.start, done[id]);
+                    done[id] = piece.end;
+                    in_chunk += piece.len();
+                }
+                assert!((1..=CHUNK).contains(&in_chunk), "{in_chunk} elements in a chunk");
+            }
+            assert_eq!(done, **lens);
+        }
+    }
+
+    #[test]
+    fn small_tensors_share_chunks_unless_for_each_is_off() {
+        let params = params(&[64; 1000]);
+        let waves =
+            |for_each| plan(for_each, &params).waves().map(|wave| wave.len()).collect::<Vec<_>>();
+        assert_eq!(waves(Toggle::Auto), [4]); // 64,000 / 16,384, rounded up
+        assert_eq!(waves(Toggle::Off), [1; 1000]);
     }
 }

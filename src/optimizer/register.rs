@@ -1,7 +1,8 @@
 //! Adding groups and parameters: everything is checked and allocated first, and then all of it is
 //! added, or nothing.
 
-use super::param::{Param, ParamSpec, Place, State, check_array};
+use super::param::{Param, ParamSpec, Place, check_array};
+use super::state::State;
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use std::ops::Range;
@@ -56,11 +57,12 @@ impl Optimizer {
         }
         self.index.extend(&self.params, first);
         self.check_new_params(first, specs)?;
-        self.plan.reserve(&self.params)?;
+        self.plan.reserve(self.params.len())?;
         for param in &mut self.params[first..] {
             let group = &self.groups[group_id as usize];
             let dtype = group.state_dtype_for(param.dtype)?;
-            param.state = State::zeroed(dtype, group.kahan_sum_for(param.dtype), param.len)?;
+            let kahan_sum = group.kahan_sum_for(param.dtype);
+            param.state = State::zeroed(dtype, kahan_sum, param.len, param.data)?;
         }
         Ok(())
     }
