@@ -6,7 +6,7 @@ use super::plan::{CHUNK, Plan};
 use super::{Group, Optimizer, Toggle};
 use crate::error::{Result, ensure};
 use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
-use crate::pool::Queue;
+use crate::pool::Pieces;
 use crate::update::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
@@ -28,14 +28,14 @@ impl Optimizer {
         let stepper = Stepper::new(self.instruction_set, self.accumulation, &self.groups);
         let pool = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner);
         for wave in self.plan.waves() {
-            let job = |queue: &Queue| {
+            let job = |pieces: Pieces| {
                 let mut stepper = stepper.clone();
-                while let Some(number) = queue.take() {
+                for number in pieces {
                     stepper.step_chunk(&self.plan, wave.start + number, &self.params);
                 }
             };
             if elements.min(wave.len() * CHUNK) < PARALLEL_FROM {
-                job(&Queue::new(wave.len()));
+                job(Pieces::All(0..wave.len()));
             } else {
                 pool.run(wave.len(), &job);
             }
@@ -72,9 +72,9 @@ impl Optimizer {
         param.count_step();
         let stepper = Stepper::new(self.instruction_set, self.accumulation, &self.groups);
         let arrays = param.arrays(grad);
-        let job = |queue: &Queue| {
+        let job = |pieces: Pieces| {
             let mut stepper = stepper.clone();
-            while let Some(number) = queue.take() {
+            for number in pieces {
                 let start = number * CHUNK;
                 stepper.step_piece(param, &arrays, start..param.len.min(start + CHUNK));
             }
@@ -82,7 +82,7 @@ impl Optimizer {
         let chunks = param.len.div_ceil(CHUNK);
         match self.pool.try_lock() {
             Ok(mut pool) if param.len >= PARALLEL_FROM => pool.run(chunks, &job),
-            _ => job(&Queue::new(chunks)),
+            _ => job(Pieces::All(0..chunks)),
         }
         Ok(())
     }
