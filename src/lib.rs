@@ -8,8 +8,8 @@
 //! - `kernel`: the update rule over arrays, compiled once for each instruction set.
 //!
 //! The formula itself stands in two places: `rectify.rs` has the scalars of step `t`, `update.rs`
-//! has what happens to one element. `pool.rs` runs chunks on threads, `thread.rs` starts them, and
-//! `cores.rs` says how many there should be.
+//! has what happens to one element. `pool.rs` runs chunks on threads, `thread.rs` starts them, `cores.rs`
+//! says how many there should be, and `silence.rs` keeps their panics from printing.
 
 mod cores;
 mod dtype;
@@ -20,5 +20,6 @@ mod number;
 mod optimizer;
 mod pool;
 mod rectify;
+mod silence;
 mod thread;
 mod update;

@@ -5,6 +5,7 @@
 //! have and starts its own. (A general-purpose pool does none of the four.)
 
 use crate::cores::available_cores;
+use crate::silence::Silence;
 use crate::thread::{Thread, Work};
 use std::alloc::{Layout, alloc, dealloc};
 use std::ops::Range;
@@ -194,6 +195,7 @@ impl Shared {
 
 impl Work for Shared {
     fn work(&self) {
+        let _silence = Silence::new();
         let mut last = 0;
         let mut state = self.lock();
         state.started += 1;
@@ -356,6 +358,7 @@ mod tests {
 
     #[test]
     fn a_panic_on_any_thread_reaches_the_caller_and_the_pool_goes_on() {
+        let _silence = Silence::new();
         let mut pool = Pool::new(3);
         for _ in 0..20 {
             let panics = |pieces: Pieces| {

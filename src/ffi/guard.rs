@@ -3,10 +3,8 @@
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::{Once, OnceLock};
-use std::thread;
+use crate::silence::Silence;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call from C.
 pub(super) fn guard(body: impl FnOnce() -> radam_status) -> radam_status {
@@ -36,43 +34,6 @@ pub(super) fn bug() -> Error {
         "a call on this optimizer ended halfway because of a bug in radam; the optimizer can only \
          be freed, and a report of the bug would be welcome"
     )
-}
-
-thread_local! {
-    static INSIDE: Cell<u32> = const { Cell::new(0) };
-}
-
-type Hook = Box<dyn Fn(&PanicHookInfo) + Send + Sync>;
-
-/// While this lives, panics of this thread print nothing.
-struct Silence;
-
-impl Silence {
-    fn new() -> Self {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            // Without captures, so that boxing the closure allocates nothing.
-            static BEFORE: OnceLock<Hook> = OnceLock::new();
-            if !thread::panicking() {
-                let _ = BEFORE.set(panic::take_hook());
-                panic::set_hook(Box::new(|info| {
-                    if INSIDE.get() == 0
-                        && let Some(before) = BEFORE.get()
-                    {
-                        before(info);
-                    }
-                }));
-            }
-        });
-        INSIDE.set(INSIDE.get() + 1);
-        Self
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        INSIDE.set(INSIDE.get() - 1);
-    }
 }
 
 /// While this lives, this thread rounds to nearest even and keeps denormals, and no arithmetic
