@@ -73,14 +73,14 @@ pub(crate) use ensure;
 
 /// Makes room for `additional` more items, which then can be pushed without allocating.
 ///
-/// What grows item by item gets a quarter more than it needs: rarely anything to move, and little
+/// What grows item by item gets a sixteenth more than it needs: seldom anything to move, and little
 /// to waste.
 pub(crate) fn reserve<T>(items: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
     let needed = items.len() + additional;
     if needed <= items.capacity() {
         return Ok(());
     }
-    let room = if items.capacity() == 0 { additional } else { additional.max(needed / 4) };
+    let room = if items.capacity() == 0 { additional } else { additional.max(needed / 16) };
     items.try_reserve_exact(room).map_err(|_| {
         error!(OutOfMemory, "there is no memory for {additional} more {what}; nothing was changed")
     })

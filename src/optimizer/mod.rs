@@ -122,14 +122,14 @@ impl Optimizer {
         let range = self.params[id as usize].range_of_grad(grad);
         match self.index.overlapping(&self.params, &range, None) {
             None => Ok(()),
-            Some(other) => {
-                let other = &self.params[other as usize];
+            Some(id) => {
+                let other = &self.params[id as usize];
                 Err(error!(
                     InvalidArgument,
                     "{place}grad is {grad:p}, and its {} bytes overlap those of the parameter \
                      \"{}\" at {:p}; a gradient needs memory of its own",
                     range.len(),
-                    other.name,
+                    other.name(id),
                     other.data
                 ))
             }
@@ -144,7 +144,7 @@ impl Optimizer {
             !data.is_null() || len == 0,
             NullPointer,
             "data is NULL; it must point to the {len} elements of the parameter \"{}\"",
-            param.name
+            param.name(id)
         );
         check_array(Place(None), "data", data, dtype, len)?;
         self.params[id as usize].data = data;

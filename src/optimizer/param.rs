@@ -43,7 +43,8 @@ pub(crate) struct Param {
     pub data: *mut u8,
     /// Null: the parameter is skipped.
     pub grad: *mut u8,
-    pub name: Box<str>,
+    /// `None`: the default name, which takes no memory.
+    pub given_name: Option<Box<str>>,
     pub state: State,
     /// Changed by exclusive calls, and by the `step_param` that holds `in_use`.
     steps: AtomicU64,
@@ -59,7 +60,7 @@ unsafe impl Sync for Param {}
 
 impl Param {
     /// The parameter that a checked `spec` describes, with no memory for its state yet.
-    pub fn new(spec: &ParamSpec, id: u32, group: u32) -> Result<Self> {
+    pub fn new(spec: &ParamSpec, group: u32) -> Result<Self> {
         Ok(Self {
             group,
             dtype: spec.dtype,
@@ -67,11 +68,16 @@ impl Param {
             len: spec.len as usize,
             data: spec.data,
             grad: spec.grad,
-            name: owned_name(spec.name, id)?,
+            given_name: spec.name.map(owned).transpose()?,
             state: State::none(spec.dtype),
             steps: AtomicU64::new(0),
             in_use: AtomicBool::new(false),
         })
+    }
+
+    /// The name; `id` is the parameter's.
+    pub fn name(&self, id: u32) -> Name<'_> {
+        Name { given: self.given_name.as_deref(), id }
     }
 
     pub fn steps(&self) -> u64 {
@@ -123,15 +129,27 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// The name, or the default one, in memory of its own.
-fn owned_name(name: Option<&str>, id: u32) -> Result<Box<str>> {
-    let owned = match name {
-        Some(name) => try_format(format_args!("{name}")),
-        None => try_format(format_args!("param.{id}")),
-    };
-    match owned {
+/// What a parameter is called: the name that it was given, or the default one.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'a> {
+    pub given: Option<&'a str>,
+    pub id: u32,
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self.given {
+            Some(name) => formatter.write_str(name),
+            None => write!(formatter, "param.{}", self.id),
+        }
+    }
+}
+
+/// A name in memory of its own.
+fn owned(name: &str) -> Result<Box<str>> {
+    match try_format(format_args!("{name}")) {
         Some(name) => Ok(name.into_boxed_str()),
-        None => Err(error!(OutOfMemory, "there is no memory for the name of parameter {id}")),
+        None => Err(error!(OutOfMemory, "there is no memory for the name of a parameter")),
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct Plan {
     order: Vec<u32>,
     runs: Vec<Run>,
     chunks: u32,
-    /// Where each wave ends among the chunks.
-    wave_ends: Vec<u32>,
+    /// The runs of the first wave.
+    first_wave: usize,
     stale: bool,
 }
 
@@ -38,14 +38,12 @@ impl Plan {
     pub fn reserve(&mut self, tensors: usize) -> Result<()> {
         self.clear();
         reserve(&mut self.order, tensors, "parameters")?;
-        reserve(&mut self.runs, tensors, "parameters")?;
-        reserve(&mut self.wave_ends, tensors + 1, "parameters")
+        reserve(&mut self.runs, tensors, "parameters")
     }
 
     fn clear(&mut self) {
         self.order.clear();
         self.runs.clear();
-        self.wave_ends.clear();
         self.chunks = 0;
         self.stale = true;
     }
@@ -73,10 +71,9 @@ impl Plan {
         for id in ids(true) {
             self.push(id, params[id as usize].len, &mut room);
         }
-        self.end_wave();
+        self.first_wave = self.runs.len();
         for id in ids(false) {
             self.push(id, params[id as usize].len, &mut 0);
-            self.end_wave();
         }
     }
 
@@ -98,10 +95,6 @@ impl Plan {
         }
     }
 
-    fn end_wave(&mut self) {
-        self.wave_ends.push(self.chunks);
-    }
-
     /// The tensors of all waves.
     pub fn ids(&self) -> &[u32] {
         &self.order
@@ -109,9 +102,17 @@ impl Plan {
 
     /// The chunks of each wave; the waves follow one another.
     pub fn waves(&self) -> impl Iterator<Item = Range<usize>> {
-        let ends = self.wave_ends.iter().map(|end| *end as usize);
-        let starts = std::iter::once(0).chain(ends.clone());
-        starts.zip(ends).map(|(start, end)| start..end).filter(|wave| !wave.is_empty())
+        let first = (self.first_wave > 0).then_some(0..self.first_wave);
+        let others = (self.first_wave..self.runs.len()).map(|run| run..run + 1);
+        first
+            .into_iter()
+            .chain(others)
+            .map(|runs| self.chunks_before(runs.start)..self.chunks_before(runs.end))
+    }
+
+    /// Chunks before the run of this index.
+    fn chunks_before(&self, run: usize) -> usize {
+        self.runs.get(run).map_or(self.chunks, |run| run.first_chunk) as usize
     }
 
     /// The tensors in a chunk, each with the elements that belong to the chunk.
@@ -122,8 +123,7 @@ impl Plan {
     ) -> impl Iterator<Item = (&'a Param, Range<usize>)> {
         let index = self.runs.partition_point(|run| run.first_chunk as usize <= chunk) - 1;
         let run = self.runs[index];
-        let end_of_run = self.runs.get(index + 1).map_or(self.chunks, |next| next.first_chunk);
-        let is_last = chunk + 1 == end_of_run as usize;
+        let is_last = chunk + 1 == self.chunks_before(index + 1);
         let mut left = if is_last { run.last_len as usize } else { CHUNK };
         let mut start = (chunk - run.first_chunk as usize) * CHUNK;
         let params = self.order[run.position as usize..].iter().map(|id| &params[*id as usize]);
@@ -177,7 +177,7 @@ mod tests {
             name: None,
             place: Place(None),
         };
-        lens.iter().zip(0..).map(|(len, id)| Param::new(&spec(len), id, 0).unwrap()).collect()
+        lens.iter().map(|len| Param::new(&spec(len), 0).unwrap()).collect()
     }
 
     fn plan(for_each: Toggle, params: &[Param]) -> Plan {

@@ -51,9 +51,10 @@ impl Optimizer {
         );
         specs.iter().try_for_each(check_spec)?;
         reserve(&mut self.params, specs.len(), "parameters")?;
-        self.index.reserve(specs.len())?;
-        for (id, spec) in (first as u32..).zip(specs) {
-            self.params.push(Param::new(spec, id, group_id)?);
+        let named = specs.iter().filter(|spec| spec.name.is_some()).count();
+        self.index.reserve(specs.len(), named)?;
+        for spec in specs {
+            self.params.push(Param::new(spec, group_id)?);
         }
         self.index.extend(&self.params, first);
         self.check_new_params(first, specs)?;
@@ -70,9 +71,9 @@ impl Optimizer {
     /// Refuses new parameters that clash with others, old or new.
     fn check_new_params(&self, first: usize, specs: &[ParamSpec]) -> Result<()> {
         for (id, spec) in (first as u32..).zip(specs) {
-            let name = &self.params[id as usize].name;
+            let name = self.params[id as usize].name(id);
             ensure!(
-                self.index.with_name_of(&self.params, id).is_none(),
+                !self.index.has_name_of(&self.params, id),
                 InvalidArgument,
                 "{}name is \"{name}\", as that of another parameter; each needs a name of its own, \
                  since checkpoints find parameters by name",
@@ -95,15 +96,15 @@ impl Optimizer {
         let range = param.data_range();
         match self.index.overlapping(&self.params, &range, Some(id)) {
             None => Ok(()),
-            Some(other) => {
-                let other = &self.params[other as usize];
+            Some(id) => {
+                let other = &self.params[id as usize];
                 Err(error!(
                     InvalidArgument,
                     "{place}data is {:p}, and its {} bytes overlap those of the parameter \"{}\" \
                      at {:p}; each parameter needs memory of its own",
                     param.data,
                     range.len(),
-                    other.name,
+                    other.name(id),
                     other.data
                 ))
             }
@@ -121,7 +122,7 @@ impl Optimizer {
         let ranges = || new.clone().map(|id| self.params[id as usize].data_range());
         let start = ranges().map(|range| range.start).min().unwrap_or(0);
         let end = ranges().map(|range| range.end).max().unwrap_or(0);
-        for owner in &self.params {
+        for (owner_id, owner) in (0..).zip(&self.params) {
             let grad = owner.range_of_grad(owner.grad);
             if grad.start >= end || grad.end <= start {
                 continue;
@@ -135,7 +136,7 @@ impl Optimizer {
                     place(id),
                     param.data,
                     param.data_range().len(),
-                    owner.name,
+                    owner.name(owner_id),
                     owner.grad
                 ));
             }

@@ -29,9 +29,10 @@ unsafe impl Sync for State {}
 
 /// What every allocator gives without asking, and zeroes lazily.
 const ALIGNMENT: usize = 16;
-/// Beyond that, arrays of this many bytes are aligned to a cache line, so that vectors do not
-/// straddle two.
-const LARGE: usize = 1024;
+/// What every dtype needs.
+const ARRAY_ALIGNMENT: usize = 8;
+/// From so many bytes on, an array is worth the bytes that it takes to begin at a cache line.
+const LARGE: usize = 16 * 1024;
 const LINE: usize = 64;
 
 impl State {
@@ -48,8 +49,7 @@ impl State {
         }
         let no_memory = || no_memory(dtype, len);
         let bytes = byte_size(dtype, len as u64).ok_or_else(no_memory)?;
-        let alignment = if bytes >= LARGE { LINE } else { ALIGNMENT };
-        state.stride = bytes.checked_next_multiple_of(alignment).ok_or_else(no_memory)?;
+        state.stride = bytes.checked_next_multiple_of(ARRAY_ALIGNMENT).ok_or_else(no_memory)?;
         let layout = state.layout().ok_or_else(no_memory)?;
         // SAFETY: the layout is not of 0 bytes.
         state.allocation = unsafe { alloc_zeroed(layout) };
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn arrays_are_zero_apart_and_aligned() {
         for (dtype, size) in [(Dtype::F64, 8), (Dtype::F32, 4), (Dtype::F16, 2), (Dtype::Bf16, 2)] {
-            for len in [1, 2, 3, 100, 511, 512, 513, 5000] {
+            for len in [1, 2, 3, 100, 511, 512, 513, 5000, 10_001] {
                 for data in [0usize, 16, 32, 48, 64, 4096 - 16] {
                     let data = ptr::without_provenance(data);
                     let state = State::zeroed(dtype, true, len, data).unwrap();
@@ -168,7 +168,7 @@ mod tests {
                     assert!(exp_avg_sq + len * size <= kahan_comp);
                     let end = state.allocation.addr() + state.layout().unwrap().size();
                     assert!(kahan_comp + len * size <= end);
-                    assert!(addresses(&state).iter().all(|address| address % 16 == 0));
+                    assert!(addresses(&state).iter().all(|address| address % 8 == 0));
                     // SAFETY: there are as many bytes.
                     let bytes = unsafe { std::slice::from_raw_parts(state.exp_avg(), len * size) };
                     assert!(bytes.iter().all(|byte| *byte == 0));

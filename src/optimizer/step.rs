@@ -52,14 +52,14 @@ impl Optimizer {
             "gradient_release is off for group {} of the parameter \"{}\"; it must be on for \
              radam_step_param (radam_step steps the others)",
             param.group,
-            param.name
+            param.name(id)
         );
         ensure!(
             !grad.is_null() || param.len == 0,
             NullPointer,
             "grad is NULL; it must point to the {} elements of the gradient of \"{}\"",
             param.len,
-            param.name
+            param.name(id)
         );
         self.check_grad(id, grad)?;
         let claim = param.claim();

@@ -1,4 +1,5 @@
-/* After the first step, nothing is allocated, nothing is freed and no thread is started. */
+/* After the first step, nothing is allocated, nothing is freed and no thread is started; and state takes
+   two values per element, or three with Kahan summation, and under 200 bytes a tensor. */
 #define _GNU_SOURCE
 #include "allocator.h"
 
@@ -94,9 +95,47 @@ static void allocates_nothing(const char *what, void (*round)(world *), radam_dt
   OK(w.opt, radam_free(w.opt));
 }
 
+/* Tensors of a length, added all at once or one by one: at any time, not only at the end. */
+static void takes_little_memory(radam_dtype dtype, radam_toggle kahan_sum, uint64_t len, bool at_once) {
+  enum { COUNT = 148 };
+  static double data[1 << 20];
+  static radam_param tensors[COUNT];
+  const size_t size = dtype == RADAM_DTYPE_F64 ? 8 : dtype == RADAM_DTYPE_F32 ? 4 : 2;
+  const long state = (long)(len * size) * (kahan_sum == RADAM_ON ? 3 : 2);
+  CHECK(len * size * COUNT <= sizeof data, "too large for this test");
+  radam_group_options options = group_options();
+  options.kahan_sum = kahan_sum;
+  radam_optimizer *opt = create(1);
+  OK(opt, radam_step(opt));
+  const long before = bytes_in_use;
+  for (long i = 0; i < COUNT; i++) {
+    OK(NULL, radam_param_init(&tensors[i], sizeof tensors[i]));
+    tensors[i].dtype = dtype;
+    tensors[i].data = (char *)data + (uint64_t)i * len * size;
+    tensors[i].len = len;
+  }
+  OK(opt, radam_add_param_group(opt, &options, tensors, at_once ? COUNT : 0, NULL));
+  const long group_bytes = at_once ? 1000 : bytes_in_use - before;
+  for (long i = 0; i < COUNT; i++) {
+    uint32_t id;
+    if (!at_once) OK(opt, radam_add_param(opt, 0, dtype, 0, tensors[i].data, NULL, len, NULL, &id));
+    const long tensor_count = at_once ? COUNT : i + 1, used = bytes_in_use - before - group_bytes;
+    /* A short list may have room for a few more than it has. */
+    CHECK(tensor_count < 16 || used - state * tensor_count < 200 * tensor_count, "%ld tensors of %llu elements of dtype %d, %s: %ld bytes each besides the state",
+          tensor_count, (unsigned long long)len, dtype, at_once ? "added at once" : "added one by one", used / tensor_count - state);
+  }
+  OK(opt, radam_free(opt));
+}
+
 int main(void) {
   alarm(300); /* ends what hangs */
   find_real_functions();
+  for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++)
+    for (int kind = 0; kind < 4; kind++) {
+      takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 1, kind / 2);
+      takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 64, kind / 2);
+      takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 5003, kind / 2);
+    }
   for (int is_large = 0; is_large < 2; is_large++) {
     for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
       allocates_nothing("radam_step", step, dtype, RADAM_ON, is_large);

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -20,6 +21,8 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *memory);
 
 static atomic_long allocations, releases, thread_starts;
+/* Bytes in use, with what the C library adds to the end of each allocation. */
+static atomic_long bytes_in_use;
 
 /* Allocations that still succeed; the next one fails, or all from there on. Negative: none fails. */
 static atomic_long succeed_before_failing = -1;
@@ -37,20 +40,35 @@ static bool fails(void) {
   return true;
 }
 
-void *malloc(size_t size) { return fails() ? NULL : __libc_malloc(size); }
-void *calloc(size_t count, size_t size) { return fails() ? NULL : __libc_calloc(count, size); }
-void *realloc(void *memory, size_t size) { return fails() ? NULL : __libc_realloc(memory, size); }
-void *memalign(size_t alignment, size_t size) { return fails() ? NULL : __libc_memalign(alignment, size); }
-void *aligned_alloc(size_t alignment, size_t size) { return fails() ? NULL : __libc_memalign(alignment, size); }
+static void *counted(void *memory) {
+  if (memory != NULL) atomic_fetch_add(&bytes_in_use, (long)malloc_usable_size(memory));
+  return memory;
+}
+
+void *malloc(size_t size) { return fails() ? NULL : counted(__libc_malloc(size)); }
+void *calloc(size_t count, size_t size) { return fails() ? NULL : counted(__libc_calloc(count, size)); }
+void *memalign(size_t alignment, size_t size) { return fails() ? NULL : counted(__libc_memalign(alignment, size)); }
+void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
+
+void *realloc(void *memory, size_t size) {
+  if (fails()) return NULL;
+  long before = memory != NULL ? (long)malloc_usable_size(memory) : 0;
+  void *moved = __libc_realloc(memory, size);
+  if (moved != NULL || size == 0) atomic_fetch_sub(&bytes_in_use, before);
+  return counted(moved);
+}
 
 int posix_memalign(void **memory, size_t alignment, size_t size) {
-  void *found = fails() ? NULL : __libc_memalign(alignment, size);
+  void *found = memalign(alignment, size);
   if (found != NULL) *memory = found;
   return found != NULL ? 0 : ENOMEM;
 }
 
 void free(void *memory) {
-  if (memory != NULL) atomic_fetch_add(&releases, 1);
+  if (memory != NULL) {
+    atomic_fetch_add(&releases, 1);
+    atomic_fetch_sub(&bytes_in_use, (long)malloc_usable_size(memory));
+  }
   __libc_free(memory);
 }
 

@@ -76,6 +76,8 @@ static void refused(const radam_optimizer *opt, radam_status status, radam_statu
 
 /* A call on `hurt` that must be refused with a sentence that has `word` in it. */
 #define REFUSED(expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
+/* The same for a call on another optimizer. */
+#define REFUSED_ON(opt, expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
 /* The same for a call without an optimizer. */
 #define REFUSED_WITHOUT(expected, word, call) refused(NULL, call, RADAM_ERROR_##expected, word, #call, __LINE__)
 
@@ -239,8 +241,22 @@ static void params(radam_optimizer *opt) {
   BAD_PARAM(INVALID_ARGUMENT, "name", bad.name = "");
   BAD_PARAM(INVALID_ARGUMENT, "name", bad.name = "\xff\xfe");
 
-  /* What only radam_add_param_group can be given. */
+  /* The default name of a parameter is taken, by whoever has it first. */
+  bad = some_param();
+  bad.name = NULL;
+  static float far_away[2][LEN];
+  uint32_t named;
+  radam_optimizer *other = create(1);
   radam_group_options options = group_options();
+  add_group(other, &options);
+  OK(other, radam_add_param(other, 0, RADAM_DTYPE_F32, 0, far_away[0], NULL, LEN, "param.1", &named));
+  REFUSED_ON(other, INVALID_ARGUMENT, "param.1", radam_add_param(other, 0, RADAM_DTYPE_F32, 0, far_away[1], NULL, LEN, NULL, &named));
+  OK(other, radam_add_param(other, 0, RADAM_DTYPE_F32, 0, far_away[1], NULL, LEN, "param.01", &named));
+  OK(other, radam_add_param(other, 0, RADAM_DTYPE_F32, 0, NULL, NULL, 0, NULL, &named));
+  REFUSED_ON(other, INVALID_ARGUMENT, "param.2", radam_add_param(other, 0, RADAM_DTYPE_F32, 0, NULL, NULL, 0, "param.2", &named));
+  OK(other, radam_free(other));
+
+  /* What only radam_add_param_group can be given. */
   radam_param two[2] = {some_param(), some_param()};
   static float elsewhere[LEN];
   two[1].data = elsewhere;
