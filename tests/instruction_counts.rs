@@ -1,0 +1,74 @@
+//! How many instructions a step takes per element, which does not depend on how busy the machine is:
+//! a change that makes a kernel worse shows here before it shows in a benchmark.
+//!
+//! Callgrind knows no AVX-512. `instruction_counts.txt` has what it counted;
+//! `RADAM_UPDATE_COUNTS=1 cargo test --test instruction_counts` writes it anew.
+
+mod common;
+
+use common::{Link, build_c, has_program, read, repository, scratch_dir, skip, succeed};
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+/// Elements that the program steps between two counts: 4 steps of 4,096.
+const ELEMENTS: f64 = 4.0 * 4096.0;
+/// What another version of the compiler may add.
+const TOLERANCE: f64 = 1.05;
+
+/// Instructions per element, by instruction set and kind of tensor.
+type Counts = BTreeMap<String, f64>;
+
+fn count(instruction_set: &str, counts: &mut Counts) {
+    let dumps = scratch_dir("instruction_counts").join(instruction_set);
+    let _ = fs::remove_dir_all(&dumps);
+    fs::create_dir_all(&dumps).unwrap();
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--quiet"]).env("RADAM_ISA", instruction_set);
+    valgrind.arg(format!("--callgrind-out-file={}", dumps.join("dump").display()));
+    succeed(valgrind.arg(build_c("tests/c/instruction_counts.c", Link::Shared)));
+    for dump in fs::read_dir(&dumps).unwrap() {
+        let dump = fs::read_to_string(dump.unwrap().path()).unwrap();
+        let line = |start: &str| dump.lines().find_map(|line| line.strip_prefix(start));
+        if let Some(kind) = line("desc: Trigger: Client Request: ") {
+            let instructions: f64 = line("summary: ").unwrap().trim().parse().unwrap();
+            counts.insert(format!("{instruction_set}: {kind}"), instructions / ELEMENTS);
+        }
+    }
+}
+
+fn committed() -> Counts {
+    let text = read("tests/instruction_counts.txt");
+    let parse = |line: &str| {
+        let (kind, count) = line.rsplit_once(' ').unwrap();
+        (kind.trim_end().to_owned(), count.parse().unwrap())
+    };
+    text.lines().map(parse).collect()
+}
+
+#[test]
+fn no_kernel_takes_more_instructions_than_it_did() {
+    if !has_program("valgrind") {
+        return skip("instruction counts: valgrind is not installed");
+    }
+    if !cfg!(target_arch = "x86_64") {
+        return skip("instruction counts: the committed ones are of x86-64");
+    }
+    let mut counts = Counts::new();
+    count("avx2", &mut counts);
+    count("portable", &mut counts);
+    if std::env::var_os("RADAM_UPDATE_COUNTS").is_some() {
+        let line = |(kind, count): (&String, &f64)| format!("{kind:<32} {count:.3}\n");
+        let text: String = counts.iter().map(line).collect();
+        return fs::write(repository().join("tests/instruction_counts.txt"), text).unwrap();
+    }
+    let committed = committed();
+    assert!(committed.keys().eq(counts.keys()), "{committed:?} and {counts:?}");
+    for (kind, count) in counts {
+        let before = committed[&kind];
+        assert!(
+            count <= before * TOLERANCE,
+            "{kind}: {count:.3} instructions per element, where it took {before:.3}"
+        );
+    }
+}
