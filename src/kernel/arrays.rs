@@ -1,5 +1,6 @@
 //! The update rule over the arrays of a piece of a parameter.
 
+use super::instruction_set::Compiled;
 use super::lanes::{Lanes, Stored};
 use crate::dtype::Dtype;
 use crate::update::{Coefficients, Rule, Step, compensated_change, lost_change};
@@ -60,8 +61,9 @@ impl Arrays {
 /// Nothing else writes them nor, the gradient excepted, reads them, and they do not overlap. The
 /// machine has V's instructions.
 #[inline(always)]
-pub(super) unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
+pub(super) unsafe fn step<I, V, P, G, S>(step: &Step, arrays: &Arrays)
 where
+    I: Compiled,
     V: Stored<P> + Stored<G> + Stored<S>,
 {
     let columns = Columns::<P, G, S>::of(arrays);
@@ -74,7 +76,7 @@ where
     }
     if rest > 0 {
         // SAFETY: the caller's promise; `rest` elements are left.
-        unsafe { stepper.step_rest(&columns.at(arrays.len - rest), rest) };
+        unsafe { step_rest::<I, V, P, G, S>(step, &columns.at(arrays.len - rest), rest) };
     }
 }
 
@@ -183,37 +185,40 @@ impl<V> Stepper<'_, V> {
             v.store_packed(packed.1, nan, exp_avg_sq);
         }
     }
+}
 
-    /// Steps fewer elements than there are lanes, as the first of a block of copies.
-    ///
-    /// # Safety
-    /// As for [`step`], of `len` elements.
-    unsafe fn step_rest<P, G, S>(&self, rest: &Columns<P, G, S>, len: usize)
-    where
-        V: Stored<P> + Stored<G> + Stored<S>,
-    {
-        debug_assert!(len < V::COUNT);
-        let [mut param, mut grad, mut exp_avg, mut exp_avg_sq, mut kahan_comp] = [Padded::NEW; 5];
-        // SAFETY: the caller's promise; the copies have room for every lane.
-        unsafe {
-            let copies = Columns::<P, G, S> {
-                param: param.copy_of::<V, _>(rest.param, len),
-                grad: grad.copy_of::<V, _>(rest.grad, len),
-                exp_avg: exp_avg.copy_of::<V, _>(rest.exp_avg, len),
-                exp_avg_sq: exp_avg_sq.copy_of::<V, _>(rest.exp_avg_sq, len),
-                kahan_comp: if rest.kahan_sum() {
-                    kahan_comp.copy_of::<V, _>(rest.kahan_comp, len)
-                } else {
-                    rest.kahan_comp
-                },
-            };
-            self.step(&copies, 0);
-            rest.param.copy_from_nonoverlapping(copies.param, len);
-            rest.exp_avg.copy_from_nonoverlapping(copies.exp_avg, len);
-            rest.exp_avg_sq.copy_from_nonoverlapping(copies.exp_avg_sq, len);
-            if rest.kahan_sum() {
-                rest.kahan_comp.copy_from_nonoverlapping(copies.kahan_comp, len);
-            }
+/// Steps fewer elements than there are lanes, as the first of a block of copies.
+///
+/// # Safety
+/// As for [`step`], of `len` elements.
+unsafe fn step_rest<I, V, P, G, S>(step: &Step, rest: &Columns<P, G, S>, len: usize)
+where
+    I: Compiled,
+    V: Stored<P> + Stored<G> + Stored<S>,
+{
+    debug_assert!(len < V::COUNT);
+    let [mut param, mut grad, mut exp_avg, mut exp_avg_sq, mut kahan_comp] = [Padded::NEW; 5];
+    // SAFETY: the caller's promise; the copies have room for every lane.
+    unsafe {
+        let copies = Arrays {
+            len: V::COUNT,
+            param: param.copy_of::<V, _>(rest.param, len).cast(),
+            grad: grad.copy_of::<V, _>(rest.grad, len).cast(),
+            exp_avg: exp_avg.copy_of::<V, _>(rest.exp_avg, len).cast(),
+            exp_avg_sq: exp_avg_sq.copy_of::<V, _>(rest.exp_avg_sq, len).cast(),
+            kahan_comp: if rest.kahan_sum() {
+                kahan_comp.copy_of::<V, _>(rest.kahan_comp, len).cast()
+            } else {
+                rest.kahan_comp.cast()
+            },
+        };
+        I::step::<V, P, G, S>(step, &copies);
+        let copies = Columns::<P, G, S>::of(&copies);
+        rest.param.copy_from_nonoverlapping(copies.param, len);
+        rest.exp_avg.copy_from_nonoverlapping(copies.exp_avg, len);
+        rest.exp_avg_sq.copy_from_nonoverlapping(copies.exp_avg_sq, len);
+        if rest.kahan_sum() {
+            rest.kahan_comp.copy_from_nonoverlapping(copies.kahan_comp, len);
         }
     }
 }

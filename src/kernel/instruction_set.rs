@@ -116,7 +116,7 @@ macro_rules! compiled {
                 V: Stored<P> + Stored<G> + Stored<S>,
             {
                 // SAFETY: the caller's promise.
-                unsafe { arrays::step::<V, P, G, S>(step, arrays) }
+                unsafe { arrays::step::<Self, V, P, G, S>(step, arrays) }
             }
         }
     };

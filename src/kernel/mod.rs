@@ -93,6 +93,7 @@ impl Kernel {
 ///
 /// # Safety
 /// As for [`Kernel::run`].
+#[inline(never)] // or its block would be on the stack of every step
 unsafe fn step_converting(
     step_loop: StepLoop,
     step: &Step,

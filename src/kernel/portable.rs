@@ -18,6 +18,7 @@ const BLOCK: usize = 256;
 /// # Safety
 /// The arrays are of these dtypes, and are aligned for them. Nothing else writes them nor, the
 /// gradient excepted, reads them, and they do not overlap.
+#[inline(never)] // or its copies would be on the stack of every step
 pub(super) unsafe fn step(step: &Step, arrays: &Arrays, dtypes: Dtypes) {
     let step_as = match dtypes.param {
         Dtype::F64 => step_as::<f64>,
