@@ -1,32 +1,34 @@
 //! Registers of 256 bits, for x86-64 with AVX2 and F16C.
 
-use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
+use super::lanes::{
+    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
+};
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
 use std::array;
 use std::mem::transmute;
 
-/// Eight f32.
+/// Eight f32, whose square root is quick for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
-pub(super) struct F32x8(__m256);
+pub(super) struct F32x8<const CAREFUL: bool>(__m256);
 
 /// Four f64.
 #[derive(Clone, Copy)]
 pub(super) struct F64x4(__m256d);
 
 register_arithmetic!(
-    F32x8,
+    [const CAREFUL: bool] F32x8<CAREFUL>,
     value => _mm256_set1_ps(value as f32),
     _mm256_add_ps,
     _mm256_sub_ps,
     _mm256_mul_ps,
     _mm256_div_ps,
-    _mm256_sqrt_ps,
+    sqrt_ps::<CAREFUL>,
     x => _mm256_xor_ps(x, _mm256_set1_ps(-0.0))
 );
 
 register_arithmetic!(
-    F64x4,
+    [] F64x4,
     value => _mm256_set1_pd(value),
     _mm256_add_pd,
     _mm256_sub_pd,
@@ -36,7 +38,7 @@ register_arithmetic!(
     x => _mm256_xor_pd(x, _mm256_set1_pd(-0.0))
 );
 
-impl Lanes for Pair<F32x8> {
+impl<const CAREFUL: bool> Lanes for Pair<F32x8<CAREFUL>> {
     const COUNT: usize = 16;
 
     #[inline(always)]
@@ -56,7 +58,7 @@ impl Lanes for Pair<F64x4> {
     }
 }
 
-impl Stored<f32> for Pair<F32x8> {
+impl<const CAREFUL: bool> Stored<f32> for Pair<F32x8<CAREFUL>> {
     type Packed = Self;
     const NUMBERS_ONLY: bool = false;
 
@@ -163,7 +165,7 @@ impl Stored<f32> for Pair<F64x4> {
     }
 }
 
-impl Stored<F16> for Pair<F32x8> {
+impl<const CAREFUL: bool> Stored<F16> for Pair<F32x8<CAREFUL>> {
     type Packed = [__m128i; 2];
     const NUMBERS_ONLY: bool = false;
 
@@ -201,7 +203,7 @@ impl Stored<F16> for Pair<F32x8> {
     }
 }
 
-impl Stored<Bf16> for Pair<F32x8> {
+impl<const CAREFUL: bool> Stored<Bf16> for Pair<F32x8<CAREFUL>> {
     type Packed = __m256i;
     const NUMBERS_ONLY: bool = true;
 
@@ -249,7 +251,7 @@ impl Stored<Bf16> for Pair<F32x8> {
     }
 }
 
-impl Stored<EvenOdd> for Pair<F32x8> {
+impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x8<CAREFUL>> {
     type Packed = __m256i;
     const NUMBERS_ONLY: bool = true;
 
@@ -280,10 +282,8 @@ impl Stored<EvenOdd> for Pair<F32x8> {
     fn pack(self) -> Self::Packed {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe {
-            let (even, odd) = (_mm256_castps_si256(self.0.0), _mm256_castps_si256(self.1.0));
-            let upper = _mm256_blend_epi16::<ODD>(_mm256_srli_epi32::<16>(even), odd);
-            let lower = _mm256_blend_epi16::<ODD>(even, _mm256_slli_epi32::<16>(odd));
-            rounded_halves(upper, lower)
+            let even = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
+            _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(self.1))
         }
     }
 
@@ -297,35 +297,40 @@ impl Stored<EvenOdd> for Pair<F32x8> {
     }
 }
 
+/// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
+/// that is larger by a power of four, which rounds the same.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bits = _mm256_castps_si256(x);
+        // Zero becomes the largest number of all, and what is negative is larger than these too.
+        let below = _mm256_xor_si256(
+            _mm256_sub_epi32(bits, _mm256_set1_epi32(1)),
+            _mm256_set1_epi32(i32::MIN),
+        );
+        let denormal = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x007f_ffff ^ i32::MIN), below);
+        if !CAREFUL || _mm256_testz_si256(denormal, denormal) != 0 {
+            return _mm256_sqrt_ps(x);
+        }
+        let denormal = _mm256_castsi256_ps(denormal);
+        let scaled = _mm256_mul_ps(x, _mm256_set1_ps(SCALE));
+        let root = _mm256_sqrt_ps(_mm256_blendv_ps(x, scaled, denormal));
+        _mm256_blendv_ps(root, _mm256_mul_ps(root, _mm256_set1_ps(ROOT_SCALE)), denormal)
+    }
+}
+
 /// The bf16 in the lower half of each lane, which becomes the upper one.
 ///
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn upper_half(lanes: __m256i) -> F32x8 {
+unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
     // SAFETY: the caller's promise.
     unsafe { F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(lanes))) }
-}
-
-/// The odd ones of 16-bit elements.
-const ODD: i32 = 0b1010_1010;
-
-/// The upper halves of 16 numbers, with what their lower halves round them up by. Not for NaN, which
-/// may overflow.
-///
-/// # Safety
-/// The machine has the instructions.
-#[inline(always)]
-unsafe fn rounded_halves(upper: __m256i, lower: __m256i) -> __m256i {
-    // SAFETY: the caller's promise.
-    unsafe {
-        // It is to be rounded up where lower + 0x7fff + (upper & 1) carries: where one less, which
-        // saturates, is all ones.
-        let last = _mm256_and_si256(upper, _mm256_set1_epi16(1));
-        let sum = _mm256_adds_epu16(lower, _mm256_or_si256(last, _mm256_set1_epi16(0x7ffe)));
-        let carry = _mm256_subs_epu16(sum, _mm256_set1_epi16(!1));
-        _mm256_add_epi16(upper, carry)
-    }
 }
 
 /// Numbers whose upper 16 bits are the nearest bf16, ties to even; the rest means nothing.
@@ -333,7 +338,7 @@ unsafe fn rounded_halves(upper: __m256i, lower: __m256i) -> __m256i {
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn rounded_to_bf16(numbers: F32x8) -> __m256i {
+unsafe fn rounded_to_bf16<const CAREFUL: bool>(numbers: F32x8<CAREFUL>) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe {
         let bits = _mm256_castps_si256(numbers.0);

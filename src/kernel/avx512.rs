@@ -1,32 +1,34 @@
 //! Registers of 512 bits, for x86-64 with AVX-512 F, BW, DQ and VL.
 
-use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
+use super::lanes::{
+    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
+};
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
 use std::array;
 use std::mem::transmute;
 
-/// Sixteen f32.
+/// Sixteen f32, whose square root is quick for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
-pub(super) struct F32x16(__m512);
+pub(super) struct F32x16<const CAREFUL: bool>(__m512);
 
 /// Eight f64.
 #[derive(Clone, Copy)]
 pub(super) struct F64x8(__m512d);
 
 register_arithmetic!(
-    F32x16,
+    [const CAREFUL: bool] F32x16<CAREFUL>,
     value => _mm512_set1_ps(value as f32),
     _mm512_add_ps,
     _mm512_sub_ps,
     _mm512_mul_ps,
     _mm512_div_ps,
-    _mm512_sqrt_ps,
+    sqrt_ps::<CAREFUL>,
     x => _mm512_xor_ps(x, _mm512_set1_ps(-0.0))
 );
 
 register_arithmetic!(
-    F64x8,
+    [] F64x8,
     value => _mm512_set1_pd(value),
     _mm512_add_pd,
     _mm512_sub_pd,
@@ -36,7 +38,7 @@ register_arithmetic!(
     x => _mm512_xor_pd(x, _mm512_set1_pd(-0.0))
 );
 
-impl Lanes for Pair<F32x16> {
+impl<const CAREFUL: bool> Lanes for Pair<F32x16<CAREFUL>> {
     const COUNT: usize = 32;
 
     #[inline(always)]
@@ -56,7 +58,7 @@ impl Lanes for Pair<F64x8> {
     }
 }
 
-impl Stored<f32> for Pair<F32x16> {
+impl<const CAREFUL: bool> Stored<f32> for Pair<F32x16<CAREFUL>> {
     type Packed = Self;
     const NUMBERS_ONLY: bool = false;
 
@@ -163,7 +165,7 @@ impl Stored<f32> for Pair<F64x8> {
     }
 }
 
-impl Stored<F16> for Pair<F32x16> {
+impl<const CAREFUL: bool> Stored<F16> for Pair<F32x16<CAREFUL>> {
     type Packed = [__m256i; 2];
     const NUMBERS_ONLY: bool = false;
 
@@ -201,7 +203,7 @@ impl Stored<F16> for Pair<F32x16> {
     }
 }
 
-impl Stored<Bf16> for Pair<F32x16> {
+impl<const CAREFUL: bool> Stored<Bf16> for Pair<F32x16<CAREFUL>> {
     type Packed = __m512i;
     const NUMBERS_ONLY: bool = true;
 
@@ -249,7 +251,7 @@ impl Stored<Bf16> for Pair<F32x16> {
     }
 }
 
-impl Stored<EvenOdd> for Pair<F32x16> {
+impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x16<CAREFUL>> {
     type Packed = __m512i;
     const NUMBERS_ONLY: bool = true;
 
@@ -297,12 +299,33 @@ impl Stored<EvenOdd> for Pair<F32x16> {
     }
 }
 
+/// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
+/// that is larger by a power of four, which rounds the same.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Zero becomes the largest number of all, and what is negative is larger than these too.
+        let below = _mm512_sub_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(1));
+        let denormal = _mm512_cmplt_epu32_mask(below, _mm512_set1_epi32(0x007f_ffff));
+        if !CAREFUL || denormal == 0 {
+            return _mm512_sqrt_ps(x);
+        }
+        let scaled = _mm512_mask_mul_ps(x, denormal, x, _mm512_set1_ps(SCALE));
+        let root = _mm512_sqrt_ps(scaled);
+        _mm512_mask_mul_ps(root, denormal, root, _mm512_set1_ps(ROOT_SCALE))
+    }
+}
+
 /// The bf16 in the lower half of each lane, which becomes the upper one.
 ///
 /// # Safety
 /// The machine has the instructions.
 #[inline(always)]
-unsafe fn upper_half(lanes: __m512i) -> F32x16 {
+unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
     // SAFETY: the caller's promise.
     unsafe { F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(lanes))) }
 }

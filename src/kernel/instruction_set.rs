@@ -91,7 +91,10 @@ impl fmt::Display for AvailableNames {
 
 /// The registers of an instruction set, and the loop of `arrays.rs` compiled for it.
 pub(super) trait Compiled {
-    type F32: Stored<f32> + Stored<F16> + Stored<Bf16> + Stored<EvenOdd>;
+    /// For state in 16 bits, in which denormal numbers are rare in f32.
+    type F32: Stored<F16> + Stored<Bf16> + Stored<EvenOdd> + Stored<f32>;
+    /// For state in f32, where tiny gradients make denormal moments.
+    type CarefulF32: Stored<f32> + Stored<F16> + Stored<Bf16>;
     type F64: Stored<f64> + Stored<f32>;
 
     /// # Safety
@@ -103,11 +106,12 @@ pub(super) trait Compiled {
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! compiled {
-    ($name:ident, $f32:ty, $f64:ty, $target_feature:meta) => {
+    ($name:ident, $f32:ty, $careful_f32:ty, $f64:ty, $target_feature:meta) => {
         pub(super) enum $name {}
 
         impl Compiled for $name {
             type F32 = $f32;
+            type CarefulF32 = $careful_f32;
             type F64 = $f64;
 
             #[$target_feature]
@@ -123,11 +127,18 @@ macro_rules! compiled {
 }
 
 #[cfg(target_arch = "x86_64")]
-compiled!(Avx2, Pair<avx2::F32x8>, Pair<avx2::F64x4>, target_feature(enable = "avx2,f16c"));
+compiled!(
+    Avx2,
+    Pair<avx2::F32x8<false>>,
+    Pair<avx2::F32x8<true>>,
+    Pair<avx2::F64x4>,
+    target_feature(enable = "avx2,f16c")
+);
 #[cfg(target_arch = "x86_64")]
 compiled!(
     Avx512,
-    Pair<avx512::F32x16>,
+    Pair<avx512::F32x16<false>>,
+    Pair<avx512::F32x16<true>>,
     Pair<avx512::F64x8>,
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );

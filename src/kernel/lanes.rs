@@ -87,6 +87,10 @@ pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [u16; N] {
     values.map(|value| Bf16::store(value).0)
 }
 
+/// What makes the smallest f32 a normal number, and what its square root is then too large by.
+pub(super) const SCALE: f32 = (1u64 << 32) as f32;
+pub(super) const ROOT_SCALE: f32 = 1.0 / (1 << 16) as f32;
+
 /// Two registers as one: work for the second hides how long the first takes.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(pub V, pub V);
@@ -128,13 +132,13 @@ impl<V: Arithmetic> Arithmetic for Pair<V> {
 
 /// The operators and the square root of a register, each an intrinsic of the instruction set.
 macro_rules! register_arithmetic {
-    ($register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:ident, $x:ident => $neg:expr) => {
-        $crate::kernel::lanes::register_operator!($register, Add, add, $add);
-        $crate::kernel::lanes::register_operator!($register, Sub, sub, $sub);
-        $crate::kernel::lanes::register_operator!($register, Mul, mul, $mul);
-        $crate::kernel::lanes::register_operator!($register, Div, div, $div);
+    ([$($generics:tt)*] $register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:expr, $x:ident => $neg:expr) => {
+        $crate::kernel::lanes::register_operator!([$($generics)*] $register, Add, add, $add);
+        $crate::kernel::lanes::register_operator!([$($generics)*] $register, Sub, sub, $sub);
+        $crate::kernel::lanes::register_operator!([$($generics)*] $register, Mul, mul, $mul);
+        $crate::kernel::lanes::register_operator!([$($generics)*] $register, Div, div, $div);
 
-        impl std::ops::Neg for $register {
+        impl<$($generics)*> std::ops::Neg for $register {
             type Output = Self;
             #[inline(always)]
             fn neg(self) -> Self {
@@ -144,7 +148,7 @@ macro_rules! register_arithmetic {
             }
         }
 
-        impl $crate::number::Arithmetic for $register {
+        impl<$($generics)*> $crate::number::Arithmetic for $register {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 // SAFETY: as above.
@@ -161,8 +165,8 @@ macro_rules! register_arithmetic {
 pub(super) use register_arithmetic;
 
 macro_rules! register_operator {
-    ($register:ty, $operator:ident, $function:ident, $intrinsic:ident) => {
-        impl std::ops::$operator for $register {
+    ([$($generics:tt)*] $register:ty, $operator:ident, $function:ident, $intrinsic:ident) => {
+        impl<$($generics)*> std::ops::$operator for $register {
             type Output = Self;
             #[inline(always)]
             fn $function(self, other: Self) -> Self {

@@ -122,22 +122,23 @@ fn select<I: Compiled>(dtypes: Dtypes) -> StepLoop {
         (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32>,
         (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64>,
         (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64>,
-        (Dtype::F32, _, grad) => for_grad::<I, f32, f32>(grad),
-        (Dtype::F16, Dtype::F32, grad) => for_grad::<I, F16, f32>(grad),
-        (Dtype::F16, _, grad) => for_grad::<I, F16, F16>(grad),
-        (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, Bf16, f32>(grad),
+        (Dtype::F32, _, grad) => for_grad::<I, I::CarefulF32, f32, f32>(grad),
+        (Dtype::F16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, F16, f32>(grad),
+        (Dtype::F16, _, grad) => for_grad::<I, I::F32, F16, F16>(grad),
+        (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, Bf16, f32>(grad),
         (Dtype::Bf16, _, Dtype::Bf16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd>,
-        (Dtype::Bf16, _, grad) => for_grad::<I, Bf16, Bf16>(grad),
+        (Dtype::Bf16, _, grad) => for_grad::<I, I::F32, Bf16, Bf16>(grad),
     }
 }
 
-fn for_grad<I, P, S>(grad: Dtype) -> StepLoop
+fn for_grad<I, V, P, S>(grad: Dtype) -> StepLoop
 where
-    I: Compiled<F32: Stored<P> + Stored<S>>,
+    I: Compiled,
+    V: Stored<P> + Stored<S> + Stored<f32> + Stored<F16> + Stored<Bf16>,
 {
     match grad {
-        Dtype::F16 => I::step::<I::F32, P, F16, S>,
-        Dtype::Bf16 => I::step::<I::F32, P, Bf16, S>,
-        Dtype::F32 | Dtype::F64 => I::step::<I::F32, P, f32, S>,
+        Dtype::F16 => I::step::<V, P, F16, S>,
+        Dtype::Bf16 => I::step::<V, P, Bf16, S>,
+        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S>,
     }
 }
