@@ -8,8 +8,9 @@
 //! - `kernel`: the update rule over arrays, compiled once for each instruction set.
 //!
 //! The formula itself stands in two places: `rectify.rs` has the scalars of step `t`, `update.rs`
-//! has what happens to one element. `pool.rs` runs chunks on threads, `thread.rs` starts them, `cores.rs`
-//! says how many there should be, and `silence.rs` keeps their panics from printing.
+//! has what happens to one element. `pool.rs` runs chunks on threads: `queue.rs` says which thread
+//! takes which, `thread.rs` starts threads, `cores.rs` says how many there should be, and
+//! `silence.rs` keeps their panics from printing.
 
 mod cores;
 mod dtype;
@@ -19,6 +20,7 @@ mod kernel;
 mod number;
 mod optimizer;
 mod pool;
+mod queue;
 mod rectify;
 mod silence;
 mod thread;

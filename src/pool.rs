@@ -2,86 +2,21 @@
 //!
 //! It starts no thread before the first work that is large enough, allocates nothing after that,
 //! joins its threads when dropped and survives a fork: the child forgets threads that it does not
-//! have and starts its own. (A general-purpose pool does none of the four.)
+//! have and starts its own. (A general-purpose pool does none of the four.) After a job, threads
+//! stay awake for as long as waking them would take, and then sleep.
 
 use crate::cores::available_cores;
+use crate::queue::{Pieces, Queue};
 use crate::silence::Silence;
 use crate::thread::{Thread, Work};
 use std::alloc::{Layout, alloc, dealloc};
-use std::ops::Range;
+use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-/// Hands out the numbers of the pieces of a job, each to one thread.
-///
-/// Every thread begins with a share of its own, the same at every step, so that it finds in its
-/// caches, and in memory near it, what it left there; then it helps the others.
-pub(crate) struct Queue {
-    shares: Vec<Share>,
-    /// How many of them are in use.
-    in_use: AtomicUsize,
-}
-
-/// Apart from the others in memory, so that threads do not wait for each other's counters.
-#[repr(align(128))]
-struct Share {
-    next: AtomicUsize,
-    end: AtomicUsize,
-}
-
-impl Queue {
-    /// For up to so many threads. `None` where there is no memory.
-    fn new(threads: usize) -> Option<Self> {
-        let mut shares = Vec::new();
-        shares.try_reserve_exact(threads).ok()?;
-        shares
-            .resize_with(threads, || Share { next: AtomicUsize::new(0), end: AtomicUsize::new(0) });
-        Some(Self { shares, in_use: AtomicUsize::new(0) })
-    }
-
-    /// Divides `count` pieces among the first `threads`.
-    fn fill(&self, count: usize, threads: usize) {
-        for (number, share) in self.shares[..threads].iter().enumerate() {
-            share.next.store(count * number / threads, Ordering::Relaxed);
-            share.end.store(count * (number + 1) / threads, Ordering::Relaxed);
-        }
-        self.in_use.store(threads, Ordering::Relaxed);
-    }
-
-    /// The next piece for the thread of this number, its own ones first.
-    fn take(&self, thread: usize) -> Option<usize> {
-        let in_use = self.in_use.load(Ordering::Relaxed);
-        let own_first = (thread..in_use).chain(0..thread.min(in_use));
-        own_first.map(|number| &self.shares[number]).find_map(|share| {
-            let end = share.end.load(Ordering::Relaxed);
-            // Asked before it is counted up, so that it does not count up without end.
-            (share.next.load(Ordering::Relaxed) < end)
-                .then(|| share.next.fetch_add(1, Ordering::Relaxed))
-                .filter(|piece| *piece < end)
-        })
-    }
-}
-
-/// The pieces of a job as one thread takes them.
-pub(crate) enum Pieces<'a> {
-    /// It works alone.
-    All(Range<usize>),
-    Of(&'a Queue, usize),
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        match self {
-            Self::All(range) => range.next(),
-            Self::Of(queue, thread) => queue.take(*thread),
-        }
-    }
-}
+use std::time::{Duration, Instant};
 
 /// What every thread that takes part in a job calls once, to work on the pieces that it takes.
 type Job<'a> = &'a (dyn Fn(Pieces) + Sync);
@@ -96,6 +31,14 @@ pub(crate) struct Pool {
 impl Pool {
     pub fn new(num_threads: usize) -> Self {
         Self { num_threads, crew: None }
+    }
+
+    /// Whether threads are about that need not be woken, and so are worth less work.
+    pub fn is_awake(&self) -> bool {
+        self.crew.as_ref().is_some_and(|crew| {
+            crew.shared().asleep.load(Ordering::Relaxed) < crew.threads.len()
+                && !crew.is_of_another_process()
+        })
     }
 
     /// Does a job of `count` pieces on this thread and the pool's, and returns when it is done.
@@ -162,62 +105,128 @@ struct Shared {
     left: Condvar,
     queue: Queue,
     panicked: AtomicBool,
+    // The following change only while the state is locked, and can be watched without.
+    /// The number of the last job.
+    number: AtomicU64,
+    /// Threads inside the job.
+    inside: AtomicUsize,
+    /// Threads that only `wake` wakes.
+    asleep: AtomicUsize,
 }
 
 struct State {
     /// Threads that were started. The caller is number 0.
     started: usize,
-    /// Counts the jobs, so that a thread takes part in each only once.
-    number: u64,
     /// The lifetime is not the job's: `Crew::run` clears it and waits for every thread inside
     /// before it returns.
     job: Option<Job<'static>>,
-    inside: usize,
+    /// Whether the caller waits for `left`.
+    caller_waits: bool,
     ending: bool,
+}
+
+/// How long a thread watches for the next job, and the caller for the end of one, before it lets the
+/// system wake it: about as long as that takes.
+const WATCH: Duration = Duration::from_micros(50);
+
+/// Watches until a condition holds or too much time has passed, and says whether it held.
+fn watch(condition: impl Fn() -> bool) -> bool {
+    let mut start = None;
+    loop {
+        for _ in 0..32 {
+            if condition() {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        if start.get_or_insert_with(Instant::now).elapsed() > WATCH {
+            return false;
+        }
+    }
 }
 
 impl Shared {
     fn new(queue: Queue) -> Self {
-        let state = State { started: 0, number: 0, job: None, inside: 0, ending: false };
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State { started: 0, job: None, caller_waits: false, ending: false }),
             wake: Condvar::new(),
             left: Condvar::new(),
             queue,
             panicked: AtomicBool::new(false),
+            number: AtomicU64::new(0),
+            inside: AtomicUsize::new(0),
+            asleep: AtomicUsize::new(0),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits for a job after the one of this number and joins it, or `None` to end.
+    fn join(&self, last: &mut u64) -> Option<Job<'static>> {
+        let is_new = |last| self.number.load(Ordering::Acquire) != last;
+        let mut state = self.lock();
+        loop {
+            if state.ending {
+                return None;
+            }
+            let new = is_new(*last);
+            *last = self.number.load(Ordering::Relaxed);
+            if let (true, Some(job)) = (new, state.job) {
+                self.inside.fetch_add(1, Ordering::Relaxed);
+                return Some(job);
+            }
+            drop(state);
+            watch(|| is_new(*last));
+            state = self.lock();
+            while !is_new(*last) && !state.ending {
+                self.asleep.fetch_add(1, Ordering::Relaxed);
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.asleep.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn leave(&self) {
+        let state = self.lock();
+        // Hands the caller all that was written.
+        if self.inside.fetch_sub(1, Ordering::Release) == 1 && state.caller_waits {
+            self.left.notify_one();
+        }
+    }
+
+    /// Lets no more threads in, and waits until all have left.
+    fn finish(&self) {
+        let everyone_left = || self.inside.load(Ordering::Acquire) == 0;
+        self.lock().job = None;
+        if watch(everyone_left) {
+            return;
+        }
+        let mut state = self.lock();
+        while !everyone_left() {
+            state.caller_waits = true;
+            state = self.left.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.caller_waits = false;
+    }
 }
 
 impl Work for Shared {
     fn work(&self) {
         let _silence = Silence::new();
+        let thread = {
+            let mut state = self.lock();
+            state.started += 1;
+            state.started
+        };
         let mut last = 0;
-        let mut state = self.lock();
-        state.started += 1;
-        let number = state.started;
-        while !state.ending {
-            match state.job {
-                Some(job) if state.number != last => {
-                    last = state.number;
-                    state.inside += 1;
-                    drop(state);
-                    let pieces = Pieces::Of(&self.queue, number);
-                    if catch_unwind(AssertUnwindSafe(|| job(pieces))).is_err() {
-                        self.panicked.store(true, Ordering::Relaxed);
-                    }
-                    state = self.lock();
-                    state.inside -= 1;
-                    if state.inside == 0 {
-                        self.left.notify_one();
-                    }
-                }
-                _ => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+        while let Some(job) = self.join(&mut last) {
+            let pieces = Pieces::Of(&self.queue, thread);
+            if catch_unwind(AssertUnwindSafe(|| job(pieces))).is_err() {
+                self.panicked.store(true, Ordering::Relaxed);
             }
+            self.leave();
         }
     }
 }
@@ -262,22 +271,18 @@ impl Crew {
         // SAFETY: only the lifetime changes. The job is cleared and no thread is left inside it
         // when this function ends, by returning or by unwinding.
         let job_without_lifetime = unsafe { std::mem::transmute::<Job<'_>, Job<'static>>(job) };
-        let mut state = shared.lock();
-        state.number += 1;
-        state.job = Some(job_without_lifetime);
-        drop(state);
-        for _ in 1..threads {
+        let asleep = {
+            let mut state = shared.lock();
+            state.job = Some(job_without_lifetime);
+            shared.number.fetch_add(1, Ordering::Release);
+            shared.asleep.load(Ordering::Relaxed)
+        };
+        let awake = self.threads.len() - asleep;
+        for _ in awake..threads - 1 {
             shared.wake.notify_one();
         }
-
         let outcome = catch_unwind(AssertUnwindSafe(|| job(Pieces::Of(&shared.queue, 0))));
-
-        let mut state = shared.lock();
-        state.job = None;
-        while state.inside > 0 {
-            state = shared.left.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(state);
+        shared.finish();
         if let Err(panic) = outcome {
             resume_unwind(panic);
         }

@@ -6,13 +6,20 @@ use super::plan::{CHUNK, Plan};
 use super::{Group, Optimizer, Toggle};
 use crate::error::{Result, ensure};
 use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
-use crate::pool::Pieces;
+use crate::pool::Pool;
+use crate::queue::Pieces;
 use crate::update::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
 
-/// Elements from which on waking threads gains more than it costs.
-const PARALLEL_FROM: usize = 8 * CHUNK;
+/// Elements from which on waking threads gains more than it costs, and from which on sharing work
+/// with threads that are awake does.
+const WORTH_WAKING: usize = 16 * CHUNK;
+const WORTH_SHARING: usize = 4 * CHUNK;
+
+fn worth_threads(elements: usize, pool: &Pool) -> bool {
+    elements >= WORTH_WAKING || elements >= WORTH_SHARING && pool.is_awake()
+}
 
 impl Optimizer {
     /// Steps every parameter that has a gradient, those of groups with gradient release excepted.
@@ -34,10 +41,10 @@ impl Optimizer {
                     stepper.step_chunk(&self.plan, wave.start + number, &self.params);
                 }
             };
-            if elements.min(wave.len() * CHUNK) < PARALLEL_FROM {
-                job(Pieces::All(0..wave.len()));
-            } else {
+            if worth_threads(elements.min(wave.len() * CHUNK), pool) {
                 pool.run(wave.len(), &job);
+            } else {
+                job(Pieces::All(0..wave.len()));
             }
         }
     }
@@ -81,7 +88,7 @@ impl Optimizer {
         };
         let chunks = param.len.div_ceil(CHUNK);
         match self.pool.try_lock() {
-            Ok(mut pool) if param.len >= PARALLEL_FROM => pool.run(chunks, &job),
+            Ok(mut pool) if worth_threads(param.len, &pool) => pool.run(chunks, &job),
             _ => job(Pieces::All(0..chunks)),
         }
         Ok(())
