@@ -112,6 +112,19 @@ impl<P, G, S> Columns<P, G, S> {
         !self.kahan_comp.is_null()
     }
 
+    /// Asks for what comes some blocks after the one at `start`. Elements of 16 bits take so long to
+    /// compute that by itself the processor does not look ahead as far as memory takes to answer.
+    #[inline(always)]
+    fn prefetch<V: Lanes>(&self, start: usize) {
+        prefetch::<V, P>(self.param.wrapping_add(start));
+        prefetch::<V, G>(self.grad.wrapping_add(start));
+        prefetch::<V, S>(self.exp_avg.wrapping_add(start));
+        prefetch::<V, S>(self.exp_avg_sq.wrapping_add(start));
+        if self.kahan_sum() {
+            prefetch::<V, S>(self.kahan_comp.wrapping_add(start));
+        }
+    }
+
     /// From the element `start` on.
     ///
     /// # Safety
@@ -131,6 +144,31 @@ impl<P, G, S> Columns<P, G, S> {
     }
 }
 
+/// Bytes ahead: enough for memory to answer in time, and few enough to be still in the first-level
+/// cache then.
+const AHEAD: usize = 512;
+const LINE: usize = 64;
+
+/// Asks for the cache lines of a block of V's lanes, [`AHEAD`] of these.
+#[inline(always)]
+fn prefetch<V: Lanes, E>(block: *const E) {
+    for line in (0..V::COUNT * size_of::<E>()).step_by(LINE) {
+        prefetch_line(block.cast::<i8>().wrapping_add(AHEAD + line));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_line(address: *const i8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: any address will do.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn prefetch_line(_: *const i8) {}
+
 /// Steps blocks of V's lanes. What it decides anew for each of them is the same for all, so the
 /// processor foresees it.
 struct Stepper<'a, V> {
@@ -147,6 +185,9 @@ impl<V> Stepper<'_, V> {
         V: Stored<P> + Stored<G> + Stored<S>,
     {
         let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
+        if size_of::<P>() == 2 {
+            columns.prefetch::<V>(start);
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let grad: V = V::load(columns.grad.add(start));

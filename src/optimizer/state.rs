@@ -34,6 +34,8 @@ const ARRAY_ALIGNMENT: usize = 8;
 /// From so many bytes on, an array is worth the bytes that it takes to begin at a cache line.
 const LARGE: usize = 16 * 1024;
 const LINE: usize = 64;
+const PAGE: usize = 4096;
+const COMPETING: usize = 16 << 20;
 
 impl State {
     /// No memory at all.
@@ -49,7 +51,7 @@ impl State {
         }
         let no_memory = || no_memory(dtype, len);
         let bytes = byte_size(dtype, len as u64).ok_or_else(no_memory)?;
-        state.stride = bytes.checked_next_multiple_of(ARRAY_ALIGNMENT).ok_or_else(no_memory)?;
+        state.stride = stride(bytes).ok_or_else(no_memory)?;
         let layout = state.layout().ok_or_else(no_memory)?;
         // SAFETY: the layout is not of 0 bytes.
         state.allocation = unsafe { alloc_zeroed(layout) };
@@ -117,7 +119,6 @@ impl State {
         if self.stride < LARGE {
             return 0;
         }
-        const PAGE: usize = 4096;
         const STORES_UNDER_WAY: usize = 256;
         let misaligned = self.allocation.addr() % LINE;
         let aligned = (LINE - misaligned) % LINE; // the layout has room for it
@@ -139,6 +140,14 @@ impl Drop for State {
             unsafe { dealloc(self.allocation, layout) };
         }
     }
+}
+
+/// Bytes from one array of so many to the next.
+fn stride(bytes: usize) -> Option<usize> {
+    let stride = bytes.checked_next_multiple_of(ARRAY_ALIGNMENT)?;
+    // Arrays whose distance is a multiple of a large power of two compete for the same banks of
+    // memory: a page more, which is nothing beside them, keeps them apart.
+    if stride.is_multiple_of(COMPETING) { stride.checked_add(PAGE) } else { Some(stride) }
 }
 
 fn no_memory(dtype: Dtype, len: usize) -> Error {
