@@ -59,6 +59,7 @@ impl State {
             return Err(no_memory());
         }
         state.offset = state.best_offset(data);
+        advise_huge_pages(state.allocation, layout.size());
         Ok(state)
     }
 
@@ -149,6 +150,22 @@ fn stride(bytes: usize) -> Option<usize> {
     // memory: a page more, which is nothing beside them, keeps them apart.
     if stride.is_multiple_of(COMPETING) { stride.checked_add(PAGE) } else { Some(stride) }
 }
+
+/// Asks for large pages where there are many: without, a step over more memory than the processor
+/// has addresses at hand spends its time on looking them up.
+#[cfg(target_os = "linux")]
+fn advise_huge_pages(allocation: *mut u8, bytes: usize) {
+    const WORTH_IT: usize = 4 << 20;
+    if bytes >= WORTH_IT {
+        let start = allocation.wrapping_add(PAGE - 1).map_addr(|address| address & !(PAGE - 1));
+        let whole_pages = (bytes - (start.addr() - allocation.addr())) & !(PAGE - 1);
+        // SAFETY: the pages lie within the allocation. That the system may not do it is fine.
+        unsafe { libc::madvise(start.cast(), whole_pages, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages(_: *mut u8, _: usize) {}
 
 fn no_memory(dtype: Dtype, len: usize) -> Error {
     error!(

@@ -153,11 +153,13 @@ impl<'a> Stepper<'a> {
 
     fn constants(&mut self, param: &Param) -> &Constants {
         let (group, number) = (param.group, param.steps());
-        let same = |last: &mut Constants| last.group == group && last.number == number;
-        let last = self.last.take_if(same);
-        self.last.insert(last.unwrap_or_else(|| {
+        let same = |last: &Constants| last.group == group && last.number == number;
+        if !self.last.as_ref().is_some_and(same) {
+            self.last = None; // moving it out and back would cost as much as a small tensor
+        }
+        self.last.get_or_insert_with(|| {
             let hyperparameters = self.groups[group as usize].hyperparameters();
             Constants { group, number, step: Step::new(&hyperparameters, number, self.accumulate) }
-        }))
+        })
     }
 }
