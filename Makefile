@@ -12,10 +12,10 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test deps lint header asan
+.PHONY: help run test bench deps lint header asan bench-peers
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so that the printed
 # numbers are the same on every machine.
@@ -31,14 +31,32 @@ test: ## run every test, and say at the end which were skipped for want of a too
 	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED, although everything that ran passed:"; sort -u $(SKIPPED); \
 		echo "(make deps installs what is missing)"; fi
 
+# CASES="memory curve-f32" runs the cases whose names contain one of the words.
+bench: ## measure the library against the machine's limits (3 minutes, 5 GB of memory; CASES="..." picks)
+	$(CARGO) run --release -p radam-bench -- $(CASES)
+
+# In a virtual environment of its own. Where pip cannot install everything, it installs what it can, and
+# peers.py says whom it skips.
+PEERS := $(TARGET)/peers-venv
+bench-peers: $(PEERS)/installed ## race the library against PyTorch, optimi and DeepSpeed (6 GB of disk, 16 GB of memory)
+	$(CARGO) build --release
+	$(PEERS)/bin/python benches/peers.py
+
+$(PEERS)/installed: benches/peers-requirements.txt
+	rm -rf $(PEERS)
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install -r $< || for package in $$(grep -v '^#' $<); do \
+		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
+	touch $@
+
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
 deps: ## install the Debian packages that the optional tests use
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang
 
 lint: ## check the format, the lints and the documentation, warnings being errors
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 header: ## write include/radam.h anew from src/ffi
