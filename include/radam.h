@@ -26,8 +26,9 @@
  *   Different optimizers are independent. On one optimizer, calls are exclusive: a second thread
  *   inside gets RADAM_ERROR_BUSY, and may try again. Only radam_step_param on different
  *   parameters, and the functions that take a const radam_optimizer, may overlap one another.
- *   The library starts threads only as radam_options.num_threads says, joins them in radam_free,
- *   and never runs anything of the caller's on them. After a fork, both processes may go on, the
+ *   The library starts threads only as radam_options.num_threads says, with the first step that is
+ *   large enough to gain from them. They sleep between steps, end in radam_free, and never run
+ *   anything of the caller's. After a fork, both processes may go on, the
  *   child with threads of its own; an optimizer that another thread was inside at the fork stays
  *   busy in the child.
  *
