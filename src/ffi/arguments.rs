@@ -5,7 +5,7 @@ use super::{
     RADAM_ON, radam_dtype, radam_toggle,
 };
 use crate::dtype::Dtype;
-use crate::error::{Result, ensure, error};
+use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::{Place, Toggle};
 use std::ffi::{CStr, c_char};
 
@@ -29,20 +29,38 @@ pub(super) fn toggle_value(toggle: Toggle) -> radam_toggle {
     }
 }
 
+/// A dtype, where there is no default.
+pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Dtype> {
+    match value {
+        RADAM_DTYPE_F32 => Ok(Dtype::F32),
+        RADAM_DTYPE_F64 => Ok(Dtype::F64),
+        RADAM_DTYPE_F16 => Ok(Dtype::F16),
+        RADAM_DTYPE_BF16 => Ok(Dtype::Bf16),
+        _ => Err(no_dtype(place, name, value, "")),
+    }
+}
+
 /// A dtype, or `None` for 0, which stands for the default of the field.
-pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Option<Dtype>> {
+pub(super) fn dtype_or_default(
+    place: Place,
+    name: &str,
+    value: radam_dtype,
+) -> Result<Option<Dtype>> {
     match value {
         0 => Ok(None),
-        RADAM_DTYPE_F32 => Ok(Some(Dtype::F32)),
-        RADAM_DTYPE_F64 => Ok(Some(Dtype::F64)),
-        RADAM_DTYPE_F16 => Ok(Some(Dtype::F16)),
-        RADAM_DTYPE_BF16 => Ok(Some(Dtype::Bf16)),
-        _ => Err(error!(
-            InvalidArgument,
-            "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F64 (2), \
-             RADAM_DTYPE_F16 (3), RADAM_DTYPE_BF16 (4) or 0 for the default"
-        )),
+        _ => match dtype(place, name, value) {
+            Ok(dtype) => Ok(Some(dtype)),
+            Err(_) => Err(no_dtype(place, name, value, ", or 0 for the default")),
+        },
     }
+}
+
+fn no_dtype(place: Place, name: &str, value: radam_dtype, or_default: &str) -> Error {
+    error!(
+        InvalidArgument,
+        "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F64 (2), \
+         RADAM_DTYPE_F16 (3) or RADAM_DTYPE_BF16 (4){or_default}"
+    )
 }
 
 pub(super) fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {

@@ -1,6 +1,6 @@
 //! Getting and setting the choices among a group's options, also between steps.
 
-use super::arguments::{dtype, dtype_value, toggle, toggle_value};
+use super::arguments::{dtype_or_default, dtype_value, toggle, toggle_value};
 use super::group_options::{get, set};
 use super::{radam_dtype, radam_optimizer, radam_status, radam_toggle};
 use crate::optimizer::Place;
@@ -289,7 +289,7 @@ pub extern "C" fn radam_set_state_dtype(
     group: u32,
     value: radam_dtype,
 ) -> radam_status {
-    set(opt, group, dtype(Place(None), "state_dtype", value), |options, value| {
+    set(opt, group, dtype_or_default(Place(None), "state_dtype", value), |options, value| {
         options.state_dtype = value
     })
 }

@@ -3,10 +3,10 @@
 //! Each begins with its size, by which the library knows which version of it a caller was compiled
 //! with. A struct only ever grows at its end, and only sizes that some version had are accepted.
 
-use super::arguments::{dtype, name, not_null, toggle};
+use super::arguments::{dtype, dtype_or_default, name, not_null, toggle};
 use super::call::without_handle;
 use super::radam_status;
-use crate::error::{Result, ensure, error};
+use crate::error::{Result, ensure};
 use crate::optimizer::{Group, ParamSpec, Place};
 use std::ffi::{c_char, c_void};
 
@@ -264,15 +264,14 @@ fn check_size<T: Versioned>(name: impl std::fmt::Display, struct_size: u32) -> R
     Ok(())
 }
 
-/// Copies a struct of the caller's, after a look at its size.
+/// Copies a struct of the caller's, after a look at its size. `place` is how its fields are named.
 ///
 /// # Safety
-/// `source` is null or points to as many bytes as the `struct_size` there says.
-unsafe fn read<T: Versioned>(name: &str, source: *const T) -> Result<T> {
-    not_null(name, source, "a struct that its init function has filled")?;
+/// `source` points to as many bytes as the `struct_size` there says.
+unsafe fn read<T: Versioned>(place: impl std::fmt::Display, source: *const T) -> Result<T> {
     // SAFETY: every struct begins with its size.
     let struct_size = unsafe { source.cast::<u32>().read_unaligned() };
-    check_size::<T>(format_args!("{name}->struct_size"), struct_size)?;
+    check_size::<T>(format_args!("{place}struct_size"), struct_size)?;
     // SAFETY: the size is that of the struct.
     Ok(unsafe { source.read_unaligned() })
 }
@@ -286,7 +285,7 @@ pub(super) unsafe fn num_threads(options: *const radam_options) -> Result<usize>
         return Ok(0);
     }
     // SAFETY: the caller's promise.
-    let num_threads = unsafe { read("options", options) }?.num_threads;
+    let num_threads = unsafe { read("options.", options) }?.num_threads;
     ensure!(
         num_threads <= NUM_THREADS_MAX,
         InvalidArgument,
@@ -300,8 +299,9 @@ pub(super) unsafe fn num_threads(options: *const radam_options) -> Result<usize>
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group> {
+    not_null("options", options, "a struct that radam_group_options_init has filled")?;
     // SAFETY: the caller's promise.
-    let options = unsafe { read("options", options) }?;
+    let options = unsafe { read("options.", options) }?;
     Ok(Group {
         lr: options.lr,
         beta1: options.beta1,
@@ -316,7 +316,7 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
         gradient_release: toggle("gradient_release", options.gradient_release)?,
         maximize: toggle("maximize", options.maximize)?,
         rectify: toggle("rectify", options.rectify)?,
-        state_dtype: dtype(Place(None), "state_dtype", options.state_dtype)?,
+        state_dtype: dtype_or_default(Place(None), "state_dtype", options.state_dtype)?,
     })
 }
 
@@ -346,7 +346,7 @@ pub(super) unsafe fn params<'a>(
         let param = unsafe { params.byte_add(index as usize * size_of::<radam_param>()) };
         // SAFETY: the caller's promise.
         let spec =
-            unsafe { read("params[…]", param).and_then(|param| spec(&param, Some(index)))? };
+            unsafe { read(Place(Some(index)), param).and_then(|param| spec(&param, Some(index)))? };
         specs.push(spec);
     }
     Ok(specs)
@@ -356,16 +356,11 @@ pub(super) unsafe fn params<'a>(
 /// The name is null or ends in NUL and stays as it is for the lifetime that is chosen.
 pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result<ParamSpec<'a>> {
     let place = Place(index);
-    let Some(own_dtype) = dtype(place, "dtype", param.dtype)? else {
-        return Err(error!(
-            InvalidArgument,
-            "{place}dtype is 0, but it has no default; it must be RADAM_DTYPE_F32 (1), \
-             RADAM_DTYPE_F64 (2), RADAM_DTYPE_F16 (3) or RADAM_DTYPE_BF16 (4)"
-        ));
-    };
+    let own_dtype = dtype(place, "dtype", param.dtype)?;
+    let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
     Ok(ParamSpec {
         dtype: own_dtype,
-        grad_dtype: dtype(place, "grad_dtype", param.grad_dtype)?.unwrap_or(own_dtype),
+        grad_dtype: grad_dtype.unwrap_or(own_dtype),
         len: param.len,
         data: param.data.cast(),
         grad: param.grad.cast(),

@@ -99,10 +99,11 @@ impl Group {
 }
 
 fn refuse_state_dtype(state: Dtype, dtype: Dtype) -> Error {
+    let or_f32 = if dtype == Dtype::F32 { "" } else { " or f32" };
     error!(
         InvalidArgument,
         "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
-         be {dtype} or f32; it must be one of these, or 0 for each parameter's own dtype"
+         only be {dtype}{or_f32}; it must be that, or 0 for each parameter's own dtype"
     )
 }
 

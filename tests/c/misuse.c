@@ -270,7 +270,9 @@ static void params(radam_optimizer *opt) {
   for (int i = 0; i < 4; i++) {
     bad = some_param();
     bad.struct_size = wrong_sizes[i];
-    REFUSED(INVALID_ARGUMENT, "struct_size", radam_add_param_group(opt, &options, &bad, 1, NULL));
+    two[1] = bad;
+    REFUSED(INVALID_ARGUMENT, "params[0].struct_size", radam_add_param_group(opt, &options, &bad, 1, NULL));
+    REFUSED(INVALID_ARGUMENT, "params[1].struct_size", radam_add_param_group(opt, &options, two, 2, NULL));
   }
   /* And what only radam_add_param can be given. */
   uint32_t id;
