@@ -19,11 +19,17 @@ fn steps() -> Vec<Step> {
         step_size: 0.021,
         eps: 1e-6,
     };
-    let rules = [Rule::Rectified, Rule::Unrectified, Rule::Accumulate];
+    // So small that the roots of denormal moments show.
+    let tiny_eps = Coefficients { eps: 1e-30, ..coefficients };
+    let ways = [
+        (Rule::Rectified, coefficients),
+        (Rule::Rectified, tiny_eps),
+        (Rule::Unrectified, coefficients),
+        (Rule::Accumulate, coefficients),
+    ];
     let decays = [Decay::None, Decay::L2, Decay::Decoupled];
-    rules
-        .into_iter()
-        .flat_map(|rule| decays.map(|decay| Step { rule, decay, coefficients }))
+    ways.into_iter()
+        .flat_map(|(rule, coefficients)| decays.map(|decay| Step { rule, decay, coefficients }))
         .collect()
 }
 
