@@ -60,7 +60,7 @@ class Radam:
     """An optimizer with the step() of PyTorch's. The gradients are those that the parameters have now."""
 
     def __init__(self, library, params, num_threads, **group_options):
-        self.library = library
+        self.functions = library
         self.handle = ctypes.c_void_p()
         # The library holds pointers into these.
         self.tensors = [(param.data, param.grad) for param in params]
@@ -81,7 +81,7 @@ class Radam:
 
     def described(self, data, grad):
         assert data.is_contiguous() and grad.is_contiguous()
-        param = self.filled(Param, self.library.radam_param_init)
+        param = self.filled(Param, self.functions.radam_param_init)
         param.dtype, param.grad_dtype = DTYPES[data.dtype], DTYPES[grad.dtype]
         param.len, param.data, param.grad = data.numel(), data.data_ptr(), grad.data_ptr()
         return param
@@ -94,9 +94,9 @@ class Radam:
     def check(self, status):
         if status:
             sentence = ctypes.create_string_buffer(1024)
-            self.library.radam_last_error(self.handle, sentence, len(sentence))
+            self.functions.radam_last_error(self.handle, sentence, len(sentence))
             raise RuntimeError(sentence.value.decode())
 
     def __del__(self):
         if self.handle:
-            self.library.radam_free(self.handle)
+            self.functions.radam_free(self.handle)
