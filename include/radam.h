@@ -104,8 +104,8 @@ typedef struct radam_options {
   // sizeof(radam_options), as radam_options_init leaves it.
   uint32_t struct_size;
   // How many threads may work at once, the caller's among them, up to 1024. 0, the default: one
-  // per available core. They are started when work is first large enough to gain from them.
-  // 1: the library never starts a thread.
+  // per available core. They are started when work is first large enough to gain from them, one for
+  // every 128K elements. 1: the library never starts a thread.
   uint32_t num_threads;
 } radam_options;
 

@@ -41,18 +41,19 @@ impl Pool {
         })
     }
 
-    /// Does a job of `count` pieces on this thread and the pool's, and returns when it is done.
-    /// Threads that the system does not give are done without.
-    pub fn run(&mut self, count: usize, job: Job) {
-        match self.crew(count) {
-            Some(crew) => crew.run(count, job),
+    /// Does a job of `count` pieces on up to so many threads, this one among them, and returns when
+    /// it is done. Threads that the system does not give are done without.
+    pub fn run(&mut self, threads: usize, count: usize, job: Job) {
+        let threads = threads.min(count);
+        match self.crew(threads) {
+            Some(crew) => crew.run(threads, count, job),
             None => job(Pieces::All(0..count)),
         }
     }
 
-    /// Enough threads for `count` pieces, or `None` where the caller is to work alone.
-    fn crew(&mut self, count: usize) -> Option<&Crew> {
-        if self.num_threads == 1 || count < 2 {
+    /// Enough threads, or `None` where the caller is to work alone.
+    fn crew(&mut self, threads: usize) -> Option<&Crew> {
+        if self.num_threads == 1 || threads < 2 {
             return None;
         }
         if let Some(crew) = self.crew.take_if(|crew| crew.is_of_another_process()) {
@@ -65,7 +66,7 @@ impl Pool {
             self.crew = Crew::new(self.num_threads);
         }
         let crew = self.crew.as_mut()?;
-        crew.grow_to(self.num_threads.min(count) - 1);
+        crew.grow_to(self.num_threads.min(threads) - 1);
         (!crew.threads.is_empty()).then_some(crew)
     }
 }
@@ -264,9 +265,9 @@ impl Crew {
         unsafe { Thread::start(self.shared.as_ptr().cast_const()) }
     }
 
-    fn run(&self, count: usize, job: Job) {
+    fn run(&self, threads: usize, count: usize, job: Job) {
         let shared = self.shared();
-        let threads = count.min(self.threads.len() + 1);
+        let threads = threads.min(self.threads.len() + 1);
         shared.queue.fill(count, threads);
         // SAFETY: only the lifetime changes. The job is cleared and no thread is left inside it
         // when this function ends, by returning or by unwinding.
@@ -330,7 +331,7 @@ mod tests {
             let mut pool = Pool::new(num_threads);
             for count in [0, 1, 2, 3, 7, 8, 1000] {
                 let done: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
-                pool.run(count, &|pieces: Pieces| {
+                pool.run(num_threads, count, &|pieces: Pieces| {
                     pieces.for_each(|piece| {
                         done[piece].fetch_add(1, Ordering::Relaxed);
                     });
@@ -347,7 +348,7 @@ mod tests {
         let first_pieces = |pool: &mut Pool| {
             let mine = std::thread::current().id();
             let firsts = [const { AtomicUsize::new(usize::MAX) }; 2];
-            pool.run(100, &|mut pieces: Pieces| {
+            pool.run(2, 100, &|mut pieces: Pieces| {
                 everyone_is_here.wait();
                 let who = (std::thread::current().id() != mine) as usize;
                 firsts[who].store(pieces.next().unwrap(), Ordering::Relaxed);
@@ -369,8 +370,8 @@ mod tests {
             let panics = |pieces: Pieces| {
                 pieces.for_each(|piece| assert_ne!(piece, 17, "on purpose"));
             };
-            assert!(catch_unwind(AssertUnwindSafe(|| pool.run(64, &panics))).is_err());
-            pool.run(64, &|pieces: Pieces| pieces.for_each(drop));
+            assert!(catch_unwind(AssertUnwindSafe(|| pool.run(3, 64, &panics))).is_err());
+            pool.run(3, 64, &|pieces: Pieces| pieces.for_each(drop));
         }
     }
 }

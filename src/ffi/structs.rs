@@ -64,8 +64,8 @@ pub struct radam_options {
     /// sizeof(radam_options), as radam_options_init leaves it.
     pub struct_size: u32,
     /// How many threads may work at once, the caller's among them, up to 1024. 0, the default: one
-    /// per available core. They are started when work is first large enough to gain from them.
-    /// 1: the library never starts a thread.
+    /// per available core. They are started when work is first large enough to gain from them, one for
+    /// every 128K elements. 1: the library never starts a thread.
     pub num_threads: u32,
 }
 

@@ -12,13 +12,14 @@ use crate::update::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
 
-/// Elements from which on waking threads gains more than it costs, and from which on sharing work
-/// with threads that are awake does.
-const WORTH_WAKING: usize = 16 * CHUNK;
-const WORTH_SHARING: usize = 4 * CHUNK;
+/// Elements that make it worth to wake a thread for them, and to let one that is awake share in the
+/// work.
+const WORTH_WAKING: usize = 8 * CHUNK;
+const WORTH_SHARING: usize = 2 * CHUNK;
 
-fn worth_threads(elements: usize, pool: &Pool) -> bool {
-    elements >= WORTH_WAKING || elements >= WORTH_SHARING && pool.is_awake()
+/// How many threads are worth having for so many elements, the caller's among them.
+fn threads_worth(elements: usize, pool: &Pool) -> usize {
+    elements / if pool.is_awake() { WORTH_SHARING } else { WORTH_WAKING }
 }
 
 impl Optimizer {
@@ -41,11 +42,8 @@ impl Optimizer {
                     stepper.step_chunk(&self.plan, wave.start + number, &self.params);
                 }
             };
-            if worth_threads(elements.min(wave.len() * CHUNK), pool) {
-                pool.run(wave.len(), &job);
-            } else {
-                job(Pieces::All(0..wave.len()));
-            }
+            let threads = threads_worth(elements.min(wave.len() * CHUNK), pool);
+            pool.run(threads, wave.len(), &job);
         }
     }
 
@@ -88,8 +86,11 @@ impl Optimizer {
         };
         let chunks = param.len.div_ceil(CHUNK);
         match self.pool.try_lock() {
-            Ok(mut pool) if worth_threads(param.len, &pool) => pool.run(chunks, &job),
-            _ => job(Pieces::All(0..chunks)),
+            Ok(mut pool) => {
+                let threads = threads_worth(param.len, &pool);
+                pool.run(threads, chunks, &job);
+            }
+            Err(_) => job(Pieces::All(0..chunks)), // another thread has the pool
         }
         Ok(())
     }
