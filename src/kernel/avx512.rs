@@ -86,11 +86,6 @@ impl<const CAREFUL: bool> Stored<f32> for Pair<F32x16<CAREFUL>> {
     fn pack(self) -> Self::Packed {
         self
     }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        Stored::<f32>::pack(self)
-    }
 }
 
 impl Stored<f64> for Pair<F64x8> {
@@ -120,11 +115,6 @@ impl Stored<f64> for Pair<F64x8> {
     #[inline(always)]
     fn pack(self) -> Self::Packed {
         self
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        Stored::<f64>::pack(self)
     }
 }
 
@@ -158,11 +148,6 @@ impl Stored<f32> for Pair<F64x8> {
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm512_cvtpd_ps(self.0.0), _mm512_cvtpd_ps(self.1.0)] }
     }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        Stored::<f32>::pack(self)
-    }
 }
 
 impl<const CAREFUL: bool> Stored<F16> for Pair<F32x16<CAREFUL>> {
@@ -195,11 +180,6 @@ impl<const CAREFUL: bool> Stored<F16> for Pair<F32x16<CAREFUL>> {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
         // SAFETY: only kernels of this instruction set make registers.
         unsafe { [_mm512_cvtps_ph::<NEAREST>(self.0.0), _mm512_cvtps_ph::<NEAREST>(self.1.0)] }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        Stored::<F16>::pack(self)
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) trait Stored<E>: Lanes {
     fn pack(self) -> Self::Packed;
 
     /// As `pack`, for any values, slowly.
-    fn pack_any(self) -> Self::Packed;
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        self.pack()
+    }
 
     /// # Safety
     /// As for `read`.
