@@ -91,6 +91,18 @@ typedef enum radam_toggle_values {
   RADAM_OFF = 2,
 } radam_toggle_values;
 
+// The values of radam_state.
+typedef enum radam_state_values {
+  // The average of gradients, debiased, in the dtype of the state.
+  RADAM_STATE_EXP_AVG = 1,
+  // The average of squared gradients, debiased, in the dtype of the state.
+  RADAM_STATE_EXP_AVG_SQ = 2,
+  // What Kahan summation keeps of the parameter, in the dtype of the state.
+  RADAM_STATE_KAHAN_COMP = 3,
+  // What master_remainder keeps of the parameter: int16_t, which is no radam_dtype.
+  RADAM_STATE_MASTER_REMAINDER = 4,
+} radam_state_values;
+
 // An optimizer. A pointer to one is a handle: a token that points at nothing.
 typedef struct radam_optimizer radam_optimizer;
 
@@ -99,14 +111,56 @@ typedef struct radam_optimizer radam_optimizer;
 // Later versions may have more of them.
 typedef int32_t radam_status;
 
+// The caller's functions for the memory of the optimizer's state.
+//
+// They are called from inside radam_add_param_group, radam_add_param, radam_remove_param, radam_free
+// and the functions that change state_dtype or how parameters are rounded, on the thread that called
+// these. They must not throw, nor call the library for the same optimizer (that gives
+// RADAM_ERROR_BUSY).
+typedef struct radam_allocator {
+  // Returns size bytes at a multiple of alignment, a power of two, or NULL where there are none; the
+  // call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing. The bytes need
+  // not be zero. NULL, the default: the program's own allocator is used.
+  void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
+  // Takes back what allocate returned, with the size and alignment of then. It is never called with
+  // NULL. It must be set where allocate is.
+  void (*release)(void *pointer, uint64_t size, uint64_t alignment, void *user);
+  // Given to both; never looked at.
+  void *user;
+} radam_allocator;
+
+// The caller's threads: a function that runs the iterations of a loop on them.
+typedef struct radam_executor {
+  // Calls body(index, body_data) once for each index from 0 to count - 1, on any threads and in any
+  // order, and returns when all of these calls have ended. An iteration takes about 10 microseconds
+  // or more.
+  //
+  // It is called from inside the functions that step, on the thread that called these, and only for
+  // work that is large enough to gain from it. It must not throw. Iterations that it leaves out are
+  // done by that thread afterwards, and those that it runs twice or too late do nothing, as long as
+  // the optimizer is there; so the step is complete in any case. NULL, the default: the library uses
+  // threads of its own.
+  void (*parallel_for)(uint64_t count,
+                       void (*body)(uint64_t index, void *body_data),
+                       void *body_data,
+                       void *user);
+  // Given to parallel_for; never looked at.
+  void *user;
+} radam_executor;
+
 // Options of a whole optimizer. Fill them by radam_options_init first.
 typedef struct radam_options {
   // sizeof(radam_options), as radam_options_init leaves it.
   uint32_t struct_size;
   // How many threads may work at once, the caller's among them, up to 1024. 0, the default: one
   // per available core. They are started when work is first large enough to gain from them, one for
-  // every 128K elements. 1: the library never starts a thread.
+  // every 128K elements. 1: everything happens on the calling thread, and the library never starts a
+  // thread.
   uint32_t num_threads;
+  // Where the optimizer's state comes from.
+  radam_allocator allocator;
+  // The caller's threads, in the place of the library's: with it, the library never starts one.
+  radam_executor executor;
 } radam_options;
 
 // A choice: RADAM_ON, RADAM_OFF, or RADAM_AUTO, which is 0 and leaves it to the library.
@@ -128,7 +182,8 @@ typedef struct radam_group_options {
   // that weight_decay does not depend on the choice of lr. It wins over decouple_wd. AUTO: off.
   radam_toggle decouple_lr;
   // Kahan summation: a compensation beside each parameter keeps what rounding loses, so that
-  // 16-bit parameters train without a copy in f32. AUTO: on for f16 and bf16.
+  // 16-bit parameters train without a copy in f32. AUTO: on for f16 and bf16, unless
+  // master_remainder or stochastic_rounding is on.
   radam_toggle kahan_sum;
   // Whether all tensors of the group are stepped as one parallel queue of work (AUTO and ON,
   // optimi's foreach) or one after another (OFF). Same results.
@@ -158,6 +213,20 @@ typedef struct radam_group_options {
   // The highest lr of the schedule, which decouple_lr divides by; finite, at least 0, and above 0
   // with decouple_lr. NaN, the default: the lr that is given with it.
   double max_lr;
+  // Exact master weights in 16 bits: beside each bf16 parameter, in the place of Kahan summation, a
+  // signed 16-bit remainder makes an f32 master of it. The parameter is the master rounded to
+  // nearest (ties away from zero); the master's bits are the parameter's, shifted up by 16, plus the
+  // remainder. The results are those of f32 parameters. For groups of bf16 parameters only, and not
+  // with kahan_sum on. The remainders begin at 0. AUTO: off.
+  radam_toggle master_remainder;
+  // Stochastic rounding of bf16 parameters, in the place of Kahan summation: each is rounded up or
+  // down at random, so that it is right on average and takes no memory. The random numbers are a
+  // hash of seed, the parameter's id, the number of its step and that of the element, so the results
+  // are the same everywhere. For groups of bf16 parameters only, and not with kahan_sum or
+  // master_remainder on. AUTO: off.
+  radam_toggle stochastic_rounding;
+  // What the random numbers of stochastic_rounding begin with. Default: 0.
+  uint64_t seed;
 } radam_group_options;
 
 // One parameter: a tensor, flat and contiguous, that belongs to the caller. Fill it by
@@ -181,7 +250,114 @@ typedef struct radam_param {
   // A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
   // parameters by it. NULL, the default: "param." and its id.
   const char *name;
+  // For f32 and f64: after every step of the parameter, its new values are written here too, rounded
+  // to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+  // arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
+  // first step. NULL, the default: no copy.
+  void *out;
+  // RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
+  radam_dtype out_dtype;
+  // The state, for callers who place it themselves: each is NULL, the default, for the library to
+  // allocate it, or len elements in the dtype of the group's state, aligned to the size of one and
+  // apart from all other arrays, which the optimizer works on until the parameter is removed. They
+  // are used as they are: zeros before the first step, or what an earlier run left there (see
+  // radam_set_step_count). The caller keeps them, and may read them between steps.
+  void *exp_avg;
+  // As exp_avg.
+  void *exp_avg_sq;
+  // As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
+  // master_remainder, whose int16_t it then is.
+  void *kahan_comp;
 } radam_param;
+
+// Options of one step. Fill them by radam_step_options_init first.
+//
+// All of it is folded into the step, which reads the gradients once more where all of them have to be
+// known first (max_grad_norm, skip_nonfinite, a report), and never writes them unless zero_grad is on.
+// Gradients of groups with gradient_release, of frozen parameters and of other optimizers take no part.
+typedef struct radam_step_options {
+  // sizeof(radam_step_options), as radam_step_options_init leaves it.
+  uint32_t struct_size;
+  // Every gradient is multiplied by it, before anything else; finite, above 0. With loss scaling it
+  // is 1 / loss scale. Default: 1.
+  double grad_scale;
+  // The largest L2 norm of all gradients together, after grad_scale; finite, at least 0. If the norm
+  // is larger, all gradients are multiplied by max_grad_norm / (norm + 1e-6), as
+  // torch.nn.utils.clip_grad_norm_ does it; so a norm that is infinite makes them 0 (and infinite
+  // ones NaN), and one that is NaN makes them NaN. 0, the default: no limit.
+  double max_grad_norm;
+  // The largest size of a gradient value, after grad_scale and max_grad_norm: values outside of
+  // [-max_grad_value, max_grad_value] become its ends, and NaN stays NaN. Finite, at least 0. 0, the
+  // default: no limit.
+  double max_grad_value;
+  // Whether a step in which any gradient value is infinite or NaN is skipped: parameters, state and
+  // step counts stay bit for bit as they were. It is no error; the report says so. AUTO: off.
+  radam_toggle skip_nonfinite;
+  // Whether the gradients are filled with zeros once they are not needed any more, as by
+  // radam_zero_grad, also if the step is skipped. AUTO: off.
+  radam_toggle zero_grad;
+  // Whether update_norm and param_norm are measured for the report, which takes about as long as the
+  // update itself in cache, and nothing more from memory. AUTO: off.
+  radam_toggle report_norms;
+} radam_step_options;
+
+// What became of a step. Fill it by radam_step_report_init before it is first used.
+//
+// The norms are L2 norms over everything that stepped, the same bits on every machine, for any number
+// of threads and any order of parameters.
+typedef struct radam_step_report {
+  // sizeof(radam_step_report), as radam_step_report_init leaves it.
+  uint32_t struct_size;
+  // 1 if the step was skipped by skip_nonfinite, else 0.
+  int32_t skipped;
+  // How many gradient values are infinite or NaN.
+  uint64_t nonfinite;
+  // The norm of the gradients after grad_scale and before clipping.
+  double grad_norm;
+  // What max_grad_norm multiplied the gradients by: 1 if they were not too long.
+  double clip_coefficient;
+  // The norm of the change of the parameters, as they are stored. NaN unless report_norms is on; 0 if
+  // the step was skipped.
+  double update_norm;
+  // The norm of the parameters after the step, as they are stored. NaN unless report_norms is on, or
+  // if the step was skipped.
+  double param_norm;
+} radam_step_report;
+
+// The scalars of a group's next step, for training loops that plot them. Fill it by
+// radam_group_report_init before it is first used.
+//
+// The names and formulas are those of Liu et al. 2019, arXiv 1908.03265, with beta_hat as the Python
+// library optimi has it.
+typedef struct radam_group_report {
+  // sizeof(radam_group_report), as radam_group_report_init leaves it.
+  uint32_t struct_size;
+  // 1 if the step is rectified (also with rectify off, where r is 1), 0 if not: then it goes by lr *
+  // exp_avg, without a square root.
+  int32_t rectified;
+  // The number t of the step, the first being 1: that of the parameter with the most steps. Other
+  // parameters, which joined late or paused, have their own.
+  uint64_t step;
+  // The length of the approximated simple moving average, and its limit. Rectified steps begin above
+  // 5.
+  double rho;
+  // 2 / (1 - beta2) - 1.
+  double rho_inf;
+  // The rectification term, in [0, 1]. 0 while rho is 5 or less; 1 with rectify off.
+  double r;
+  // What exp_avg is multiplied by: lr * r if rectified, else lr.
+  double effective_lr;
+  // The debiased beta1: (beta1^t - beta1) / (beta1^t - 1).
+  double beta1_hat;
+  // The debiased beta2.
+  double beta2_hat;
+  // What decoupled weight decay multiplies each parameter by: 1 - lr * weight_decay, or 1 - lr / max_lr
+  // * weight_decay, or 1 where there is none or it is an L2 penalty.
+  double decay_factor;
+} radam_group_report;
+
+// An array that belongs to a parameter's state: one of the RADAM_STATE_... constants.
+typedef int32_t radam_state;
 
 #ifdef __cplusplus
 extern "C" {
@@ -250,13 +426,57 @@ radam_status radam_group_options_init(radam_group_options *options, uint32_t str
 // param is NULL or points to struct_size writable bytes.
 radam_status radam_param_init(radam_param *param, uint32_t struct_size);
 
+// Fills the options of a step with their defaults: those of radam_step.
+//
+// struct_size is sizeof(radam_step_options).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// options is NULL or points to struct_size writable bytes.
+radam_status radam_step_options_init(radam_step_options *options, uint32_t struct_size);
+
+// Fills a report, which steps then overwrite.
+//
+// struct_size is sizeof(radam_step_report).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// report is NULL or points to struct_size writable bytes.
+radam_status radam_step_report_init(radam_step_report *report, uint32_t struct_size);
+
+// Fills a report, which radam_get_group_report then overwrites.
+//
+// struct_size is sizeof(radam_group_report).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// report is NULL or points to struct_size writable bytes.
+radam_status radam_group_report_init(radam_group_report *report, uint32_t struct_size);
+
+// Gets the scalars of a group's next step, by its present options.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+// unknown group or a struct_size that no version had; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// report is NULL or points to as many writable bytes as its struct_size says.
+radam_status radam_get_group_report(const radam_optimizer *opt,
+                                    uint32_t group,
+                                    radam_group_report *report);
+
 // Makes an optimizer without any parameters.
 //
 // options may be NULL, for the defaults. On success *opt is the handle, for the caller to free by
 // radam_free.
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-// had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
+// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
+// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
 // that this machine lacks (it is for tests; the results are the same on all);
 // RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
 //
@@ -264,7 +484,8 @@ radam_status radam_param_init(radam_param *param, uint32_t struct_size);
 //
 // Undefined behaviour unless:
 // options is NULL or points to as many bytes as its struct_size says; opt is NULL or writable.
-radam_status radam_create(const radam_options *options, radam_optimizer **opt);
+radam_status radam_create(const radam_options *options,
+                          radam_optimizer **opt);
 
 // Frees an optimizer with its state, and joins its threads. Parameters and gradients are the
 // caller's and stay.
@@ -368,6 +589,24 @@ radam_status radam_step_count(const radam_optimizer *opt, uint32_t param, uint64
 // the call.
 radam_status radam_step(radam_optimizer *opt);
 
+// Steps as radam_step does, on scaled and clipped gradients, skipping a step that has values which are
+// not finite, zeroing the gradients on the way; and reports what happened.
+//
+// options may be NULL, for those of radam_step. report may be NULL; otherwise the gradients are measured
+// for it, whatever the options. Norm and clipping are over all groups that step.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range or a
+// struct_size that no version had; RADAM_ERROR_BUSY.
+//
+// Source: clipping as torch.nn.utils.clip_grad_norm_, skipping as torch.amp.GradScaler.
+//
+// Undefined behaviour unless:
+// As for radam_step; options and report are NULL or point to as many bytes as their struct_size says,
+// those of report writable.
+radam_status radam_step_with(radam_optimizer *opt,
+                             const radam_step_options *options,
+                             radam_step_report *report);
+
 // Updates one parameter of a group with gradient_release, from inside the caller's backward pass.
 //
 // grad is its gradient, of its length and grad_dtype, only read; when the call returns, the memory
@@ -411,6 +650,162 @@ radam_status radam_get_optimizer_accumulation(const radam_optimizer *opt, radam_
 // Undefined behaviour unless:
 // All gradients that the optimizer has are valid, and nobody else uses them during the call.
 radam_status radam_zero_grad(radam_optimizer *opt);
+
+// Opens a step that the caller then works on in slices: chunk by chunk on any threads
+// (radam_step_wave, radam_step_chunk), or for some time now and then (radam_step_for), or both.
+//
+// options may be NULL, for those of radam_step. Until radam_step_end, gradients and parameters must
+// stay where they are; and the calls that change the optimizer, radam_step and radam_step_with give
+// RADAM_ERROR_BUSY. The getters go on, and so does radam_step_param, whose groups take no part. Step
+// counts change in radam_step_end. The results are the same bits as those of radam_step_with, however
+// the step is sliced.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range;
+// RADAM_ERROR_BUSY, also where a step is open.
+//
+// Undefined behaviour unless:
+// options is NULL or points to as many bytes as its struct_size says. All parameters and gradients that
+// the optimizer has are valid, and nobody else writes them until radam_step_end.
+radam_status radam_step_begin(radam_optimizer *opt,
+                              const radam_step_options *options);
+
+// Goes on to the next wave of the open step: chunks that may be stepped in any order and at once.
+//
+// *chunks is how many there are; 0: none, and no more waves. All chunks of the wave before must have
+// been stepped. Chunks take about as long as one another: some 16K elements each, or 64K where they are
+// only measured. With max_grad_norm, skip_nonfinite or report_norms, the first wave measures the
+// gradients. A tensor of a group with for_each off has a wave of its own.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_STATE where no step
+// is open or chunks of the wave before are left; RADAM_ERROR_BUSY, also while another thread is inside
+// radam_step_chunk.
+//
+// Undefined behaviour unless:
+// As for radam_step_begin; chunks is NULL or writable.
+radam_status radam_step_wave(radam_optimizer *opt,
+                             uint64_t *chunks);
+
+// Steps one chunk of the present wave of the open step, on the calling thread.
+//
+// chunk is below what radam_step_wave gave; each must be stepped once.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for a chunk that the wave does not
+// have or that was stepped already; RADAM_ERROR_INVALID_STATE where no step is open or it has no wave;
+// RADAM_ERROR_BUSY.
+//
+// Threads: may be called at once for different chunks, from any threads.
+//
+// Undefined behaviour unless:
+// As for radam_step_begin.
+radam_status radam_step_chunk(radam_optimizer *opt,
+                              uint64_t chunk);
+
+// Works on the open step for some time, on the calling thread: on what is left of the present wave,
+// and then on the waves after it.
+//
+// budget_ns is in nanoseconds. The call returns when the next chunk would end after that, going by the
+// longest one of the call so far; but unless budget_ns is 0, it steps at least one chunk, so that the
+// step comes to its end. *chunks_left, where not NULL, is how many chunks are left in all waves: 0 if
+// the step is ready for radam_step_end.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE where no step is open; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// As for radam_step_begin; chunks_left is NULL or writable.
+radam_status radam_step_for(radam_optimizer *opt,
+                            uint64_t budget_ns,
+                            uint64_t *chunks_left);
+
+// Ends the open step, all of whose chunks have been stepped, and counts it.
+//
+// report, which may be NULL, receives what became of it. The gradients were measured only with
+// max_grad_norm, skip_nonfinite or report_norms; without, grad_norm is NaN and nonfinite is 0.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for a report of a struct_size that no
+// version had; RADAM_ERROR_INVALID_STATE where no step is open or chunks are left, in this wave or
+// another; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// report is NULL or points to as many writable bytes as its struct_size says.
+radam_status radam_step_end(radam_optimizer *opt,
+                            radam_step_report *report);
+
+// Gives up the open step, as if it had not begun. It is possible until the first chunk that changes
+// anything, which is until the gradients are measured.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE where no step is open, or parameters have
+// changed: then the step must be gone through; RADAM_ERROR_BUSY.
+radam_status radam_step_abort(radam_optimizer *opt);
+
+// Freezes a parameter, or lets it go on: while it is frozen, steps skip it as if it had no gradient,
+// and its step count stands still.
+//
+// AUTO means off. radam_step_param on a frozen parameter does nothing and succeeds.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param or a value that
+// is no radam_toggle; RADAM_ERROR_BUSY.
+radam_status radam_set_frozen(radam_optimizer *opt,
+                              uint32_t param,
+                              radam_toggle frozen);
+
+// Gets whether a parameter is frozen: RADAM_ON or RADAM_OFF.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+// unknown param; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// frozen is NULL or writable.
+radam_status radam_get_frozen(const radam_optimizer *opt,
+                              uint32_t param,
+                              radam_toggle *frozen);
+
+// Takes a parameter away, with the state that the library keeps for it.
+//
+// Its memory, its name and any state of the caller's are free for other use. Its id is not given
+// again, and the ids of the other parameters stay.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param;
+// RADAM_ERROR_BUSY.
+radam_status radam_remove_param(radam_optimizer *opt, uint32_t param);
+
+// Makes the state of a parameter what it was before the first step: zeros, and a step count of 0.
+//
+// param is its id, or UINT32_MAX for all parameters.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param;
+// RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// State that the caller keeps is valid.
+radam_status radam_reset_state(radam_optimizer *opt, uint32_t param);
+
+// Sets how many steps a parameter has made, for a caller who brings its state from elsewhere: the next
+// step is number steps + 1.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param;
+// RADAM_ERROR_BUSY.
+radam_status radam_set_step_count(radam_optimizer *opt,
+                                  uint32_t param,
+                                  uint64_t steps);
+
+// Tells where an array of a parameter's state is, and what its elements are.
+//
+// which is one of the RADAM_STATE_... constants. *pointer is the array, of the parameter's length, the
+// caller's own where it was given; NULL if the parameter has none of that kind, or no elements. *dtype,
+// where dtype is not NULL, is the dtype of the state, or 0 for RADAM_STATE_MASTER_REMAINDER. The array
+// may be read and written between calls on the optimizer, until the parameter is removed, the optimizer
+// freed, or an option changed that changes the state's dtype or kind.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+// unknown param or which; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// pointer and dtype are NULL or writable.
+radam_status radam_param_state(radam_optimizer *opt,
+                               uint32_t param,
+                               radam_state which,
+                               void **pointer,
+                               radam_dtype *dtype);
 
 // Sets the learning rate, for a group.
 //
@@ -542,6 +937,25 @@ radam_status radam_set_max_lr(radam_optimizer *opt, uint32_t group, double value
 // Undefined behaviour unless:
 // value is NULL or writable.
 radam_status radam_get_max_lr(const radam_optimizer *opt, uint32_t group, double *value);
+
+// Sets what the random numbers of stochastic_rounding begin with, for a group.
+//
+// group is the id of the group. Later steps go by the new value.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group;
+// RADAM_ERROR_BUSY.
+radam_status radam_set_seed(radam_optimizer *opt, uint32_t group, uint64_t value);
+
+// Gets what the random numbers of stochastic_rounding begin with, of a group.
+//
+// group is the id of the group; *value receives the option.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+// an unknown group; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// value is NULL or writable.
+radam_status radam_get_seed(const radam_optimizer *opt, uint32_t group, uint64_t *value);
 
 // Sets whether weight decay is decoupled from the gradient, as in AdamW, for a group.
 //
@@ -746,6 +1160,97 @@ radam_status radam_set_state_dtype(radam_optimizer *opt, uint32_t group, radam_d
 radam_status radam_get_state_dtype(const radam_optimizer *opt,
                                    uint32_t group,
                                    radam_dtype *value);
+
+// Sets whether bf16 parameters are kept with a remainder, as exact f32 masters, for a group.
+//
+// Switched on, the remainders begin at 0; switched off, they are dropped. radam_group_options
+// tells what RADAM_AUTO means.
+//
+// group is the id of the group. Later steps go by the new value.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
+// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+radam_status radam_set_master_remainder(radam_optimizer *opt,
+                                        uint32_t group,
+                                        radam_toggle value);
+
+// Gets whether bf16 parameters are kept with a remainder, as exact f32 masters, of a group.
+//
+// *value is what was set, also where that was RADAM_AUTO.
+//
+// group is the id of the group; *value receives the option.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+// an unknown group; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// value is NULL or writable.
+radam_status radam_get_master_remainder(const radam_optimizer *opt,
+                                        uint32_t group,
+                                        radam_toggle *value);
+
+// Sets whether bf16 parameters are rounded at random, for a group.
+//
+// radam_group_options tells what RADAM_AUTO means.
+//
+// group is the id of the group. Later steps go by the new value.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
+// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+radam_status radam_set_stochastic_rounding(radam_optimizer *opt,
+                                           uint32_t group,
+                                           radam_toggle value);
+
+// Gets whether bf16 parameters are rounded at random, of a group.
+//
+// *value is what was set, also where that was RADAM_AUTO.
+//
+// group is the id of the group; *value receives the option.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+// an unknown group; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// value is NULL or writable.
+radam_status radam_get_stochastic_rounding(const radam_optimizer *opt,
+                                           uint32_t group,
+                                           radam_toggle *value);
+
+// Makes one step of one tensor, all of whose arrays the caller keeps: for engines that need no
+// optimizer.
+//
+// The arrays have len elements each, aligned to the size of one, apart from each other: param of dtype,
+// grad of grad_dtype (0: dtype), exp_avg and exp_avg_sq of state_dtype (0: what options say, which by
+// default is dtype). kahan_comp is of state_dtype too, or int16_t with master_remainder; it is looked
+// at only where options ask for one of these, as they do by default for f16 and bf16 (kahan_sum). All
+// but param and grad are zeros before the first step. step is the number of the step, the first being
+// 1.
+//
+// options are those of a group; for_each and gradient_release mean nothing here. With
+// stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
+// are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
+// allocated.
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
+// unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at
+// radam_last_error(NULL, ...).
+//
+// Threads: may be called from any, also at once on different tensors or different parts of one.
+//
+// Undefined behaviour unless:
+// The arrays are valid, and nobody else writes them during the call, nor reads what is written; options
+// is NULL or points to as many bytes as its struct_size says.
+radam_status radam_update(radam_dtype dtype,
+                          radam_dtype grad_dtype,
+                          radam_dtype state_dtype,
+                          void *param,
+                          const void *grad,
+                          void *exp_avg,
+                          void *exp_avg_sq,
+                          void *kahan_comp,
+                          uint64_t len,
+                          const radam_group_options *options,
+                          uint64_t step);
 
 #ifdef __cplusplus
 }  // extern "C"

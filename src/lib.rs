@@ -15,8 +15,12 @@
 mod cores;
 mod dtype;
 mod error;
+mod exact_sum;
+mod executor;
 pub mod ffi;
+mod float_mode;
 mod kernel;
+mod memory;
 mod number;
 mod optimizer;
 mod pool;

@@ -19,6 +19,8 @@ pub(crate) trait Arithmetic:
     fn sqrt(self) -> Self;
     /// `value` rounded to nearest even, wherever there is more than one.
     fn from_f64(value: f64) -> Self;
+    /// Between −`limit` and `limit`; NaN stays NaN.
+    fn limited_to(self, limit: Self) -> Self;
 }
 
 /// A type that the update rule computes in: f32 or f64.
@@ -28,6 +30,10 @@ pub(crate) trait Real: Arithmetic + Element<Real = Self> {
 
     /// Exact.
     fn to_f64(self) -> f64;
+
+    /// An f32 that is rounded to any 16 bits as the number itself is: where it cannot be the same,
+    /// it is the one of its two neighbours whose last bit is 1, and so on no boundary.
+    fn to_odd_f32(self) -> f32;
 
     /// The number as another type, rounded to nearest even. Between equal types this is the
     /// identity, and the compiler sees it.
@@ -45,10 +51,12 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
     fn load(self) -> Self::Real;
     /// `value` rounded to nearest even.
     fn store(value: Self::Real) -> Self;
+    /// Any number rounded to nearest even, once.
+    fn store_any<R: Real>(value: R) -> Self;
 }
 
 macro_rules! real {
-    ($real:ty, $dtype:expr) => {
+    ($real:ty, $dtype:expr, $value:ident => $to_odd:expr) => {
         impl Arithmetic for $real {
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -58,6 +66,11 @@ macro_rules! real {
             fn from_f64(value: f64) -> Self {
                 value as $real
             }
+            #[inline(always)]
+            fn limited_to(self, limit: Self) -> Self {
+                let below = if self > limit { limit } else { self };
+                if below < -limit { -limit } else { below }
+            }
         }
 
         impl Real for $real {
@@ -66,6 +79,12 @@ macro_rules! real {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
+            }
+
+            #[inline(always)]
+            fn to_odd_f32(self) -> f32 {
+                let $value = self;
+                $to_odd
             }
         }
 
@@ -79,11 +98,24 @@ macro_rules! real {
             fn store(value: $real) -> Self {
                 value
             }
+            #[inline(always)]
+            fn store_any<R: Real>(value: R) -> Self {
+                value.convert()
+            }
         }
     };
 }
-real!(f32, Dtype::F32);
-real!(f64, Dtype::F64);
+real!(f32, Dtype::F32, value => value);
+real!(f64, Dtype::F64, value => to_odd(value));
+
+#[inline(always)]
+fn to_odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    let bits = nearest.to_bits();
+    let other = if (nearest as f64).abs() > value.abs() { bits.wrapping_sub(1) } else { bits + 1 };
+    let settled = nearest as f64 == value || value.is_nan() || bits & 1 == 1;
+    f32::from_bits(if settled { bits } else { other })
+}
 
 /// bfloat16: the upper half of an f32.
 #[derive(Clone, Copy)]
@@ -106,6 +138,11 @@ impl Element for Bf16 {
         let quiet_nan = (bits >> 16) | 0x0040;
         let is_nan = (bits & 0x7fff_ffff) > 0x7f80_0000;
         Bf16(if is_nan { quiet_nan } else { rounded } as u16)
+    }
+
+    #[inline(always)]
+    fn store_any<R: Real>(value: R) -> Self {
+        Self::store(value.to_odd_f32())
     }
 }
 
@@ -164,6 +201,11 @@ impl Element for F16 {
         };
         F16((sign | converted) as u16)
     }
+
+    #[inline(always)]
+    fn store_any<R: Real>(value: R) -> Self {
+        Self::store(value.to_odd_f32())
+    }
 }
 
 #[cfg(test)]
@@ -218,5 +260,42 @@ mod tests {
             let theirs = half::bf16::from_f32(value).to_bits();
             assert!(same(bf16.0, theirs, value.is_nan()), "bf16 of {value:e}");
         }
+    }
+
+    /// `E`'s values around one, as numbers; those of a 16-bit pattern are in the order of their size.
+    fn is_nearest<E: Element>(stored: u16, value: f64, element: fn(u16) -> E) -> bool {
+        let distance = |bits: u16| (element(bits).load().to_f64() - value).abs();
+        let found = element(stored).load().to_f64();
+        [stored.wrapping_sub(1), stored + 1].into_iter().all(|other| {
+            let magnitude = element(other).load().to_f64();
+            let beside =
+                magnitude.is_finite() && magnitude.is_sign_positive() == found.is_sign_positive();
+            let (ours, theirs) = (distance(stored), distance(other));
+            !beside || ours < theirs || ours == theirs && stored % 2 == 0
+        })
+    }
+
+    /// A little beside a tie, by less than an f32 shows: rounding to f32 first would lose it. (The
+    /// other implementation does.)
+    #[test]
+    fn f64_rounds_to_16_bits_once() {
+        for value in f32_samples().filter(|value| value.is_finite()) {
+            for beside in [-1e-12, 0.0, 1e-12] {
+                let value = value as f64 * (1.0 + beside);
+                if value.abs() < 65504.0 {
+                    assert!(is_nearest(F16::store_any(value).0, value, F16), "f16 of {value:e}");
+                }
+                if value.abs() < 3.38e38 {
+                    assert!(is_nearest(Bf16::store_any(value).0, value, Bf16), "bf16 of {value:e}");
+                }
+            }
+        }
+        assert_eq!(F16::store_any(65520.0f64).load(), f32::INFINITY);
+        assert_eq!(F16::store_any(65520.0f64 * (1.0 - 1e-12)).load(), 65504.0);
+        assert_eq!(Bf16::store_any(1e300f64).load(), f32::INFINITY);
+        assert_eq!(Bf16::store_any(-1e-300f64).0, 0x8000);
+        assert!(
+            F16::store_any(f64::NAN).load().is_nan() && Bf16::store_any(f64::NAN).load().is_nan()
+        );
     }
 }

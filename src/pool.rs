@@ -6,6 +6,8 @@
 //! stay awake for as long as waking them would take, and then sleep.
 
 use crate::cores::available_cores;
+use crate::error::Result;
+use crate::executor::{Delegate, Executor};
 use crate::queue::{Pieces, Queue};
 use crate::silence::Silence;
 use crate::thread::{Thread, Work};
@@ -19,18 +21,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What every thread that takes part in a job calls once, to work on the pieces that it takes.
-type Job<'a> = &'a (dyn Fn(Pieces) + Sync);
+pub(crate) type Job<'a> = &'a (dyn Fn(Pieces) + Sync);
 
 /// The threads of one optimizer, or none yet.
 pub(crate) struct Pool {
     /// How many threads may work at once, the caller's among them; 0 for one per available core.
     num_threads: usize,
     crew: Option<Crew>,
+    /// The caller's threads, in the place of a crew.
+    delegate: Option<Delegate>,
 }
 
 impl Pool {
-    pub fn new(num_threads: usize) -> Self {
-        Self { num_threads, crew: None }
+    pub fn new(num_threads: usize, executor: Option<Executor>) -> Result<Self> {
+        let delegate = executor.map(Delegate::new).transpose()?;
+        Ok(Self { num_threads, crew: None, delegate })
     }
 
     /// Whether threads are about that need not be woken, and so are worth less work.
@@ -45,6 +50,9 @@ impl Pool {
     /// it is done. Threads that the system does not give are done without.
     pub fn run(&mut self, threads: usize, count: usize, job: Job) {
         let threads = threads.min(count);
+        if let (Some(delegate), true) = (&mut self.delegate, threads > 1 && self.num_threads != 1) {
+            return delegate.run(count, job);
+        }
         match self.crew(threads) {
             Some(crew) => crew.run(threads, count, job),
             None => job(Pieces::All(0..count)),
@@ -53,7 +61,7 @@ impl Pool {
 
     /// Enough threads, or `None` where the caller is to work alone.
     fn crew(&mut self, threads: usize) -> Option<&Crew> {
-        if self.num_threads == 1 || threads < 2 {
+        if self.num_threads == 1 || threads < 2 || self.delegate.is_some() {
             return None;
         }
         if let Some(crew) = self.crew.take_if(|crew| crew.is_of_another_process()) {
@@ -328,7 +336,7 @@ mod tests {
     #[test]
     fn every_piece_is_done_once() {
         for num_threads in [1, 2, 3, 8] {
-            let mut pool = Pool::new(num_threads);
+            let mut pool = Pool::new(num_threads, None).unwrap();
             for count in [0, 1, 2, 3, 7, 8, 1000] {
                 let done: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
                 pool.run(num_threads, count, &|pieces: Pieces| {
@@ -343,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_thread_begins_with_its_own_share_every_time() {
-        let mut pool = Pool::new(2);
+        let mut pool = Pool::new(2, None).unwrap();
         let everyone_is_here = Barrier::new(2);
         let first_pieces = |pool: &mut Pool| {
             let mine = std::thread::current().id();
@@ -365,7 +373,7 @@ mod tests {
     #[test]
     fn a_panic_on_any_thread_reaches_the_caller_and_the_pool_goes_on() {
         let _silence = Silence::new();
-        let mut pool = Pool::new(3);
+        let mut pool = Pool::new(3, None).unwrap();
         for _ in 0..20 {
             let panics = |pieces: Pieces| {
                 pieces.for_each(|piece| assert_ne!(piece, 17, "on purpose"));

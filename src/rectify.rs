@@ -70,11 +70,20 @@ impl BetaPower {
         (self.beta_t - self.beta) / (self.beta_t - 1.0)
     }
 
+    /// ρ∞, the limit of ρ, where this is β2.
+    pub fn rho_inf(self) -> f64 {
+        2.0 / (1.0 - self.beta) - 1.0
+    }
+
+    /// ρ, the length of the approximated simple moving average, where this is β2.
+    pub fn rho(self) -> f64 {
+        self.rho_inf() - 2.0 * self.t as f64 * self.beta_t / (1.0 - self.beta_t)
+    }
+
     /// The rectification term r, where this is β2; or `None` while the variance of the adaptive
     /// learning rate is intractable (ρ ≤ 5) and the step is taken without it.
     pub fn rectification(self) -> Option<f64> {
-        let rho_inf = 2.0 / (1.0 - self.beta) - 1.0;
-        let rho = rho_inf - 2.0 * self.t as f64 * self.beta_t / (1.0 - self.beta_t);
+        let (rho, rho_inf) = (self.rho(), self.rho_inf());
         (rho > 5.0).then(|| {
             let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
             let denominator = (rho_inf - 4.0) * (rho_inf - 2.0) * rho;

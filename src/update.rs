@@ -37,6 +37,9 @@ pub(crate) struct Coefficients<R> {
     /// γr, or γ while unrectified.
     pub step_size: R,
     pub eps: R,
+    /// What gradients are multiplied by, and then limited to.
+    pub grad_scale: R,
+    pub max_grad_value: R,
 }
 
 /// How a step moves θ.
@@ -59,17 +62,60 @@ pub(crate) enum Decay {
     Decoupled,
 }
 
+/// What is done to every gradient before anything else sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clipping {
+    pub scale: f64,
+    /// Infinite: no limit.
+    pub max_value: f64,
+}
+
+impl Clipping {
+    /// Gradients stay as they are.
+    pub const NONE: Self = Self { scale: 1.0, max_value: f64::INFINITY };
+}
+
+/// What a step is made of, for whoever wants to see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalars {
+    pub step: u64,
+    pub rho: f64,
+    pub rho_inf: f64,
+    /// `None`: the step is not rectified.
+    pub rectification: Option<f64>,
+    /// γr, or γ while unrectified.
+    pub step_size: f64,
+    pub beta1_hat: f64,
+    pub beta2_hat: f64,
+    /// The share of θ that a decoupled decay takes.
+    pub decay: f64,
+}
+
+impl Scalars {
+    /// Of step number `t`.
+    pub fn new(group: &Hyperparameters, t: u64) -> Self {
+        let beta2 = BetaPower::new(group.beta2, t);
+        let rectification = if group.rectify { beta2.rectification() } else { Some(1.0) };
+        let Coefficients { step_size, beta1_hat, beta2_hat, decay, .. } =
+            Step::new(group, t, false, Clipping::NONE).coefficients;
+        let (rho, rho_inf) = (beta2.rho(), beta2.rho_inf());
+        Self { step: t, rho, rho_inf, rectification, step_size, beta1_hat, beta2_hat, decay }
+    }
+}
+
 /// One step of one parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Step {
     pub rule: Rule,
     pub decay: Decay,
+    /// Whether gradients are scaled or limited.
+    pub clips: bool,
     pub coefficients: Coefficients<f64>,
 }
 
 impl Step {
     /// Step number `t`.
-    pub fn new(group: &Hyperparameters, t: u64, accumulate: bool) -> Self {
+    pub fn new(group: &Hyperparameters, t: u64, accumulate: bool, clipping: Clipping) -> Self {
         let beta1 = BetaPower::new(group.beta1, t);
         let beta2 = BetaPower::new(group.beta2, t);
         let rectification = if group.rectify { beta2.rectification() } else { Some(1.0) };
@@ -100,8 +146,10 @@ impl Step {
             beta2_comp: 1.0 - beta2_hat,
             step_size: group.lr * rectification.unwrap_or(1.0),
             eps: group.eps,
+            grad_scale: clipping.scale,
+            max_grad_value: clipping.max_value,
         };
-        Self { rule, decay, coefficients }
+        Self { rule, decay, clips: clipping != Clipping::NONE, coefficients }
     }
 }
 
@@ -118,12 +166,20 @@ impl Coefficients<f64> {
             beta2_comp: R::from_f64(self.beta2_comp),
             step_size: R::from_f64(self.step_size),
             eps: R::from_f64(self.eps),
+            grad_scale: R::from_f64(self.grad_scale),
+            max_grad_value: R::from_f64(self.max_grad_value),
         }
     }
 }
 
 /// The rule itself. `R` is one number, or several side by side.
 impl<R: Arithmetic> Coefficients<R> {
+    /// The gradient scaled, and then limited in size.
+    #[inline(always)]
+    pub fn clipped(&self, grad: R) -> R {
+        (self.grad_scale * grad).limited_to(self.max_grad_value)
+    }
+
     /// The new moments, debiased as they are stored.
     #[inline(always)]
     pub fn moments(&self, grad: R, exp_avg: R, exp_avg_sq: R) -> (R, R) {

@@ -39,10 +39,11 @@ const POISONED: &[(&str, &str)] = &[
          static_cast template this thread_local throw true try typeid typename using virtual wchar_t \
          xor xor_eq",
     ),
+    // Without "out", which radam_param has: a C# program writes it as @out.
     (
         "C#",
         "abstract as base byte checked decimal delegate event finally fixed foreach implicit in \
-         interface internal is lock null object out override readonly ref sbyte sealed stackalloc \
+         interface internal is lock null object override readonly ref sbyte sealed stackalloc \
          string uint ulong unchecked unsafe ushort",
     ),
     (

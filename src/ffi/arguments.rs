@@ -2,11 +2,12 @@
 
 use super::{
     RADAM_AUTO, RADAM_DTYPE_BF16, RADAM_DTYPE_F16, RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_OFF,
-    RADAM_ON, radam_dtype, radam_toggle,
+    RADAM_ON, RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP,
+    RADAM_STATE_MASTER_REMAINDER, radam_dtype, radam_state, radam_toggle,
 };
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
-use crate::optimizer::{Place, Toggle};
+use crate::optimizer::{Place, State, Toggle};
 use std::ffi::{CStr, c_char};
 
 pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
@@ -70,6 +71,22 @@ pub(super) fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
         Some(Dtype::F64) => RADAM_DTYPE_F64,
         Some(Dtype::F16) => RADAM_DTYPE_F16,
         Some(Dtype::Bf16) => RADAM_DTYPE_BF16,
+    }
+}
+
+/// An array of a state, null if there is none, and the dtype of its elements, if that has a name.
+pub(super) fn state_array(which: radam_state, state: &State) -> Result<(*mut u8, Option<Dtype>)> {
+    let dtype = Some(state.kind.dtype);
+    match which {
+        RADAM_STATE_EXP_AVG => Ok((state.exp_avg(), dtype)),
+        RADAM_STATE_EXP_AVG_SQ => Ok((state.exp_avg_sq(), dtype)),
+        RADAM_STATE_KAHAN_COMP => Ok((state.kahan_comp(), dtype)),
+        RADAM_STATE_MASTER_REMAINDER => Ok((state.master_remainder().cast(), None)),
+        _ => Err(error!(
+            InvalidArgument,
+            "which is {which}; it must be RADAM_STATE_EXP_AVG (1), RADAM_STATE_EXP_AVG_SQ (2), \
+             RADAM_STATE_KAHAN_COMP (3) or RADAM_STATE_MASTER_REMAINDER (4)"
+        )),
     }
 }
 

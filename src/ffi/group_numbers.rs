@@ -1,6 +1,6 @@
 //! Getting and setting the numbers among a group's options, also between steps.
 
-use super::group_options::{get, set};
+use super::group_access::{get, set};
 use super::{radam_optimizer, radam_status};
 
 /// Sets the learning rate, for a group.
@@ -212,4 +212,38 @@ pub unsafe extern "C" fn radam_get_max_lr(
 ) -> radam_status {
     // SAFETY: the caller's promise.
     unsafe { get(opt, group, value, |options| options.max_lr) }
+}
+
+/// Sets what the random numbers of stochastic_rounding begin with, for a group.
+///
+/// group is the id of the group. Later steps go by the new value.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group;
+/// RADAM_ERROR_BUSY.
+#[unsafe(no_mangle)]
+pub extern "C" fn radam_set_seed(
+    opt: *mut radam_optimizer,
+    group: u32,
+    value: u64,
+) -> radam_status {
+    set(opt, group, Ok(value), |options, value| options.seed = value)
+}
+
+/// Gets what the random numbers of stochastic_rounding begin with, of a group.
+///
+/// group is the id of the group; *value receives the option.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+/// an unknown group; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// value is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_seed(
+    opt: *const radam_optimizer,
+    group: u32,
+    value: *mut u64,
+) -> radam_status {
+    // SAFETY: the caller's promise.
+    unsafe { get(opt, group, value, |options| options.seed) }
 }

@@ -1,7 +1,7 @@
 //! Getting and setting the choices among a group's options, also between steps.
 
 use super::arguments::{dtype_or_default, dtype_value, toggle, toggle_value};
-use super::group_options::{get, set};
+use super::group_access::{get, set};
 use super::{radam_dtype, radam_optimizer, radam_status, radam_toggle};
 use crate::optimizer::Place;
 
@@ -313,4 +313,85 @@ pub unsafe extern "C" fn radam_get_state_dtype(
 ) -> radam_status {
     // SAFETY: the caller's promise.
     unsafe { get(opt, group, value, |options| dtype_value(options.state_dtype)) }
+}
+
+/// Sets whether bf16 parameters are kept with a remainder, as exact f32 masters, for a group.
+///
+/// Switched on, the remainders begin at 0; switched off, they are dropped. radam_group_options
+/// tells what RADAM_AUTO means.
+///
+/// group is the id of the group. Later steps go by the new value.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
+/// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+#[unsafe(no_mangle)]
+pub extern "C" fn radam_set_master_remainder(
+    opt: *mut radam_optimizer,
+    group: u32,
+    value: radam_toggle,
+) -> radam_status {
+    set(opt, group, toggle("master_remainder", value), |options, value| {
+        options.master_remainder = value
+    })
+}
+
+/// Gets whether bf16 parameters are kept with a remainder, as exact f32 masters, of a group.
+///
+/// *value is what was set, also where that was RADAM_AUTO.
+///
+/// group is the id of the group; *value receives the option.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+/// an unknown group; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// value is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_master_remainder(
+    opt: *const radam_optimizer,
+    group: u32,
+    value: *mut radam_toggle,
+) -> radam_status {
+    // SAFETY: the caller's promise.
+    unsafe { get(opt, group, value, |options| toggle_value(options.master_remainder)) }
+}
+
+/// Sets whether bf16 parameters are rounded at random, for a group.
+///
+/// radam_group_options tells what RADAM_AUTO means.
+///
+/// group is the id of the group. Later steps go by the new value.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
+/// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+#[unsafe(no_mangle)]
+pub extern "C" fn radam_set_stochastic_rounding(
+    opt: *mut radam_optimizer,
+    group: u32,
+    value: radam_toggle,
+) -> radam_status {
+    set(opt, group, toggle("stochastic_rounding", value), |options, value| {
+        options.stochastic_rounding = value
+    })
+}
+
+/// Gets whether bf16 parameters are rounded at random, of a group.
+///
+/// *value is what was set, also where that was RADAM_AUTO.
+///
+/// group is the id of the group; *value receives the option.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
+/// an unknown group; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// value is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_stochastic_rounding(
+    opt: *const radam_optimizer,
+    group: u32,
+    value: *mut radam_toggle,
+) -> radam_status {
+    // SAFETY: the caller's promise.
+    unsafe { get(opt, group, value, |options| toggle_value(options.stochastic_rounding)) }
 }

@@ -3,6 +3,7 @@
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
+use crate::float_mode::DefaultFloatMode;
 use crate::silence::Silence;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,83 +37,6 @@ pub(super) fn bug() -> Error {
     )
 }
 
-/// While this lives, this thread rounds to nearest even and keeps denormals, and no arithmetic
-/// traps. Engines often run in another mode, which would change the results.
-struct DefaultFloatMode {
-    before: float_mode::Mode,
-}
-
-impl DefaultFloatMode {
-    fn new() -> Self {
-        let before = float_mode::get();
-        float_mode::set_if_other(before, float_mode::DEFAULT);
-        Self { before }
-    }
-}
-
-impl Drop for DefaultFloatMode {
-    fn drop(&mut self) {
-        // The flags of exceptions that arithmetic raises come back as they were, too.
-        float_mode::set_if_other(float_mode::get(), self.before);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod float_mode {
-    use std::arch::asm;
-
-    pub(super) type Mode = u32;
-    /// All exceptions masked, their flags down, round to nearest, denormals kept.
-    pub(super) const DEFAULT: Mode = 0x1f80;
-
-    pub(super) fn get() -> Mode {
-        let mut mode = 0u32;
-        // SAFETY: stores the register MXCSR.
-        unsafe { asm!("stmxcsr [{}]", in(reg) &mut mode, options(nostack, preserves_flags)) };
-        mode
-    }
-
-    pub(super) fn set_if_other(present: Mode, mode: Mode) {
-        if present != mode {
-            // SAFETY: loads the register MXCSR with what it had before or with its default.
-            unsafe { asm!("ldmxcsr [{}]", in(reg) &mode, options(nostack, preserves_flags)) };
-        }
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-mod float_mode {
-    use std::arch::asm;
-
-    pub(super) type Mode = u64;
-    /// No traps, round to nearest, denormals kept.
-    pub(super) const DEFAULT: Mode = 0;
-
-    pub(super) fn get() -> Mode {
-        let mode;
-        // SAFETY: reads the register FPCR.
-        unsafe { asm!("mrs {}, fpcr", out(reg) mode, options(nomem, nostack, preserves_flags)) };
-        mode
-    }
-
-    pub(super) fn set_if_other(present: Mode, mode: Mode) {
-        if present != mode {
-            // SAFETY: writes the register FPCR with what it had before or with its default.
-            unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nostack, preserves_flags)) };
-        }
-    }
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod float_mode {
-    pub(super) type Mode = ();
-    pub(super) const DEFAULT: Mode = ();
-
-    pub(super) fn get() -> Mode {}
-
-    pub(super) fn set_if_other((): Mode, (): Mode) {}
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,23 +48,5 @@ mod tests {
         let error = catch(|| panic!("on purpose")).unwrap_err();
         assert_eq!(error.status, Status::Panic);
         assert!(catch(|| Ok(())).is_ok());
-    }
-
-    #[test]
-    fn the_float_mode_is_the_default_inside_and_the_callers_outside() {
-        let tiny = || std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
-        let before = float_mode::get();
-        let flush_to_zero = if cfg!(target_arch = "x86_64") { 1 << 15 } else { 1 << 24 };
-        float_mode::set_if_other(before, before | flush_to_zero);
-        let flushed = tiny();
-        let mut kept = 0.0;
-        guard(|| {
-            kept = tiny();
-            0
-        });
-        let after = tiny();
-        float_mode::set_if_other(before | flush_to_zero, before);
-        assert_eq!((flushed, after), (0.0, 0.0));
-        assert!(kept > 0.0);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::arguments::not_null;
 use super::call::{with, without_handle};
+use super::options::Options;
 use super::registry;
-use super::structs::num_threads;
 use super::{radam_options, radam_status};
 use crate::error::error;
 use crate::optimizer::Optimizer;
@@ -18,8 +18,8 @@ pub struct radam_optimizer {
 /// options may be NULL, for the defaults. On success *opt is the handle, for the caller to free by
 /// radam_free.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
+/// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
+/// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
 /// that this machine lacks (it is for tests; the results are the same on all);
 /// RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
 ///
@@ -35,8 +35,8 @@ pub unsafe extern "C" fn radam_create(
     without_handle(|| {
         not_null("opt", opt, "where the new handle is to be written")?;
         // SAFETY: the caller's promise.
-        let num_threads = unsafe { num_threads(options) }?;
-        let handle = registry::insert(Optimizer::new(num_threads)?)?;
+        let Options { num_threads, allocator, executor } = unsafe { Options::read(options) }?;
+        let handle = registry::insert(Optimizer::new(num_threads, allocator, executor)?)?;
         // SAFETY: the caller's promise.
         unsafe { opt.write_unaligned(handle) };
         Ok(())
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn radam_create(
 /// Threads: may be called from any, at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
-    with(opt, |inside| {
+    with(opt, &mut |inside| {
         if inside.free() {
             Ok(())
         } else {

@@ -7,25 +7,42 @@
 #![allow(non_camel_case_types)] // the names are C's
 
 mod status;
-mod structs;
+mod values;
+mod options;
+mod group_options;
+mod param;
+mod step_options;
+mod group_report;
 mod lifecycle;
 mod params;
 mod stepping;
+mod slicing;
+mod surgery;
 mod group_numbers;
 mod group_toggles;
+mod update;
 
 mod arguments;
 mod call;
-mod group_options;
+mod group_access;
 mod guard;
 mod last_error;
 mod registry;
+mod versioned;
 
 pub use group_numbers::*;
+pub use group_options::*;
+pub use group_report::*;
 pub use group_toggles::*;
 pub use lifecycle::*;
+pub use options::*;
+pub use param::*;
 pub use params::*;
+pub use slicing::*;
 use status::status_of;
 pub use status::*;
+pub use step_options::*;
 pub use stepping::*;
-pub use structs::*;
+pub use surgery::*;
+pub use update::*;
+pub use values::*;

@@ -2,7 +2,9 @@
 
 use super::arguments::not_null;
 use super::call::{exclusive, shared};
-use super::structs::{group, params, spec};
+use super::group_options::group;
+use super::param::{params, spec};
+use super::versioned::Versioned;
 use super::{radam_dtype, radam_group_options, radam_optimizer, radam_param, radam_status};
 use std::ffi::{c_char, c_void};
 
@@ -65,8 +67,8 @@ pub unsafe extern "C" fn radam_add_param(
     name: *const c_char,
     param: *mut u32,
 ) -> radam_status {
-    let struct_size = size_of::<radam_param>() as u32;
-    let tensor = radam_param { struct_size, dtype, grad_dtype, len, data, grad, name };
+    let tensor =
+        radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::defaults() };
     exclusive(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let spec = unsafe { spec(&tensor, None) }?;

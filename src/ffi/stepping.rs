@@ -2,7 +2,9 @@
 
 use super::arguments::{not_null, toggle, toggle_value};
 use super::call::{exclusive, shared};
-use super::{radam_optimizer, radam_status, radam_toggle};
+use super::step_options::{check_report, step_options, write_report};
+use super::{radam_optimizer, radam_status, radam_step_options, radam_step_report, radam_toggle};
+use crate::optimizer::StepOptions;
 use std::ffi::c_void;
 
 /// Updates every parameter that has a gradient, and counts a step for each.
@@ -21,7 +23,40 @@ use std::ffi::c_void;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_step(opt: *mut radam_optimizer) -> radam_status {
     exclusive(opt, |optimizer| {
-        optimizer.step();
+        optimizer.step(StepOptions::PLAIN);
+        Ok(())
+    })
+}
+
+/// Steps as radam_step does, on scaled and clipped gradients, skipping a step that has values which are
+/// not finite, zeroing the gradients on the way; and reports what happened.
+///
+/// options may be NULL, for those of radam_step. report may be NULL; otherwise the gradients are measured
+/// for it, whatever the options. Norm and clipping are over all groups that step.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range or a
+/// struct_size that no version had; RADAM_ERROR_BUSY.
+///
+/// Source: clipping as torch.nn.utils.clip_grad_norm_, skipping as torch.amp.GradScaler.
+///
+/// # Safety
+/// As for radam_step; options and report are NULL or point to as many bytes as their struct_size says,
+/// those of report writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_step_with(
+    opt: *mut radam_optimizer,
+    options: *const radam_step_options,
+    report: *mut radam_step_report,
+) -> radam_status {
+    exclusive(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let options = unsafe {
+            check_report(report)?;
+            StepOptions { measure_grads: !report.is_null(), ..step_options(options)? }
+        };
+        let found = optimizer.step(options);
+        // SAFETY: the caller's promise; the report was checked.
+        unsafe { write_report(&found, report) };
         Ok(())
     })
 }

@@ -54,29 +54,30 @@ impl Arrays {
     }
 }
 
-/// Steps all elements, a block of V's lanes at a time.
+/// Steps all elements, a block of V's lanes at a time. CLIPS is whether the step does: to decide it for
+/// each block would take registers from the constants that steps without clipping need.
 ///
 /// # Safety
 /// The arrays hold elements of P, of G and of S, and are aligned for them.
 /// Nothing else writes them nor, the gradient excepted, reads them, and they do not overlap. The
 /// machine has V's instructions.
 #[inline(always)]
-pub(super) unsafe fn step<I, V, P, G, S>(step: &Step, arrays: &Arrays)
+pub(super) unsafe fn step<I, V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
 where
     I: Compiled,
     V: Stored<P> + Stored<G> + Stored<S>,
 {
     let columns = Columns::<P, G, S>::of(arrays);
-    debug_assert!(columns.are_aligned());
+    debug_assert!(columns.are_aligned() && step.clips == CLIPS);
     let stepper = Stepper { step, coefficients: step.coefficients.round::<V>() };
     let rest = arrays.len % V::COUNT;
     for start in (0..arrays.len - rest).step_by(V::COUNT) {
         // SAFETY: the caller's promise; `V::COUNT` elements are left.
-        unsafe { stepper.step(&columns, start) };
+        unsafe { stepper.step::<P, G, S, CLIPS>(&columns, start) };
     }
     if rest > 0 {
         // SAFETY: the caller's promise; `rest` elements are left.
-        unsafe { step_rest::<I, V, P, G, S>(step, &columns.at(arrays.len - rest), rest) };
+        unsafe { step_rest::<I, V, P, G, S, CLIPS>(step, &columns.at(arrays.len - rest), rest) };
     }
 }
 
@@ -180,7 +181,7 @@ impl<V> Stepper<'_, V> {
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from `start` on.
     #[inline(always)]
-    unsafe fn step<P, G, S>(&self, columns: &Columns<P, G, S>, start: usize)
+    unsafe fn step<P, G, S, const CLIPS: bool>(&self, columns: &Columns<P, G, S>, start: usize)
     where
         V: Stored<P> + Stored<G> + Stored<S>,
     {
@@ -191,6 +192,7 @@ impl<V> Stepper<'_, V> {
         // SAFETY: the caller's promise.
         unsafe {
             let grad: V = V::load(columns.grad.add(start));
+            let grad = if CLIPS { coefficients.clipped(grad) } else { grad };
             let (exp_avg, exp_avg_sq) = (columns.exp_avg.add(start), columns.exp_avg_sq.add(start));
             let (m, v) = (V::load(exp_avg), V::load(exp_avg_sq));
             if *rule == Rule::Accumulate {
@@ -232,8 +234,11 @@ impl<V> Stepper<'_, V> {
 ///
 /// # Safety
 /// As for [`step`], of `len` elements.
-unsafe fn step_rest<I, V, P, G, S>(step: &Step, rest: &Columns<P, G, S>, len: usize)
-where
+unsafe fn step_rest<I, V, P, G, S, const CLIPS: bool>(
+    step: &Step,
+    rest: &Columns<P, G, S>,
+    len: usize,
+) where
     I: Compiled,
     V: Stored<P> + Stored<G> + Stored<S>,
 {
@@ -253,7 +258,7 @@ where
                 rest.kahan_comp.cast()
             },
         };
-        I::step::<V, P, G, S>(step, &copies);
+        I::step::<V, P, G, S, CLIPS>(step, &copies);
         let copies = Columns::<P, G, S>::of(&copies);
         rest.param.copy_from_nonoverlapping(copies.param, len);
         rest.exp_avg.copy_from_nonoverlapping(copies.exp_avg, len);

@@ -24,6 +24,8 @@ register_arithmetic!(
     _mm256_mul_ps,
     _mm256_div_ps,
     sqrt_ps::<CAREFUL>,
+    _mm256_min_ps,
+    _mm256_max_ps,
     x => _mm256_xor_ps(x, _mm256_set1_ps(-0.0))
 );
 
@@ -35,6 +37,8 @@ register_arithmetic!(
     _mm256_mul_pd,
     _mm256_div_pd,
     _mm256_sqrt_pd,
+    _mm256_min_pd,
+    _mm256_max_pd,
     x => _mm256_xor_pd(x, _mm256_set1_pd(-0.0))
 );
 

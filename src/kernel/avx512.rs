@@ -24,6 +24,8 @@ register_arithmetic!(
     _mm512_mul_ps,
     _mm512_div_ps,
     sqrt_ps::<CAREFUL>,
+    _mm512_min_ps,
+    _mm512_max_ps,
     x => _mm512_xor_ps(x, _mm512_set1_ps(-0.0))
 );
 
@@ -35,6 +37,8 @@ register_arithmetic!(
     _mm512_mul_pd,
     _mm512_div_pd,
     _mm512_sqrt_pd,
+    _mm512_min_pd,
+    _mm512_max_pd,
     x => _mm512_xor_pd(x, _mm512_set1_pd(-0.0))
 );
 

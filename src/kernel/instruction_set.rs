@@ -99,7 +99,7 @@ pub(super) trait Compiled {
 
     /// # Safety
     /// As for [`arrays::step`].
-    unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
+    unsafe fn step<V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
     where
         V: Stored<P> + Stored<G> + Stored<S>;
 }
@@ -115,12 +115,12 @@ macro_rules! compiled {
             type F64 = $f64;
 
             #[$target_feature]
-            unsafe fn step<V, P, G, S>(step: &Step, arrays: &Arrays)
+            unsafe fn step<V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
             where
                 V: Stored<P> + Stored<G> + Stored<S>,
             {
                 // SAFETY: the caller's promise.
-                unsafe { arrays::step::<Self, V, P, G, S>(step, arrays) }
+                unsafe { arrays::step::<Self, V, P, G, S, CLIPS>(step, arrays) }
             }
         }
     };
@@ -142,3 +142,42 @@ compiled!(
     Pair<avx512::F64x8>,
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );
+
+/// Compiles a plain loop, which the compiler vectorizes, for each instruction set:
+/// `compiled_loop!(name, (argument: Type, …) -> Type, the_loop)` makes a function of that name, whose
+/// first argument says for which.
+///
+/// The loop is `#[inline(always)]`, so that it gets the instructions of whatever it is compiled into.
+macro_rules! compiled_loop {
+    ($(#[$documentation:meta])* $name:ident($($argument:ident: $type:ty),*) -> $result:ty = $plain:path) => {
+        $(#[$documentation])*
+        pub(crate) unsafe fn $name(
+            instruction_set: $crate::kernel::InstructionSet,
+            $($argument: $type),*
+        ) -> $result {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,f16c")]
+            unsafe fn avx2($($argument: $type),*) -> $result {
+                // SAFETY: the caller's promise.
+                unsafe { $plain($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+            unsafe fn avx512($($argument: $type),*) -> $result {
+                // SAFETY: the caller's promise.
+                unsafe { $plain($($argument),*) }
+            }
+            // SAFETY: the caller's promise, to which belongs that the machine has the set.
+            unsafe {
+                match instruction_set {
+                    $crate::kernel::InstructionSet::Portable => $plain($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::kernel::InstructionSet::Avx2 => avx2($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::kernel::InstructionSet::Avx512 => avx512($($argument),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use compiled_loop;

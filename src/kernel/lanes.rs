@@ -131,11 +131,15 @@ impl<V: Arithmetic> Arithmetic for Pair<V> {
     fn from_f64(value: f64) -> Self {
         Self(V::from_f64(value), V::from_f64(value))
     }
+    #[inline(always)]
+    fn limited_to(self, limit: Self) -> Self {
+        Self(self.0.limited_to(limit.0), self.1.limited_to(limit.1))
+    }
 }
 
 /// The operators and the square root of a register, each an intrinsic of the instruction set.
 macro_rules! register_arithmetic {
-    ([$($generics:tt)*] $register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:expr, $x:ident => $neg:expr) => {
+    ([$($generics:tt)*] $register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:expr, $min:ident, $max:ident, $x:ident => $neg:expr) => {
         $crate::kernel::lanes::register_operator!([$($generics)*] $register, Add, add, $add);
         $crate::kernel::lanes::register_operator!([$($generics)*] $register, Sub, sub, $sub);
         $crate::kernel::lanes::register_operator!([$($generics)*] $register, Mul, mul, $mul);
@@ -156,6 +160,12 @@ macro_rules! register_arithmetic {
             fn sqrt(self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $sqrt(self.0) })
+            }
+            #[inline(always)]
+            fn limited_to(self, limit: Self) -> Self {
+                let lowest = -limit;
+                // SAFETY: as above. Of a NaN and a number, these take the second.
+                Self(unsafe { $max(lowest.0, $min(limit.0, self.0)) })
             }
             #[inline(always)]
             fn from_f64($value: f64) -> Self {

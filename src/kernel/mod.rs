@@ -4,7 +4,8 @@
 //! - `arrays.rs`: the loop over the registers of an instruction set, written once.
 //! - `lanes.rs`: what that loop needs of a register. `avx2.rs`, `avx512.rs`: the registers.
 //! - `instruction_set.rs`: the loop compiled for each instruction set, and which ones there are.
-//! - `mod.rs`: choosing the compiled loop that fits a parameter. `convert.rs`: changing dtypes.
+//! - `mod.rs`: choosing the compiled loop that fits a parameter.
+//! - `mixed.rs`: parameters in two precisions. `convert.rs`: changing dtypes. `sums.rs`: norms.
 
 mod arrays;
 #[cfg(target_arch = "x86_64")]
@@ -14,13 +15,17 @@ mod avx512;
 mod convert;
 mod instruction_set;
 mod lanes;
+mod mixed;
 mod portable;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use arrays::{Arrays, Dtypes};
 pub(crate) use convert::convert_array;
 pub(crate) use instruction_set::InstructionSet;
+pub(crate) use mixed::{Mixed, Noise};
+pub(crate) use sums::{count_nonfinite, sum_of_squared_differences, sum_of_squares};
 
 use crate::dtype::Dtype;
 use crate::number::{Bf16, F16};
@@ -39,6 +44,7 @@ pub(crate) enum Kernel {
     /// anyone combines.
     Converting {
         step: StepLoop,
+        instruction_set: InstructionSet,
         dtypes: Dtypes,
         grad: Dtype,
     },
@@ -50,23 +56,30 @@ type StepLoop = unsafe fn(&Step, &Arrays);
 const BLOCK: usize = 512;
 
 impl Kernel {
-    pub fn new(instruction_set: InstructionSet, dtypes: Dtypes) -> Self {
+    /// `clips` is whether the steps do.
+    pub fn new(instruction_set: InstructionSet, dtypes: Dtypes, clips: bool) -> Self {
         match instruction_set {
             InstructionSet::Portable => Self::Portable(dtypes),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => Self::compiled::<instruction_set::Avx2>(dtypes),
+            InstructionSet::Avx2 => {
+                Self::compiled::<instruction_set::Avx2>(instruction_set, dtypes, clips)
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => Self::compiled::<instruction_set::Avx512>(dtypes),
+            InstructionSet::Avx512 => {
+                Self::compiled::<instruction_set::Avx512>(instruction_set, dtypes, clips)
+            }
         }
     }
 
-    fn compiled<I: Compiled>(dtypes: Dtypes) -> Self {
+    fn compiled<I: Compiled>(instruction_set: InstructionSet, dtypes: Dtypes, clips: bool) -> Self {
+        let select = if clips { select::<I, true> } else { select::<I, false> };
         let grad = match (dtypes.param, dtypes.grad) {
             (Dtype::F64, Dtype::F16 | Dtype::Bf16) => Dtype::F64,
             (Dtype::F32 | Dtype::F16 | Dtype::Bf16, Dtype::F64) => Dtype::F32,
-            _ => return Self::Compiled(select::<I>(dtypes)),
+            _ => return Self::Compiled(select(dtypes)),
         };
-        Self::Converting { step: select::<I>(Dtypes { grad, ..dtypes }), dtypes, grad }
+        let step = select(Dtypes { grad, ..dtypes });
+        Self::Converting { step, instruction_set, dtypes, grad }
     }
 
     /// Makes one step of all elements.
@@ -81,8 +94,8 @@ impl Kernel {
             match *self {
                 Self::Portable(dtypes) => portable::step(step, arrays, dtypes),
                 Self::Compiled(step_loop) => step_loop(step, arrays),
-                Self::Converting { step: step_loop, dtypes, grad } => {
-                    step_converting(step_loop, step, arrays, dtypes, grad);
+                Self::Converting { step: step_loop, instruction_set, dtypes, grad } => {
+                    step_converting(step_loop, step, arrays, instruction_set, dtypes, grad);
                 }
             }
         }
@@ -98,6 +111,7 @@ unsafe fn step_converting(
     step_loop: StepLoop,
     step: &Step,
     arrays: &Arrays,
+    instruction_set: InstructionSet,
     dtypes: Dtypes,
     grad: Dtype,
 ) {
@@ -108,7 +122,8 @@ unsafe fn step_converting(
         // `block` is large enough and aligned for any dtype.
         unsafe {
             let mut part = arrays.part(start, len, dtypes);
-            convert_array(dtypes.grad, part.grad, grad, block.as_mut_ptr().cast(), len);
+            let converted = block.as_mut_ptr().cast();
+            convert_array(instruction_set, dtypes.grad, part.grad, grad, converted, len);
             part.grad = block.as_ptr().cast();
             step_loop(step, &part);
         }
@@ -116,29 +131,31 @@ unsafe fn step_converting(
 }
 
 /// The loop for dtypes whose gradients need not be converted before.
-fn select<I: Compiled>(dtypes: Dtypes) -> StepLoop {
+fn select<I: Compiled, const CLIPS: bool>(dtypes: Dtypes) -> StepLoop {
     match (dtypes.param, dtypes.state, dtypes.grad) {
-        (Dtype::F64, Dtype::F32, Dtype::F32) => I::step::<I::F64, f64, f32, f32>,
-        (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32>,
-        (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64>,
-        (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64>,
-        (Dtype::F32, _, grad) => for_grad::<I, I::CarefulF32, f32, f32>(grad),
-        (Dtype::F16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, F16, f32>(grad),
-        (Dtype::F16, _, grad) => for_grad::<I, I::F32, F16, F16>(grad),
-        (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, Bf16, f32>(grad),
-        (Dtype::Bf16, _, Dtype::Bf16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd>,
-        (Dtype::Bf16, _, grad) => for_grad::<I, I::F32, Bf16, Bf16>(grad),
+        (Dtype::F64, Dtype::F32, Dtype::F32) => I::step::<I::F64, f64, f32, f32, CLIPS>,
+        (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32, CLIPS>,
+        (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64, CLIPS>,
+        (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64, CLIPS>,
+        // The masters of bf16 parameters whose state is bf16 too.
+        (Dtype::F32, Dtype::Bf16, grad) => for_grad::<I, I::F32, f32, Bf16, CLIPS>(grad),
+        (Dtype::F32, _, grad) => for_grad::<I, I::CarefulF32, f32, f32, CLIPS>(grad),
+        (Dtype::F16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, F16, f32, CLIPS>(grad),
+        (Dtype::F16, _, grad) => for_grad::<I, I::F32, F16, F16, CLIPS>(grad),
+        (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, Bf16, f32, CLIPS>(grad),
+        (Dtype::Bf16, _, Dtype::Bf16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, CLIPS>,
+        (Dtype::Bf16, _, grad) => for_grad::<I, I::F32, Bf16, Bf16, CLIPS>(grad),
     }
 }
 
-fn for_grad<I, V, P, S>(grad: Dtype) -> StepLoop
+fn for_grad<I, V, P, S, const CLIPS: bool>(grad: Dtype) -> StepLoop
 where
     I: Compiled,
     V: Stored<P> + Stored<S> + Stored<f32> + Stored<F16> + Stored<Bf16>,
 {
     match grad {
-        Dtype::F16 => I::step::<V, P, F16, S>,
-        Dtype::Bf16 => I::step::<V, P, Bf16, S>,
-        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S>,
+        Dtype::F16 => I::step::<V, P, F16, S, CLIPS>,
+        Dtype::Bf16 => I::step::<V, P, Bf16, S, CLIPS>,
+        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S, CLIPS>,
     }
 }

@@ -4,6 +4,7 @@
 
 use super::arrays::{Arrays, Dtypes};
 use super::convert::convert_array;
+use super::instruction_set::InstructionSet;
 use crate::dtype::Dtype;
 use crate::number::{Bf16, Element, F16, Real};
 use crate::update::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
@@ -52,7 +53,10 @@ unsafe fn step_as<P: Element>(step: &Step, arrays: &Arrays, dtypes: Dtypes, copi
     unsafe {
         let row = |dtype, stored, copy| Row::<P::Real>::new(dtype, stored, len, copies.add(copy));
         let theta = row(param_dtype, param, 0);
-        let grad = row(grad_dtype, grad.cast_mut(), 1);
+        let mut grad = row(grad_dtype, grad.cast_mut(), 1);
+        if step.clips {
+            grad = grad.clipped(&step.coefficients.round(), copies.add(1));
+        }
         let m = row(state, exp_avg, 2);
         let v = row(state, exp_avg_sq, 3);
         let comp = (!kahan_comp.is_null()).then(|| row(state, kahan_comp, 4));
@@ -91,8 +95,23 @@ impl<R: Real> Row<R> {
             return Self { values: stored.cast(), len, dtype, stored };
         }
         // SAFETY: the caller's promise.
-        unsafe { convert_array(dtype, stored, R::DTYPE, copy.cast(), len) };
+        unsafe {
+            convert_array(InstructionSet::Portable, dtype, stored, R::DTYPE, copy.cast(), len)
+        };
         Self { values: copy.cast(), len, dtype, stored }
+    }
+
+    /// The row with its values scaled and limited, in the copy, where they may be already.
+    ///
+    /// # Safety
+    /// As for `new`.
+    unsafe fn clipped(&self, coefficients: &Coefficients<R>, copy: *mut [R; BLOCK]) -> Self {
+        let copy = copy.cast::<R>();
+        for i in 0..self.len {
+            // SAFETY: the caller's promise.
+            unsafe { copy.add(i).write(coefficients.clipped(self.values.add(i).read())) };
+        }
+        Self { values: copy, ..*self }
     }
 
     /// # Safety
@@ -115,9 +134,9 @@ impl<R: Real> Row<R> {
     /// Nothing else reads or writes the array or the values.
     unsafe fn write_back(&self) {
         if self.dtype != R::DTYPE {
-            let copy = self.values.cast();
+            let (set, copy) = (InstructionSet::Portable, self.values.cast());
             // SAFETY: the caller's promise.
-            unsafe { convert_array(R::DTYPE, copy, self.dtype, self.stored, self.len) };
+            unsafe { convert_array(set, R::DTYPE, copy, self.dtype, self.stored, self.len) };
         }
     }
 }

@@ -18,6 +18,8 @@ fn steps() -> Vec<Step> {
         beta2_comp: 0.007,
         step_size: 0.021,
         eps: 1e-6,
+        grad_scale: 0.37,
+        max_grad_value: 0.11,
     };
     // So small that the roots of denormal moments show.
     let tiny_eps = Coefficients { eps: 1e-30, ..coefficients };
@@ -29,7 +31,10 @@ fn steps() -> Vec<Step> {
     ];
     let decays = [Decay::None, Decay::L2, Decay::Decoupled];
     ways.into_iter()
-        .flat_map(|(rule, coefficients)| decays.map(|decay| Step { rule, decay, coefficients }))
+        .flat_map(|way| decays.map(|decay| (way, decay)))
+        .flat_map(|((rule, coefficients), decay)| {
+            [false, true].map(|clips| Step { rule, decay, clips, coefficients })
+        })
         .collect()
 }
 
@@ -80,7 +85,7 @@ impl Tensors {
         let kahan_comp = if self.kahan_sum { kahan_comp } else { std::ptr::null_mut() };
         let arrays = Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp };
         // SAFETY: the arrays are as long as `len` says, and their own; the instruction set is there.
-        unsafe { Kernel::new(instruction_set, self.dtypes).run(step, &arrays) };
+        unsafe { Kernel::new(instruction_set, self.dtypes, step.clips).run(step, &arrays) };
         self
     }
 
@@ -196,7 +201,7 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
     const LEN: usize = (1 << 32) + 33;
     let dtypes = Dtypes { param: Dtype::Bf16, grad: Dtype::Bf16, state: Dtype::F32 };
     let coefficients = Coefficients { beta1_hat: 1.0, beta1_comp: 1.0, ..steps()[0].coefficients };
-    let step = Step { rule: Rule::Unrectified, decay: Decay::None, coefficients };
+    let step = Step { rule: Rule::Unrectified, decay: Decay::None, clips: false, coefficients };
     let param = RepeatedWindow::new(2, LEN, WINDOW);
     let grad = RepeatedWindow::new(2, LEN, WINDOW);
     let [exp_avg, exp_avg_sq] = [(); 2].map(|()| RepeatedWindow::new(4, LEN, WINDOW));
@@ -213,7 +218,7 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
             exp_avg_sq: exp_avg_sq.start,
             kahan_comp: std::ptr::null_mut(),
         };
-        Kernel::new(InstructionSet::available().last().unwrap(), dtypes).run(&step, &arrays);
+        Kernel::new(InstructionSet::available().last().unwrap(), dtypes, false).run(&step, &arrays);
         std::slice::from_raw_parts(exp_avg.start.cast::<f32>(), WINDOW)
     };
     let (times, rest) = ((LEN / WINDOW) as f32, LEN % WINDOW);

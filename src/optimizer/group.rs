@@ -1,5 +1,6 @@
 //! The options of a parameter group, checked, and what they come to for one parameter.
 
+use super::state::{Compensation, StateKind};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
 use crate::update::Hyperparameters;
@@ -40,6 +41,10 @@ pub(crate) struct Group {
     pub gradient_release: Toggle,
     pub maximize: Toggle,
     pub rectify: Toggle,
+    pub master_remainder: Toggle,
+    pub stochastic_rounding: Toggle,
+    /// Of the random numbers of `stochastic_rounding`.
+    pub seed: u64,
     /// `None`: each parameter's own.
     pub state_dtype: Option<Dtype>,
 }
@@ -64,6 +69,20 @@ impl Group {
              here {:?})",
             self.lr
         );
+        let ways = [
+            ("kahan_sum", self.kahan_sum.or(false)),
+            ("master_remainder", self.master_remainder.or(false)),
+            ("stochastic_rounding", self.stochastic_rounding.or(false)),
+        ];
+        let mut chosen = ways.iter().filter(|(_, on)| *on).map(|(name, _)| name);
+        if let (Some(first), Some(second)) = (chosen.next(), chosen.next()) {
+            return Err(error!(
+                InvalidArgument,
+                "{second} is on, and so is {first}; they are different ways to keep or replace what \
+                 rounding loses, and at most one of kahan_sum, master_remainder and \
+                 stochastic_rounding may be on"
+            ));
+        }
         Ok(self)
     }
 
@@ -83,18 +102,33 @@ impl Group {
         }
     }
 
-    /// Whether parameters of this dtype carry a Kahan compensation.
-    pub fn kahan_sum_for(&self, dtype: Dtype) -> bool {
-        self.kahan_sum.or(dtype.is_16_bit())
+    /// What the state of a parameter of this dtype is made of.
+    pub fn state_kind_for(&self, dtype: Dtype) -> Result<StateKind> {
+        let state = match self.state_dtype {
+            None => dtype,
+            Some(state) if state == dtype || state == Dtype::F32 => state,
+            Some(state) => return Err(refuse_state_dtype(state, dtype)),
+        };
+        Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })
     }
 
-    /// The dtype of the state of a parameter of this dtype.
-    pub fn state_dtype_for(&self, dtype: Dtype) -> Result<Dtype> {
-        match self.state_dtype {
-            None => Ok(dtype),
-            Some(state) if state == dtype || state == Dtype::F32 => Ok(state),
-            Some(state) => Err(refuse_state_dtype(state, dtype)),
-        }
+    fn compensation_for(&self, dtype: Dtype) -> Result<Compensation> {
+        let master_remainder = self.master_remainder.or(false);
+        let stochastic_rounding = self.stochastic_rounding.or(false);
+        let only_bf16 = if master_remainder { "master_remainder" } else { "stochastic_rounding" };
+        ensure!(
+            dtype == Dtype::Bf16 || !(master_remainder || stochastic_rounding),
+            InvalidArgument,
+            "{only_bf16} is on, but the group has a parameter of dtype {dtype}; it is for groups of \
+             bf16 parameters only"
+        );
+        Ok(if master_remainder {
+            Compensation::Remainder
+        } else if !stochastic_rounding && self.kahan_sum.or(dtype.is_16_bit()) {
+            Compensation::Kahan
+        } else {
+            Compensation::None
+        })
     }
 }
 

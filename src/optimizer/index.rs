@@ -1,6 +1,6 @@
 //! Finding parameters by name and by address, to keep names unique and arrays apart.
 
-use super::param::{Name, Param};
+use super::param::{Name, Param, Standing};
 use crate::error::{Result, reserve};
 use std::fmt::{self, Write};
 use std::ops::{Deref, Range};
@@ -12,29 +12,132 @@ pub(crate) struct Index {
     by_name: Vec<u32>,
     /// Without those of length 0, which are nowhere.
     by_address: Vec<u32>,
+    /// The arrays that callers have given besides parameters and gradients, in the order of addresses.
+    given: Vec<GivenArray>,
+    /// Of the gradients; sorted only when someone asks whether they overlap.
+    by_grad: Vec<u32>,
+    /// The answer, until a gradient moves.
+    grads_overlap: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct GivenArray {
+    array: Array,
+    start: usize,
+    end: usize,
+}
+
+/// An array that steps write: a parameter's elements, or one that was given with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Array {
+    pub id: u32,
+    pub kind: ArrayKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArrayKind {
+    Data,
+    Out,
+    /// `exp_avg`, `exp_avg_sq` or the compensation.
+    State(usize),
+}
+
+impl ArrayKind {
+    pub const GIVEN: [Self; 4] = [Self::Out, Self::State(0), Self::State(1), Self::State(2)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Out => "out",
+            Self::State(0) => "exp_avg",
+            Self::State(1) => "exp_avg_sq",
+            Self::State(_) => "kahan_comp",
+        }
+    }
+
+    /// Where the array of a parameter is; null if it was not given.
+    pub fn of(self, param: &Param) -> *mut u8 {
+        match self {
+            Self::Data => param.data,
+            Self::Out => param.state.given().out,
+            Self::State(number) => param.state.given().state[number],
+        }
+    }
 }
 
 impl Index {
     /// Makes room for so many more parameters, some of them named, which then can be taken up
     /// without allocating.
-    pub fn reserve(&mut self, additional: usize, named: usize) -> Result<()> {
+    pub fn reserve(&mut self, additional: usize, named: usize, given: usize) -> Result<()> {
         reserve(&mut self.by_name, named, "parameters")?;
+        reserve(&mut self.given, given, "arrays")?;
+        reserve(&mut self.by_grad, additional, "parameters")?;
         reserve(&mut self.by_address, additional, "parameters")
     }
 
-    /// Takes up the parameters from `first` on, for which there is room.
+    /// Takes up the parameters from `first` on, and what was given with them, for which there is room.
     pub fn extend(&mut self, params: &[Param], first: usize) {
+        for (id, param) in (first as u32..).zip(&params[first..]) {
+            for kind in ArrayKind::GIVEN {
+                self.add_given(Array { id, kind }, param.range_of(kind));
+            }
+        }
         let new = first as u32..params.len() as u32;
-        let located = new.clone().filter(|id| params[*id as usize].len > 0);
+        self.by_grad.extend(new.clone());
+        self.grads_overlap = None;
+        let located = new.clone().filter(|id| params[*id as usize].len() > 0);
         let named = new.clone().filter(|id| params[*id as usize].given_name.is_some());
         insert(&mut self.by_name, named, |id| params[id as usize].given_name.as_deref());
         insert(&mut self.by_address, located, |id| params[id as usize].data.addr());
     }
 
+    fn add_given(&mut self, array: Array, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        let position = self.given.partition_point(|other| other.start < range.start);
+        self.given.insert(position, GivenArray { array, start: range.start, end: range.end });
+    }
+
     /// Forgets the parameters from `first` on.
     pub fn truncate(&mut self, first: usize) {
-        self.by_name.retain(|id| (*id as usize) < first);
-        self.by_address.retain(|id| (*id as usize) < first);
+        self.forget(|id| (id as usize) < first);
+    }
+
+    /// Forgets a parameter.
+    pub fn remove(&mut self, id: u32) {
+        self.forget(|other| other != id);
+    }
+
+    fn forget(&mut self, keep: impl Fn(u32) -> bool) {
+        self.by_name.retain(|id| keep(*id));
+        self.by_address.retain(|id| keep(*id));
+        self.given.retain(|given| keep(given.array.id));
+        self.by_grad.retain(|id| keep(*id));
+        self.grads_overlap = None;
+    }
+
+    /// Notes that a gradient has a new address.
+    pub fn grad_moved(&mut self) {
+        self.grads_overlap = None;
+    }
+
+    /// Whether any two gradients share bytes.
+    pub fn grads_overlap(&mut self, params: &[Param]) -> bool {
+        let Self { by_grad, grads_overlap, .. } = self;
+        *grads_overlap.get_or_insert_with(|| {
+            let range = |id: &u32| {
+                let param = &params[*id as usize];
+                param.range_of_grad(param.grad)
+            };
+            by_grad.sort_unstable_by_key(|id| range(id).start);
+            let mut end = 0;
+            by_grad.iter().map(range).filter(|range| !range.is_empty()).any(|range| {
+                let overlaps = range.start < end;
+                end = range.end.max(end);
+                overlaps
+            })
+        })
     }
 
     /// Notes that a parameter has a new address.
@@ -49,7 +152,8 @@ impl Index {
             Some(name) => {
                 let owner_by_default = || {
                     let owner = name.strip_prefix("param.")?.parse::<u32>().ok()?;
-                    let unnamed = params.get(owner as usize)?.given_name.is_none();
+                    let param = params.get(owner as usize)?;
+                    let unnamed = param.given_name.is_none() && param.standing != Standing::Removed;
                     (unnamed && *default_name(owner) == *name).then_some(owner)
                 };
                 let first = self.named(params, name);
@@ -70,27 +174,43 @@ impl Index {
         (name_of(self.by_name.get(first)?) == Some(name)).then_some(first)
     }
 
-    /// A parameter, other than `except`, that shares bytes with the addresses.
+    /// An array, other than `except`, that shares bytes with the addresses.
     ///
-    /// Where parameters overlap each other, this finds it for at least one of any that do.
+    /// Where arrays overlap each other, this finds it for at least one of any that do.
     pub fn overlapping(
         &self,
         params: &[Param],
         range: &Range<usize>,
-        except: Option<u32>,
-    ) -> Option<u32> {
+        except: Option<Array>,
+    ) -> Option<Array> {
         if range.is_empty() {
             return None;
         }
+        let after = self.given.partition_point(|given| given.start < range.end);
+        let of_given = self.given[..after]
+            .iter()
+            .rev()
+            .take_while(|given| given.end > range.start)
+            .map(|given| given.array)
+            .find(|array| Some(*array) != except);
+        of_given.or_else(|| self.overlapping_param(params, range, except))
+    }
+
+    fn overlapping_param(
+        &self,
+        params: &[Param],
+        range: &Range<usize>,
+        except: Option<Array>,
+    ) -> Option<Array> {
         // In the order of addresses, what overlaps at all overlaps a neighbour.
         let after =
             self.by_address.partition_point(|id| params[*id as usize].data.addr() < range.end);
         self.by_address[..after]
             .iter()
             .rev()
-            .copied()
-            .take_while(|id| params[*id as usize].data_range().end > range.start)
-            .find(|id| Some(*id) != except)
+            .take_while(|id| params[**id as usize].data_range().end > range.start)
+            .map(|id| Array { id: *id, kind: ArrayKind::Data })
+            .find(|array| Some(*array) != except)
     }
 }
 

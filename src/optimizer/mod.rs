@@ -2,7 +2,10 @@
 //!
 //! - `mod.rs`: what an optimizer is made of, and changing its options and pointers.
 //! - `register.rs`: adding groups and parameters, all or nothing.
-//! - `step.rs`: the step, whole or of one parameter, and zeroing the gradients.
+//! - `surgery.rs`: freezing, removing and resetting parameters while training.
+//! - `open_step.rs`: the step as waves of chunks; `sliced.rs`: cut into slices by its caller;
+//!   `step_param.rs`: of one parameter, `single.rs`: without an optimizer.
+//! - `stepper.rs`: what happens to a chunk. `step_options.rs`, `sums.rs`: what steps do besides.
 //! - `group.rs`, `param.rs`, `state.rs`: one group, one parameter, the state of one.
 //! - `index.rs`: finding parameters by name and address. `plan.rs`: the work cut into chunks.
 
@@ -10,21 +13,38 @@ mod group;
 mod index;
 mod param;
 mod plan;
+mod open_step;
 mod register;
+mod single;
+mod sliced;
 mod state;
-mod step;
+mod step_options;
+mod step_param;
+mod stepper;
+mod sums;
+mod surgery;
 
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{ParamSpec, Place};
+pub(crate) use single::{Tensor, update};
+pub(crate) use state::{Given, State};
+pub(crate) use step_options::{StepOptions, StepReport};
 
 use crate::error::{Result, ensure, error, reserve};
+use crate::executor::Executor;
 use crate::kernel::InstructionSet;
+use crate::memory::{Allocator, try_box};
 use crate::pool::Pool;
-use index::Index;
-use param::{Param, check_array};
+use crate::update::Scalars;
+use index::{Array, ArrayKind, Index};
+use open_step::OpenStep;
+use param::{Param, Standing, check_array};
 use plan::Plan;
+use sliced::Slices;
 use std::fmt;
 use std::sync::Mutex;
+use stepper::zero_grad;
+use sums::SharedSums;
 
 pub(crate) struct Optimizer {
     instruction_set: InstructionSet,
@@ -36,19 +56,35 @@ pub(crate) struct Optimizer {
     pool: Mutex<Pool>,
     /// Whether steps change only the state, as set.
     accumulation: Toggle,
+    /// What the step measures.
+    sums: SharedSums,
+    /// The step that is open, and how far it is.
+    open: Option<OpenStep>,
+    slices: Slices,
+    /// Where the state comes from, if not from the program's allocator. Parameters point at it, so that
+    /// it comes after them and goes after them.
+    allocator: Option<Box<Allocator>>,
 }
 
 impl Optimizer {
     /// `num_threads` is 0 for one per available core.
-    pub fn new(num_threads: usize) -> Result<Self> {
+    pub fn new(
+        num_threads: usize,
+        allocator: Option<Allocator>,
+        executor: Option<Executor>,
+    ) -> Result<Self> {
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),
             params: Vec::new(),
             index: Index::default(),
             plan: Plan::default(),
-            pool: Mutex::new(Pool::new(num_threads)),
+            pool: Mutex::new(Pool::new(num_threads, executor)?),
             accumulation: Toggle::Off,
+            sums: SharedSums::new(),
+            open: None,
+            slices: Slices::default(),
+            allocator: allocator.map(try_box).transpose()?,
         })
     }
 
@@ -59,20 +95,27 @@ impl Optimizer {
     }
 
     pub fn param(&self, id: u32) -> Result<&Param> {
-        self.params.get(id as usize).ok_or_else(|| {
+        let param = self.params.get(id as usize).ok_or_else(|| {
             error!(InvalidArgument, "param is {id}; {}", Ids("parameters", self.params.len()))
-        })
+        })?;
+        ensure!(
+            param.standing != Standing::Removed,
+            InvalidArgument,
+            "param is {id}, which was removed; ids are not given twice"
+        );
+        Ok(param)
     }
 
     /// Changes options of a group, all of them or, on an error, none.
-    pub fn set_options(&mut self, id: u32, change: impl FnOnce(&mut Group)) -> Result<()> {
+    pub fn set_options(&mut self, id: u32, change: &mut dyn FnMut(&mut Group)) -> Result<()> {
         let before = self.group(id)?;
         let mut group = before.clone();
         change(&mut group);
         let group = group.checked()?;
-        let state_changes =
-            group.state_dtype != before.state_dtype || group.kahan_sum != before.kahan_sum;
-        if state_changes {
+        let state = |group: &Group| {
+            (group.state_dtype, group.kahan_sum, group.master_remainder, group.stochastic_rounding)
+        };
+        if state(&group) != state(before) {
             self.convert_state(id, &group)?;
         }
         self.groups[id as usize] = group;
@@ -80,19 +123,18 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Brings the state of a group's parameters into the dtype and kind of its new options.
+    /// Brings the state of a group's parameters into the kind of its new options.
     fn convert_state(&mut self, id: u32, group: &Group) -> Result<()> {
         let of_group = |param: &&Param| param.group == id;
         let mut states = Vec::new();
         reserve(&mut states, self.params.iter().filter(of_group).count(), "parameters")?;
         for param in self.params.iter().filter(of_group) {
-            let dtype = group.state_dtype_for(param.dtype)?;
-            let kahan_sum = group.kahan_sum_for(param.dtype);
-            let same = param.state.dtype == dtype && param.state.kahan_sum == kahan_sum;
-            states.push(if same {
+            let stays = param.standing == Standing::Removed;
+            let kind = if stays { param.state.kind } else { group.state_kind_for(param.dtype)? };
+            states.push(if param.state.kind == kind {
                 None
             } else {
-                Some(param.state.converted(dtype, kahan_sum, param.len, param.data)?)
+                Some(param.state.converted(kind, param.data, self.instruction_set)?)
             });
         }
         let params = self.params.iter_mut().filter(|param| param.group == id);
@@ -108,13 +150,14 @@ impl Optimizer {
     pub fn set_grad(&mut self, id: u32, grad: *mut u8) -> Result<()> {
         self.check_grad(id, grad)?;
         self.params[id as usize].grad = grad;
+        self.index.grad_moved();
         Ok(())
     }
 
     /// Refuses a gradient that cannot be there or that shares bytes with a parameter.
     fn check_grad(&self, id: u32, grad: *const u8) -> Result<()> {
         let param = self.param(id)?;
-        check_array(Place(None), "grad", grad, param.grad_dtype, param.len as u64)?;
+        check_array(Place(None), "grad", grad, param.grad_dtype, param.len() as u64)?;
         self.check_grad_is_apart(id, grad, Place(None))
     }
 
@@ -122,24 +165,25 @@ impl Optimizer {
         let range = self.params[id as usize].range_of_grad(grad);
         match self.index.overlapping(&self.params, &range, None) {
             None => Ok(()),
-            Some(id) => {
-                let other = &self.params[id as usize];
-                Err(error!(
-                    InvalidArgument,
-                    "{place}grad is {grad:p}, and its {} bytes overlap those of the parameter \
-                     \"{}\" at {:p}; a gradient needs memory of its own",
-                    range.len(),
-                    other.name(id),
-                    other.data
-                ))
-            }
+            Some(other) => Err(error!(
+                InvalidArgument,
+                "{place}grad is {grad:p}, and its {} bytes overlap those of {}; a gradient needs memory \
+                 of its own",
+                range.len(),
+                self.describe(other)
+            )),
         }
+    }
+
+    /// An array, as error sentences name it.
+    fn describe(&self, array: Array) -> Described<'_> {
+        Described { array, param: &self.params[array.id as usize] }
     }
 
     /// Tells where the elements of a parameter are from now on.
     pub fn set_data(&mut self, id: u32, data: *mut u8) -> Result<()> {
         let param = self.param(id)?;
-        let (dtype, len, before) = (param.dtype, param.len as u64, param.data);
+        let (dtype, len, before) = (param.dtype, param.len() as u64, param.data);
         ensure!(
             !data.is_null() || len == 0,
             NullPointer,
@@ -149,14 +193,33 @@ impl Optimizer {
         check_array(Place(None), "data", data, dtype, len)?;
         self.params[id as usize].data = data;
         self.index.moved(&self.params);
+        let array = Array { id, kind: ArrayKind::Data };
+        let range = self.params[id as usize].data_range();
         let outcome = self
-            .check_data_is_apart(id, Place(None))
-            .and_then(|()| self.check_grads_are_apart(id..id + 1, |_| Place(None)));
+            .check_is_apart(array, range.clone(), Place(None))
+            .and_then(|()| self.check_grads_are_apart(range, |_| Place(None)));
         if outcome.is_err() {
             self.params[id as usize].data = before;
             self.index.moved(&self.params);
         }
         outcome
+    }
+
+    /// Fills the gradients with zeros, those of groups with gradient release excepted.
+    pub fn zero_grad(&mut self) {
+        for param in &self.params {
+            if !self.groups[param.group as usize].gradient_release.or(false) {
+                zero_grad(param, 0..param.len());
+            }
+        }
+    }
+
+    /// Of the next step of a group, by the parameter that has made the most steps.
+    pub fn next_scalars(&self, group: u32) -> Result<Scalars> {
+        let hyperparameters = self.group(group)?.hyperparameters();
+        let params = self.params.iter().filter(|param| param.group == group);
+        let step = params.map(|param| param.next_step()).max().unwrap_or(1);
+        Ok(Scalars::new(&hyperparameters, step))
     }
 
     pub fn accumulation(&self) -> Toggle {
@@ -165,6 +228,21 @@ impl Optimizer {
 
     pub fn set_accumulation(&mut self, accumulation: Toggle) {
         self.accumulation = accumulation;
+    }
+}
+
+struct Described<'a> {
+    array: Array,
+    param: &'a Param,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Self { array: Array { id, kind }, param } = *self;
+        if kind != ArrayKind::Data {
+            write!(formatter, "{} of ", kind.name())?;
+        }
+        write!(formatter, "the parameter \"{}\" at {:p}", param.name(id), kind.of(param))
     }
 }
 

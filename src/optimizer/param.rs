@@ -1,6 +1,7 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
-use super::state::State;
+use super::index::ArrayKind;
+use super::state::{Compensation, Given, State, StateKind};
 use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error, try_format};
 use crate::kernel::Arrays;
@@ -18,6 +19,7 @@ pub(crate) struct ParamSpec<'a> {
     pub grad: *mut u8,
     /// `None`: the default name.
     pub name: Option<&'a str>,
+    pub given: Given,
     pub place: Place,
 }
 
@@ -34,12 +36,23 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whether a parameter takes part in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Active,
+    Frozen,
+    /// Only its id is left, so that it is not given to another.
+    Removed,
+}
+
 #[derive(Debug)]
 pub(crate) struct Param {
     pub group: u32,
     pub dtype: Dtype,
     pub grad_dtype: Dtype,
-    pub len: usize,
+    pub standing: Standing,
+    /// Whether a `step_param` is inside.
+    in_use: AtomicBool,
     pub data: *mut u8,
     /// Null: the parameter is skipped.
     pub grad: *mut u8,
@@ -48,8 +61,6 @@ pub(crate) struct Param {
     pub state: State,
     /// Changed by exclusive calls, and by the `step_param` that holds `in_use`.
     steps: AtomicU64,
-    /// Whether a `step_param` is inside.
-    in_use: AtomicBool,
 }
 
 // SAFETY: the pointers are the caller's, who promises that they stay valid and that nobody else
@@ -59,19 +70,19 @@ unsafe impl Send for Param {}
 unsafe impl Sync for Param {}
 
 impl Param {
-    /// The parameter that a checked `spec` describes, with no memory for its state yet.
-    pub fn new(spec: &ParamSpec, group: u32) -> Result<Self> {
+    /// The parameter that a checked `spec` describes, with no memory for its state of this kind yet.
+    pub fn new(spec: &ParamSpec, group: u32, state: StateKind) -> Result<Self> {
         Ok(Self {
             group,
             dtype: spec.dtype,
             grad_dtype: spec.grad_dtype,
-            len: spec.len as usize,
+            standing: Standing::Active,
+            in_use: AtomicBool::new(false),
             data: spec.data,
             grad: spec.grad,
             given_name: spec.name.map(owned).transpose()?,
-            state: State::none(spec.dtype),
+            state: State::new(state, spec.len as usize, spec.given)?,
             steps: AtomicU64::new(0),
-            in_use: AtomicBool::new(false),
         })
     }
 
@@ -84,11 +95,31 @@ impl Param {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// Counts one step and returns its number, the first being 1.
-    pub fn count_step(&self) -> u64 {
-        let step = self.steps().saturating_add(1);
-        self.steps.store(step, Ordering::Relaxed);
-        step
+    pub fn set_steps(&self, steps: u64) {
+        self.steps.store(steps, Ordering::Relaxed);
+    }
+
+    /// The number of the step that comes next, the first being 1.
+    pub fn next_step(&self) -> u64 {
+        self.steps().saturating_add(1)
+    }
+
+    /// Counts one step.
+    pub fn count_step(&self) {
+        self.set_steps(self.next_step());
+    }
+
+    pub fn len(&self) -> usize {
+        self.state.len()
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        self.standing == Standing::Frozen
+    }
+
+    /// Whether there is a gradient to step by.
+    pub fn steps_now(&self) -> bool {
+        !self.grad.is_null() && self.standing == Standing::Active
     }
 
     /// Keeps a second `step_param` out until the claim is dropped.
@@ -100,7 +131,7 @@ impl Param {
     /// All of the parameter's arrays, with this gradient.
     pub fn arrays(&self, grad: *const u8) -> Arrays {
         Arrays {
-            len: self.len,
+            len: self.len(),
             param: self.data,
             grad,
             exp_avg: self.state.exp_avg(),
@@ -111,12 +142,31 @@ impl Param {
 
     /// The addresses that the parameter takes.
     pub fn data_range(&self) -> Range<usize> {
-        range(self.data, self.dtype, self.len)
+        range(self.data, self.dtype, self.len())
+    }
+
+    /// The addresses of an array that was given with the parameter; nowhere if it was not.
+    pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
+        let start = kind.of(self);
+        if start.is_null() {
+            return 0..0;
+        }
+        start.addr()..start.addr() + self.len() * self.element_size(kind)
+    }
+
+    fn element_size(&self, kind: ArrayKind) -> usize {
+        let state = self.state.kind;
+        match kind {
+            ArrayKind::Data => self.dtype.size(),
+            ArrayKind::Out => self.state.given().out_dtype.size(),
+            ArrayKind::State(2) if state.compensation == Compensation::Remainder => 2,
+            ArrayKind::State(_) => state.dtype.size(),
+        }
     }
 
     /// The addresses that a gradient of this parameter takes.
     pub fn range_of_grad(&self, grad: *const u8) -> Range<usize> {
-        if grad.is_null() { 0..0 } else { range(grad, self.grad_dtype, self.len) }
+        if grad.is_null() { 0..0 } else { range(grad, self.grad_dtype, self.len()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The work of a step, cut into chunks of about the same size.
 
 use super::group::Group;
-use super::param::Param;
+use super::param::{Param, Standing};
 use crate::error::{Result, reserve};
 use std::ops::Range;
 
@@ -61,7 +61,9 @@ impl Plan {
         self.clear();
         self.stale = false;
         let group_of = |param: &Param| &groups[param.group as usize];
-        let in_step = |param: &Param| !group_of(param).gradient_release.or(false);
+        let in_step = |param: &Param| {
+            param.standing != Standing::Removed && !group_of(param).gradient_release.or(false)
+        };
         let ids = |for_each: bool| {
             (0..).zip(params).filter_map(move |(id, param)| {
                 (in_step(param) && group_of(param).for_each.or(true) == for_each).then_some(id)
@@ -69,11 +71,11 @@ impl Plan {
         };
         let mut room = 0;
         for id in ids(true) {
-            self.push(id, params[id as usize].len, &mut room);
+            self.push(id, params[id as usize].len(), &mut room);
         }
         self.first_wave = self.runs.len();
         for id in ids(false) {
-            self.push(id, params[id as usize].len, &mut 0);
+            self.push(id, params[id as usize].len(), &mut 0);
         }
     }
 
@@ -100,14 +102,24 @@ impl Plan {
         &self.order
     }
 
-    /// The chunks of each wave; the waves follow one another.
-    pub fn waves(&self) -> impl Iterator<Item = Range<usize>> {
-        let first = (self.first_wave > 0).then_some(0..self.first_wave);
-        let others = (self.first_wave..self.runs.len()).map(|run| run..run + 1);
-        first
-            .into_iter()
-            .chain(others)
-            .map(|runs| self.chunks_before(runs.start)..self.chunks_before(runs.end))
+    pub fn chunks(&self) -> Range<usize> {
+        0..self.chunks as usize
+    }
+
+    pub fn wave_count(&self) -> usize {
+        usize::from(self.first_wave > 0) + self.runs.len() - self.first_wave
+    }
+
+    /// The chunks of the wave of this number, which follow those of the one before.
+    pub fn wave(&self, number: usize) -> Option<Range<usize>> {
+        let runs = if self.first_wave > 0 && number == 0 {
+            0..self.first_wave
+        } else {
+            let run = self.first_wave + number - usize::from(self.first_wave > 0);
+            run..run + 1
+        };
+        let exists = runs.end <= self.runs.len();
+        exists.then(|| self.chunks_before(runs.start)..self.chunks_before(runs.end))
     }
 
     /// Chunks before the run of this index.
@@ -115,28 +127,29 @@ impl Plan {
         self.runs.get(run).map_or(self.chunks, |run| run.first_chunk) as usize
     }
 
-    /// The tensors in a chunk, each with the elements that belong to the chunk.
+    /// The tensors in a chunk, each with its id and the elements that belong to the chunk.
     pub fn pieces<'a>(
         &'a self,
         chunk: usize,
         params: &'a [Param],
-    ) -> impl Iterator<Item = (&'a Param, Range<usize>)> {
+    ) -> impl Iterator<Item = (u32, &'a Param, Range<usize>)> {
         let index = self.runs.partition_point(|run| run.first_chunk as usize <= chunk) - 1;
         let run = self.runs[index];
         let is_last = chunk + 1 == self.chunks_before(index + 1);
         let mut left = if is_last { run.last_len as usize } else { CHUNK };
         let mut start = (chunk - run.first_chunk as usize) * CHUNK;
-        let params = self.order[run.position as usize..].iter().map(|id| &params[*id as usize]);
-        params
-            .map_while(move |param| {
+        self.order[run.position as usize..]
+            .iter()
+            .map(|id| (*id, &params[*id as usize]))
+            .map_while(move |(id, param)| {
                 (left > 0).then(|| {
-                    let end = param.len.min(start + left);
+                    let end = param.len().min(start + left);
                     let piece = std::mem::take(&mut start)..end;
                     left -= piece.len();
-                    (param, piece)
+                    (id, param, piece)
                 })
             })
-            .filter(|(_, piece)| !piece.is_empty())
+            .filter(|(_, _, piece)| !piece.is_empty())
     }
 }
 
@@ -145,6 +158,7 @@ mod tests {
     use super::*;
     use crate::dtype::Dtype;
     use crate::optimizer::param::ParamSpec;
+    use crate::optimizer::state::{Compensation, Given, StateKind};
     use crate::optimizer::{Place, Toggle};
     use std::ptr;
 
@@ -163,6 +177,9 @@ mod tests {
             gradient_release: Toggle::Auto,
             maximize: Toggle::Auto,
             rectify: Toggle::Auto,
+            master_remainder: Toggle::Auto,
+            stochastic_rounding: Toggle::Auto,
+            seed: 0,
             state_dtype: None,
         }
     }
@@ -175,9 +192,11 @@ mod tests {
             data: ptr::null_mut(),
             grad: ptr::null_mut(),
             name: None,
+            given: Given::NOTHING,
             place: Place(None),
         };
-        lens.iter().map(|len| Param::new(&spec(len), 0).unwrap()).collect()
+        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::None };
+        lens.iter().map(|len| Param::new(&spec(len), 0, kind).unwrap()).collect()
     }
 
     fn plan(for_each: Toggle, params: &[Param]) -> Plan {
@@ -185,6 +204,10 @@ mod tests {
         plan.reserve(params.len()).unwrap();
         plan.refresh(&[group(for_each)], params);
         plan
+    }
+
+    fn waves(plan: &Plan) -> impl Iterator<Item = Range<usize>> {
+        (0..plan.wave_count()).map(|number| plan.wave(number).unwrap())
     }
 
     const LENS: &[&[usize]] = &[
@@ -207,10 +230,11 @@ mod tests {
             let params = params(lens);
             let plan = plan(for_each, &params);
             let mut done = vec![0; lens.len()];
-            for chunk in plan.waves().flatten() {
+            for chunk in waves(&plan).flatten() {
                 let mut in_chunk = 0;
-                for (param, piece) in plan.pieces(chunk, &params) {
-                    let id = params.iter().position(|other| ptr::eq(other, param)).unwrap();
+                for (id, param, piece) in plan.pieces(chunk, &params) {
+                    let id = id as usize;
+                    assert!(ptr::eq(param, &params[id]));
                     assert_eq!(piece.start, done[id]);
                     done[id] = piece.end;
                     in_chunk += piece.len();
@@ -225,7 +249,7 @@ mod tests {
     fn small_tensors_share_chunks_unless_for_each_is_off() {
         let params = params(&[64; 1000]);
         let waves =
-            |for_each| plan(for_each, &params).waves().map(|wave| wave.len()).collect::<Vec<_>>();
+            |for_each| waves(&plan(for_each, &params)).map(|wave| wave.len()).collect::<Vec<_>>();
         assert_eq!(waves(Toggle::Auto), [4]); // 64,000 / 16,384, rounded up
         assert_eq!(waves(Toggle::Off), [1; 1000]);
     }

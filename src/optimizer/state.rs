@@ -1,28 +1,69 @@
-//! What the library keeps of one parameter: `exp_avg`, `exp_avg_sq` and, with Kahan summation,
-//! `kahan_comp`, all of one dtype and in one allocation.
+//! What the optimizer keeps of one parameter: `exp_avg`, `exp_avg_sq` and, with Kahan summation or as
+//! masters, what compensates for the rounding of the parameter. What the caller does not bring of it
+//! is in one allocation.
 
 use super::param::byte_size;
 use crate::dtype::Dtype;
-use crate::error::{Error, Result, error};
-use crate::kernel::convert_array;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use crate::error::{Error, Result, ensure, error};
+use crate::kernel::{InstructionSet, convert_array};
+use crate::memory::{Allocator, allocate_zeroed, release, try_box};
+use std::alloc::Layout;
 use std::ptr;
 
-/// The system zeroes large allocations page by page when they are first touched, so that the thread
-/// that updates a part of one is the thread that its pages are placed near.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub dtype: Dtype,
-    pub kahan_sum: bool,
-    /// Where the arrays begin in the allocation.
-    offset: u8,
-    /// Bytes from the beginning of one array to that of the next. 0 where there are no elements.
-    stride: usize,
-    /// Owned; null where there are no elements.
-    allocation: *mut u8,
+/// What is kept of the rounding of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compensation {
+    None,
+    /// What rounding has lost so far, in the dtype of the state.
+    Kahan,
+    /// The lower half of the f32 whose upper half the parameter is, as a signed 16-bit number.
+    Remainder,
 }
 
-// SAFETY: the state owns its memory.
+/// What a state is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StateKind {
+    pub dtype: Dtype,
+    pub compensation: Compensation,
+}
+
+/// Arrays that the caller brings for a parameter; null: none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    /// A copy of the parameter in another dtype.
+    pub out: *mut u8,
+    pub out_dtype: Dtype,
+    /// `exp_avg`, `exp_avg_sq`, and the compensation.
+    pub state: [*mut u8; 3],
+}
+
+impl Given {
+    pub const NOTHING: Self =
+        Self { out: ptr::null_mut(), out_dtype: Dtype::Bf16, state: [ptr::null_mut(); 3] };
+
+    fn is_nothing(&self) -> bool {
+        self.out.is_null() && self.state.iter().all(|array| array.is_null())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub kind: StateKind,
+    /// Where the arrays begin in the allocation.
+    offset: u8,
+    /// Of the parameter.
+    len: usize,
+    /// Bytes from the beginning of one array to that of the next. 0 where there are no elements.
+    stride: usize,
+    /// Owned; null where nothing needs to be.
+    allocation: *mut u8,
+    given: Option<Box<Given>>,
+    /// The optimizer's, which outlives its parameters; null: the program's.
+    allocator: *const Allocator,
+}
+
+// SAFETY: the state owns its memory, or has it from the caller, who promises the same as of the
+// parameter. The allocator may be called on any thread.
 unsafe impl Send for State {}
 // SAFETY: shared references only hand out addresses.
 unsafe impl Sync for State {}
@@ -38,53 +79,107 @@ const PAGE: usize = 4096;
 const COMPETING: usize = 16 << 20;
 
 impl State {
-    /// No memory at all.
-    pub fn none(dtype: Dtype) -> Self {
-        Self { dtype, kahan_sum: false, offset: 0, stride: 0, allocation: ptr::null_mut() }
+    /// Of a parameter of `len` elements, with no memory but what is given.
+    pub fn new(kind: StateKind, len: usize, given: Given) -> Result<Self> {
+        Ok(Self {
+            kind,
+            offset: 0,
+            len,
+            stride: 0,
+            allocation: ptr::null_mut(),
+            given: if given.is_nothing() { None } else { Some(try_box(given)?) },
+            allocator: ptr::null(),
+        })
     }
 
-    /// The state before the first step, for a parameter at `data`.
-    pub fn zeroed(dtype: Dtype, kahan_sum: bool, len: usize, data: *const u8) -> Result<Self> {
-        let mut state = Self { kahan_sum, ..Self::none(dtype) };
-        if len == 0 {
-            return Ok(state);
+    /// Allocates what was not given, as it is before the first step. `data` is where the parameter is.
+    pub fn allocate(&mut self, data: *const u8, allocator: Option<&Allocator>) -> Result<()> {
+        debug_assert!(self.allocation.is_null());
+        if self.len == 0 {
+            return Ok(());
         }
+        let (dtype, len) = (self.kind.dtype, self.len);
         let no_memory = || no_memory(dtype, len);
         let bytes = byte_size(dtype, len as u64).ok_or_else(no_memory)?;
-        state.stride = stride(bytes).ok_or_else(no_memory)?;
-        let layout = state.layout().ok_or_else(no_memory)?;
-        // SAFETY: the layout is not of 0 bytes.
-        state.allocation = unsafe { alloc_zeroed(layout) };
-        if state.allocation.is_null() {
-            return Err(no_memory());
+        self.stride = stride(bytes).ok_or_else(no_memory)?;
+        self.allocator = allocator.map_or(ptr::null(), ptr::from_ref);
+        let Some(layout) = self.layout().ok_or_else(no_memory)? else {
+            return Ok(());
+        };
+        self.allocation = allocate_zeroed(allocator, layout).map_err(|error| match allocator {
+            None => no_memory(),
+            Some(_) => error,
+        })?;
+        self.offset = self.best_offset(data);
+        if allocator.is_none() {
+            advise_huge_pages(self.allocation, layout.size());
         }
-        state.offset = state.best_offset(data);
-        advise_huge_pages(state.allocation, layout.size());
-        Ok(state)
+        Ok(())
     }
 
-    /// The same state in another dtype, rounded to nearest even; a compensation that was not there
-    /// is 0. `len` and `data` are the parameter's.
+    /// The same state as another kind, rounded to nearest even; a compensation that was not there is
+    /// 0. `data` is the parameter's. What the caller gave stays in use, and so cannot change its dtype.
     pub fn converted(
         &self,
-        dtype: Dtype,
-        kahan_sum: bool,
-        len: usize,
+        kind: StateKind,
         data: *const u8,
+        instruction_set: InstructionSet,
     ) -> Result<Self> {
-        let new = Self::zeroed(dtype, kahan_sum, len, data)?;
-        let convert = |from: *const u8, to: *mut u8| {
-            // SAFETY: both have `len` elements of their dtype, and the new one is ours alone.
-            unsafe { convert_array(self.dtype, from, dtype, to, len) }
-        };
-        if len > 0 {
-            convert(self.exp_avg(), new.exp_avg());
-            convert(self.exp_avg_sq(), new.exp_avg_sq());
-            if self.kahan_sum && kahan_sum {
-                convert(self.kahan_comp(), new.kahan_comp());
+        let mut given = self.given();
+        if self.kind.compensation != kind.compensation {
+            given.state[2] = ptr::null_mut();
+        }
+        ensure!(
+            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_null()),
+            InvalidState,
+            "state_dtype cannot change from {} to {}, because the caller keeps the state of a parameter \
+             of the group in arrays of its own",
+            self.kind.dtype,
+            kind.dtype
+        );
+        let mut new = Self::new(kind, self.len, given)?;
+        new.allocate(data, self.allocator())?;
+        for number in 0..new.count() {
+            let (from, to) = (self.array(number), new.array(number));
+            if number == 2 && self.kind.compensation != kind.compensation || from == to {
+                continue;
             }
+            let dtypes = if number == 2 && kind.compensation == Compensation::Remainder {
+                (Dtype::Bf16, Dtype::Bf16) // as bits
+            } else {
+                (self.kind.dtype, kind.dtype)
+            };
+            // SAFETY: both have `len` elements of their dtype, and the new one is ours alone.
+            unsafe { convert_array(instruction_set, dtypes.0, from, dtypes.1, to, self.len) };
         }
         Ok(new)
+    }
+
+    /// Makes the state what it was before the first step.
+    pub fn reset(&mut self) {
+        for number in 0..self.count() {
+            // SAFETY: the array is as long, and ours or promised by the caller.
+            unsafe { self.array(number).write_bytes(0, self.bytes(number)) };
+        }
+    }
+
+    /// Of the parameter.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn given(&self) -> Given {
+        self.given.as_deref().copied().unwrap_or(Given::NOTHING)
+    }
+
+    /// Where to copy the parameter to, if the caller wants that.
+    pub fn out(&self) -> Option<(*mut u8, Dtype)> {
+        self.given.as_ref().filter(|given| !given.out.is_null()).map(|g| (g.out, g.out_dtype))
+    }
+
+    fn allocator(&self) -> Option<&Allocator> {
+        // SAFETY: the optimizer keeps it for as long as it has parameters.
+        unsafe { self.allocator.as_ref() }
     }
 
     pub fn exp_avg(&self) -> *mut u8 {
@@ -97,19 +192,59 @@ impl State {
 
     /// Null without Kahan summation.
     pub fn kahan_comp(&self) -> *mut u8 {
-        if self.kahan_sum { self.array(2) } else { ptr::null_mut() }
+        self.compensation(Compensation::Kahan)
+    }
+
+    /// Null without masters.
+    pub fn master_remainder(&self) -> *mut i16 {
+        self.compensation(Compensation::Remainder).cast()
+    }
+
+    fn compensation(&self, kind: Compensation) -> *mut u8 {
+        if self.kind.compensation == kind { self.array(2) } else { ptr::null_mut() }
+    }
+
+    /// How many arrays there are.
+    pub fn count(&self) -> usize {
+        match self.kind.compensation {
+            _ if self.len == 0 => 0,
+            Compensation::None => 2,
+            Compensation::Kahan | Compensation::Remainder => 3,
+        }
     }
 
     /// The array of this number; null where there are no elements.
     fn array(&self, number: usize) -> *mut u8 {
-        self.allocation.wrapping_add(self.offset as usize + number * self.stride)
+        let mut before = number;
+        if let Some(given) = &self.given {
+            if !given.state[number].is_null() {
+                return given.state[number];
+            }
+            before = given.state[..number].iter().filter(|array| array.is_null()).count();
+        }
+        self.allocation.wrapping_add(self.offset as usize + before * self.stride)
     }
 
-    fn layout(&self) -> Option<Layout> {
-        let arrays = if self.kahan_sum { 3 } else { 2 };
+    /// The size of the array of this number.
+    fn bytes(&self, number: usize) -> usize {
+        let remainder = number == 2 && self.kind.compensation == Compensation::Remainder;
+        self.len * if remainder { size_of::<i16>() } else { self.kind.dtype.size() }
+    }
+
+    /// Of what has to be allocated: nothing, if the caller gave it all. `None` where that is too much.
+    fn layout(&self) -> Option<Option<Layout>> {
+        let given = self.given();
+        let mut bytes = 0usize;
+        for number in (0..self.count()).filter(|number| given.state[*number].is_null()) {
+            let last = number == 2 && self.kind.compensation == Compensation::Remainder;
+            bytes = bytes.checked_add(if last { self.bytes(number) } else { self.stride })?;
+        }
+        if bytes == 0 {
+            return Some(None);
+        }
         let room_to_align = if self.stride >= LARGE { LINE - ALIGNMENT } else { 0 };
-        let bytes = self.stride.checked_mul(arrays)?.checked_add(room_to_align)?;
-        Layout::from_size_align(bytes, ALIGNMENT).ok()
+        let bytes = bytes.checked_add(room_to_align)?;
+        Some(Some(Layout::from_size_align(bytes, ALIGNMENT).ok()?))
     }
 
     /// Where in the allocation to begin: at a cache line, unless that is a little before or after
@@ -136,9 +271,9 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        if let (false, Some(layout)) = (self.allocation.is_null(), self.layout()) {
-            // SAFETY: `zeroed` allocated it with this layout.
-            unsafe { dealloc(self.allocation, layout) };
+        if let (false, Some(Some(layout))) = (self.allocation.is_null(), self.layout()) {
+            // SAFETY: `new` allocated it with this layout.
+            unsafe { release(self.allocator(), self.allocation, layout) };
         }
     }
 }
@@ -188,11 +323,13 @@ mod tests {
             for len in [1, 2, 3, 100, 511, 512, 513, 5000, 10_001] {
                 for data in [0usize, 16, 32, 48, 64, 4096 - 16] {
                     let data = ptr::without_provenance(data);
-                    let state = State::zeroed(dtype, true, len, data).unwrap();
+                    let kind = StateKind { dtype, compensation: Compensation::Kahan };
+                    let mut state = State::new(kind, len, Given::NOTHING).unwrap();
+                    state.allocate(data, None).unwrap();
                     let [exp_avg, exp_avg_sq, kahan_comp] = addresses(&state);
                     assert!(exp_avg + len * size <= exp_avg_sq);
                     assert!(exp_avg_sq + len * size <= kahan_comp);
-                    let end = state.allocation.addr() + state.layout().unwrap().size();
+                    let end = state.allocation.addr() + state.layout().unwrap().unwrap().size();
                     assert!(kahan_comp + len * size <= end);
                     assert!(addresses(&state).iter().all(|address| address % 8 == 0));
                     // SAFETY: there are as many bytes.
@@ -205,7 +342,9 @@ mod tests {
 
     #[test]
     fn without_elements_there_is_no_memory() {
-        let state = State::zeroed(Dtype::F32, true, 0, ptr::null()).unwrap();
+        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::Kahan };
+        let mut state = State::new(kind, 0, Given::NOTHING).unwrap();
+        state.allocate(ptr::null(), None).unwrap();
         assert_eq!(addresses(&state), [0; 3]);
     }
 
@@ -213,7 +352,9 @@ mod tests {
     /// its page or more, or exactly there.
     #[test]
     fn a_large_state_keeps_out_of_its_parameters_way() {
-        let state = State::zeroed(Dtype::F32, false, 1 << 16, ptr::null()).unwrap();
+        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::None };
+        let mut state = State::new(kind, 1 << 16, Given::NOTHING).unwrap();
+        state.allocate(ptr::null(), None).unwrap();
         for data in (0..4096).step_by(16) {
             let offset = state.best_offset(ptr::without_provenance(1 << 20 | data)) as usize;
             let place = (state.allocation.addr() + offset) % 4096;

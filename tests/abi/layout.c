@@ -14,6 +14,7 @@
 TYPE(radam_status, int32_t);
 TYPE(radam_dtype, int32_t);
 TYPE(radam_toggle, int32_t);
+TYPE(radam_state, int32_t);
 
 VALUE(RADAM_OK, 0);
 VALUE(RADAM_ERROR_NULL_POINTER, 1);
@@ -36,11 +37,23 @@ VALUE(RADAM_AUTO, 0);
 VALUE(RADAM_ON, 1);
 VALUE(RADAM_OFF, 2);
 
-SIZE(radam_options, 8);
+VALUE(RADAM_STATE_EXP_AVG, 1);
+VALUE(RADAM_STATE_EXP_AVG_SQ, 2);
+VALUE(RADAM_STATE_KAHAN_COMP, 3);
+VALUE(RADAM_STATE_MASTER_REMAINDER, 4);
+
+SIZE(radam_allocator, 24);
+FIELD(radam_allocator, user, 16, void *);
+SIZE(radam_executor, 16);
+FIELD(radam_executor, user, 8, void *);
+
+SIZE(radam_options, 48);
 FIELD(radam_options, struct_size, 0, uint32_t);
 FIELD(radam_options, num_threads, 4, uint32_t);
+FIELD(radam_options, allocator, 8, radam_allocator);
+FIELD(radam_options, executor, 32, radam_executor);
 
-SIZE(radam_group_options, 88);
+SIZE(radam_group_options, 104);
 FIELD(radam_group_options, struct_size, 0, uint32_t);
 FIELD(radam_group_options, decouple_wd, 4, radam_toggle);
 FIELD(radam_group_options, decouple_lr, 8, radam_toggle);
@@ -56,8 +69,11 @@ FIELD(radam_group_options, beta2, 56, double);
 FIELD(radam_group_options, weight_decay, 64, double);
 FIELD(radam_group_options, eps, 72, double);
 FIELD(radam_group_options, max_lr, 80, double);
+FIELD(radam_group_options, master_remainder, 88, radam_toggle);
+FIELD(radam_group_options, stochastic_rounding, 92, radam_toggle);
+FIELD(radam_group_options, seed, 96, uint64_t);
 
-SIZE(radam_param, 48);
+SIZE(radam_param, 88);
 FIELD(radam_param, struct_size, 0, uint32_t);
 FIELD(radam_param, dtype, 4, radam_dtype);
 FIELD(radam_param, grad_dtype, 8, radam_dtype);
@@ -65,6 +81,41 @@ FIELD(radam_param, len, 16, uint64_t);
 FIELD(radam_param, data, 24, void *);
 FIELD(radam_param, grad, 32, void *);
 FIELD(radam_param, name, 40, const char *);
+FIELD(radam_param, out, 48, void *);
+FIELD(radam_param, out_dtype, 56, radam_dtype);
+FIELD(radam_param, exp_avg, 64, void *);
+FIELD(radam_param, exp_avg_sq, 72, void *);
+FIELD(radam_param, kahan_comp, 80, void *);
+
+SIZE(radam_step_options, 48);
+FIELD(radam_step_options, struct_size, 0, uint32_t);
+FIELD(radam_step_options, grad_scale, 8, double);
+FIELD(radam_step_options, max_grad_norm, 16, double);
+FIELD(radam_step_options, max_grad_value, 24, double);
+FIELD(radam_step_options, skip_nonfinite, 32, radam_toggle);
+FIELD(radam_step_options, zero_grad, 36, radam_toggle);
+FIELD(radam_step_options, report_norms, 40, radam_toggle);
+
+SIZE(radam_step_report, 48);
+FIELD(radam_step_report, struct_size, 0, uint32_t);
+FIELD(radam_step_report, skipped, 4, int32_t);
+FIELD(radam_step_report, nonfinite, 8, uint64_t);
+FIELD(radam_step_report, grad_norm, 16, double);
+FIELD(radam_step_report, clip_coefficient, 24, double);
+FIELD(radam_step_report, update_norm, 32, double);
+FIELD(radam_step_report, param_norm, 40, double);
+
+SIZE(radam_group_report, 72);
+FIELD(radam_group_report, struct_size, 0, uint32_t);
+FIELD(radam_group_report, rectified, 4, int32_t);
+FIELD(radam_group_report, step, 8, uint64_t);
+FIELD(radam_group_report, rho, 16, double);
+FIELD(radam_group_report, rho_inf, 24, double);
+FIELD(radam_group_report, r, 32, double);
+FIELD(radam_group_report, effective_lr, 40, double);
+FIELD(radam_group_report, beta1_hat, 48, double);
+FIELD(radam_group_report, beta2_hat, 56, double);
+FIELD(radam_group_report, decay_factor, 64, double);
 
 /* The functions, declared once more: a compiler refuses two declarations that differ. */
 uint32_t radam_version(void);
@@ -86,6 +137,24 @@ radam_status radam_get_optimizer_accumulation(const radam_optimizer *, radam_tog
 radam_status radam_zero_grad(radam_optimizer *);
 radam_status radam_step_count(const radam_optimizer *, uint32_t, uint64_t *);
 radam_status radam_free(radam_optimizer *);
+radam_status radam_step_options_init(radam_step_options *, uint32_t);
+radam_status radam_step_report_init(radam_step_report *, uint32_t);
+radam_status radam_group_report_init(radam_group_report *, uint32_t);
+radam_status radam_get_group_report(const radam_optimizer *, uint32_t, radam_group_report *);
+radam_status radam_step_with(radam_optimizer *, const radam_step_options *, radam_step_report *);
+radam_status radam_step_begin(radam_optimizer *, const radam_step_options *);
+radam_status radam_step_wave(radam_optimizer *, uint64_t *);
+radam_status radam_step_chunk(radam_optimizer *, uint64_t);
+radam_status radam_step_for(radam_optimizer *, uint64_t, uint64_t *);
+radam_status radam_step_end(radam_optimizer *, radam_step_report *);
+radam_status radam_step_abort(radam_optimizer *);
+radam_status radam_set_frozen(radam_optimizer *, uint32_t, radam_toggle);
+radam_status radam_get_frozen(const radam_optimizer *, uint32_t, radam_toggle *);
+radam_status radam_remove_param(radam_optimizer *, uint32_t);
+radam_status radam_reset_state(radam_optimizer *, uint32_t);
+radam_status radam_set_step_count(radam_optimizer *, uint32_t, uint64_t);
+radam_status radam_param_state(radam_optimizer *, uint32_t, radam_state, void **, radam_dtype *);
+radam_status radam_update(radam_dtype, radam_dtype, radam_dtype, void *, const void *, void *, void *, void *, uint64_t, const radam_group_options *, uint64_t);
 
 #define OPTION(field, type)                                            \
   radam_status radam_set_##field(radam_optimizer *, uint32_t, type);   \
@@ -104,3 +173,6 @@ OPTION(gradient_release, radam_toggle)
 OPTION(maximize, radam_toggle)
 OPTION(rectify, radam_toggle)
 OPTION(state_dtype, radam_dtype)
+OPTION(master_remainder, radam_toggle)
+OPTION(stochastic_rounding, radam_toggle)
+OPTION(seed, uint64_t)

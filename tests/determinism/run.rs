@@ -239,10 +239,12 @@ macro_rules! call {
 fn create(instruction_set: Option<&str>, num_threads: u32) -> (radam_status, *mut radam_optimizer) {
     static ENVIRONMENT: Mutex<()> = Mutex::new(());
     let _alone = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let options = radam_options { struct_size: size_of::<radam_options>() as u32, num_threads };
     let mut opt = ptr::null_mut();
     // SAFETY: nothing else in this program looks at the environment while it changes.
     unsafe {
+        let mut options: radam_options = mem::zeroed();
+        assert_eq!(radam_options_init(&mut options, size_of::<radam_options>() as u32), RADAM_OK);
+        options.num_threads = num_threads;
         instruction_set.inspect(|name| env::set_var("RADAM_ISA", name));
         let status = radam_create(&options, &mut opt);
         env::remove_var("RADAM_ISA");

@@ -1,0 +1,115 @@
+//! What the next step of a group will be like.
+
+use super::arguments::not_null;
+use super::call::{shared, without_handle};
+use super::versioned::{Versioned, init, size_at, write};
+use super::{radam_optimizer, radam_status};
+
+/// The scalars of a group's next step, for training loops that plot them. Fill it by
+/// radam_group_report_init before it is first used.
+///
+/// The names and formulas are those of Liu et al. 2019, arXiv 1908.03265, with beta_hat as the Python
+/// library optimi has it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct radam_group_report {
+    /// sizeof(radam_group_report), as radam_group_report_init leaves it.
+    pub struct_size: u32,
+    /// 1 if the step is rectified (also with rectify off, where r is 1), 0 if not: then it goes by lr *
+    /// exp_avg, without a square root.
+    pub rectified: i32,
+    /// The number t of the step, the first being 1: that of the parameter with the most steps. Other
+    /// parameters, which joined late or paused, have their own.
+    pub step: u64,
+    /// The length of the approximated simple moving average, and its limit. Rectified steps begin above
+    /// 5.
+    pub rho: f64,
+    /// 2 / (1 - beta2) - 1.
+    pub rho_inf: f64,
+    /// The rectification term, in [0, 1]. 0 while rho is 5 or less; 1 with rectify off.
+    pub r: f64,
+    /// What exp_avg is multiplied by: lr * r if rectified, else lr.
+    pub effective_lr: f64,
+    /// The debiased beta1: (beta1^t - beta1) / (beta1^t - 1).
+    pub beta1_hat: f64,
+    /// The debiased beta2.
+    pub beta2_hat: f64,
+    /// What decoupled weight decay multiplies each parameter by: 1 - lr * weight_decay, or 1 - lr / max_lr
+    /// * weight_decay, or 1 where there is none or it is an L2 penalty.
+    pub decay_factor: f64,
+}
+
+impl Versioned for radam_group_report {
+    const NAME: &str = "radam_group_report";
+    const EARLIER_SIZES: &[usize] = &[];
+
+    fn defaults() -> Self {
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            rectified: 0,
+            step: 0,
+            rho: f64::NAN,
+            rho_inf: f64::NAN,
+            r: f64::NAN,
+            effective_lr: f64::NAN,
+            beta1_hat: f64::NAN,
+            beta2_hat: f64::NAN,
+            decay_factor: f64::NAN,
+        }
+    }
+}
+
+/// Fills a report, which radam_get_group_report then overwrites.
+///
+/// struct_size is sizeof(radam_group_report).
+///
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+/// had.
+///
+/// # Safety
+/// report is NULL or points to struct_size writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_group_report_init(
+    report: *mut radam_group_report,
+    struct_size: u32,
+) -> radam_status {
+    // SAFETY: the caller's promise.
+    without_handle(|| unsafe { init("report", report, struct_size) })
+}
+
+/// Gets the scalars of a group's next step, by its present options.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown group or a struct_size that no version had; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// report is NULL or points to as many writable bytes as its struct_size says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_group_report(
+    opt: *const radam_optimizer,
+    group: u32,
+    report: *mut radam_group_report,
+) -> radam_status {
+    shared(opt, |optimizer| {
+        let scalars = optimizer.next_scalars(group)?;
+        not_null("report", report, "a struct that radam_group_report_init has filled")?;
+        let found = radam_group_report {
+            struct_size: 0, // stays what it is
+            rectified: scalars.rectification.is_some().into(),
+            step: scalars.step,
+            rho: scalars.rho,
+            rho_inf: scalars.rho_inf,
+            r: scalars.rectification.unwrap_or(0.0),
+            effective_lr: scalars.step_size,
+            beta1_hat: scalars.beta1_hat,
+            beta2_hat: scalars.beta2_hat,
+            decay_factor: 1.0 - scalars.decay,
+        };
+        // SAFETY: the caller's promise; the size is one that some version had.
+        unsafe {
+            size_at("report.", report)?;
+            write(&found, report);
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,159 @@
+//! A parameter as its caller describes it.
+
+use super::arguments::{dtype, dtype_or_default, name, not_null};
+use super::call::without_handle;
+use super::versioned::{Versioned, init, read, size_at};
+use super::{radam_dtype, radam_status};
+use crate::dtype::Dtype;
+use crate::error::{Result, ensure, reserve};
+use crate::optimizer::{Given, ParamSpec, Place};
+use std::ffi::{c_char, c_void};
+use std::ptr;
+
+/// One parameter: a tensor, flat and contiguous, that belongs to the caller. Fill it by
+/// radam_param_init first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct radam_param {
+    /// sizeof(radam_param), as radam_param_init leaves it. In an array of them it is the stride, and
+    /// must be the same in all.
+    pub struct_size: u32,
+    /// What the elements of data are. There is no default.
+    pub dtype: radam_dtype,
+    /// What the elements of grad are. 0, the default: dtype.
+    pub grad_dtype: radam_dtype,
+    /// The number of elements; may be 0.
+    pub len: u64,
+    /// The elements, aligned to the size of one; they must not overlap another parameter or a
+    /// gradient. NULL only where len is 0.
+    pub data: *mut c_void,
+    /// The gradient, len elements aligned to the size of one. NULL, the default: the parameter is
+    /// skipped until it has one.
+    pub grad: *mut c_void,
+    /// A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
+    /// parameters by it. NULL, the default: "param." and its id.
+    pub name: *const c_char,
+    /// For f32 and f64: after every step of the parameter, its new values are written here too, rounded
+    /// to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+    /// arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
+    /// first step. NULL, the default: no copy.
+    pub out: *mut c_void,
+    /// RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
+    pub out_dtype: radam_dtype,
+    /// The state, for callers who place it themselves: each is NULL, the default, for the library to
+    /// allocate it, or len elements in the dtype of the group's state, aligned to the size of one and
+    /// apart from all other arrays, which the optimizer works on until the parameter is removed. They
+    /// are used as they are: zeros before the first step, or what an earlier run left there (see
+    /// radam_set_step_count). The caller keeps them, and may read them between steps.
+    pub exp_avg: *mut c_void,
+    /// As exp_avg.
+    pub exp_avg_sq: *mut c_void,
+    /// As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
+    /// master_remainder, whose int16_t it then is.
+    pub kahan_comp: *mut c_void,
+}
+
+impl Versioned for radam_param {
+    const NAME: &str = "radam_param";
+    const EARLIER_SIZES: &[usize] = &[48];
+
+    fn defaults() -> Self {
+        let null = ptr::null_mut();
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            dtype: 0,
+            grad_dtype: 0,
+            len: 0,
+            data: null,
+            grad: null,
+            name: ptr::null(),
+            out: null,
+            out_dtype: 0,
+            exp_avg: null,
+            exp_avg_sq: null,
+            kahan_comp: null,
+        }
+    }
+}
+
+/// Fills a parameter with its defaults; dtype, len and data have none and must be set.
+///
+/// struct_size is sizeof(radam_param).
+///
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+/// had.
+///
+/// # Safety
+/// param is NULL or points to struct_size writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_param_init(
+    param: *mut radam_param,
+    struct_size: u32,
+) -> radam_status {
+    // SAFETY: the caller's promise.
+    without_handle(|| unsafe { init("param", param, struct_size) })
+}
+
+/// The tensors of an array of `count`; the optimizer checks whether they can be.
+///
+/// # Safety
+/// `params` is null or points to `count` structs of the size that the first says, whose names are
+/// null or end in NUL and stay as they are for the lifetime that is chosen.
+pub(super) unsafe fn params<'a>(
+    params: *const radam_param,
+    count: u64,
+) -> Result<Vec<ParamSpec<'a>>> {
+    let mut specs = Vec::new();
+    if count == 0 {
+        return Ok(specs);
+    }
+    not_null("params", params, "count structs that radam_param_init has filled")?;
+    ensure!(
+        count <= u32::MAX as u64,
+        InvalidArgument,
+        "count is {count}, but an optimizer can have no more than {} parameters",
+        u32::MAX
+    );
+    reserve(&mut specs, count as usize, "parameters")?;
+    // SAFETY: the caller's promise; there is a first one.
+    let stride = unsafe { size_at(Place(Some(0)), params) }?;
+    for index in 0..count {
+        let param = params.wrapping_byte_add(index as usize * stride);
+        // SAFETY: the caller's promise.
+        let param = unsafe { read(Place(Some(index)), param) }?;
+        ensure!(
+            param.struct_size as usize == stride,
+            InvalidArgument,
+            "params[{index}].struct_size is {}, but params[0].struct_size is {stride}; it must be the \
+             same in all",
+            param.struct_size
+        );
+        // SAFETY: the caller's promise.
+        specs.push(unsafe { spec(&param, Some(index)) }?);
+    }
+    Ok(specs)
+}
+
+/// # Safety
+/// The name is null or ends in NUL and stays as it is for the lifetime that is chosen.
+pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result<ParamSpec<'a>> {
+    let place = Place(index);
+    let own_dtype = dtype(place, "dtype", param.dtype)?;
+    let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
+    Ok(ParamSpec {
+        dtype: own_dtype,
+        grad_dtype: grad_dtype.unwrap_or(own_dtype),
+        len: param.len,
+        data: param.data.cast(),
+        grad: param.grad.cast(),
+        // SAFETY: the caller's promise.
+        name: unsafe { name(place, param.name) }?,
+        given: Given {
+            out: param.out.cast(),
+            out_dtype: dtype_or_default(place, "out_dtype", param.out_dtype)?
+                .unwrap_or(Dtype::Bf16),
+            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(|array| array.cast()),
+        },
+        place,
+    })
+}

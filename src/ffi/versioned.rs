@@ -1,0 +1,96 @@
+//! Structs that callers fill or get filled, in every version that they had.
+//!
+//! Each begins with its size, by which the library knows which version of it a caller was compiled
+//! with. A struct only ever grows at its end: of a shorter one, the rest has its defaults.
+
+use super::arguments::not_null;
+use crate::error::{Result, ensure};
+use std::fmt::Display;
+use std::ptr;
+
+/// A struct that begins with its size, a u32.
+pub(super) trait Versioned: Copy {
+    const NAME: &str;
+    /// The sizes of earlier versions, from the first on.
+    const EARLIER_SIZES: &[usize];
+    fn defaults() -> Self;
+}
+
+/// Fills the caller's struct with its defaults, in the version that its size says.
+///
+/// # Safety
+/// `target` is null or has `struct_size` writable bytes.
+pub(super) unsafe fn init<T: Versioned>(
+    name: &str,
+    target: *mut T,
+    struct_size: u32,
+) -> Result<()> {
+    not_null(name, target, "the struct to fill")?;
+    let size = check_size::<T>("struct_size", struct_size)?;
+    // SAFETY: the caller's promise.
+    unsafe { write_prefix(&T::defaults(), target, size) };
+    Ok(())
+}
+
+/// The size as a number of bytes, if some version had it.
+fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usize> {
+    let size = struct_size as usize;
+    ensure!(
+        size == size_of::<T>() || T::EARLIER_SIZES.contains(&size),
+        InvalidArgument,
+        "{name} is {struct_size}, which no version had; it must be sizeof({struct_name}), {} bytes",
+        size_of::<T>(),
+        struct_name = T::NAME
+    );
+    Ok(size)
+}
+
+/// Copies a struct of the caller's, after a look at its size. `place` is how its fields are named.
+///
+/// # Safety
+/// `source` points to as many bytes as the `struct_size` there says.
+pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -> Result<T> {
+    // SAFETY: the caller's promise.
+    let size = unsafe { size_at(place, source) }?;
+    let mut copy = T::defaults();
+    // SAFETY: both have so many bytes; the source may be misaligned.
+    unsafe { ptr::copy_nonoverlapping(source.cast::<u8>(), (&raw mut copy).cast(), size) };
+    Ok(copy)
+}
+
+/// The size that a struct of the caller's says it has.
+///
+/// # Safety
+/// `source` points to as many bytes as the `struct_size` there says.
+pub(super) unsafe fn size_at<T: Versioned>(place: impl Display, source: *const T) -> Result<usize> {
+    // SAFETY: every struct begins with its size.
+    let struct_size = unsafe { source.cast::<u32>().read_unaligned() };
+    check_size::<T>(format_args!("{place}struct_size"), struct_size)
+}
+
+/// Overwrites the caller's struct, in the version that its size there says.
+///
+/// # Safety
+/// `target` points to as many writable bytes as the `struct_size` there says, which `size_at` found.
+pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let size = target.cast::<u32>().read_unaligned() as usize;
+        debug_assert!(size <= size_of::<T>());
+        write_prefix(value, target, size);
+    }
+}
+
+/// Writes the first `size` bytes, which then say that they are as many.
+///
+/// # Safety
+/// The target has so many writable bytes.
+unsafe fn write_prefix<T: Versioned>(value: &T, target: *mut T, size: usize) {
+    debug_assert!(size_of::<u32>() <= size && size <= size_of::<T>());
+    let source = ptr::from_ref(value).cast::<u8>();
+    // SAFETY: the caller's promise; a T begins with its size.
+    unsafe {
+        ptr::copy_nonoverlapping(source, target.cast(), size);
+        target.cast::<u32>().write_unaligned(size as u32);
+    }
+}

@@ -1,0 +1,235 @@
+//! Parameters that are kept in two precisions: f32 or f64 with a copy of fewer bits beside them, and
+//! bf16 that is computed with as if it were f32.
+//!
+//! All of it goes block by block, so that what one loop writes the next one finds in the first-level
+//! cache. The steps themselves are those of f32 and f64 parameters.
+
+use super::arrays::{Arrays, Dtypes};
+use super::instruction_set::{InstructionSet, compiled_loop};
+use super::{Kernel, convert_array};
+use crate::dtype::Dtype;
+use crate::number::{Bf16, Element};
+use crate::update::{Rule, Step};
+
+/// Elements at a time. A multiple of it divides every piece that a parameter is cut into.
+const BLOCK: usize = 1024;
+
+/// How a parameter is kept in two precisions. Pointers and numbers are those of the elements that are
+/// stepped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mixed {
+    /// The new values are also written to another array, rounded to nearest even.
+    Copied { out: *mut u8, dtype: Dtype },
+    /// bf16, and for each the 16 bits that make an f32 of it.
+    WithRemainder { remainder: *mut i16 },
+    /// bf16, rounded up or down at random. `first` is the number of the first element.
+    Stochastic { noise: Noise, first: usize },
+}
+
+/// What the random numbers of one step of one parameter begin with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noise(u64);
+
+impl Noise {
+    pub fn new(seed: u64, param: u32, step: u64) -> Self {
+        Self(mix_64(mix_64(mix_64(seed) ^ param as u64) ^ step))
+    }
+
+    /// The keys of the elements whose number has these upper 32 bits.
+    fn keys(self, upper: u32) -> [u32; 2] {
+        let key = mix_64(self.0 ^ upper as u64);
+        [key as u32, (key >> 32) as u32]
+    }
+}
+
+/// The last steps of SplitMix64 (Steele, Lea and Flood 2014).
+fn mix_64(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Every bit of the result depends on every bit of `x`, and no two `x` give the same.
+#[inline(always)]
+fn mix_32(x: u32) -> u32 {
+    let x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+    let x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+    x ^ (x >> 16)
+}
+
+impl Mixed {
+    /// The dtypes of the step itself, for parameters of these dtypes.
+    pub fn dtypes_of_step(&self, dtypes: Dtypes) -> Dtypes {
+        match self {
+            Self::Copied { .. } => dtypes,
+            Self::WithRemainder { .. } | Self::Stochastic { .. } => {
+                Dtypes { param: Dtype::F32, ..dtypes }
+            }
+        }
+    }
+
+    /// Steps all elements by the kernel for `dtypes_of_step`.
+    ///
+    /// # Safety
+    /// As for [`Kernel::run`], where the parameter's array is of `dtypes.param`; and the arrays here
+    /// are like the others.
+    pub unsafe fn run(
+        &self,
+        instruction_set: InstructionSet,
+        step: &Step,
+        arrays: &Arrays,
+        dtypes: Dtypes,
+    ) {
+        let kernel = Kernel::new(instruction_set, self.dtypes_of_step(dtypes), step.clips);
+        for start in (0..arrays.len).step_by(BLOCK) {
+            let len = BLOCK.min(arrays.len - start);
+            // SAFETY: the caller's promise; the part lies within the arrays.
+            unsafe {
+                let part = arrays.part(start, len, dtypes);
+                self.run_block(instruction_set, &kernel, step, &part, start, dtypes.param);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Mixed::run`], of up to a block of elements, which are those from `start` on.
+    #[inline(never)] // or its copies would be on the stack of every step
+    unsafe fn run_block(
+        &self,
+        set: InstructionSet,
+        kernel: &Kernel,
+        step: &Step,
+        arrays: &Arrays,
+        start: usize,
+        dtype: Dtype,
+    ) {
+        let moves = step.rule != Rule::Accumulate;
+        let (len, param) = (arrays.len, arrays.param.cast::<Bf16>());
+        debug_assert!(len <= BLOCK);
+        let mut masters = [0f32; BLOCK];
+        let master = masters.as_mut_ptr();
+        // SAFETY: the caller's promise; the masters have room for a block.
+        unsafe {
+            match *self {
+                Self::Copied { out, dtype: out_dtype } => {
+                    kernel.run(step, arrays);
+                    if moves {
+                        let out = out.add(start * out_dtype.size());
+                        convert_array(set, dtype, arrays.param, out_dtype, out, len);
+                    }
+                }
+                Self::WithRemainder { remainder } => {
+                    let remainder = remainder.add(start);
+                    join(set, param, remainder, master, len);
+                    kernel.run(step, &Arrays { param: master.cast(), ..*arrays });
+                    if moves {
+                        split(set, master, param, remainder, len);
+                    }
+                }
+                Self::Stochastic { noise, first } => {
+                    let first = (first + start) as u64;
+                    let keys = noise.keys((first >> 32) as u32);
+                    convert_array(set, Dtype::Bf16, arrays.param, Dtype::F32, master.cast(), len);
+                    kernel.run(step, &Arrays { param: master.cast(), ..*arrays });
+                    if moves {
+                        round_at_random(set, master, param, keys, first as u32, len);
+                    }
+                }
+            }
+        }
+    }
+}
+
+compiled_loop! {
+    /// The f32 that bf16 and their remainders make up.
+    ///
+    /// # Safety
+    /// The machine has the instruction set, and the arrays have `len` elements, aligned, and do not
+    /// overlap.
+    join(param: *const Bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
+}
+
+compiled_loop! {
+    /// The bf16 nearest to each f32, ties going away from zero, and what is left.
+    ///
+    /// # Safety
+    /// As for [`join`].
+    split(master: *const f32, param: *mut Bf16, remainder: *mut i16, len: usize) -> () = plain_split
+}
+
+compiled_loop! {
+    /// One of the two bf16 around each f32, the nearer the more probable, so that the mean is the
+    /// f32. `keys` and `first` say which random numbers.
+    ///
+    /// # Safety
+    /// As for [`join`].
+    round_at_random(master: *const f32, param: *mut Bf16, keys: [u32; 2], first: u32, len: usize) -> ()
+        = plain_round_at_random
+}
+
+/// # Safety
+/// As for [`join`].
+#[inline(always)]
+unsafe fn plain_join(param: *const Bf16, remainder: *const i16, master: *mut f32, len: usize) {
+    for i in 0..len {
+        // SAFETY: the caller's promise.
+        unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
+    }
+}
+
+/// # Safety
+/// As for [`split`].
+#[inline(always)]
+unsafe fn plain_split(master: *const f32, param: *mut Bf16, remainder: *mut i16, len: usize) {
+    for i in 0..len {
+        // SAFETY: the caller's promise.
+        unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };
+    }
+}
+
+/// # Safety
+/// As for [`round_at_random`].
+#[inline(always)]
+unsafe fn plain_round_at_random(
+    master: *const f32,
+    param: *mut Bf16,
+    keys: [u32; 2],
+    first: u32,
+    len: usize,
+) {
+    for i in 0..len {
+        let number = first.wrapping_add(i as u32);
+        let random = mix_32(mix_32(number.wrapping_add(keys[0])) ^ keys[1]);
+        // SAFETY: the caller's promise.
+        unsafe { *param.add(i) = rounded_at_random(*master.add(i), random >> 16) };
+    }
+}
+
+/// The f32 whose bits are those of the bf16 plus the remainder.
+#[inline(always)]
+fn joined(param: Bf16, remainder: i16) -> f32 {
+    f32::from_bits(((param.0 as u32) << 16).wrapping_add_signed(remainder as i32))
+}
+
+/// What `joined` makes the f32 of again.
+#[inline(always)]
+fn halves(master: f32) -> (Bf16, i16) {
+    let bits = master.to_bits();
+    let nearest = bits.wrapping_add(0x8000) >> 16;
+    // A NaN could be rounded to something else.
+    let upper = if master.is_nan() { (bits >> 16) | 0x0040 } else { nearest };
+    let lower = if master.is_nan() { 0 } else { bits.wrapping_sub(nearest << 16) };
+    (Bf16(upper as u16), lower as u16 as i16)
+}
+
+/// The bf16 above (in size) where the 16 bits that are cut off are more than 0xffff - `random`, else
+/// the one below.
+#[inline(always)]
+fn rounded_at_random(master: f32, random: u32) -> Bf16 {
+    if master.is_nan() {
+        Bf16::store(master)
+    } else {
+        Bf16(((master.to_bits() + random) >> 16) as u16)
+    }
+}

@@ -1,0 +1,148 @@
+//! Sums of squares over raw arrays, for norms.
+//!
+//! The shape of a sum is fixed: [`PARTS`] partial sums in f64, each of every so many elements, added
+//! up in pairs. So it is the same bits however many elements an instruction set adds at once.
+
+use super::instruction_set::compiled_loop;
+use crate::dtype::Dtype;
+use crate::number::{Bf16, Element, F16, Real};
+
+const PARTS: usize = 32;
+
+compiled_loop! {
+    /// The sum of the squares of `len` elements.
+    ///
+    /// # Safety
+    /// The machine has the instruction set. The array has `len` elements of the dtype and is aligned
+    /// for them, and nothing writes it meanwhile.
+    sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 = plain_sum_of_squares
+}
+
+compiled_loop! {
+    /// The sum of the squares of the differences of `len` elements from those in another array.
+    ///
+    /// # Safety
+    /// As for [`sum_of_squares`], of both arrays.
+    sum_of_squared_differences(dtype: Dtype, array: *const u8, other: *const u8, len: usize) -> f64
+        = plain_sum_of_squared_differences
+}
+
+/// How many of `len` elements are infinite or NaN.
+///
+/// # Safety
+/// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
+pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            Dtype::F32 => count(elements::<f32>(array, len)),
+            Dtype::F64 => count(elements::<f64>(array, len)),
+            Dtype::F16 => count(elements::<F16>(array, len)),
+            Dtype::Bf16 => count(elements::<Bf16>(array, len)),
+        }
+    }
+}
+
+fn count<E: Element>(array: &[E]) -> u64 {
+    array.iter().filter(|element| !element.load().to_f64().is_finite()).count() as u64
+}
+
+/// # Safety
+/// As for [`sum_of_squares`].
+#[inline(always)]
+unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            Dtype::F32 => sum(elements::<f32>(array, len)),
+            Dtype::F64 => sum(elements::<f64>(array, len)),
+            Dtype::F16 => sum(elements::<F16>(array, len)),
+            Dtype::Bf16 => sum(elements::<Bf16>(array, len)),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`sum_of_squared_differences`].
+#[inline(always)]
+unsafe fn plain_sum_of_squared_differences(
+    dtype: Dtype,
+    array: *const u8,
+    other: *const u8,
+    len: usize,
+) -> f64 {
+    macro_rules! sum_of {
+        ($element:ty) => {
+            sum_of_differences(elements::<$element>(array, len), elements::<$element>(other, len))
+        };
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            Dtype::F32 => sum_of!(f32),
+            Dtype::F64 => sum_of!(f64),
+            Dtype::F16 => sum_of!(F16),
+            Dtype::Bf16 => sum_of!(Bf16),
+        }
+    }
+}
+
+#[inline(always)]
+fn sum<E: Element>(array: &[E]) -> f64 {
+    let (blocks, rest) = array.as_chunks::<PARTS>();
+    let mut parts = [0.0; PARTS];
+    for block in blocks {
+        for (part, element) in parts.iter_mut().zip(block) {
+            let value = element.load().to_f64();
+            *part += value * value;
+        }
+    }
+    for (part, element) in parts.iter_mut().zip(rest) {
+        let value = element.load().to_f64();
+        *part += value * value;
+    }
+    total(parts)
+}
+
+#[inline(always)]
+fn sum_of_differences<E: Element>(array: &[E], other: &[E]) -> f64 {
+    let (blocks, rest) = array.as_chunks::<PARTS>();
+    let (other_blocks, other_rest) = other.as_chunks::<PARTS>();
+    let mut parts = [0.0; PARTS];
+    let square = |x: &E, y: &E| {
+        let difference = x.load().to_f64() - y.load().to_f64();
+        difference * difference
+    };
+    for (block, other) in blocks.iter().zip(other_blocks) {
+        for i in 0..PARTS {
+            parts[i] += square(&block[i], &other[i]);
+        }
+    }
+    for (part, (x, y)) in parts.iter_mut().zip(rest.iter().zip(other_rest)) {
+        *part += square(x, y);
+    }
+    total(parts)
+}
+
+/// Adds up in pairs, as a tree.
+#[inline(always)]
+fn total(mut parts: [f64; PARTS]) -> f64 {
+    let mut half = PARTS / 2;
+    while half > 0 {
+        for i in 0..half {
+            parts[i] += parts[i + half];
+        }
+        half /= 2;
+    }
+    parts[0]
+}
+
+/// # Safety
+/// The array has `len` elements and is aligned for them; nothing writes it while the slice is there.
+#[inline(always)]
+unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
+    let array = array.cast::<E>();
+    debug_assert!(array.is_aligned() && !array.is_null());
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(array, len) }
+}

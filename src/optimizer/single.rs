@@ -1,0 +1,117 @@
+//! A step of one tensor whose state the caller keeps: no optimizer, no threads, nothing remembered.
+
+use super::Group;
+use super::param::{Place, check_array};
+use super::state::Compensation;
+use crate::dtype::Dtype;
+use crate::error::{Result, ensure, error};
+use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise};
+use crate::update::{Clipping, Step};
+use std::ptr;
+use std::sync::OnceLock;
+
+/// The arrays of a tensor, which are the caller's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tensor {
+    pub dtype: Dtype,
+    pub grad_dtype: Dtype,
+    pub len: u64,
+    pub param: *mut u8,
+    pub grad: *const u8,
+    pub exp_avg: *mut u8,
+    pub exp_avg_sq: *mut u8,
+    /// Looked at only where the options want a compensation.
+    pub kahan_comp: *mut u8,
+}
+
+/// Makes step number `number` of a tensor.
+pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
+    let group = group.checked()?;
+    ensure!(number > 0, InvalidArgument, "step is 0; it must be at least 1, the first step");
+    let kind = group.state_kind_for(tensor.dtype)?;
+    let dtypes = Dtypes { param: tensor.dtype, grad: tensor.grad_dtype, state: kind.dtype };
+    check_arrays(tensor, dtypes, kind.compensation)?;
+    let instruction_set = instruction_set()?;
+    let arrays = Arrays {
+        len: tensor.len as usize,
+        param: tensor.param,
+        grad: tensor.grad,
+        exp_avg: tensor.exp_avg,
+        exp_avg_sq: tensor.exp_avg_sq,
+        kahan_comp: match kind.compensation {
+            Compensation::Kahan => tensor.kahan_comp,
+            Compensation::None | Compensation::Remainder => ptr::null_mut(),
+        },
+    };
+    let mixed = if kind.compensation == Compensation::Remainder {
+        Some(Mixed::WithRemainder { remainder: tensor.kahan_comp.cast() })
+    } else if group.stochastic_rounding.or(false) {
+        Some(Mixed::Stochastic { noise: Noise::new(group.seed, 0, number), first: 0 })
+    } else {
+        None
+    };
+    let step = Step::new(&group.hyperparameters(), number, false, Clipping::NONE);
+    // SAFETY: the arrays were checked to be aligned and apart, and the caller promises that they are
+    // there; `InstructionSet::choose` found the instruction set.
+    unsafe {
+        match mixed {
+            None => Kernel::new(instruction_set, dtypes, step.clips).run(&step, &arrays),
+            Some(mixed) => mixed.run(instruction_set, &step, &arrays, dtypes),
+        }
+    }
+    Ok(())
+}
+
+/// Chosen once, since the environment may only be looked at while nobody changes it.
+fn instruction_set() -> Result<InstructionSet> {
+    static CHOSEN: OnceLock<InstructionSet> = OnceLock::new();
+    match CHOSEN.get() {
+        Some(chosen) => Ok(*chosen),
+        None => InstructionSet::choose().map(|chosen| *CHOSEN.get_or_init(|| chosen)),
+    }
+}
+
+fn check_arrays(tensor: &Tensor, dtypes: Dtypes, compensation: Compensation) -> Result<()> {
+    let Dtypes { param, grad, state } = dtypes;
+    let compensation = match compensation {
+        Compensation::None => None,
+        Compensation::Kahan => Some(state),
+        Compensation::Remainder => Some(Dtype::Bf16), // as large
+    };
+    let arrays = [
+        Some(("param", tensor.param.cast_const(), param)),
+        Some(("grad", tensor.grad, grad)),
+        Some(("exp_avg", tensor.exp_avg.cast_const(), state)),
+        Some(("exp_avg_sq", tensor.exp_avg_sq.cast_const(), state)),
+        compensation.map(|dtype| ("kahan_comp", tensor.kahan_comp.cast_const(), dtype)),
+    ];
+    let arrays = || arrays.iter().flatten();
+    for (name, array, dtype) in arrays() {
+        ensure!(
+            !array.is_null() || tensor.len == 0,
+            NullPointer,
+            "{name} is NULL; it must point to {} elements{}",
+            tensor.len,
+            match *name {
+                "kahan_comp" => " (kahan_sum or master_remainder is on; RADAM_OFF does without)",
+                _ => "",
+            }
+        );
+        check_array(Place(None), name, *array, *dtype, tensor.len)?;
+    }
+    for (index, (name, array, dtype)) in arrays().enumerate() {
+        for (other_name, other, other_dtype) in arrays().take(index) {
+            let (bytes, other_bytes) =
+                (tensor.len as usize * dtype.size(), tensor.len as usize * other_dtype.size());
+            let (start, other_start) = (array.addr(), other.addr());
+            if start < other_start + other_bytes && other_start < start + bytes {
+                return Err(error!(
+                    InvalidArgument,
+                    "{name} is {array:p}, and its {bytes} bytes overlap those of {other_name} at \
+                     {other:p}; each needs memory of its own"
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What a step does besides updating parameters, and what it reports.
+
+use crate::error::{Result, ensure};
+use crate::update::Clipping;
+
+/// The choices for one step of all parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepOptions {
+    /// Every gradient is multiplied by it.
+    pub grad_scale: f64,
+    /// The largest norm of all gradients together; 0: any.
+    pub max_grad_norm: f64,
+    /// The largest size of a gradient value; 0: any.
+    pub max_grad_value: f64,
+    pub skip_nonfinite: bool,
+    pub zero_grad: bool,
+    /// Whether to measure the gradients even if nothing depends on it.
+    pub measure_grads: bool,
+    /// Whether to measure the parameters and by how much they change.
+    pub measure_params: bool,
+}
+
+impl StepOptions {
+    /// An update and nothing else.
+    pub const PLAIN: Self = Self {
+        grad_scale: 1.0,
+        max_grad_norm: 0.0,
+        max_grad_value: 0.0,
+        skip_nonfinite: false,
+        zero_grad: false,
+        measure_grads: false,
+        measure_params: false,
+    };
+
+    pub fn checked(self) -> Result<Self> {
+        ensure!(
+            self.grad_scale > 0.0 && self.grad_scale.is_finite(),
+            InvalidArgument,
+            "grad_scale is {:?}; it must be finite and above 0 (1 leaves gradients as they are, and with \
+             loss scaling it is 1 / loss scale)",
+            self.grad_scale
+        );
+        for (name, value) in
+            [("max_grad_norm", self.max_grad_norm), ("max_grad_value", self.max_grad_value)]
+        {
+            ensure!(
+                value >= 0.0 && value.is_finite(),
+                InvalidArgument,
+                "{name} is {value:?}; it must be finite and at least 0, which stands for no limit"
+            );
+        }
+        Ok(self)
+    }
+
+    /// Whether all gradients have to be read before the first parameter may change.
+    pub fn measures_grads(&self) -> bool {
+        self.measure_grads || self.skip_nonfinite || self.max_grad_norm > 0.0
+    }
+
+    /// By what gradients whose norm this is have to be multiplied to be short enough: 1 at most, and as
+    /// in `torch.nn.utils.clip_grad_norm_`.
+    pub fn clip_coefficient(&self, grad_norm: f64) -> f64 {
+        const EPS: f64 = 1e-6;
+        let coefficient = self.max_grad_norm / (grad_norm + EPS);
+        // NaN stays NaN, so that it shows in every parameter.
+        if self.max_grad_norm == 0.0 || coefficient > 1.0 { 1.0 } else { coefficient }
+    }
+
+    pub fn clipping(&self, clip_coefficient: f64) -> Clipping {
+        Clipping {
+            scale: self.grad_scale * clip_coefficient,
+            max_value: if self.max_grad_value > 0.0 { self.max_grad_value } else { f64::INFINITY },
+        }
+    }
+}
+
+/// What became of a step. What was not measured is NaN, and no values that are not finite are none
+/// that were counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepReport {
+    /// Whether nothing was updated, because of values that are not finite.
+    pub skipped: bool,
+    /// Gradient values that are infinite or NaN.
+    pub nonfinite: u64,
+    /// Of all gradients together, scaled but not clipped.
+    pub grad_norm: f64,
+    pub clip_coefficient: f64,
+    pub update_norm: f64,
+    pub param_norm: f64,
+}

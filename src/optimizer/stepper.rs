@@ -1,0 +1,184 @@
+//! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
+
+use super::Group;
+use super::param::{Param, Standing};
+use super::plan::Plan;
+use super::state::Compensation;
+use super::sums::Sums;
+use crate::dtype::Dtype;
+use crate::kernel::{
+    Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, count_nonfinite,
+    sum_of_squared_differences, sum_of_squares,
+};
+use crate::update::{Clipping, Step};
+use std::ops::Range;
+
+/// Works on pieces of parameters, and remembers the constants of the last one's step, which most of
+/// the others share.
+#[derive(Clone)]
+pub(super) struct Stepper<'a> {
+    pub instruction_set: InstructionSet,
+    pub accumulate: bool,
+    pub clipping: Clipping,
+    /// Whether gradients are zeroed once they are not needed any more.
+    pub zero_grad: bool,
+    pub groups: &'a [Group],
+    pub last: Option<Constants>,
+}
+
+/// The constants of one step of one group.
+#[derive(Clone)]
+pub(super) struct Constants {
+    group: u32,
+    number: u64,
+    step: Step,
+}
+
+/// Elements whose values before the step are kept, to see by how much they change.
+const BEFORE: usize = 1024;
+
+impl Stepper<'_> {
+    /// Adds the gradients of a chunk to the sums.
+    pub fn measure_chunk(&self, plan: &Plan, chunk: usize, params: &[Param], sums: &mut Sums) {
+        for (_, param, piece) in plan.pieces(chunk, params) {
+            if !param.steps_now() {
+                continue;
+            }
+            let (dtype, len) = (param.grad_dtype, piece.len());
+            let grad = param.grad.wrapping_add(piece.start * dtype.size()).cast_const();
+            // SAFETY: the caller keeps the gradient alive and to this call, and it was checked to be
+            // aligned; `InstructionSet::choose` found the instruction set.
+            unsafe {
+                let sum = sum_of_squares(self.instruction_set, dtype, grad, len);
+                sums.grads.add(sum);
+                if !sum.is_finite() {
+                    sums.nonfinite += count_nonfinite(dtype, grad, len);
+                }
+            }
+        }
+    }
+
+    /// Steps the parameters of a chunk that have a gradient. If there are sums, the updates and the new
+    /// parameters are added.
+    pub fn step_chunk(
+        &mut self,
+        plan: &Plan,
+        chunk: usize,
+        params: &[Param],
+        mut sums: Option<&mut Sums>,
+    ) {
+        for (id, param, piece) in plan.pieces(chunk, params) {
+            if param.steps_now() {
+                let arrays = param.arrays(param.grad);
+                match &mut sums {
+                    None => self.step_piece(id, param, &arrays, piece.clone()),
+                    Some(sums) => self.step_and_measure(id, param, &arrays, piece.clone(), sums),
+                }
+            }
+            if self.zero_grad {
+                zero_grad(param, piece);
+            }
+        }
+    }
+
+    /// Steps some elements of a parameter.
+    pub fn step_piece(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
+        let dtypes =
+            Dtypes { param: param.dtype, grad: param.grad_dtype, state: param.state.kind.dtype };
+        let mixed = self.mixed(id, param, piece.start);
+        let instruction_set = self.instruction_set;
+        let step = &self.constants(param).step;
+        // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
+        // instruction set. The caller keeps the arrays alive and to this call; they were checked to
+        // be aligned and apart when they were registered, the state is ours, and each piece is
+        // stepped by one thread.
+        unsafe {
+            let arrays = arrays.part(piece.start, piece.len(), dtypes);
+            match mixed {
+                None => Kernel::new(instruction_set, dtypes, step.clips).run(step, &arrays),
+                Some(mixed) => mixed.run(instruction_set, step, &arrays, dtypes),
+            }
+        }
+    }
+
+    /// How the elements from `start` on are kept in two precisions, if they are.
+    fn mixed(&self, id: u32, param: &Param, start: usize) -> Option<Mixed> {
+        let state = &param.state;
+        if let Some((out, dtype)) = state.out() {
+            let out = out.wrapping_add(start * dtype.size());
+            return Some(Mixed::Copied { out, dtype });
+        }
+        if param.dtype != Dtype::Bf16 {
+            return None;
+        }
+        let group = &self.groups[param.group as usize];
+        if state.kind.compensation == Compensation::Remainder {
+            let remainder = state.master_remainder().wrapping_add(start);
+            Some(Mixed::WithRemainder { remainder })
+        } else if group.stochastic_rounding.or(false) {
+            let noise = Noise::new(group.seed, id, param.next_step());
+            Some(Mixed::Stochastic { noise, first: start })
+        } else {
+            None
+        }
+    }
+
+    /// Steps some elements, and adds what they are then and by how much they changed to the sums.
+    #[inline(never)] // or its copies would be on the stack of every step
+    fn step_and_measure(
+        &mut self,
+        id: u32,
+        param: &Param,
+        arrays: &Arrays,
+        piece: Range<usize>,
+        sums: &mut Sums,
+    ) {
+        let mut before = [0f64; BEFORE]; // holds as many of any dtype
+        let before = before.as_mut_ptr().cast::<u8>();
+        let (dtype, set) = (param.dtype, self.instruction_set);
+        let (mut updates, mut params) = (0.0, 0.0);
+        for start in piece.clone().step_by(BEFORE) {
+            let len = BEFORE.min(piece.end - start);
+            let data = param.data.wrapping_add(start * dtype.size());
+            // SAFETY: the elements are there, as for the step; and there is room for a copy of them.
+            unsafe {
+                before.copy_from_nonoverlapping(data, len * dtype.size());
+                self.step_piece(id, param, arrays, start..start + len);
+                updates += sum_of_squared_differences(set, dtype, data, before, len);
+                params += sum_of_squares(set, dtype, data, len);
+            }
+        }
+        sums.updates.add(updates);
+        sums.params.add(params);
+    }
+
+    fn constants(&mut self, param: &Param) -> &Constants {
+        let (group, number) = (param.group, param.next_step());
+        let same = |last: &Constants| last.group == group && last.number == number;
+        if !self.last.as_ref().is_some_and(same) {
+            self.last = None; // moving it out and back would cost as much as a small tensor
+        }
+        self.last.get_or_insert_with(|| {
+            let hyperparameters = self.groups[group as usize].hyperparameters();
+            let step = Step::new(&hyperparameters, number, self.accumulate, self.clipping);
+            Constants { group, number, step }
+        })
+    }
+}
+
+/// Zeroes the gradients of a chunk.
+pub(super) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
+    for (_, param, piece) in plan.pieces(chunk, params) {
+        zero_grad(param, piece);
+    }
+}
+
+/// Zeroes some elements of a parameter's gradient, if it has one.
+pub(super) fn zero_grad(param: &Param, piece: Range<usize>) {
+    if !param.grad.is_null() && param.standing != Standing::Removed {
+        let size = param.grad_dtype.size();
+        let grad = param.grad.wrapping_add(piece.start * size);
+        // SAFETY: the caller keeps the registered gradients alive and to this call.
+        unsafe { grad.write_bytes(0, piece.len() * size) };
+    }
+}

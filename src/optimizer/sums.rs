@@ -1,0 +1,49 @@
+//! The sums behind the norms that a step reports.
+
+use crate::exact_sum::ExactSum;
+use std::sync::{Mutex, PoisonError};
+
+/// Sums of squares over all parameters that step. They are exact, so that it does not matter which
+/// thread adds what, and in which order.
+#[derive(Clone, Debug)]
+pub(super) struct Sums {
+    pub grads: ExactSum,
+    /// Gradient values that are not finite.
+    pub nonfinite: u64,
+    pub updates: ExactSum,
+    pub params: ExactSum,
+}
+
+impl Sums {
+    pub const ZERO: Self = Self {
+        grads: ExactSum::ZERO,
+        nonfinite: 0,
+        updates: ExactSum::ZERO,
+        params: ExactSum::ZERO,
+    };
+
+    fn add(&mut self, other: &Self) {
+        self.grads.add_sum(&other.grads);
+        self.nonfinite += other.nonfinite;
+        self.updates.add_sum(&other.updates);
+        self.params.add_sum(&other.params);
+    }
+}
+
+/// The sums of several threads.
+#[derive(Debug)]
+pub(super) struct SharedSums(Mutex<Sums>);
+
+impl SharedSums {
+    pub fn new() -> Self {
+        Self(Mutex::new(Sums::ZERO))
+    }
+
+    pub fn add(&self, sums: &Sums) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(sums);
+    }
+
+    pub fn get(&mut self) -> &mut Sums {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
