@@ -233,3 +233,82 @@ fn rounded_at_random(master: f32, random: u32) -> Bf16 {
         Bf16(((master.to_bits() + random) >> 16) as u16)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn f32_samples() -> impl Iterator<Item = f32> {
+        let near_ties = (0..=0xffff_u32).flat_map(|upper| {
+            [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff].map(|lower| upper << 16 | lower)
+        });
+        near_ties.chain((0..u32::MAX).step_by(65_521)).map(f32::from_bits)
+    }
+
+    #[test]
+    fn masters_come_back_from_their_halves() {
+        for master in f32_samples() {
+            let (param, remainder) = halves(master);
+            let back = joined(param, remainder);
+            assert!(back.to_bits() == master.to_bits() || back.is_nan() && master.is_nan());
+            assert_eq!(param.load().is_nan(), master.is_nan());
+        }
+    }
+
+    #[test]
+    fn parameters_are_nearest_to_their_masters() {
+        for master in f32_samples().filter(|master| master.abs() < 3.3e38) {
+            let (param, _) = halves(master);
+            let (toward_zero, away) = (master.to_bits() >> 16, (master.to_bits() >> 16) + 1);
+            let value = |bits: u32| f32::from_bits(bits << 16) as f64;
+            let error = |bits| (value(bits) - master as f64).abs();
+            let nearest = if error(toward_zero) < error(away) { toward_zero } else { away };
+            assert_eq!(param.0 as u32, nearest, "{master:e}");
+        }
+    }
+
+    /// What half the random numbers round up lies halfway.
+    #[test]
+    fn rounding_at_random_is_right_on_average() {
+        const LEN: usize = 1 << 16;
+        for (part, share) in [(0, 0.0), (0x4000, 0.25), (0x8000, 0.5), (0xc000, 0.75)] {
+            let masters = vec![f32::from_bits(1.0f32.to_bits() | part); LEN];
+            let mut params = vec![Bf16(0); LEN];
+            let keys = Noise::new(1, 2, 3).keys(0);
+            // SAFETY: both have `LEN` elements, and every machine can do this.
+            unsafe {
+                let (set, to) = (InstructionSet::Portable, params.as_mut_ptr());
+                round_at_random(set, masters.as_ptr(), to, keys, 0, LEN);
+            }
+            let up = params.iter().filter(|param| param.load() > 1.0).count() as f64 / LEN as f64;
+            assert!((up - share).abs() < 0.01, "{up} of those at {share} are rounded up");
+        }
+    }
+
+    #[test]
+    fn random_numbers_differ_by_seed_parameter_step_and_element() {
+        let random = |seed, param, step, upper, lower: u32| {
+            let keys = Noise::new(seed, param, step).keys(upper);
+            mix_32(mix_32(lower.wrapping_add(keys[0])) ^ keys[1])
+        };
+        let one = random(0, 0, 1, 0, 0);
+        let others = [
+            random(1, 0, 1, 0, 0),
+            random(0, 1, 1, 0, 0),
+            random(0, 0, 2, 0, 0),
+            random(0, 0, 1, 1, 0),
+            random(0, 0, 1, 0, 1),
+        ];
+        assert!(others.iter().all(|other| *other != one));
+    }
+
+    #[test]
+    fn infinite_masters_stay_infinite_and_nan_stays_nan() {
+        for random in [0, 1, 0x7fff, 0xffff] {
+            assert_eq!(rounded_at_random(f32::INFINITY, random).load(), f32::INFINITY);
+            assert_eq!(rounded_at_random(f32::NEG_INFINITY, random).load(), f32::NEG_INFINITY);
+            assert_eq!(rounded_at_random(-0.0, random).0, 0x8000);
+            assert!(rounded_at_random(f32::from_bits(0x7fff_ffff), random).load().is_nan());
+        }
+    }
+}

@@ -146,3 +146,76 @@ unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(array, len) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::InstructionSet;
+    use super::*;
+
+    const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
+
+    fn values(len: usize, seed: u64) -> Vec<f64> {
+        let hash = |i: u64| (i + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        (0..len as u64).map(|i| hash(i) as f64 / (1 << 23) as f64 - 1.0).collect()
+    }
+
+    fn stored(dtype: Dtype, values: &[f64]) -> Vec<u64> {
+        let mut array = vec![0u64; values.len() + 1];
+        let (from, to) = (values.as_ptr().cast(), array.as_mut_ptr().cast());
+        let set = InstructionSet::Portable;
+        // SAFETY: both have as many elements, and there is a word for each.
+        unsafe { super::super::convert_array(set, Dtype::F64, from, dtype, to, values.len()) };
+        array
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_sums() {
+        for dtype in DTYPES {
+            for len in (0..100).chain([1000, 16_384]) {
+                let (array, other) =
+                    (stored(dtype, &values(len, 1)), stored(dtype, &values(len, 2)));
+                let (array, other) = (array.as_ptr().cast(), other.as_ptr().cast());
+                // SAFETY: the arrays have `len` elements; the instruction sets are there.
+                let sums = |set| unsafe {
+                    let square = sum_of_squares(set, dtype, array, len);
+                    let difference = sum_of_squared_differences(set, dtype, array, other, len);
+                    (square.to_bits(), difference.to_bits())
+                };
+                let expected = sums(InstructionSet::Portable);
+                for set in InstructionSet::available() {
+                    assert_eq!(sums(set), expected, "{set:?} {dtype:?} {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_squares() {
+        let (values, others) = (values(10_007, 3), values(10_007, 4));
+        let (array, other) = (stored(Dtype::F64, &values), stored(Dtype::F64, &others));
+        let (array, other, len) = (array.as_ptr().cast(), other.as_ptr().cast(), values.len());
+        let square: f64 = values.iter().map(|x| x * x).sum();
+        let difference: f64 = values.iter().zip(&others).map(|(x, y)| (x - y) * (x - y)).sum();
+        // SAFETY: the arrays have `len` elements, and every machine can do this.
+        let (square_found, difference_found) = unsafe {
+            let set = InstructionSet::Portable;
+            (
+                sum_of_squares(set, Dtype::F64, array, len),
+                sum_of_squared_differences(set, Dtype::F64, array, other, len),
+            )
+        };
+        assert!((square_found / square - 1.0).abs() < 1e-12);
+        assert!((difference_found / difference - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_counted() {
+        let mut values = values(100, 5);
+        (values[3], values[50], values[99]) = (f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
+        for dtype in DTYPES {
+            let array = stored(dtype, &values);
+            // SAFETY: the array has 100 elements.
+            assert_eq!(unsafe { count_nonfinite(dtype, array.as_ptr().cast(), 100) }, 3);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Every instruction set, held equal to the portable loops bit for bit, whatever the bits mean.
 
-use super::{Arrays, Dtypes, InstructionSet, Kernel};
+use super::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, convert_array};
 use crate::dtype::Dtype;
 use crate::number::{Bf16, Element, F16};
 use crate::update::{Coefficients, Decay, Rule, Step};
@@ -89,27 +89,60 @@ impl Tensors {
         self
     }
 
+    /// Steps what is kept in two precisions, in a way of its dtype, and returns its other array too.
+    fn stepped_in_two(
+        mut self,
+        instruction_set: InstructionSet,
+        step: &Step,
+        way: usize,
+    ) -> (Self, Vec<u64>) {
+        let [param, grad, exp_avg, exp_avg_sq, _] =
+            self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
+        let kahan_comp = std::ptr::null_mut();
+        let arrays = Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp };
+        let mut other = self.arrays[4].clone(); // any remainders, and room for any copy
+        let out = other.as_mut_ptr().cast::<u8>();
+        let mixed = match (self.dtypes.param, way) {
+            (Dtype::Bf16, 0) => Mixed::WithRemainder { remainder: out.cast() },
+            (Dtype::Bf16, way) => {
+                Mixed::Stochastic { noise: Noise::new(7, way as u32, 9), first: way * 1024 }
+            }
+            (_, way) => Mixed::Copied { out, dtype: [Dtype::Bf16, Dtype::F16, Dtype::F32][way] },
+        };
+        // SAFETY: the arrays are as long as `len` says, and their own; the instruction set is there.
+        unsafe { mixed.run(instruction_set, step, &arrays, self.dtypes) };
+        if let Mixed::Copied { dtype, .. } = mixed {
+            let dtypes = Dtypes { param: dtype, grad: dtype, state: dtype };
+            let copy = [other, vec![], vec![], vec![], vec![]];
+            let copy = Tensors { dtypes, len: self.len, kahan_sum: false, arrays: copy };
+            let bits = copy.bits_of(0, dtype).collect();
+            return (self, bits);
+        }
+        (self, other)
+    }
+
     /// All elements' bits, those of every NaN being the same: which of two NaN an addition hands on
     /// is the compiler's choice.
     fn bits(&self) -> impl Iterator<Item = u64> {
         let Dtypes { param, grad, state } = self.dtypes;
-        [param, grad, state, state, state].into_iter().zip(&self.arrays).flat_map(
-            |(dtype, array)| {
-                (0..self.len).map(move |i| {
-                    let at = array.as_ptr().cast::<u8>().wrapping_add(i * dtype.size());
-                    // SAFETY: there is a word for each element, and none is larger.
-                    unsafe {
-                        let value = match dtype {
-                            Dtype::F32 => at.cast::<f32>().read() as f64,
-                            Dtype::F64 => at.cast::<f64>().read(),
-                            Dtype::F16 => at.cast::<F16>().read().load() as f64,
-                            Dtype::Bf16 => at.cast::<Bf16>().read().load() as f64,
-                        };
-                        if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
-                    }
-                })
-            },
-        )
+        let dtypes = [param, grad, state, state, state];
+        dtypes.into_iter().enumerate().flat_map(|(array, dtype)| self.bits_of(array, dtype))
+    }
+
+    fn bits_of(&self, array: usize, dtype: Dtype) -> impl Iterator<Item = u64> {
+        (0..self.len).map(move |i| {
+            let at = self.arrays[array].as_ptr().cast::<u8>().wrapping_add(i * dtype.size());
+            // SAFETY: there is a word for each element, and none is larger.
+            unsafe {
+                let value = match dtype {
+                    Dtype::F32 => at.cast::<f32>().read() as f64,
+                    Dtype::F64 => at.cast::<f64>().read(),
+                    Dtype::F16 => at.cast::<F16>().read().load() as f64,
+                    Dtype::Bf16 => at.cast::<Bf16>().read().load() as f64,
+                };
+                if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+            }
+        })
     }
 }
 
@@ -188,6 +221,57 @@ fn every_16_bit_value_comes_out_the_same_in_every_place() {
             check(&Tensors::new(dtypes, 1 << 16, true, |dtype, array, i| {
                 if array == through { i as u64 } else { numbers(dtype, array, i) }
             }));
+        }
+    }
+}
+
+/// Parameters in two precisions, stepped by the kernels of f32 and f64.
+#[test]
+fn mixed_precision_comes_out_the_same() {
+    for param in [Dtype::F32, Dtype::F64, Dtype::Bf16] {
+        for (grad, state, way) in DTYPES.into_iter().flat_map(|grad| {
+            [param, Dtype::F32]
+                .into_iter()
+                .flat_map(move |state| [0, 1, 2].map(|way| (grad, state, way)))
+        }) {
+            let dtypes = Dtypes { param, grad, state };
+            for (len, bits) in [(2053, numbers as fn(_, _, _) -> _), (1031, any_bits)] {
+                let tensors = Tensors::new(dtypes, len, false, bits);
+                for step in steps() {
+                    let stepped = |set| {
+                        let (tensors, other) = tensors.clone().stepped_in_two(set, &step, way);
+                        (tensors.bits().collect::<Vec<_>>(), other)
+                    };
+                    let expected = stepped(InstructionSet::Portable);
+                    for set in InstructionSet::available() {
+                        assert!(
+                            stepped(set) == expected,
+                            "{set:?} {dtypes:?} {len} {way} {step:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn conversions_come_out_the_same() {
+    for (from, to) in DTYPES.into_iter().flat_map(|from| DTYPES.map(|to| (from, to))) {
+        for (array, bits) in [(0, any_bits as fn(_, _, _) -> _), (1, numbers)] {
+            let dtypes = Dtypes { param: from, grad: to, state: to };
+            let tensors = Tensors::new(dtypes, 4099, false, |dtype, _, i| bits(dtype, array, i));
+            let converted = |set| {
+                let Tensors { mut arrays, .. } = tensors.clone();
+                let (source, target) = (arrays[0].as_ptr().cast(), arrays[1].as_mut_ptr().cast());
+                // SAFETY: there is a word for each element; the instruction set is there.
+                unsafe { convert_array(set, from, source, to, target, 4099) };
+                Tensors { arrays, ..tensors.clone() }.bits().collect::<Vec<_>>()
+            };
+            let expected = converted(InstructionSet::Portable);
+            for set in InstructionSet::available() {
+                assert!(converted(set) == expected, "{set:?} {from:?} {to:?}");
+            }
         }
     }
 }
