@@ -34,6 +34,8 @@ pub struct Setup {
     pub gradient: f32,
     /// How many cache lines parameters and gradients are moved by, within a page.
     pub moved: [usize; 2],
+    /// The dtype of a copy of the parameters; 0: none.
+    pub out: radam_dtype,
     /// The lengths of the tensors.
     pub lens: Vec<usize>,
 }
@@ -51,6 +53,7 @@ impl Setup {
             num_threads: 1,
             gradient: 0.1,
             moved: [0, 0],
+            out: 0,
             lens: vec![len],
         }
     }
@@ -63,7 +66,14 @@ impl Setup {
 /// An optimizer with its parameters and gradients.
 pub struct Optimizer {
     handle: *mut radam_optimizer,
-    _tensors: Vec<[Memory; 2]>,
+    tensors: Vec<Tensor>,
+}
+
+/// The caller's arrays.
+struct Tensor {
+    _data: Memory,
+    grad: Memory,
+    _out: Option<Memory>,
 }
 
 impl Optimizer {
@@ -87,7 +97,7 @@ impl Optimizer {
         if setup.accumulate {
             call!(radam_set_optimizer_accumulation(handle, RADAM_ON));
         }
-        let mut optimizer = Self { handle, _tensors: tensors };
+        let mut optimizer = Self { handle, tensors };
         for _ in 0..WARM_UP_STEPS {
             optimizer.step();
         }
@@ -96,6 +106,16 @@ impl Optimizer {
 
     pub fn step(&mut self) {
         call!(radam_step(self.handle));
+    }
+
+    pub fn step_with(&mut self, options: &radam_step_options) {
+        call!(radam_step_with(self.handle, options, ptr::null_mut()));
+    }
+
+    /// The gradients of the only tensor, which are f32.
+    pub fn grads(&mut self) -> &mut [f32] {
+        let [tensor] = &mut self.tensors[..] else { panic!("there are several tensors") };
+        tensor.grad.values()
     }
 }
 
@@ -109,6 +129,11 @@ impl Drop for Optimizer {
 pub fn version() -> String {
     // SAFETY: it is a string that lives as long as the library.
     unsafe { CStr::from_ptr(radam_version_string()) }.to_string_lossy().into_owned()
+}
+
+/// The options of a step that does nothing more than update.
+pub fn step_options() -> radam_step_options {
+    with_defaults(radam_step_options_init)
 }
 
 /// A struct as its init function leaves it.
@@ -129,7 +154,7 @@ fn group_options(setup: &Setup) -> radam_group_options {
 }
 
 /// The parameters and gradients, and how the library is told of them.
-fn tensors(setup: &Setup) -> (Vec<[Memory; 2]>, Vec<radam_param>) {
+fn tensors(setup: &Setup) -> (Vec<Tensor>, Vec<radam_param>) {
     let tensor = |(seed, len): (u64, &usize)| {
         let [data_moved, grad_moved] = setup.moved;
         let mut data = Memory::random_after(data_moved, setup.dtype, *len, 1.0, 2 * seed);
@@ -141,7 +166,12 @@ fn tensors(setup: &Setup) -> (Vec<[Memory; 2]>, Vec<radam_param>) {
         param.len = *len as u64;
         param.data = data.pointer().cast();
         param.grad = grad.pointer().cast();
-        ([data, grad], param)
+        let mut out = (setup.out != 0).then(|| Memory::random(setup.out, *len, 1.0, 0));
+        if let Some(out) = &mut out {
+            param.out = out.pointer().cast();
+            param.out_dtype = setup.out;
+        }
+        (Tensor { _data: data, grad, _out: out }, param)
     };
     (0..).zip(&setup.lens).map(tensor).unzip()
 }

@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     cases::memory::run(&mut bench);
     cases::cache::run(&mut bench);
     cases::tensors::run(&mut bench);
+    cases::training::run(&mut bench);
     cases::threads::run(&mut bench);
     cases::denormals::run(&mut bench);
     let curves = cases::curves::run(&mut bench);

@@ -56,6 +56,11 @@ impl Memory {
         memory
     }
 
+    /// The elements, which are as many as fit.
+    pub fn values<T: NoUninit + AnyBitPattern>(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(&mut self.lines[self.skipped..])
+    }
+
     /// The first byte.
     pub fn pointer(&mut self) -> *mut u8 {
         self.lines[self.skipped..].as_mut_ptr().cast()

@@ -15,6 +15,8 @@ pub(crate) struct Arrays {
     pub exp_avg_sq: *mut u8,
     /// Null without Kahan summation.
     pub kahan_comp: *mut u8,
+    /// Where the new values of the parameter are copied to; null: nowhere.
+    pub out: *mut u8,
 }
 
 // SAFETY: these are addresses; whoever uses them promises that no other thread does.
@@ -29,6 +31,8 @@ pub(crate) struct Dtypes {
     pub grad: Dtype,
     /// Of `exp_avg`, `exp_avg_sq` and `kahan_comp`.
     pub state: Dtype,
+    /// Of the copy, if there is one.
+    pub out: Option<Dtype>,
 }
 
 impl Arrays {
@@ -49,6 +53,7 @@ impl Arrays {
                 exp_avg: self.exp_avg.add(state),
                 exp_avg_sq: self.exp_avg_sq.add(state),
                 kahan_comp: self.kahan_comp.add(if kahan_sum { state } else { 0 }),
+                out: self.out.add(start * dtypes.out.map_or(0, Dtype::size)),
             }
         }
     }
@@ -58,40 +63,41 @@ impl Arrays {
 /// each block would take registers from the constants that steps without clipping need.
 ///
 /// # Safety
-/// The arrays hold elements of P, of G and of S, and are aligned for them.
+/// The arrays hold elements of P, of G and of S, and the copy of O, and are aligned for them.
 /// Nothing else writes them nor, the gradient excepted, reads them, and they do not overlap. The
 /// machine has V's instructions.
 #[inline(always)]
-pub(super) unsafe fn step<I, V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
+pub(super) unsafe fn step<I, V, P, G, S, O, const CLIPS: bool>(step: &Step, arrays: &Arrays)
 where
     I: Compiled,
-    V: Stored<P> + Stored<G> + Stored<S>,
+    V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
 {
-    let columns = Columns::<P, G, S>::of(arrays);
+    let columns = Columns::<P, G, S, O>::of(arrays);
     debug_assert!(columns.are_aligned() && step.clips == CLIPS);
     let stepper = Stepper { step, coefficients: step.coefficients.round::<V>() };
     let rest = arrays.len % V::COUNT;
     for start in (0..arrays.len - rest).step_by(V::COUNT) {
         // SAFETY: the caller's promise; `V::COUNT` elements are left.
-        unsafe { stepper.step::<P, G, S, CLIPS>(&columns, start) };
+        unsafe { stepper.step::<P, G, S, O, CLIPS>(&columns, start) };
     }
     if rest > 0 {
         // SAFETY: the caller's promise; `rest` elements are left.
-        unsafe { step_rest::<I, V, P, G, S, CLIPS>(step, &columns.at(arrays.len - rest), rest) };
+        unsafe { step_rest::<I, V, P, G, S, O, CLIPS>(step, &columns.at(arrays.len - rest), rest) };
     }
 }
 
 /// Where the elements of each array are.
-struct Columns<P, G, S> {
+struct Columns<P, G, S, O> {
     param: *mut P,
     grad: *const G,
     exp_avg: *mut S,
     exp_avg_sq: *mut S,
     /// Null without Kahan summation.
     kahan_comp: *mut S,
+    out: *mut O,
 }
 
-impl<P, G, S> Columns<P, G, S> {
+impl<P, G, S, O> Columns<P, G, S, O> {
     #[inline(always)]
     fn of(arrays: &Arrays) -> Self {
         Self {
@@ -100,6 +106,7 @@ impl<P, G, S> Columns<P, G, S> {
             exp_avg: arrays.exp_avg.cast(),
             exp_avg_sq: arrays.exp_avg_sq.cast(),
             kahan_comp: arrays.kahan_comp.cast(),
+            out: arrays.out.cast(),
         }
     }
 
@@ -140,6 +147,7 @@ impl<P, G, S> Columns<P, G, S> {
                 exp_avg: self.exp_avg.add(start),
                 exp_avg_sq: self.exp_avg_sq.add(start),
                 kahan_comp: self.kahan_comp.add(if self.kahan_sum() { start } else { 0 }),
+                out: self.out.wrapping_add(start),
             }
         }
     }
@@ -181,9 +189,12 @@ impl<V> Stepper<'_, V> {
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from `start` on.
     #[inline(always)]
-    unsafe fn step<P, G, S, const CLIPS: bool>(&self, columns: &Columns<P, G, S>, start: usize)
-    where
-        V: Stored<P> + Stored<G> + Stored<S>,
+    unsafe fn step<P, G, S, O, const CLIPS: bool>(
+        &self,
+        columns: &Columns<P, G, S, O>,
+        start: usize,
+    ) where
+        V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
     {
         let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
         if size_of::<P>() == 2 {
@@ -209,21 +220,22 @@ impl<V> Stepper<'_, V> {
             let packed = (<V as Stored<S>>::pack(m), <V as Stored<S>>::pack(v));
             let moments = m + v;
             let lowered = coefficients.lowered(*rule == Rule::Rectified, *decay, theta, m, v);
-            let nan;
+            let (nan, new);
             if columns.kahan_sum() {
                 let kahan_comp = columns.kahan_comp.add(start);
                 let change = compensated_change(V::load(kahan_comp), lowered);
-                let new = theta + change;
+                new = theta + change;
                 nan = (moments + new).any_nan();
                 let packed = <V as Stored<P>>::pack_if(new, nan);
                 <V as Stored<P>>::write(packed, param);
                 let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
                 lost.store(nan, kahan_comp);
             } else {
-                let new = theta - lowered;
+                new = theta - lowered;
                 nan = (moments + new).any_nan();
-                new.store(nan, param);
+                <V as Stored<P>>::store(new, nan, param);
             }
+            <V as Stored<O>>::store(new, nan, columns.out.wrapping_add(start));
             m.store_packed(packed.0, nan, exp_avg);
             v.store_packed(packed.1, nan, exp_avg_sq);
         }
@@ -234,17 +246,18 @@ impl<V> Stepper<'_, V> {
 ///
 /// # Safety
 /// As for [`step`], of `len` elements.
-unsafe fn step_rest<I, V, P, G, S, const CLIPS: bool>(
+unsafe fn step_rest<I, V, P, G, S, O, const CLIPS: bool>(
     step: &Step,
-    rest: &Columns<P, G, S>,
+    rest: &Columns<P, G, S, O>,
     len: usize,
 ) where
     I: Compiled,
-    V: Stored<P> + Stored<G> + Stored<S>,
+    V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
 {
     debug_assert!(len < V::COUNT);
     let [mut param, mut grad, mut exp_avg, mut exp_avg_sq, mut kahan_comp] = [Padded::NEW; 5];
-    // SAFETY: the caller's promise; the copies have room for every lane.
+    let mut out = Padded::NEW;
+    // SAFETY: the caller's promise; the copies have room for every lane, and so has that of the copy.
     unsafe {
         let copies = Arrays {
             len: V::COUNT,
@@ -257,14 +270,18 @@ unsafe fn step_rest<I, V, P, G, S, const CLIPS: bool>(
             } else {
                 rest.kahan_comp.cast()
             },
+            out: out.0.as_mut_ptr().cast(),
         };
-        I::step::<V, P, G, S, CLIPS>(step, &copies);
-        let copies = Columns::<P, G, S>::of(&copies);
+        I::step::<V, P, G, S, O, CLIPS>(step, &copies);
+        let copies = Columns::<P, G, S, O>::of(&copies);
         rest.param.copy_from_nonoverlapping(copies.param, len);
         rest.exp_avg.copy_from_nonoverlapping(copies.exp_avg, len);
         rest.exp_avg_sq.copy_from_nonoverlapping(copies.exp_avg_sq, len);
         if rest.kahan_sum() {
             rest.kahan_comp.copy_from_nonoverlapping(copies.kahan_comp, len);
+        }
+        if size_of::<O>() > 0 && step.rule != Rule::Accumulate {
+            rest.out.copy_from_nonoverlapping(copies.out, len);
         }
     }
 }

@@ -99,9 +99,9 @@ pub(super) trait Compiled {
 
     /// # Safety
     /// As for [`arrays::step`].
-    unsafe fn step<V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
+    unsafe fn step<V, P, G, S, O, const CLIPS: bool>(step: &Step, arrays: &Arrays)
     where
-        V: Stored<P> + Stored<G> + Stored<S>;
+        V: Stored<P> + Stored<G> + Stored<S> + Stored<O>;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -115,12 +115,12 @@ macro_rules! compiled {
             type F64 = $f64;
 
             #[$target_feature]
-            unsafe fn step<V, P, G, S, const CLIPS: bool>(step: &Step, arrays: &Arrays)
+            unsafe fn step<V, P, G, S, O, const CLIPS: bool>(step: &Step, arrays: &Arrays)
             where
-                V: Stored<P> + Stored<G> + Stored<S>,
+                V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
             {
                 // SAFETY: the caller's promise.
-                unsafe { arrays::step::<Self, V, P, G, S, CLIPS>(step, arrays) }
+                unsafe { arrays::step::<Self, V, P, G, S, O, CLIPS>(step, arrays) }
             }
         }
     };

@@ -76,6 +76,28 @@ pub(super) trait Stored<E>: Lanes {
     }
 }
 
+/// Elements that are not there, for an array that a loop does without.
+pub(super) struct Nothing;
+
+impl<V: Lanes> Stored<Nothing> for V {
+    type Packed = ();
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(_: *const Nothing) {}
+
+    #[inline(always)]
+    unsafe fn write((): (), _: *mut Nothing) {}
+
+    #[inline(always)]
+    fn unpack((): ()) -> Self {
+        Self::from_f64(0.0)
+    }
+
+    #[inline(always)]
+    fn pack(self) {}
+}
+
 /// bfloat16 in whatever order of lanes is cheapest: its neighbours in memory, which share 32 bits,
 /// need not be neighbours in registers. Only for loops in which every array is of this type.
 #[repr(transparent)]

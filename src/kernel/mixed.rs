@@ -1,8 +1,7 @@
-//! Parameters that are kept in two precisions: f32 or f64 with a copy of fewer bits beside them, and
-//! bf16 that is computed with as if it were f32.
+//! bf16 parameters that are computed with as if they were f32.
 //!
-//! All of it goes block by block, so that what one loop writes the next one finds in the first-level
-//! cache. The steps themselves are those of f32 and f64 parameters.
+//! It goes block by block, so that what one loop writes the next one finds in the first-level cache. The
+//! steps themselves are those of f32 parameters.
 
 use super::arrays::{Arrays, Dtypes};
 use super::instruction_set::{InstructionSet, compiled_loop};
@@ -14,12 +13,10 @@ use crate::update::{Rule, Step};
 /// Elements at a time. A multiple of it divides every piece that a parameter is cut into.
 const BLOCK: usize = 1024;
 
-/// How a parameter is kept in two precisions. Pointers and numbers are those of the elements that are
-/// stepped.
+/// What makes f32 of bf16 and the other way round. Pointers and numbers are those of the elements that
+/// are stepped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mixed {
-    /// The new values are also written to another array, rounded to nearest even.
-    Copied { out: *mut u8, dtype: Dtype },
     /// bf16, and for each the 16 bits that make an f32 of it.
     WithRemainder { remainder: *mut i16 },
     /// bf16, rounded up or down at random. `first` is the number of the first element.
@@ -59,21 +56,10 @@ fn mix_32(x: u32) -> u32 {
 }
 
 impl Mixed {
-    /// The dtypes of the step itself, for parameters of these dtypes.
-    pub fn dtypes_of_step(&self, dtypes: Dtypes) -> Dtypes {
-        match self {
-            Self::Copied { .. } => dtypes,
-            Self::WithRemainder { .. } | Self::Stochastic { .. } => {
-                Dtypes { param: Dtype::F32, ..dtypes }
-            }
-        }
-    }
-
-    /// Steps all elements by the kernel for `dtypes_of_step`.
+    /// Steps all elements.
     ///
     /// # Safety
-    /// As for [`Kernel::run`], where the parameter's array is of `dtypes.param`; and the arrays here
-    /// are like the others.
+    /// As for [`Kernel::run`], where the parameter is of bf16; and the arrays here are like the others.
     pub unsafe fn run(
         &self,
         instruction_set: InstructionSet,
@@ -81,13 +67,14 @@ impl Mixed {
         arrays: &Arrays,
         dtypes: Dtypes,
     ) {
-        let kernel = Kernel::new(instruction_set, self.dtypes_of_step(dtypes), step.clips);
+        let of_step = Dtypes { param: Dtype::F32, ..dtypes };
+        let kernel = Kernel::new(instruction_set, of_step, step.clips);
         for start in (0..arrays.len).step_by(BLOCK) {
             let len = BLOCK.min(arrays.len - start);
             // SAFETY: the caller's promise; the part lies within the arrays.
             unsafe {
                 let part = arrays.part(start, len, dtypes);
-                self.run_block(instruction_set, &kernel, step, &part, start, dtypes.param);
+                self.run_block(instruction_set, &kernel, step, &part, start);
             }
         }
     }
@@ -102,7 +89,6 @@ impl Mixed {
         step: &Step,
         arrays: &Arrays,
         start: usize,
-        dtype: Dtype,
     ) {
         let moves = step.rule != Rule::Accumulate;
         let (len, param) = (arrays.len, arrays.param.cast::<Bf16>());
@@ -112,13 +98,6 @@ impl Mixed {
         // SAFETY: the caller's promise; the masters have room for a block.
         unsafe {
             match *self {
-                Self::Copied { out, dtype: out_dtype } => {
-                    kernel.run(step, arrays);
-                    if moves {
-                        let out = out.add(start * out_dtype.size());
-                        convert_array(set, dtype, arrays.param, out_dtype, out, len);
-                    }
-                }
                 Self::WithRemainder { remainder } => {
                     let remainder = remainder.add(start);
                     join(set, param, remainder, master, len);

@@ -29,9 +29,9 @@ pub(crate) use sums::{count_nonfinite, sum_of_squared_differences, sum_of_square
 
 use crate::dtype::Dtype;
 use crate::number::{Bf16, F16};
-use crate::update::Step;
+use crate::update::{Rule, Step};
 use instruction_set::Compiled;
-use lanes::{EvenOdd, Stored};
+use lanes::{EvenOdd, Nothing, Stored};
 
 /// The loop for parameters of some dtypes.
 #[derive(Clone, Copy)]
@@ -39,20 +39,26 @@ pub(crate) enum Kernel {
     Portable(Dtypes),
     /// A loop over registers. It is unsafe as [`arrays::step`] is.
     Compiled(StepLoop),
-    /// The same, for gradients that are converted to another dtype block by block before it sees
-    /// them: a loop for every combination would make the library larger for dtypes that hardly
-    /// anyone combines.
-    Converting {
-        step: StepLoop,
-        instruction_set: InstructionSet,
-        dtypes: Dtypes,
-        grad: Dtype,
-    },
+    /// The same block by block, for what it does not do itself: a loop for every combination would make
+    /// the library larger for dtypes that hardly anyone combines.
+    Blockwise(Blockwise),
+}
+
+/// What is done before and after the loop.
+#[derive(Clone, Copy)]
+pub(crate) struct Blockwise {
+    step: StepLoop,
+    instruction_set: InstructionSet,
+    dtypes: Dtypes,
+    /// What gradients are converted to, if they are not this already.
+    grad: Dtype,
+    /// Whether the new values are copied afterwards.
+    copies: bool,
 }
 
 type StepLoop = unsafe fn(&Step, &Arrays);
 
-/// Gradients that are converted at a time: few enough to stay in the first-level cache.
+/// Elements of a block: few enough to stay in the first-level cache.
 const BLOCK: usize = 512;
 
 impl Kernel {
@@ -76,10 +82,16 @@ impl Kernel {
         let grad = match (dtypes.param, dtypes.grad) {
             (Dtype::F64, Dtype::F16 | Dtype::Bf16) => Dtype::F64,
             (Dtype::F32 | Dtype::F16 | Dtype::Bf16, Dtype::F64) => Dtype::F32,
-            _ => return Self::Compiled(select(dtypes)),
+            _ => dtypes.grad,
         };
-        let step = select(Dtypes { grad, ..dtypes });
-        Self::Converting { step, instruction_set, dtypes, grad }
+        let of_loop = Dtypes { grad, ..dtypes };
+        let copies = dtypes.out.is_some() && !copies_itself(of_loop);
+        let step = select(of_loop);
+        if grad == dtypes.grad && !copies {
+            Self::Compiled(step)
+        } else {
+            Self::Blockwise(Blockwise { step, instruction_set, dtypes, grad, copies })
+        }
     }
 
     /// Makes one step of all elements.
@@ -94,56 +106,73 @@ impl Kernel {
             match *self {
                 Self::Portable(dtypes) => portable::step(step, arrays, dtypes),
                 Self::Compiled(step_loop) => step_loop(step, arrays),
-                Self::Converting { step: step_loop, instruction_set, dtypes, grad } => {
-                    step_converting(step_loop, step, arrays, instruction_set, dtypes, grad);
+                Self::Blockwise(ref blockwise) => blockwise.run(step, arrays),
+            }
+        }
+    }
+}
+
+impl Blockwise {
+    /// # Safety
+    /// As for [`Kernel::run`].
+    #[inline(never)] // or its block would be on the stack of every step
+    unsafe fn run(&self, step: &Step, arrays: &Arrays) {
+        let Self { instruction_set, dtypes, grad, .. } = *self;
+        let mut block = [0f64; BLOCK]; // holds as many of any dtype
+        for start in (0..arrays.len).step_by(BLOCK) {
+            let len = BLOCK.min(arrays.len - start);
+            // SAFETY: the part lies within the arrays, of which the caller promises the rest, and
+            // `block` is large enough and aligned for any dtype.
+            unsafe {
+                let mut part = arrays.part(start, len, dtypes);
+                if grad != dtypes.grad {
+                    let converted = block.as_mut_ptr().cast();
+                    convert_array(instruction_set, dtypes.grad, part.grad, grad, converted, len);
+                    part.grad = block.as_ptr().cast();
+                }
+                (self.step)(step, &part);
+                if let (Some(out), true) =
+                    (dtypes.out, self.copies && step.rule != Rule::Accumulate)
+                {
+                    convert_array(instruction_set, dtypes.param, part.param, out, part.out, len);
                 }
             }
         }
     }
 }
 
-/// Steps block by block, with the gradients converted to another dtype.
-///
-/// # Safety
-/// As for [`Kernel::run`].
-#[inline(never)] // or its block would be on the stack of every step
-unsafe fn step_converting(
-    step_loop: StepLoop,
-    step: &Step,
-    arrays: &Arrays,
-    instruction_set: InstructionSet,
-    dtypes: Dtypes,
-    grad: Dtype,
-) {
-    let mut block = [0f64; BLOCK]; // holds as many of any dtype
-    for start in (0..arrays.len).step_by(BLOCK) {
-        let len = BLOCK.min(arrays.len - start);
-        // SAFETY: the part lies within the arrays, of which the caller promises the rest, and
-        // `block` is large enough and aligned for any dtype.
-        unsafe {
-            let mut part = arrays.part(start, len, dtypes);
-            let converted = block.as_mut_ptr().cast();
-            convert_array(instruction_set, dtypes.grad, part.grad, grad, converted, len);
-            part.grad = block.as_ptr().cast();
-            step_loop(step, &part);
-        }
-    }
+/// Whether the loop for these dtypes writes the copy by itself: what trains in mixed precision.
+fn copies_itself(dtypes: Dtypes) -> bool {
+    let Dtypes { param, grad, state, out } = dtypes;
+    let is_16_bit = matches!(out, Some(Dtype::F16 | Dtype::Bf16));
+    param == Dtype::F32
+        && state == Dtype::F32
+        && is_16_bit
+        && (grad == Dtype::F32 || Some(grad) == out)
 }
 
 /// The loop for dtypes whose gradients need not be converted before.
 fn select<I: Compiled, const CLIPS: bool>(dtypes: Dtypes) -> StepLoop {
     match (dtypes.param, dtypes.state, dtypes.grad) {
-        (Dtype::F64, Dtype::F32, Dtype::F32) => I::step::<I::F64, f64, f32, f32, CLIPS>,
-        (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32, CLIPS>,
-        (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64, CLIPS>,
-        (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64, CLIPS>,
+        (Dtype::F64, Dtype::F32, Dtype::F32) => I::step::<I::F64, f64, f32, f32, Nothing, CLIPS>,
+        (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32, Nothing, CLIPS>,
+        (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64, Nothing, CLIPS>,
+        (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64, Nothing, CLIPS>,
         // The masters of bf16 parameters whose state is bf16 too.
         (Dtype::F32, Dtype::Bf16, grad) => for_grad::<I, I::F32, f32, Bf16, CLIPS>(grad),
+        (Dtype::F32, _, grad) if copies_itself(dtypes) => match (dtypes.out, grad) {
+            (Some(Dtype::F16), Dtype::F16) => I::step::<I::CarefulF32, f32, F16, f32, F16, CLIPS>,
+            (Some(Dtype::F16), _) => I::step::<I::CarefulF32, f32, f32, f32, F16, CLIPS>,
+            (_, Dtype::Bf16) => I::step::<I::CarefulF32, f32, Bf16, f32, Bf16, CLIPS>,
+            _ => I::step::<I::CarefulF32, f32, f32, f32, Bf16, CLIPS>,
+        },
         (Dtype::F32, _, grad) => for_grad::<I, I::CarefulF32, f32, f32, CLIPS>(grad),
         (Dtype::F16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, F16, f32, CLIPS>(grad),
         (Dtype::F16, _, grad) => for_grad::<I, I::F32, F16, F16, CLIPS>(grad),
         (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, Bf16, f32, CLIPS>(grad),
-        (Dtype::Bf16, _, Dtype::Bf16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, CLIPS>,
+        (Dtype::Bf16, _, Dtype::Bf16) => {
+            I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, Nothing, CLIPS>
+        }
         (Dtype::Bf16, _, grad) => for_grad::<I, I::F32, Bf16, Bf16, CLIPS>(grad),
     }
 }
@@ -154,8 +183,8 @@ where
     V: Stored<P> + Stored<S> + Stored<f32> + Stored<F16> + Stored<Bf16>,
 {
     match grad {
-        Dtype::F16 => I::step::<V, P, F16, S, CLIPS>,
-        Dtype::Bf16 => I::step::<V, P, Bf16, S, CLIPS>,
-        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S, CLIPS>,
+        Dtype::F16 => I::step::<V, P, F16, S, Nothing, CLIPS>,
+        Dtype::Bf16 => I::step::<V, P, Bf16, S, Nothing, CLIPS>,
+        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S, Nothing, CLIPS>,
     }
 }

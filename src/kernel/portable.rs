@@ -45,8 +45,8 @@ type Copies = [[f64; BLOCK]; 5];
 /// # Safety
 /// As for [`step`]; and `copies` may be written.
 unsafe fn step_as<P: Element>(step: &Step, arrays: &Arrays, dtypes: Dtypes, copies: *mut Copies) {
-    let Arrays { len, param, grad, exp_avg, exp_avg_sq, kahan_comp } = *arrays;
-    let Dtypes { param: param_dtype, grad: grad_dtype, state } = dtypes;
+    let Arrays { len, param, grad, exp_avg, exp_avg_sq, kahan_comp, out } = *arrays;
+    let Dtypes { param: param_dtype, grad: grad_dtype, state, out: out_dtype } = dtypes;
     debug_assert!(len <= BLOCK);
     let copies = copies.cast::<[P::Real; BLOCK]>();
     // SAFETY: the caller's promise; the gradient's row is only read.
@@ -71,6 +71,10 @@ unsafe fn step_as<P: Element>(step: &Step, arrays: &Arrays, dtypes: Dtypes, copi
         columns.step(step);
         if step.rule != Rule::Accumulate {
             theta.write_back();
+            if let Some(out_dtype) = out_dtype {
+                let set = InstructionSet::Portable;
+                convert_array(set, param_dtype, param, out_dtype, out, len);
+            }
             comp.inspect(|comp| comp.write_back());
         }
         m.write_back();

@@ -4,6 +4,7 @@ use super::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, convert_array}
 use crate::dtype::Dtype;
 use crate::number::{Bf16, Element, F16};
 use crate::update::{Coefficients, Decay, Rule, Step};
+use std::ptr;
 
 const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
 
@@ -41,7 +42,7 @@ fn steps() -> Vec<Step> {
 fn dtypes() -> impl Iterator<Item = Dtypes> {
     DTYPES.into_iter().flat_map(|param| {
         DTYPES.into_iter().flat_map(move |grad| {
-            [param, Dtype::F32].map(move |state| Dtypes { param, grad, state })
+            [param, Dtype::F32].map(move |state| Dtypes { param, grad, state, out: None })
         })
     })
 }
@@ -63,7 +64,7 @@ impl Tensors {
         kahan_sum: bool,
         mut bits: impl FnMut(Dtype, usize, usize) -> u64,
     ) -> Self {
-        let Dtypes { param, grad, state } = dtypes;
+        let Dtypes { param, grad, state, .. } = dtypes;
         let mut array = 0;
         let arrays = [param, grad, state, state, state].map(|dtype| {
             let mut words = vec![0; len + 1];
@@ -80,51 +81,61 @@ impl Tensors {
     }
 
     fn stepped_by(mut self, instruction_set: InstructionSet, step: &Step) -> Self {
-        let [param, grad, exp_avg, exp_avg_sq, kahan_comp] =
-            self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
-        let kahan_comp = if self.kahan_sum { kahan_comp } else { std::ptr::null_mut() };
-        let arrays = Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp };
+        let arrays = self.pointers(ptr::null_mut());
         // SAFETY: the arrays are as long as `len` says, and their own; the instruction set is there.
         unsafe { Kernel::new(instruction_set, self.dtypes, step.clips).run(step, &arrays) };
         self
     }
 
-    /// Steps what is kept in two precisions, in a way of its dtype, and returns its other array too.
-    fn stepped_in_two(
+    /// Steps as f32 with remainders, which it returns too, or with random rounding.
+    fn stepped_as_f32(
         mut self,
         instruction_set: InstructionSet,
         step: &Step,
-        way: usize,
+        stochastic: bool,
     ) -> (Self, Vec<u64>) {
-        let [param, grad, exp_avg, exp_avg_sq, _] =
-            self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
-        let kahan_comp = std::ptr::null_mut();
-        let arrays = Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp };
-        let mut other = self.arrays[4].clone(); // any remainders, and room for any copy
-        let out = other.as_mut_ptr().cast::<u8>();
-        let mixed = match (self.dtypes.param, way) {
-            (Dtype::Bf16, 0) => Mixed::WithRemainder { remainder: out.cast() },
-            (Dtype::Bf16, way) => {
-                Mixed::Stochastic { noise: Noise::new(7, way as u32, 9), first: way * 1024 }
-            }
-            (_, way) => Mixed::Copied { out, dtype: [Dtype::Bf16, Dtype::F16, Dtype::F32][way] },
+        let mut remainders = self.arrays[4].clone();
+        let mixed = if stochastic {
+            Mixed::Stochastic { noise: Noise::new(7, 8, 9), first: 1024 }
+        } else {
+            Mixed::WithRemainder { remainder: remainders.as_mut_ptr().cast() }
         };
+        let arrays = self.pointers(ptr::null_mut());
         // SAFETY: the arrays are as long as `len` says, and their own; the instruction set is there.
         unsafe { mixed.run(instruction_set, step, &arrays, self.dtypes) };
-        if let Mixed::Copied { dtype, .. } = mixed {
-            let dtypes = Dtypes { param: dtype, grad: dtype, state: dtype };
-            let copy = [other, vec![], vec![], vec![], vec![]];
-            let copy = Tensors { dtypes, len: self.len, kahan_sum: false, arrays: copy };
-            let bits = copy.bits_of(0, dtype).collect();
-            return (self, bits);
-        }
-        (self, other)
+        (self, remainders)
+    }
+
+    /// Steps with a copy, which it returns too, as numbers.
+    fn stepped_and_copied(
+        mut self,
+        instruction_set: InstructionSet,
+        step: &Step,
+        dtype: Dtype,
+    ) -> (Self, Vec<u64>) {
+        self.dtypes.out = Some(dtype);
+        let mut copy = vec![0u64; self.len + 1];
+        let arrays = self.pointers(copy.as_mut_ptr().cast());
+        let kernel = Kernel::new(instruction_set, self.dtypes, step.clips);
+        // SAFETY: as above.
+        unsafe { kernel.run(step, &arrays) };
+        let arrays = [copy, vec![], vec![], vec![], vec![]];
+        let copy = Tensors { arrays, ..self.clone() };
+        let bits = copy.bits_of(0, dtype).collect();
+        (self, bits)
+    }
+
+    fn pointers(&mut self, out: *mut u8) -> Arrays {
+        let [param, grad, exp_avg, exp_avg_sq, kahan_comp] =
+            self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
+        let kahan_comp = if self.kahan_sum { kahan_comp } else { ptr::null_mut() };
+        Arrays { len: self.len, param, grad, exp_avg, exp_avg_sq, kahan_comp, out }
     }
 
     /// All elements' bits, those of every NaN being the same: which of two NaN an addition hands on
     /// is the compiler's choice.
     fn bits(&self) -> impl Iterator<Item = u64> {
-        let Dtypes { param, grad, state } = self.dtypes;
+        let Dtypes { param, grad, state, .. } = self.dtypes;
         let dtypes = [param, grad, state, state, state];
         dtypes.into_iter().enumerate().flat_map(|(array, dtype)| self.bits_of(array, dtype))
     }
@@ -217,7 +228,7 @@ fn every_length_comes_out_the_same() {
 fn every_16_bit_value_comes_out_the_same_in_every_place() {
     for dtype in [Dtype::F16, Dtype::Bf16] {
         for through in 0..5 {
-            let dtypes = Dtypes { param: dtype, grad: dtype, state: dtype };
+            let dtypes = Dtypes { param: dtype, grad: dtype, state: dtype, out: None };
             check(&Tensors::new(dtypes, 1 << 16, true, |dtype, array, i| {
                 if array == through { i as u64 } else { numbers(dtype, array, i) }
             }));
@@ -225,32 +236,48 @@ fn every_16_bit_value_comes_out_the_same_in_every_place() {
     }
 }
 
-/// Parameters in two precisions, stepped by the kernels of f32 and f64.
 #[test]
-fn mixed_precision_comes_out_the_same() {
-    for param in [Dtype::F32, Dtype::F64, Dtype::Bf16] {
-        for (grad, state, way) in DTYPES.into_iter().flat_map(|grad| {
-            [param, Dtype::F32]
-                .into_iter()
-                .flat_map(move |state| [0, 1, 2].map(|way| (grad, state, way)))
-        }) {
-            let dtypes = Dtypes { param, grad, state };
-            for (len, bits) in [(2053, numbers as fn(_, _, _) -> _), (1031, any_bits)] {
-                let tensors = Tensors::new(dtypes, len, false, bits);
-                for step in steps() {
-                    let stepped = |set| {
-                        let (tensors, other) = tensors.clone().stepped_in_two(set, &step, way);
-                        (tensors.bits().collect::<Vec<_>>(), other)
-                    };
-                    let expected = stepped(InstructionSet::Portable);
-                    for set in InstructionSet::available() {
-                        assert!(
-                            stepped(set) == expected,
-                            "{set:?} {dtypes:?} {len} {way} {step:?}"
-                        );
-                    }
-                }
+fn bf16_that_is_stepped_as_f32_comes_out_the_same() {
+    let of_bf16 = |dtypes: &Dtypes| dtypes.param == Dtype::Bf16;
+    for (dtypes, stochastic) in dtypes().filter(of_bf16).flat_map(|d| [(d, false), (d, true)]) {
+        for (len, bits) in [(2053, numbers as fn(_, _, _) -> _), (1031, any_bits)] {
+            let tensors = Tensors::new(dtypes, len, false, bits);
+            check_pairs(&tensors, |tensors, set, step| {
+                tensors.stepped_as_f32(set, step, stochastic)
+            });
+        }
+    }
+}
+
+#[test]
+fn copies_come_out_the_same() {
+    let masters = |dtypes: &Dtypes| matches!(dtypes.param, Dtype::F32 | Dtype::F64);
+    for dtypes in dtypes().filter(masters) {
+        for out in [Dtype::Bf16, Dtype::F16, Dtype::F32] {
+            for (len, bits) in [(2053, numbers as fn(_, _, _) -> _), (519, any_bits)] {
+                let tensors = Tensors::new(dtypes, len, out == Dtype::F16, bits);
+                check_pairs(&tensors, |tensors, set, step| {
+                    tensors.stepped_and_copied(set, step, out)
+                });
             }
+        }
+    }
+}
+
+/// Steps the tensors in every way on every instruction set, with another array that comes out.
+fn check_pairs(
+    tensors: &Tensors,
+    stepped: impl Fn(Tensors, InstructionSet, &Step) -> (Tensors, Vec<u64>),
+) {
+    for step in steps() {
+        let bits = |set| {
+            let (tensors, other) = stepped(tensors.clone(), set, &step);
+            (tensors.bits().collect::<Vec<_>>(), other)
+        };
+        let expected = bits(InstructionSet::Portable);
+        for set in InstructionSet::available() {
+            let Tensors { dtypes, len, .. } = *tensors;
+            assert!(bits(set) == expected, "{set:?} {dtypes:?} {len} {step:?}");
         }
     }
 }
@@ -259,7 +286,7 @@ fn mixed_precision_comes_out_the_same() {
 fn conversions_come_out_the_same() {
     for (from, to) in DTYPES.into_iter().flat_map(|from| DTYPES.map(|to| (from, to))) {
         for (array, bits) in [(0, any_bits as fn(_, _, _) -> _), (1, numbers)] {
-            let dtypes = Dtypes { param: from, grad: to, state: to };
+            let dtypes = Dtypes { param: from, grad: to, state: to, out: None };
             let tensors = Tensors::new(dtypes, 4099, false, |dtype, _, i| bits(dtype, array, i));
             let converted = |set| {
                 let Tensors { mut arrays, .. } = tensors.clone();
@@ -283,7 +310,7 @@ fn conversions_come_out_the_same() {
 fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
     const WINDOW: usize = 1 << 22; // elements
     const LEN: usize = (1 << 32) + 33;
-    let dtypes = Dtypes { param: Dtype::Bf16, grad: Dtype::Bf16, state: Dtype::F32 };
+    let dtypes = Dtypes { param: Dtype::Bf16, grad: Dtype::Bf16, state: Dtype::F32, out: None };
     let coefficients = Coefficients { beta1_hat: 1.0, beta1_comp: 1.0, ..steps()[0].coefficients };
     let step = Step { rule: Rule::Unrectified, decay: Decay::None, clips: false, coefficients };
     let param = RepeatedWindow::new(2, LEN, WINDOW);
@@ -300,7 +327,8 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
             grad: grad.start,
             exp_avg: exp_avg.start,
             exp_avg_sq: exp_avg_sq.start,
-            kahan_comp: std::ptr::null_mut(),
+            kahan_comp: ptr::null_mut(),
+            out: ptr::null_mut(),
         };
         Kernel::new(InstructionSet::available().last().unwrap(), dtypes, false).run(&step, &arrays);
         std::slice::from_raw_parts(exp_avg.start.cast::<f32>(), WINDOW)
@@ -327,7 +355,7 @@ impl RepeatedWindow {
             let file = libc::memfd_create(c"window".as_ptr(), 0);
             assert_eq!(libc::ftruncate(file, window_bytes as libc::off_t), 0);
             let reserve = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            let start = libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_NONE, reserve, -1, 0);
+            let start = libc::mmap(ptr::null_mut(), bytes, libc::PROT_NONE, reserve, -1, 0);
             for at in (0..bytes).step_by(window_bytes) {
                 let (place, access) = (start.byte_add(at), libc::PROT_READ | libc::PROT_WRITE);
                 let over = libc::MAP_SHARED | libc::MAP_FIXED;

@@ -7,6 +7,7 @@ use crate::error::{Result, ensure, error, try_format};
 use crate::kernel::Arrays;
 use std::fmt;
 use std::ops::Range;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A tensor that the caller wants to register.
@@ -137,6 +138,7 @@ impl Param {
             exp_avg: self.state.exp_avg(),
             exp_avg_sq: self.state.exp_avg_sq(),
             kahan_comp: self.state.kahan_comp(),
+            out: self.state.out().map_or(ptr::null_mut(), |(out, _)| out),
         }
     }
 

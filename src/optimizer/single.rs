@@ -29,7 +29,8 @@ pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
     let group = group.checked()?;
     ensure!(number > 0, InvalidArgument, "step is 0; it must be at least 1, the first step");
     let kind = group.state_kind_for(tensor.dtype)?;
-    let dtypes = Dtypes { param: tensor.dtype, grad: tensor.grad_dtype, state: kind.dtype };
+    let dtypes =
+        Dtypes { param: tensor.dtype, grad: tensor.grad_dtype, state: kind.dtype, out: None };
     check_arrays(tensor, dtypes, kind.compensation)?;
     let instruction_set = instruction_set()?;
     let arrays = Arrays {
@@ -42,6 +43,7 @@ pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
             Compensation::Kahan => tensor.kahan_comp,
             Compensation::None | Compensation::Remainder => ptr::null_mut(),
         },
+        out: ptr::null_mut(),
     };
     let mixed = if kind.compensation == Compensation::Remainder {
         Some(Mixed::WithRemainder { remainder: tensor.kahan_comp.cast() })
@@ -72,7 +74,7 @@ fn instruction_set() -> Result<InstructionSet> {
 }
 
 fn check_arrays(tensor: &Tensor, dtypes: Dtypes, compensation: Compensation) -> Result<()> {
-    let Dtypes { param, grad, state } = dtypes;
+    let Dtypes { param, grad, state, .. } = dtypes;
     let compensation = match compensation {
         Compensation::None => None,
         Compensation::Kahan => Some(state),

@@ -83,8 +83,12 @@ impl Stepper<'_> {
 
     /// Steps some elements of a parameter.
     pub fn step_piece(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
-        let dtypes =
-            Dtypes { param: param.dtype, grad: param.grad_dtype, state: param.state.kind.dtype };
+        let dtypes = Dtypes {
+            param: param.dtype,
+            grad: param.grad_dtype,
+            state: param.state.kind.dtype,
+            out: param.state.out().map(|(_, dtype)| dtype),
+        };
         let mixed = self.mixed(id, param, piece.start);
         let instruction_set = self.instruction_set;
         let step = &self.constants(param).step;
@@ -101,13 +105,9 @@ impl Stepper<'_> {
         }
     }
 
-    /// How the elements from `start` on are kept in two precisions, if they are.
+    /// How the elements from `start` on are computed with as f32, if they are.
     fn mixed(&self, id: u32, param: &Param, start: usize) -> Option<Mixed> {
         let state = &param.state;
-        if let Some((out, dtype)) = state.out() {
-            let out = out.wrapping_add(start * dtype.size());
-            return Some(Mixed::Copied { out, dtype });
-        }
         if param.dtype != Dtype::Bf16 {
             return None;
         }

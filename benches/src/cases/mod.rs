@@ -6,6 +6,7 @@ pub mod denormals;
 pub mod memory;
 pub mod tensors;
 pub mod threads;
+pub mod training;
 
 /// A number of elements as people write it: 64K, 16M.
 pub fn size(elements: usize) -> String {
