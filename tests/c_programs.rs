@@ -67,6 +67,7 @@ programs! {
     misuse: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     threads: shared, statically, valgrind;
+    slices: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
     allocations: shared, statically;
