@@ -69,6 +69,7 @@ programs! {
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
+    caller_memory: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
     allocations: shared, statically;
