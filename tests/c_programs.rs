@@ -70,6 +70,7 @@ programs! {
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
     caller_memory: shared, statically, valgrind;
+    rounding: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
     allocations: shared, statically;
