@@ -65,6 +65,7 @@ macro_rules! programs {
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
+    misuse_step: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
