@@ -72,6 +72,7 @@ programs! {
     executor: shared, statically, valgrind;
     caller_memory: shared, statically, valgrind;
     rounding: shared, statically, valgrind;
+    surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
     allocations: shared, statically;
