@@ -287,9 +287,10 @@ static void given_state_is_used(size_t way, unsigned given) {
   free(grad);
 }
 
-/* Kahan summation and masters change while the caller keeps the averages, which stay where they are. */
+/* Kahan summation and masters change while the caller keeps the averages, which stay where they are. A compensation
+   that is dropped is not written any more, and the next one is the library's. */
 static void options_change_beside_given_state(void) {
-  static float averages[2][STATE_LEN], plain_averages[2][STATE_LEN];
+  static float averages[2][STATE_LEN], plain_averages[2][STATE_LEN], compensation[STATE_LEN], dropped[STATE_LEN];
   static uint16_t weights[2][STATE_LEN], grad[STATE_LEN];
   radam_optimizer *here = create(1), *plain = create(1);
   radam_group_options options = group_options();
@@ -306,13 +307,15 @@ static void options_change_beside_given_state(void) {
   param.data = weights[0];
   param.exp_avg = averages[0];
   param.exp_avg_sq = averages[1];
+  param.kahan_comp = compensation;
   OK(here, radam_add_param_group(here, &options, &param, 1, NULL));
   radam_optimizer *both[] = {here, plain};
-  for (int stage = 0; stage < 4; stage++) {
+  for (int stage = 0; stage < 5; stage++) {
     for (int i = 0; i < 2; i++) {
       if (stage == 1) OK(both[i], radam_set_kahan_sum(both[i], 0, RADAM_OFF));
       if (stage == 2) OK(both[i], radam_set_master_remainder(both[i], 0, RADAM_ON));
       if (stage == 3) OK(both[i], radam_set_master_remainder(both[i], 0, RADAM_OFF));
+      if (stage == 4) OK(both[i], radam_set_kahan_sum(both[i], 0, RADAM_ON));
       for (int step = 0; step < 4; step++) OK(both[i], radam_step(both[i]));
     }
     for (int i = 0; i < 2; i++) {
@@ -322,6 +325,12 @@ static void options_change_beside_given_state(void) {
     }
     CHECK(memcmp(averages, plain_averages, sizeof averages) == 0, "stage %d: the caller's averages have other bits", stage);
     CHECK(memcmp(weights[0], weights[1], sizeof weights[0]) == 0, "stage %d: other bits", stage);
+    if (stage == 0) memcpy(dropped, compensation, sizeof dropped);
+    CHECK(memcmp(dropped, compensation, sizeof dropped) == 0, "stage %d: a compensation that was dropped is written", stage);
+    void *kept;
+    OK(here, radam_param_state(here, 0, stage == 2 ? RADAM_STATE_MASTER_REMAINDER : RADAM_STATE_KAHAN_COMP, &kept, NULL));
+    CHECK((kept == compensation) == (stage == 0) && (kept == NULL) == (stage == 1 || stage == 3), "stage %d: the compensation is at %p",
+          stage, kept);
   }
   OK(here, radam_free(here));
   OK(plain, radam_free(plain));

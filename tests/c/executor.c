@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 #if defined(__x86_64__)
@@ -128,6 +129,27 @@ static void returns_before_its_threads(uint64_t count, loop_body *body, void *da
 static void calls_after_returning(uint64_t count, loop_body *body, void *data, void *user) {
   begin_loop(count, user);
   start_late(count, body, data, 3000000);
+}
+
+/* Returns when its thread has begun a body, which the step then has to wait for. */
+static atomic_bool has_begun;
+
+static void *run_and_tell(void *argument) {
+  late_loop *l = argument;
+  has_begun = true;
+  run_some(&l->loop);
+  free(l);
+  return NULL;
+}
+
+static void returns_during_a_body(uint64_t count, loop_body *body, void *data, void *user) {
+  begin_loop(count, user);
+  late_loop *l = malloc(sizeof *l);
+  CHECK(l != NULL && late_count < LATE, "no room for one more late thread");
+  l->loop = (loop){.body = body, .data = data, .count = count};
+  has_begun = false;
+  CHECK(pthread_create(&late[late_count++], NULL, run_and_tell, l) == 0, "no thread");
+  while (!has_begun) sched_yield();
 }
 
 /* Worker threads in another floating-point mode, which they keep. */
@@ -253,6 +275,32 @@ static void steps_of_one_parameter(void) {
   free(grad);
 }
 
+/* What a body adds to the norms is in them, although the executor has returned. */
+static void steps_wait_for_bodies(void) {
+  float *data = filled(LARGE, 1), *expected = filled(LARGE, 1), *grad = filled(LARGE, 2);
+  radam_group_options options = group_options();
+  radam_step_options step = step_options(6);
+  radam_optimizer *alone = create(1), *opt = create_with(returns_during_a_body, 4);
+  add_f32(alone, add_group(alone, &options), expected, grad, LARGE);
+  add_f32(opt, add_group(opt, &options), data, grad, LARGE);
+  for (int i = 0; i < 50; i++) {
+    radam_step_report found, report;
+    OK(NULL, radam_step_report_init(&found, sizeof found));
+    OK(NULL, radam_step_report_init(&report, sizeof report));
+    OK(opt, radam_step_with(opt, &step, &found));
+    CHECK(data[LARGE - 1] != expected[LARGE - 1], "the last element is not stepped");
+    OK(alone, radam_step_with(alone, &step, &report));
+    CHECK(memcmp(&found, &report, sizeof found) == 0, "step %d does not wait for a body that has begun: other norms", i);
+    CHECK(memcmp(data, expected, LARGE * sizeof *data) == 0, "step %d does not wait for a body that has begun", i);
+    join_late();
+  }
+  OK(opt, radam_free(opt));
+  OK(alone, radam_free(alone));
+  free(data);
+  free(expected);
+  free(grad);
+}
+
 int main(void) {
   alarm(300); /* ends what hangs */
   same_bits(good, true, "an executor that does as it should");
@@ -269,5 +317,6 @@ int main(void) {
 #endif
   small_work_stays_here();
   steps_of_one_parameter();
+  steps_wait_for_bodies();
   return 0;
 }

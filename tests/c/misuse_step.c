@@ -286,6 +286,9 @@ static void pointers_that_move(radam_optimizer *opt) {
     REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, PLACED, taken[i]));
     REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, RELEASED, taken[i]));
   }
+  /* Only a gradient is there. */
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, WEIGHT, hurt.weight_grad));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, WEIGHT, hurt.weight_grad + 1));
 }
 
 /* The caller's arrays are of one dtype for as long as they are used. */

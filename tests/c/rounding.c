@@ -223,7 +223,8 @@ static void random_rounding_is_right_on_average(void) {
   for (size_t i = 0; i < LEN; i++) params[i] = i % 2 ? 0x3fa0 /* 1.25 */ : 0xbfa0;
   options.weight_decay = unit / 3 / 1.25;
   radam_optimizer *opt = optimizer_of(&options, 1, RADAM_DTYPE_BF16, 0, params, grads, LEN);
-  size_t twice = 0, down = 0;
+  size_t twice = 0, down = 0, far_apart = 0;
+  const size_t chunk = 16384; /* as steps are cut */
   memcpy(before, params, sizeof params);
   OK(opt, radam_step(opt));
   for (size_t i = 0; i < LEN; i++) {
@@ -231,10 +232,14 @@ static void random_rounding_is_right_on_average(void) {
           (double)widened(params[i]));
     down += params[i] != before[i];
     twice += i > 0 && params[i] != before[i] && params[i - 1] != before[i - 1];
+    far_apart += i >= chunk && params[i] != before[i] && params[i - chunk] != before[i - chunk];
   }
   /* Five standard deviations: of 50000 coins that fall to one side in a third of all cases, and of pairs. */
   CHECK(fabs((double)down - LEN / 3.0) < 5 * sqrt(LEN * 2 / 9.0), "of %d elements, %zu are rounded down", LEN, down);
   CHECK(fabs((double)twice - LEN / 9.0) < 6 * sqrt(LEN * 8 / 81.0), "%zu elements and the one before them are rounded down", twice);
+
+  const double pairs = (double)(LEN - chunk);
+  CHECK(fabs((double)far_apart - pairs / 9) < 6 * sqrt(pairs * 8 / 81), "%zu elements and the ones a chunk before them are rounded down", far_apart);
 
   /* The next step draws anew: whether an element went down says nothing about whether it goes again. */
   OK(opt, radam_set_weight_decay(opt, 0, 0));
