@@ -47,7 +47,8 @@ static void release(void *pointer, uint64_t size, uint64_t alignment, void *user
   CHECK(user == blocks && pthread_equal(pthread_self(), calling_thread), "release was called with another user or thread");
   while (i < live && blocks[i].start != pointer) i++;
   CHECK(i < live, "%p, which was released, was not allocated", pointer);
-  CHECK(blocks[i].size == size && blocks[i].alignment == alignment, "%llu bytes at a multiple of %llu were released as %llu at %llu",
+  CHECK(blocks[i].size == size && blocks[i].alignment == alignment,
+        "%llu bytes at a multiple of %llu were released as %llu at %llu",
         (unsigned long long)blocks[i].size, (unsigned long long)blocks[i].alignment, (unsigned long long)size,
         (unsigned long long)alignment);
   free(blocks[i].memory);
@@ -274,7 +275,8 @@ static void given_state_is_used(size_t way, unsigned given) {
   OK(here, radam_reset_state(here, 0));
   for (int i = 0; i < arrays; i++) {
     if (!(given >> i & 1)) continue;
-    for (uint64_t byte = 0; byte < bytes[i]; byte++) CHECK(mine[i][byte] == 0, "way %zu: reset left byte %llu", way, (unsigned long long)byte);
+    for (uint64_t byte = 0; byte < bytes[i]; byte++) CHECK(mine[i][byte] == 0, "way %zu: reset left byte %llu", way,
+                                                           (unsigned long long)byte);
   }
   OK(here, radam_free(here));
   OK(plain, radam_free(plain));
@@ -329,7 +331,8 @@ static void options_change_beside_given_state(void) {
     CHECK(memcmp(dropped, compensation, sizeof dropped) == 0, "stage %d: a compensation that was dropped is written", stage);
     void *kept;
     OK(here, radam_param_state(here, 0, stage == 2 ? RADAM_STATE_MASTER_REMAINDER : RADAM_STATE_KAHAN_COMP, &kept, NULL));
-    CHECK((kept == compensation) == (stage == 0) && (kept == NULL) == (stage == 1 || stage == 3), "stage %d: the compensation is at %p",
+    CHECK((kept == compensation) == (stage == 0) && (kept == NULL) == (stage == 1 || stage == 3),
+          "stage %d: the compensation is at %p",
           stage, kept);
   }
   OK(here, radam_free(here));

@@ -111,9 +111,12 @@ static void structs_of_the_first_version(void) {
   memset(&params, 0xff, sizeof params);
   OK(NULL, radam_options_init(&options, FIRST_OPTIONS));
   OK(NULL, radam_group_options_init(&group, FIRST_GROUP_OPTIONS));
-  CHECK(options.struct_size == FIRST_OPTIONS && group.struct_size == FIRST_GROUP_OPTIONS, "an init of the first version leaves another size");
-  for (size_t byte = FIRST_OPTIONS; byte < sizeof options; byte++) CHECK(((char *)&options)[byte] == -1, "written behind radam_options");
-  for (size_t byte = FIRST_GROUP_OPTIONS; byte < sizeof group; byte++) CHECK(((char *)&group)[byte] == -1, "written behind radam_group_options");
+  CHECK(options.struct_size == FIRST_OPTIONS && group.struct_size == FIRST_GROUP_OPTIONS,
+        "an init of the first version leaves another size");
+  for (size_t byte = FIRST_OPTIONS; byte < sizeof options; byte++) CHECK(((char *)&options)[byte] == -1,
+                                                                         "written behind radam_options");
+  for (size_t byte = FIRST_GROUP_OPTIONS; byte < sizeof group; byte++) CHECK(((char *)&group)[byte] == -1,
+                                                                             "written behind radam_group_options");
   options.num_threads = 1;
   group.lr = 0.01;
   OK(NULL, radam_create(&options, &opt));
@@ -128,7 +131,8 @@ static void structs_of_the_first_version(void) {
     add_f32(present, 0, expected[i], grads[i], LEN);
     char *at = params.bytes + i * FIRST_PARAM;
     OK(NULL, radam_param_init((radam_param *)(void *)at, FIRST_PARAM));
-    for (size_t byte = (size_t)(i + 1) * FIRST_PARAM; byte < sizeof params; byte++) CHECK(params.bytes[byte] == -1, "written behind radam_param");
+    for (size_t byte = (size_t)(i + 1) * FIRST_PARAM; byte < sizeof params; byte++) CHECK(params.bytes[byte] == -1,
+                                                                                          "written behind radam_param");
     memcpy(&param, at, FIRST_PARAM);
     CHECK(param.struct_size == FIRST_PARAM, "radam_param_init of the first version leaves another size");
     param.dtype = RADAM_DTYPE_F32;
@@ -187,7 +191,8 @@ static radam_param some_param(radam_dtype dtype) {
 }
 
 /* One bad tensor for a group with Kahan summation, alone and behind a good one. */
-static void refuse_param(radam_optimizer *opt, const char *word, const radam_group_options *options, const radam_param *bad, int line) {
+static void refuse_param(radam_optimizer *opt, const char *word, const radam_group_options *options,
+                         const radam_param *bad, int line) {
   static double good_data[LEN];
   radam_param both[2] = {some_param(bad->dtype), *bad};
   uint32_t id = UNWRITTEN;
@@ -387,13 +392,15 @@ typedef struct update {
 } update;
 
 static update good_update(void) {
-  update u = {RADAM_DTYPE_F32, 0, 0, mine.data, mine.grad, mine.state[0], mine.state[1], mine.state[2], LEN, group_options(), 1};
+  update u = {RADAM_DTYPE_F32, 0, 0, mine.data, mine.grad, mine.state[0], mine.state[1], mine.state[2], LEN,
+              group_options(), 1};
   u.options.kahan_sum = RADAM_ON;
   return u;
 }
 
 static radam_status call_update(const update *u) {
-  return radam_update(u->dtype, u->grad_dtype, u->state_dtype, u->param, u->grad, u->exp_avg, u->exp_avg_sq, u->kahan_comp, u->len, &u->options,
+  return radam_update(u->dtype, u->grad_dtype, u->state_dtype, u->param, u->grad, u->exp_avg, u->exp_avg_sq,
+                      u->kahan_comp, u->len, &u->options,
                       u->step);
 }
 
@@ -438,7 +445,8 @@ static void steps_without_an_optimizer(void) {
   BAD_UPDATE(INVALID_ARGUMENT, "master_remainder", bad.options.kahan_sum = RADAM_AUTO; bad.options.master_remainder = RADAM_ON);
   BAD_UPDATE(INVALID_ARGUMENT, "step", bad.step = 0);
   REFUSED_WITHOUT(NULL_POINTER, "options",
-                  radam_update(RADAM_DTYPE_F32, 0, 0, mine.data, mine.grad, mine.state[0], mine.state[1], mine.state[2], LEN, NULL, 1));
+                  radam_update(RADAM_DTYPE_F32, 0, 0, mine.data, mine.grad, mine.state[0], mine.state[1],
+                               mine.state[2], LEN, NULL, 1));
   CHECK(memcmp(before, &mine, sizeof mine) == 0, "a refused radam_update wrote an array");
 
   /* What is not wrong: no elements, and no compensation where none is asked for. */

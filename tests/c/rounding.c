@@ -51,7 +51,8 @@ static double nearest_in(radam_dtype dtype, double number) {
   return nearest(number, 8, -125, ldexp(255, 120));
 }
 
-static radam_optimizer *optimizer_of(const radam_group_options *options, uint32_t num_threads, radam_dtype dtype, radam_dtype grad_dtype,
+static radam_optimizer *optimizer_of(const radam_group_options *options, uint32_t num_threads, radam_dtype dtype,
+                                     radam_dtype grad_dtype,
                                      void *data, void *grad, uint64_t len) {
   uint32_t id;
   radam_optimizer *opt = create(num_threads);
@@ -87,9 +88,11 @@ static const int16_t *remainders_of(radam_optimizer *opt) {
 static void check_masters(const float *wide, const uint16_t *params, const int16_t *remainders, size_t len, int step) {
   for (size_t i = 0; i < len; i++) {
     const uint32_t bits = bits_of(wide[i]);
-    CHECK(bits_of(master_of(params[i], remainders[i])) == bits, "step %d: element %zu is %.9g as an f32, and %.9g as a master", step, i,
+    CHECK(bits_of(master_of(params[i], remainders[i])) == bits,
+          "step %d: element %zu is %.9g as an f32, and %.9g as a master", step, i,
           (double)wide[i], (double)master_of(params[i], remainders[i]));
-    CHECK(params[i] == (uint16_t)((bits + 0x8000u) >> 16), "step %d: element %zu, %.9g, is rounded to %.9g", step, i, (double)wide[i],
+    CHECK(params[i] == (uint16_t)((bits + 0x8000u) >> 16), "step %d: element %zu, %.9g, is rounded to %.9g", step, i,
+          (double)wide[i],
           (double)widened(params[i]));
   }
 }
@@ -144,7 +147,8 @@ static void decay_that_is_too_small(void) {
     check_masters(wide, masters, remainders_of(exact), COUNT, step);
   }
   CHECK(fabs((double)wide[0] - pow(1 - 3e-6, STEPS)) < 1e-4, "f32 weights have decayed to %.9g", (double)wide[0]);
-  for (size_t i = 0; i < COUNT; i++) CHECK(kahan[i] == 0x3f80, "a bf16 weight with Kahan summation is %.9g", (double)widened(kahan[i]));
+  for (size_t i = 0; i < COUNT; i++) CHECK(kahan[i] == 0x3f80, "a bf16 weight with Kahan summation is %.9g",
+                                           (double)widened(kahan[i]));
   OK(with_kahan, radam_free(with_kahan));
   OK(f32, radam_free(f32));
   OK(exact, radam_free(exact));
@@ -189,8 +193,10 @@ static void random_numbers_are_the_same_everywhere(void) {
   uint16_t *grads = malloc(LARGE * sizeof *grads), *expected = malloc(LARGE * sizeof *grads), *found = malloc(LARGE * sizeof *grads);
   CHECK(grads != NULL && expected != NULL && found != NULL, "no memory");
   const rounded usual = {.seed = 5, .num_threads = 1, .id = 1, .steps = 7};
-  const rounded same[] = {{.seed = 5, .num_threads = 4, .id = 1, .steps = 7}, {.seed = 5, .num_threads = 4, .sliced = true, .id = 1, .steps = 7}};
-  const rounded others[] = {{.seed = 6, .num_threads = 1, .id = 1, .steps = 7}, {.seed = 5 + (1ull << 32), .num_threads = 1, .id = 1, .steps = 7},
+  const rounded same[] = {{.seed = 5, .num_threads = 4, .id = 1, .steps = 7},
+                          {.seed = 5, .num_threads = 4, .sliced = true, .id = 1, .steps = 7}};
+  const rounded others[] = {{.seed = 6, .num_threads = 1, .id = 1, .steps = 7},
+                            {.seed = 5 + (1ull << 32), .num_threads = 1, .id = 1, .steps = 7},
                             {.seed = 5, .num_threads = 1, .id = 0, .steps = 7}};
   fill_bf16(grads, LARGE, 2);
   fill_bf16(expected, LARGE, 1);
@@ -198,7 +204,8 @@ static void random_numbers_are_the_same_everywhere(void) {
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
     fill_bf16(found, LARGE, 1);
     round_at_random(found, grads, LARGE, same[i]);
-    CHECK(memcmp(found, expected, LARGE * sizeof *found) == 0, "%s gets other random numbers", i == 0 ? "a step by threads" : "a step in slices");
+    CHECK(memcmp(found, expected, LARGE * sizeof *found) == 0, "%s gets other random numbers",
+          i == 0 ? "a step by threads" : "a step in slices");
   }
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     fill_bf16(found, LARGE, 1);
@@ -236,10 +243,12 @@ static void random_rounding_is_right_on_average(void) {
   }
   /* Five standard deviations: of 50000 coins that fall to one side in a third of all cases, and of pairs. */
   CHECK(fabs((double)down - LEN / 3.0) < 5 * sqrt(LEN * 2 / 9.0), "of %d elements, %zu are rounded down", LEN, down);
-  CHECK(fabs((double)twice - LEN / 9.0) < 6 * sqrt(LEN * 8 / 81.0), "%zu elements and the one before them are rounded down", twice);
+  CHECK(fabs((double)twice - LEN / 9.0) < 6 * sqrt(LEN * 8 / 81.0),
+        "%zu elements and the one before them are rounded down", twice);
 
   const double pairs = (double)(LEN - chunk);
-  CHECK(fabs((double)far_apart - pairs / 9) < 6 * sqrt(pairs * 8 / 81), "%zu elements and the ones a chunk before them are rounded down", far_apart);
+  CHECK(fabs((double)far_apart - pairs / 9) < 6 * sqrt(pairs * 8 / 81),
+        "%zu elements and the ones a chunk before them are rounded down", far_apart);
 
   /* The next step draws anew: whether an element went down says nothing about whether it goes again. */
   OK(opt, radam_set_weight_decay(opt, 0, 0));
@@ -295,12 +304,14 @@ static void copies_are_rounded(radam_dtype dtype, radam_dtype out_dtype) {
   param.out_dtype = out_dtype;
   radam_optimizer *opt = create(1);
   OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
-  for (size_t byte = 0; byte < sizeof out; byte++) CHECK(((char *)out)[byte] == 0x5a, "a copy is written before the first step");
+  for (size_t byte = 0; byte < sizeof out; byte++) CHECK(((char *)out)[byte] == 0x5a,
+                                                         "a copy is written before the first step");
   for (int step = 0; step < STEPS; step++) {
     OK(opt, radam_step(opt));
     for (size_t i = 0; i < COUNT; i++) {
       const double value = dtype == RADAM_DTYPE_F64 ? data[i] : (double)((float *)data)[i];
-      const double found = stored(out, out_dtype != 0 ? out_dtype : RADAM_DTYPE_BF16, i), expected = nearest_in(out_dtype, value);
+      const double found = stored(out, out_dtype != 0 ? out_dtype : RADAM_DTYPE_BF16,
+                                  i), expected = nearest_in(out_dtype, value);
       CHECK((isnan(found) && isnan(expected)) || (found == expected && signbit(found) == signbit(expected)),
             "step %d, dtypes %d and %d: %.17g is copied as %.17g, not %.17g", step, dtype, out_dtype, value, found, expected);
     }
@@ -341,7 +352,8 @@ static void copies_wait_for_a_step(void) {
   CHECK(memcmp(out, before, sizeof out) == 0, "a copy is written without a step");
   OK(opt, radam_set_grad(opt, 0, grad));
   OK(opt, radam_step(opt));
-  for (size_t i = 0; i < 64; i++) CHECK(stored(out, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]), "the copy is not written");
+  for (size_t i = 0; i < 64; i++) CHECK(stored(out, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]),
+                                        "the copy is not written");
   OK(opt, radam_free(opt));
 }
 

@@ -16,7 +16,8 @@ static uint32_t random_below(uint32_t limit) {
   return (uint32_t)((uint64_t)random_state * limit >> 32);
 }
 
-static void expect(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word, const char *call, int line) {
+static void expect(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word,
+                   const char *call, int line) {
   char sentence[512] = "";
   radam_last_error(opt, sentence, sizeof sentence);
   CHECK(status == expected, "line %d: %s gave %s: %s", line, call, radam_status_string(status), sentence);
@@ -52,13 +53,15 @@ static void check_small(const small_world *w, uint64_t steps, uint64_t released,
   static small_world expected;
   make_small(&expected);
   for (uint64_t step = 0; step < steps; step++) OK(expected.opt, radam_step(expected.opt));
-  for (uint64_t step = 0; step < released; step++) OK(expected.opt, radam_step_param(expected.opt, RELEASED, expected.grad[RELEASED]));
+  for (uint64_t step = 0; step < released; step++) OK(expected.opt,
+                                                      radam_step_param(expected.opt, RELEASED, expected.grad[RELEASED]));
   CHECK(memcmp(w->data, expected.data, sizeof w->data) == 0, "%s: parameters have other bits", when);
   CHECK(memcmp(w->grad, expected.grad, sizeof w->grad) == 0, "%s: gradients have changed", when);
   for (uint32_t i = 0; i <= COUNT; i++) {
     uint64_t count = 0;
     OK(w->opt, radam_step_count(w->opt, i, &count));
-    CHECK(count == (i == RELEASED ? released : steps), "%s: parameter %u has made %llu steps", when, i, (unsigned long long)count);
+    CHECK(count == (i == RELEASED ? released : steps), "%s: parameter %u has made %llu steps", when, i,
+          (unsigned long long)count);
   }
   OK(expected.opt, radam_free(expected.opt));
 }
@@ -231,7 +234,8 @@ static void nothing_to_step(void) {
     OK(opt, radam_step_begin(opt, round ? &options : NULL));
     OK(opt, radam_step_for(opt, UINT64_MAX, &left));
     OK(opt, radam_step_wave(opt, &chunks));
-    CHECK(chunks == 0 && left == 0, "nothing is %llu chunks, %llu of them left", (unsigned long long)chunks, (unsigned long long)left);
+    CHECK(chunks == 0 && left == 0, "nothing is %llu chunks, %llu of them left", (unsigned long long)chunks,
+          (unsigned long long)left);
     if (round == 0) OK(opt, radam_step_abort(opt));
     else OK(opt, radam_step_end(opt, &report));
   }
@@ -262,7 +266,8 @@ static void one_chunk_at_a_time(radam_optimizer *opt, bool may_skip) {
   CHECK(before > 0, "nothing is left at the beginning");
   for (left = before; left > 0; before = left) {
     OK(opt, radam_step_for(opt, 1, &left));
-    CHECK(left + 1 == before || (may_skip && left < before), "of %llu chunks, a nanosecond leaves %llu", (unsigned long long)before,
+    CHECK(left + 1 == before || (may_skip && left < before), "of %llu chunks, a nanosecond leaves %llu",
+          (unsigned long long)before,
           (unsigned long long)left);
     OK(opt, radam_step_for(opt, 0, &same));
     CHECK(same == left, "no time at all changes the chunks that are left");
@@ -314,7 +319,8 @@ static struct {
 static void *try_every_chunk(void *number) {
   for (uint64_t i = 0; i < shared.chunks; i++) {
     radam_status status = radam_step_chunk(shared.opt, (i + (uintptr_t)number * shared.chunks / THREADS) % shared.chunks);
-    CHECK(status == RADAM_OK || status == RADAM_ERROR_INVALID_ARGUMENT, "a chunk among threads gave %s", radam_status_string(status));
+    CHECK(status == RADAM_OK || status == RADAM_ERROR_INVALID_ARGUMENT, "a chunk among threads gave %s",
+          radam_status_string(status));
     shared.stepped += status == RADAM_OK;
   }
   return NULL;
@@ -328,14 +334,16 @@ static void by_many_threads(radam_optimizer *opt, bool may_skip) {
     OK(opt, radam_step_wave(opt, &shared.chunks));
     if (shared.chunks == 0) break;
     shared.stepped = 0;
-    for (uintptr_t i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, try_every_chunk, (void *)i) == 0, "no thread");
+    for (uintptr_t i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, try_every_chunk, (void *)i) == 0,
+                                                  "no thread");
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0, "no join");
     CHECK(shared.stepped == shared.chunks, "of %llu chunks, %llu were stepped", (unsigned long long)shared.chunks,
           (unsigned long long)shared.stepped);
   }
 }
 
-static slicer *const slicers[] = {wave_by_wave_backwards, one_chunk_at_a_time, all_in_good_time, anything_goes, by_many_threads};
+static slicer *const slicers[] = {wave_by_wave_backwards, one_chunk_at_a_time, all_in_good_time, anything_goes,
+                                  by_many_threads};
 enum { SLICERS = sizeof slicers / sizeof *slicers };
 
 static void same_bits_however_it_is_sliced(void) {

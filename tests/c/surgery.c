@@ -108,7 +108,8 @@ static void removed_is_gone(void) {
   OK(opt, radam_reset_state(opt, UINT32_MAX));
   OK(opt, radam_zero_grad(opt));
   CHECK(memcmp(data[0], expected[0], 3 * sizeof data[0]) == 0, "other parameters get other bits, or the removed one steps");
-  CHECK(memcmp(given, kept, sizeof given) == 0 && memcmp(copy, kept_copy, sizeof copy) == 0, "memory of a removed parameter is written");
+  CHECK(memcmp(given, kept, sizeof given) == 0 && memcmp(copy, kept_copy, sizeof copy) == 0,
+        "memory of a removed parameter is written");
   CHECK(grads[1][0] != 0 && grads[0][0] == 0, "radam_zero_grad is wrong about who was removed");
 
   /* All that it had is free, in other roles too; ids are not given again. */
@@ -162,7 +163,8 @@ static void reset_begins_anew(void) {
 }
 
 static void check_close(double found, double expected, const char *what, uint64_t step) {
-  CHECK(fabs(found - expected) <= 1e-9 * fmax(1, fabs(expected)), "step %llu: %s is %.17g, not %.17g", (unsigned long long)step, what, found,
+  CHECK(fabs(found - expected) <= 1e-9 * fmax(1, fabs(expected)), "step %llu: %s is %.17g, not %.17g",
+        (unsigned long long)step, what, found,
         expected);
 }
 
@@ -175,7 +177,8 @@ static void check_report(radam_optimizer *opt, uint64_t step, double beta2, bool
   const double r = !rectify ? 1 : rho > 5 ? sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) : 0;
   OK(NULL, radam_group_report_init(&report, sizeof report));
   OK(opt, radam_get_group_report(opt, 0, &report));
-  CHECK(report.step == step && report.rectified == rectified, "step %llu is told as step %llu, rectified %d", (unsigned long long)step,
+  CHECK(report.step == step && report.rectified == rectified, "step %llu is told as step %llu, rectified %d",
+        (unsigned long long)step,
         (unsigned long long)report.step, report.rectified);
   check_close(report.rho_inf, rho_inf, "rho_inf", step);
   check_close(report.rho, rho, "rho", step);
@@ -235,9 +238,11 @@ static void steps_without_an_optimizer(void) {
       radam_group_options options = group_options();
       options.decouple_wd = kind % 2 ? RADAM_ON : RADAM_OFF;
       options.master_remainder = kinds[kind].master_remainder;
-      OK(NULL, radam_update(t->dtype, kinds[kind].grad_dtype, kinds[kind].state_dtype, copies[i], t->grad, states[i][0], states[i][1],
+      OK(NULL, radam_update(t->dtype, kinds[kind].grad_dtype, kinds[kind].state_dtype, copies[i], t->grad,
+                            states[i][0], states[i][1],
                             states[i][2], t->len, &options, step));
-      CHECK(memcmp(copies[i], t->data, t->len * size_of(t->dtype)) == 0, "step %llu: tensor %u has other bits than parameter %u",
+      CHECK(memcmp(copies[i], t->data, t->len * size_of(t->dtype)) == 0,
+            "step %llu: tensor %u has other bits than parameter %u",
             (unsigned long long)step, i, i);
       for (radam_state which = 1; which <= STATES; which++) {
         void *state;

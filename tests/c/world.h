@@ -135,7 +135,8 @@ static inline void check_equal(const world *a, const world *b, const char *when)
       radam_dtype dtype = -1, other_dtype = -1;
       OK(a->opt, radam_param_state(a->opt, i, which, &state, &dtype));
       OK(b->opt, radam_param_state(b->opt, i, which, &other, &other_dtype));
-      CHECK((state == NULL) == (other == NULL) && dtype == other_dtype, "%s: state %d of parameter %u is another", when, which, i);
+      CHECK((state == NULL) == (other == NULL) && dtype == other_dtype, "%s: state %d of parameter %u is another",
+            when, which, i);
       CHECK(state == NULL || memcmp(state, other, x->len * size_of(dtype)) == 0, "%s: state %d of parameter %u has other bits",
             when, which, i);
     }
