@@ -275,8 +275,8 @@ static void given_state_is_used(size_t way, unsigned given) {
   OK(here, radam_reset_state(here, 0));
   for (int i = 0; i < arrays; i++) {
     if (!(given >> i & 1)) continue;
-    for (uint64_t byte = 0; byte < bytes[i]; byte++) CHECK(mine[i][byte] == 0, "way %zu: reset left byte %llu", way,
-                                                           (unsigned long long)byte);
+    for (uint64_t byte = 0; byte < bytes[i]; byte++)
+      CHECK(mine[i][byte] == 0, "way %zu: reset left byte %llu", way, (unsigned long long)byte);
   }
   OK(here, radam_free(here));
   OK(plain, radam_free(plain));

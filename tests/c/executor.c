@@ -240,8 +240,8 @@ static void calls_the_library(uint64_t count, loop_body *body, void *data, void 
   CHECK(radam_step(calling) == RADAM_ERROR_BUSY, "a step inside a step");
   CHECK(radam_set_lr(calling, 0, 1) == RADAM_ERROR_BUSY, "an option changes inside a step");
   good(count, body, data, user);
-  for (size_t i = 0; i < LARGE; i += 1000) CHECK(stepping[i] != before[i],
-                                                 "element %zu is not stepped when the loop is over", i);
+  for (size_t i = 0; i < LARGE; i += 1000)
+    CHECK(stepping[i] != before[i], "element %zu is not stepped when the loop is over", i);
 }
 
 static void steps_of_one_parameter(void) {

@@ -113,10 +113,10 @@ static void structs_of_the_first_version(void) {
   OK(NULL, radam_group_options_init(&group, FIRST_GROUP_OPTIONS));
   CHECK(options.struct_size == FIRST_OPTIONS && group.struct_size == FIRST_GROUP_OPTIONS,
         "an init of the first version leaves another size");
-  for (size_t byte = FIRST_OPTIONS; byte < sizeof options; byte++) CHECK(((char *)&options)[byte] == -1,
-                                                                         "written behind radam_options");
-  for (size_t byte = FIRST_GROUP_OPTIONS; byte < sizeof group; byte++) CHECK(((char *)&group)[byte] == -1,
-                                                                             "written behind radam_group_options");
+  for (size_t byte = FIRST_OPTIONS; byte < sizeof options; byte++)
+    CHECK(((char *)&options)[byte] == -1, "written behind radam_options");
+  for (size_t byte = FIRST_GROUP_OPTIONS; byte < sizeof group; byte++)
+    CHECK(((char *)&group)[byte] == -1, "written behind radam_group_options");
   options.num_threads = 1;
   group.lr = 0.01;
   OK(NULL, radam_create(&options, &opt));
@@ -131,8 +131,8 @@ static void structs_of_the_first_version(void) {
     add_f32(present, 0, expected[i], grads[i], LEN);
     char *at = params.bytes + i * FIRST_PARAM;
     OK(NULL, radam_param_init((radam_param *)(void *)at, FIRST_PARAM));
-    for (size_t byte = (size_t)(i + 1) * FIRST_PARAM; byte < sizeof params; byte++) CHECK(params.bytes[byte] == -1,
-                                                                                          "written behind radam_param");
+    for (size_t byte = (size_t)(i + 1) * FIRST_PARAM; byte < sizeof params; byte++)
+      CHECK(params.bytes[byte] == -1, "written behind radam_param");
     memcpy(&param, at, FIRST_PARAM);
     CHECK(param.struct_size == FIRST_PARAM, "radam_param_init of the first version leaves another size");
     param.dtype = RADAM_DTYPE_F32;

@@ -147,8 +147,8 @@ static void decay_that_is_too_small(void) {
     check_masters(wide, masters, remainders_of(exact), COUNT, step);
   }
   CHECK(fabs((double)wide[0] - pow(1 - 3e-6, STEPS)) < 1e-4, "f32 weights have decayed to %.9g", (double)wide[0]);
-  for (size_t i = 0; i < COUNT; i++) CHECK(kahan[i] == 0x3f80, "a bf16 weight with Kahan summation is %.9g",
-                                           (double)widened(kahan[i]));
+  for (size_t i = 0; i < COUNT; i++)
+    CHECK(kahan[i] == 0x3f80, "a bf16 weight with Kahan summation is %.9g", (double)widened(kahan[i]));
   OK(with_kahan, radam_free(with_kahan));
   OK(f32, radam_free(f32));
   OK(exact, radam_free(exact));
@@ -304,14 +304,14 @@ static void copies_are_rounded(radam_dtype dtype, radam_dtype out_dtype) {
   param.out_dtype = out_dtype;
   radam_optimizer *opt = create(1);
   OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
-  for (size_t byte = 0; byte < sizeof out; byte++) CHECK(((char *)out)[byte] == 0x5a,
-                                                         "a copy is written before the first step");
+  for (size_t byte = 0; byte < sizeof out; byte++)
+    CHECK(((char *)out)[byte] == 0x5a, "a copy is written before the first step");
   for (int step = 0; step < STEPS; step++) {
     OK(opt, radam_step(opt));
     for (size_t i = 0; i < COUNT; i++) {
       const double value = dtype == RADAM_DTYPE_F64 ? data[i] : (double)((float *)data)[i];
-      const double found = stored(out, out_dtype != 0 ? out_dtype : RADAM_DTYPE_BF16,
-                                  i), expected = nearest_in(out_dtype, value);
+      const double found = stored(out, out_dtype != 0 ? out_dtype : RADAM_DTYPE_BF16, i);
+      const double expected = nearest_in(out_dtype, value);
       CHECK((isnan(found) && isnan(expected)) || (found == expected && signbit(found) == signbit(expected)),
             "step %d, dtypes %d and %d: %.17g is copied as %.17g, not %.17g", step, dtype, out_dtype, value, found, expected);
     }
@@ -352,8 +352,8 @@ static void copies_wait_for_a_step(void) {
   CHECK(memcmp(out, before, sizeof out) == 0, "a copy is written without a step");
   OK(opt, radam_set_grad(opt, 0, grad));
   OK(opt, radam_step(opt));
-  for (size_t i = 0; i < 64; i++) CHECK(stored(out, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]),
-                                        "the copy is not written");
+  for (size_t i = 0; i < 64; i++)
+    CHECK(stored(out, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]), "the copy is not written");
   OK(opt, radam_free(opt));
 }
 

@@ -53,8 +53,8 @@ static void check_small(const small_world *w, uint64_t steps, uint64_t released,
   static small_world expected;
   make_small(&expected);
   for (uint64_t step = 0; step < steps; step++) OK(expected.opt, radam_step(expected.opt));
-  for (uint64_t step = 0; step < released; step++) OK(expected.opt,
-                                                      radam_step_param(expected.opt, RELEASED, expected.grad[RELEASED]));
+  for (uint64_t step = 0; step < released; step++)
+    OK(expected.opt, radam_step_param(expected.opt, RELEASED, expected.grad[RELEASED]));
   CHECK(memcmp(w->data, expected.data, sizeof w->data) == 0, "%s: parameters have other bits", when);
   CHECK(memcmp(w->grad, expected.grad, sizeof w->grad) == 0, "%s: gradients have changed", when);
   for (uint32_t i = 0; i <= COUNT; i++) {
@@ -334,8 +334,8 @@ static void by_many_threads(radam_optimizer *opt, bool may_skip) {
     OK(opt, radam_step_wave(opt, &shared.chunks));
     if (shared.chunks == 0) break;
     shared.stepped = 0;
-    for (uintptr_t i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, try_every_chunk, (void *)i) == 0,
-                                                  "no thread");
+    for (uintptr_t i = 0; i < THREADS; i++)
+      CHECK(pthread_create(&threads[i], NULL, try_every_chunk, (void *)i) == 0, "no thread");
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0, "no join");
     CHECK(shared.stepped == shared.chunks, "of %llu chunks, %llu were stepped", (unsigned long long)shared.chunks,
           (unsigned long long)shared.stepped);
