@@ -65,8 +65,14 @@ macro_rules! programs {
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
+    misuse_step: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     threads: shared, statically, valgrind;
+    slices: shared, statically, valgrind;
+    executor: shared, statically, valgrind;
+    caller_memory: shared, statically, valgrind;
+    rounding: shared, statically, valgrind;
+    surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
     allocations: shared, statically;

@@ -63,27 +63,101 @@ static void step_and_look(world *w) {
   OK(w->opt, radam_get_optimizer_accumulation(w->opt, &on));
 }
 
+static radam_step_options everything(const world *w) {
+  radam_step_options options;
+  OK(NULL, radam_step_options_init(&options, sizeof options));
+  options.grad_scale = 0.5;
+  options.max_grad_norm = 1 + (double)(w->round % 3);
+  options.max_grad_value = 0.01;
+  options.skip_nonfinite = RADAM_ON;
+  options.zero_grad = RADAM_ON;
+  options.report_norms = RADAM_ON;
+  return options;
+}
+
+static void step_with_everything(world *w) {
+  const radam_step_options options = everything(w);
+  radam_step_report report;
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  OK(w->opt, radam_step_with(w->opt, &options, &report));
+}
+
+/* Some chunks by their number, and the others by their time; and a step that is given up. */
+static void step_in_slices(world *w) {
+  const radam_step_options options = everything(w);
+  radam_step_report report;
+  uint64_t chunks, left;
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  OK(w->opt, radam_step_begin(w->opt, &options));
+  OK(w->opt, radam_step_abort(w->opt));
+  OK(w->opt, radam_step_begin(w->opt, &options));
+  OK(w->opt, radam_step_wave(w->opt, &chunks));
+  for (uint64_t chunk = 0; chunk < chunks; chunk += 2) OK(w->opt, radam_step_chunk(w->opt, chunk));
+  OK(w->opt, radam_step_for(w->opt, 1, &left));
+  OK(w->opt, radam_step_for(w->opt, UINT64_MAX, &left));
+  OK(w->opt, radam_step_end(w->opt, &report));
+}
+
+static void step_and_change(world *w) {
+  uint32_t param = (uint32_t)w->round % w->count;
+  radam_group_report report;
+  void *state;
+  OK(NULL, radam_group_report_init(&report, sizeof report));
+  OK(w->opt, radam_set_frozen(w->opt, param, w->round % 2 ? RADAM_ON : RADAM_OFF));
+  OK(w->opt, radam_step(w->opt));
+  OK(w->opt, radam_set_step_count(w->opt, param, w->round));
+  OK(w->opt, radam_reset_state(w->opt, w->round % 8 ? param : UINT32_MAX));
+  OK(w->opt, radam_param_state(w->opt, param, RADAM_STATE_EXP_AVG, &state, NULL));
+  OK(w->opt, radam_get_group_report(w->opt, 0, &report));
+}
+
+/* Without the optimizer. */
+static void update(world *w) {
+  static double states[3][64 * 64];
+  radam_group_options options = group_options();
+  const uint64_t len = 64 * 64, step = w->round + 1;
+  OK(NULL, radam_update(RADAM_DTYPE_F32, 0, 0, param_of(w, 0), grad_of(w, 0), states[0], states[1], NULL, len, &options, step));
+  OK(NULL, radam_update(RADAM_DTYPE_BF16, 0, 0, param_of(w, 0), grad_of(w, 0), states[0], states[1], states[2], len, &options, step));
+  options.master_remainder = RADAM_ON;
+  OK(NULL, radam_update(RADAM_DTYPE_BF16, 0, 0, param_of(w, 0), grad_of(w, 0), states[0], states[1], states[2], len, &options, step));
+  options.master_remainder = RADAM_OFF;
+  options.stochastic_rounding = RADAM_ON;
+  OK(NULL, radam_update(RADAM_DTYPE_BF16, 0, 0, param_of(w, 0), grad_of(w, 0), states[0], states[1], NULL, len, &options, step));
+}
+
 static void release(world *w) {
   for (uint32_t i = 0; i < w->count; i++) OK(w->opt, radam_step_param(w->opt, i, grad_of(w, i)));
   OK(w->opt, radam_step(w->opt));
   OK(w->opt, radam_zero_grad(w->opt));
 }
 
-static void allocates_nothing(const char *what, void (*round)(world *), radam_dtype dtype, radam_toggle for_each, int is_large) {
+/* How parameters are rounded, or what they are copied to. */
+typedef enum rounding { AS_USUAL, MASTERS, AT_RANDOM, COPIES } rounding;
+
+static void allocates_nothing(const char *what, void (*round)(world *), radam_dtype dtype, radam_toggle for_each, rounding rounding, int is_large) {
+  static uint16_t copies[SMALL_COUNT][LARGEST];
   world w = {create(4), is_large ? LARGE_COUNT : SMALL_COUNT, 0};
   const size_t *lens = is_large ? large : small;
   radam_group_options options = group_options();
   options.for_each = for_each;
   options.gradient_release = round == release ? RADAM_ON : RADAM_OFF;
-  add_group(w.opt, &options);
+  options.master_remainder = rounding == MASTERS ? RADAM_ON : RADAM_OFF;
+  options.stochastic_rounding = rounding == AT_RANDOM ? RADAM_ON : RADAM_OFF;
+  radam_param tensors[SMALL_COUNT];
   for (uint32_t i = 0; i < w.count; i++) {
-    uint32_t id;
-    OK(w.opt, radam_add_param(w.opt, 0, dtype, 0, param_of(&w, i), grad_of(&w, i), lens[i], NULL, &id));
+    OK(NULL, radam_param_init(&tensors[i], sizeof tensors[i]));
+    tensors[i].dtype = dtype;
+    tensors[i].data = param_of(&w, i);
+    tensors[i].grad = grad_of(&w, i);
+    tensors[i].len = lens[i];
+    tensors[i].out = rounding == COPIES ? copies[i] : NULL;
   }
+  OK(w.opt, radam_add_param_group(w.opt, &options, tensors, w.count, NULL));
+  const bool starts_threads = is_large && round != release && round != step_in_slices && round != update;
   long threads_before = thread_starts;
   for (; w.round < WARM_UP; w.round++) round(&w);
-  CHECK(is_large || thread_starts == threads_before, "%s: a small step starts threads", what);
-  CHECK(!is_large || round == release || thread_starts > threads_before, "%s: a large step starts no threads", what);
+  CHECK(starts_threads || round == release || thread_starts == threads_before, "%s: what is small, or the caller's to do, starts threads", what);
+  CHECK(!starts_threads || thread_starts > threads_before, "%s: a large step starts no threads", what);
 
   long allocations_before = allocations, releases_before = releases;
   threads_before = thread_starts;
@@ -138,15 +212,25 @@ int main(void) {
     }
   for (int is_large = 0; is_large < 2; is_large++) {
     for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
-      allocates_nothing("radam_step", step, dtype, RADAM_ON, is_large);
-      allocates_nothing("radam_step", step, dtype, RADAM_OFF, is_large);
+      allocates_nothing("radam_step", step, dtype, RADAM_ON, AS_USUAL, is_large);
+      allocates_nothing("radam_step", step, dtype, RADAM_OFF, AS_USUAL, is_large);
     }
-    allocates_nothing("a schedule", step_with_schedule, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
-    allocates_nothing("radam_zero_grad", step_and_zero, RADAM_DTYPE_BF16, RADAM_AUTO, is_large);
-    allocates_nothing("radam_set_grad", step_with_new_gradients, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
-    allocates_nothing("accumulation", step_accumulating, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
-    allocates_nothing("the getters", step_and_look, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
-    allocates_nothing("radam_step_param", release, RADAM_DTYPE_F32, RADAM_AUTO, is_large);
+    allocates_nothing("a schedule", step_with_schedule, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("radam_zero_grad", step_and_zero, RADAM_DTYPE_BF16, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("radam_set_grad", step_with_new_gradients, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("accumulation", step_accumulating, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("the getters", step_and_look, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("radam_step_param", release, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("radam_step_with", step_with_everything, RADAM_DTYPE_F32, RADAM_ON, AS_USUAL, is_large);
+    allocates_nothing("slices", step_in_slices, RADAM_DTYPE_F32, RADAM_OFF, AS_USUAL, is_large);
+    allocates_nothing("changes", step_and_change, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    allocates_nothing("radam_update", update, RADAM_DTYPE_F32, RADAM_AUTO, AS_USUAL, is_large);
+    for (rounding rounding = MASTERS; rounding <= COPIES; rounding++) {
+      radam_dtype dtype = rounding == COPIES ? RADAM_DTYPE_F32 : RADAM_DTYPE_BF16;
+      allocates_nothing("mixed precision", step, dtype, RADAM_AUTO, rounding, is_large);
+      allocates_nothing("mixed precision with everything", step_with_everything, dtype, RADAM_AUTO, rounding, is_large);
+      allocates_nothing("mixed precision in slices", step_in_slices, dtype, RADAM_AUTO, rounding, is_large);
+    }
   }
   return 0;
 }

@@ -12,7 +12,9 @@ static void invalid(radam_status status, const char *call, const char *kind, int
 
 #define INVALID(call) invalid(call, #call, kind, __LINE__)
 #define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
-#define INTEGERS(X) X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify) X(state_dtype)
+#define INTEGERS(X)                                                                                       \
+  X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)       \
+  X(state_dtype) X(master_remainder) X(stochastic_rounding)
 
 static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   float data[4] = {1, 2, 3, 4}, grad[4] = {5, 6, 7, 8};
@@ -22,6 +24,13 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   uint32_t id = 123;
   int32_t integer = 123;
   uint64_t steps = 123;
+  void *state = data;
+  radam_step_report report;
+  radam_group_report group_report;
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  OK(NULL, radam_group_report_init(&group_report, sizeof group_report));
+  const radam_step_report report_before = report;
+  const radam_group_report group_report_before = group_report;
   INVALID(radam_add_param_group(bad, &options, NULL, 0, &id));
   INVALID(radam_add_param(bad, 0, RADAM_DTYPE_F32, 0, data, grad, 4, NULL, &id));
   INVALID(radam_set_data(bad, 0, data));
@@ -40,9 +49,28 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   INVALID(radam_get_optimizer_accumulation(bad, &integer));
   INVALID(radam_zero_grad(bad));
   INVALID(radam_step_count(bad, 0, &steps));
+  INVALID(radam_step_with(bad, NULL, &report));
+  INVALID(radam_step_begin(bad, NULL));
+  INVALID(radam_step_wave(bad, &steps));
+  INVALID(radam_step_chunk(bad, 0));
+  INVALID(radam_step_for(bad, 1000, &steps));
+  INVALID(radam_step_end(bad, &report));
+  INVALID(radam_step_abort(bad));
+  INVALID(radam_set_frozen(bad, 0, RADAM_ON));
+  INVALID(radam_get_frozen(bad, 0, &integer));
+  INVALID(radam_remove_param(bad, 0));
+  INVALID(radam_reset_state(bad, 0));
+  INVALID(radam_reset_state(bad, UINT32_MAX));
+  INVALID(radam_set_step_count(bad, 0, 5));
+  INVALID(radam_param_state(bad, 0, RADAM_STATE_EXP_AVG, &state, &integer));
+  INVALID(radam_get_group_report(bad, 0, &group_report));
+  INVALID(radam_set_seed(bad, 0, 5));
+  INVALID(radam_get_seed(bad, 0, &steps));
   INVALID(radam_free(bad));
   radam_last_error(bad, NULL, 0);
   CHECK(id == 123 && number == 123 && integer == 123 && steps == 123, "%s: a refused call wrote an output", kind);
+  CHECK(state == data && memcmp(&report, &report_before, sizeof report) == 0 &&
+        memcmp(&group_report, &group_report_before, sizeof group_report) == 0, "%s: a refused call wrote a report", kind);
   CHECK(memcmp(data, data_before, sizeof data) == 0 && memcmp(grad, grad_before, sizeof grad) == 0,
         "%s: a refused call wrote a buffer", kind);
 }

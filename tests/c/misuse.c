@@ -1,85 +1,9 @@
 /* Bad input in every argument of every function: the right status, a sentence that names the
    argument, and nothing changed. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
+#include "misuse.h"
 
 #include <math.h>
-
-enum { LEN = 8 };
-
-/* An optimizer with two f32 parameters and, in a group with gradient release, one of bf16. `hurt`
-   takes every misuse below; `twin` takes none and is what `hurt` must still equal. */
-typedef struct world {
-  radam_optimizer *opt;
-  float weight[LEN], bias[LEN], weight_grad[LEN], bias_grad[LEN];
-  uint16_t released[LEN];
-} world;
-
-static world hurt, twin;
-
-static void make(world *w) {
-  fill(w->weight, LEN, 1);
-  fill(w->bias, LEN, 2);
-  fill(w->weight_grad, LEN, 3);
-  fill(w->bias_grad, LEN, 4);
-  memset(w->released, 0x3f, sizeof w->released);
-  w->opt = create(1);
-  radam_group_options options = group_options();
-  uint32_t plain = add_group(w->opt, &options), id;
-  OK(w->opt, radam_add_param(w->opt, plain, RADAM_DTYPE_F32, 0, w->weight, w->weight_grad, LEN, "weight", &id));
-  OK(w->opt, radam_add_param(w->opt, plain, RADAM_DTYPE_F32, 0, w->bias, w->bias_grad, LEN, "bias", &id));
-  options.gradient_release = RADAM_ON;
-  uint32_t release = add_group(w->opt, &options);
-  OK(w->opt, radam_add_param(w->opt, release, RADAM_DTYPE_BF16, 0, w->released, NULL, LEN, "released", &id));
-}
-
-#define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
-#define TOGGLES(X) X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)
-#define INTEGERS(X) TOGGLES(X) X(state_dtype)
-
-/* Everything that the getters and the buffers show. */
-static void check_unchanged(const char *call) {
-  const world *a = &hurt, *b = &twin;
-  CHECK(memcmp(a->weight, b->weight, sizeof a->weight) == 0 && memcmp(a->bias, b->bias, sizeof a->bias) == 0 &&
-        memcmp(a->weight_grad, b->weight_grad, sizeof a->weight_grad) == 0 &&
-        memcmp(a->bias_grad, b->bias_grad, sizeof a->bias_grad) == 0 &&
-        memcmp(a->released, b->released, sizeof a->released) == 0, "%s was refused and yet wrote a buffer", call);
-  for (uint32_t group = 0; group < 3; group++) {
-    double x = 0, y = 0;
-    int32_t i = 0, j = 0;
-#define SAME(field, x, y)                                                                               \
-    CHECK(radam_get_##field(a->opt, group, &x) == radam_get_##field(b->opt, group, &y) && x == y,       \
-          "%s was refused and yet changed " #field " of group %u", call, group);
-#define SAME_DOUBLE(field) SAME(field, x, y)
-#define SAME_INTEGER(field) SAME(field, i, j)
-    DOUBLES(SAME_DOUBLE)
-    INTEGERS(SAME_INTEGER)
-  }
-  for (uint32_t param = 0; param < 4; param++) {
-    uint64_t x = 0, y = 0;
-    CHECK(radam_step_count(a->opt, param, &x) == radam_step_count(b->opt, param, &y) && x == y,
-          "%s was refused and yet changed the step count of parameter %u", call, param);
-  }
-  radam_toggle on = 0;
-  OK(a->opt, radam_get_optimizer_accumulation(a->opt, &on));
-  CHECK(on == RADAM_OFF, "%s was refused and yet switched accumulation on", call);
-}
-
-static void refused(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word, const char *call, int line) {
-  char sentence[512] = "";
-  uint64_t bytes = radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(status == expected, "line %d: %s gave %s, not %s: %s", line, call, radam_status_string(status), radam_status_string(expected), sentence);
-  CHECK(bytes == strlen(sentence) + 1, "line %d: %s: the sentence takes %llu bytes: %s", line, call, (unsigned long long)bytes, sentence);
-  CHECK(strstr(sentence, word) != NULL, "line %d: %s: the sentence does not name '%s': %s", line, call, word, sentence);
-  check_unchanged(call);
-}
-
-/* A call on `hurt` that must be refused with a sentence that has `word` in it. */
-#define REFUSED(expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
-/* The same for a call on another optimizer. */
-#define REFUSED_ON(opt, expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
-/* The same for a call without an optimizer. */
-#define REFUSED_WITHOUT(expected, word, call) refused(NULL, call, RADAM_ERROR_##expected, word, #call, __LINE__)
 
 static void structs(void) {
   radam_options options;
@@ -147,8 +71,8 @@ static void group_options_values(radam_optimizer *opt) {
   }
   INTEGERS(BAD_INTEGER)
 #define BAD_GROUP(field, given, kept)                                                        \
-  REFUSED(INVALID_ARGUMENT, "group", radam_set_##field(opt, 2, given));                      \
-  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, 2, &kept));                      \
+  REFUSED(INVALID_ARGUMENT, "group", radam_set_##field(opt, GROUPS, given));                      \
+  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, GROUPS, &kept));                      \
   REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, UINT32_MAX, &kept));             \
   REFUSED(NULL_POINTER, "value", radam_get_##field(opt, 0, NULL));
 #define BAD_GROUP_DOUBLE(field) BAD_GROUP(field, 0.5, kept)
@@ -276,31 +200,31 @@ static void params(radam_optimizer *opt) {
   }
   /* And what only radam_add_param can be given. */
   uint32_t id;
-  REFUSED(INVALID_ARGUMENT, "group", radam_add_param(opt, 2, RADAM_DTYPE_F32, 0, elsewhere, NULL, LEN, NULL, &id));
+  REFUSED(INVALID_ARGUMENT, "group", radam_add_param(opt, GROUPS, RADAM_DTYPE_F32, 0, elsewhere, NULL, LEN, NULL, &id));
   REFUSED(INVALID_ARGUMENT, "group", radam_add_param(opt, UINT32_MAX, RADAM_DTYPE_F32, 0, elsewhere, NULL, LEN, NULL, &id));
 }
 
 static void rebinding_and_stepping(radam_optimizer *opt) {
   static char bytes[8 * LEN + 8];
   uint64_t steps = 77;
-  REFUSED(INVALID_ARGUMENT, "param", radam_set_grad(opt, 3, hurt.weight_grad));
+  REFUSED(INVALID_ARGUMENT, "param", radam_set_grad(opt, PARAMS, hurt.weight_grad));
   REFUSED(INVALID_ARGUMENT, "grad", radam_set_grad(opt, 0, bytes + 1));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.weight));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.bias + 1));
-  REFUSED(INVALID_ARGUMENT, "param", radam_set_data(opt, 3, bytes));
+  REFUSED(INVALID_ARGUMENT, "param", radam_set_data(opt, PARAMS, bytes));
   REFUSED(NULL_POINTER, "data", radam_set_data(opt, 0, NULL));
   REFUSED(INVALID_ARGUMENT, "data", radam_set_data(opt, 0, bytes + 1));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias_grad + LEN - 1));
-  REFUSED(INVALID_ARGUMENT, "param", radam_step_count(opt, 3, &steps));
+  REFUSED(INVALID_ARGUMENT, "param", radam_step_count(opt, PARAMS, &steps));
   REFUSED(NULL_POINTER, "steps", radam_step_count(opt, 0, NULL));
   CHECK(steps == 77, "a refused radam_step_count wrote its output");
   REFUSED(INVALID_STATE, "gradient_release", radam_step_param(opt, 0, bytes));
-  REFUSED(INVALID_ARGUMENT, "param", radam_step_param(opt, 3, bytes));
-  REFUSED(NULL_POINTER, "grad", radam_step_param(opt, 2, NULL));
-  REFUSED(INVALID_ARGUMENT, "grad", radam_step_param(opt, 2, bytes + 1));
-  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, 2, hurt.released));
-  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, 2, hurt.weight));
+  REFUSED(INVALID_ARGUMENT, "param", radam_step_param(opt, PARAMS, bytes));
+  REFUSED(NULL_POINTER, "grad", radam_step_param(opt, RELEASED, NULL));
+  REFUSED(INVALID_ARGUMENT, "grad", radam_step_param(opt, RELEASED, bytes + 1));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, RELEASED, hurt.released));
+  REFUSED(INVALID_ARGUMENT, "overlap", radam_step_param(opt, RELEASED, hurt.weight));
   const radam_toggle bad_toggles[] = {-1, 3, INT32_MAX};
   for (int i = 0; i < 3; i++) REFUSED(INVALID_ARGUMENT, "on", radam_set_optimizer_accumulation(opt, bad_toggles[i]));
   REFUSED(NULL_POINTER, "on", radam_get_optimizer_accumulation(opt, NULL));
@@ -331,19 +255,8 @@ int main(void) {
     params(hurt.opt);
     rebinding_and_stepping(hurt.opt);
     last_error_fits(hurt.opt);
-
-    /* What was refused left no trace: ids, names and every later bit are as without it. */
-    for (int step = 0; step < 8; step++) {
-      OK(hurt.opt, radam_step(hurt.opt));
-      OK(twin.opt, radam_step(twin.opt));
-    }
-    check_unchanged("a whole round");
+    step_both();
   }
-  uint32_t id;
-  float data[LEN];
-  OK(hurt.opt, radam_add_param(hurt.opt, 0, RADAM_DTYPE_F32, 0, data, NULL, LEN, "good", &id));
-  CHECK(id == 3, "the next parameter is %u, not 3", id);
-  OK(hurt.opt, radam_free(hurt.opt));
-  OK(twin.opt, radam_free(twin.opt));
+  end_both();
   return 0;
 }

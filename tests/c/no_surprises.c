@@ -167,6 +167,12 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
     grad[i] *= 1e-38f;
   }
   const double lrs[] = {0.01, 0.007, 0.003, 0.001};
+  enum { UPDATED = 100 };
+  float updated[UPDATED], averages[2][UPDATED] = {{0}};
+  memcpy(updated, data, sizeof updated);
+  radam_step_options step_options;
+  radam_group_report report;
+  uint64_t chunks;
   uint32_t id;
   char sentence[512];
   radam_status status;
@@ -185,6 +191,10 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
   radam_optimizer *opt = NULL;
   OK_IN_MODE(radam_options_init(&options, sizeof options));
   OK_IN_MODE(radam_group_options_init(&group, sizeof group));
+  OK_IN_MODE(radam_step_options_init(&step_options, sizeof step_options));
+  OK_IN_MODE(radam_group_report_init(&report, sizeof report));
+  step_options.grad_scale = 0.3;
+  step_options.report_norms = RADAM_ON;
   options.num_threads = num_threads;
   group.lr = 0.1;
   group.weight_decay = 1e-3;
@@ -194,7 +204,17 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
   for (int step = 0; step < 12; step++) {
     OK_IN_MODE(radam_set_lr(opt, 0, lrs[step % 4]));
     OK_IN_MODE(radam_step(opt));
+    step_options.max_grad_norm = lrs[step % 4];
+    OK_IN_MODE(radam_step_with(opt, &step_options, NULL));
+    OK_IN_MODE(radam_step_begin(opt, &step_options));
+    OK_IN_MODE(radam_step_wave(opt, &chunks));
+    OK_IN_MODE(radam_step_chunk(opt, 0));
+    OK_IN_MODE(radam_step_for(opt, UINT64_MAX, NULL));
+    OK_IN_MODE(radam_step_end(opt, NULL));
+    OK_IN_MODE(radam_update(RADAM_DTYPE_F32, 0, 0, updated, grad, averages[0], averages[1], NULL, UPDATED, &group, 1 + (uint64_t)step));
   }
+  OK_IN_MODE(radam_get_group_report(opt, 0, &report));
+  memcpy(data + len - UPDATED, updated, sizeof updated); /* to be compared with the rest */
   IN_MODE(radam_set_beta1(opt, 0, -0.3));
   CHECK(status == RADAM_ERROR_INVALID_ARGUMENT, "a negative beta1 was taken");
   radam_last_error(opt, sentence, sizeof sentence);
@@ -233,6 +253,10 @@ static void process_state_stays(void) {
     double lr;
     radam_optimizer *opt = NULL;
     radam_group_options group = group_options();
+    radam_step_options step_options;
+    OK(NULL, radam_step_options_init(&step_options, sizeof step_options));
+    step_options.max_grad_norm = 1;
+    step_options.report_norms = RADAM_ON;
 #define KEEPS_ERRNO(call)                                                          \
     do {                                                                           \
       errno = 12345;                                                               \
@@ -245,6 +269,10 @@ static void process_state_stays(void) {
     KEEPS_ERRNO(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &id));
     KEEPS_ERRNO(radam_step(opt));
     KEEPS_ERRNO(radam_step(opt));
+    KEEPS_ERRNO(radam_step_with(opt, &step_options, NULL));
+    KEEPS_ERRNO(radam_step_begin(opt, &step_options));
+    KEEPS_ERRNO(radam_step_for(opt, UINT64_MAX, &count));
+    KEEPS_ERRNO(radam_step_end(opt, NULL));
     KEEPS_ERRNO(radam_step_count(opt, 0, &count));
     KEEPS_ERRNO(radam_get_lr(opt, 0, &lr));
     KEEPS_ERRNO(radam_zero_grad(opt));

@@ -3,15 +3,20 @@
 #define _GNU_SOURCE
 #include "allocator.h"
 
-enum { LEN = 300, LARGE = 1 << 19, PARAMS = 24, GROUPS = 3, UNWRITTEN = 77 };
+enum { LEN = 300, LARGE = 1 << 19, PARAMS = 24, GIVEN = 4, GROUPS = 4, UNWRITTEN = 77 };
 
 /* Everything that a caller can see of an optimizer. Compared as bytes, so it is zeroed first. */
 typedef struct picture {
   double data[PARAMS][LEN], grads[PARAMS][LEN];
+  /* What comes with the parameters of the last group. */
+  uint16_t copies[GIVEN][LEN], masters[GIVEN][LEN], master_grads[GIVEN][LEN];
+  float given[GIVEN][LEN];
+  double states[PARAMS + GIVEN][4][LEN];
   double numbers[GROUPS][6];
-  int32_t integers[GROUPS][8];
-  radam_status statuses[GROUPS + PARAMS];
-  uint64_t steps[PARAMS];
+  int32_t integers[GROUPS][10];
+  radam_status statuses[GROUPS + PARAMS + GIVEN];
+  uint64_t steps[PARAMS + GIVEN];
+  radam_toggle frozen[PARAMS + GIVEN];
   radam_toggle accumulation;
 } picture;
 
@@ -21,6 +26,10 @@ static picture now, before;
 static void look(picture *to) {
   memcpy(to->data, now.data, sizeof to->data);
   memcpy(to->grads, now.grads, sizeof to->grads);
+  memcpy(to->copies, now.copies, sizeof to->copies);
+  memcpy(to->masters, now.masters, sizeof to->masters);
+  memcpy(to->master_grads, now.master_grads, sizeof to->master_grads);
+  memcpy(to->given, now.given, sizeof to->given);
   for (uint32_t group = 0; group < GROUPS; group++) {
     double *numbers = to->numbers[group];
     int32_t *integers = to->integers[group];
@@ -38,8 +47,20 @@ static void look(picture *to) {
     radam_get_maximize(opt, group, &integers[5]);
     radam_get_rectify(opt, group, &integers[6]);
     radam_get_state_dtype(opt, group, &integers[7]);
+    radam_get_master_remainder(opt, group, &integers[8]);
+    radam_get_stochastic_rounding(opt, group, &integers[9]);
   }
-  for (uint32_t param = 0; param < PARAMS; param++) to->statuses[GROUPS + param] = radam_step_count(opt, param, &to->steps[param]);
+  for (uint32_t param = 0; param < PARAMS + GIVEN; param++) {
+    to->statuses[GROUPS + param] = radam_step_count(opt, param, &to->steps[param]);
+    radam_get_frozen(opt, param, &to->frozen[param]);
+    for (radam_state which = RADAM_STATE_EXP_AVG; which <= RADAM_STATE_MASTER_REMAINDER; which++) {
+      void *state = NULL;
+      radam_dtype dtype = 0;
+      radam_param_state(opt, param, which, &state, &dtype);
+      const size_t size = dtype == RADAM_DTYPE_F64 ? 8 : dtype == RADAM_DTYPE_F32 ? 4 : 2;
+      if (state != NULL) memcpy(to->states[param][which - RADAM_STATE_EXP_AVG], state, LEN * size);
+    }
+  }
   radam_get_optimizer_accumulation(opt, &to->accumulation);
 }
 
@@ -146,6 +167,56 @@ static void build(void) {
   }
 }
 
+/* A group with masters, some of whose state the caller keeps; and one parameter with a copy. */
+static void build_given(void) {
+  radam_group_options options = group_options();
+  radam_param params[GIVEN - 1], copied;
+  uint32_t id;
+  options.master_remainder = RADAM_ON;
+  options.state_dtype = RADAM_DTYPE_F32;
+  for (uint32_t i = 0; i < GIVEN - 1; i++) {
+    OK(NULL, radam_param_init(&params[i], sizeof params[i]));
+    fill_dtype(now.masters[i], RADAM_DTYPE_BF16, 200 + i);
+    fill_dtype(now.master_grads[i], RADAM_DTYPE_BF16, 300 + i);
+    params[i].dtype = RADAM_DTYPE_BF16;
+    params[i].data = now.masters[i];
+    params[i].grad = now.master_grads[i];
+    params[i].len = LEN;
+    if (i == 0) params[i].exp_avg = now.given[0];
+    if (i == 1) params[i].exp_avg_sq = now.given[1];
+    if (i == 1) params[i].kahan_comp = now.given[2];
+  }
+  TRY_ID(radam_add_param_group(opt, &options, params, GIVEN - 1, &id), id);
+  CHECK(id == 3, "the fourth group is %u", id);
+  OK(NULL, radam_param_init(&copied, sizeof copied));
+  copied.dtype = RADAM_DTYPE_F32;
+  copied.grad_dtype = RADAM_DTYPE_BF16;
+  copied.data = now.given[3];
+  copied.len = LEN;
+  copied.out = now.copies[3];
+  options = group_options();
+  TRY_ID(radam_add_param_group(opt, &options, &copied, 1, &id), id);
+  CHECK(id == GROUPS, "the group after these is %u", id);
+}
+
+static void step_with_everything(void) {
+  radam_step_options options;
+  radam_step_report report;
+  uint64_t chunks, left;
+  OK(NULL, radam_step_options_init(&options, sizeof options));
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  options.max_grad_norm = 1;
+  options.skip_nonfinite = RADAM_ON;
+  options.report_norms = RADAM_ON;
+  TRY(radam_step_with(opt, &options, &report));
+  OK(opt, radam_set_grad(opt, PARAMS + GIVEN - 1, now.masters[GIVEN - 1])); /* zeros, which nobody else has */
+  TRY(radam_step_begin(opt, &options));
+  TRY(radam_step_wave(opt, &chunks));
+  TRY(radam_step_chunk(opt, 0));
+  TRY(radam_step_for(opt, UINT64_MAX, &left));
+  TRY(radam_step_end(opt, &report));
+}
+
 static void train(void) {
   for (uint32_t step = 0; step < 8; step++) {
     TRY(radam_step(opt));
@@ -160,6 +231,13 @@ static void train(void) {
     if (step == 5) TRY(radam_set_kahan_sum(opt, 1, RADAM_OFF));
     if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_OFF));
     if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_ON));
+    if (step == 1) step_with_everything();
+    if (step == 2) TRY(radam_set_frozen(opt, 2, RADAM_ON));
+    if (step == 4) TRY(radam_set_master_remainder(opt, 3, RADAM_OFF));
+    if (step == 5) TRY(radam_set_stochastic_rounding(opt, 3, RADAM_ON));
+    if (step == 6) TRY(radam_reset_state(opt, 3));
+    if (step == 6) TRY(radam_set_step_count(opt, 3, 100));
+    if (step == 7) TRY(radam_remove_param(opt, 4));
   }
   TRY(radam_zero_grad(opt));
 }
@@ -167,6 +245,7 @@ static void train(void) {
 static picture live(void) {
   static picture last;
   build();
+  build_given();
   train();
   memset(&last, 0, sizeof last);
   look(&last);
@@ -203,7 +282,8 @@ static void *errors_need_no_memory(void *optimizer) {
   succeed_before_failing = 0;
   radam_status statuses[] = {
     radam_step(NULL), radam_set_lr(optimizer, 0, -1), radam_set_grad(optimizer, 99, NULL), radam_step_param(optimizer, 0, NULL),
-    radam_options_init(NULL, 8),
+    radam_options_init(NULL, 8), radam_step_end(optimizer, NULL), radam_step_wave(NULL, NULL), radam_set_frozen(optimizer, 99, RADAM_ON),
+    radam_param_state(optimizer, 99, 1, NULL, NULL), radam_update(0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0),
   };
   radam_last_error(NULL, sentence, sizeof sentence);
   radam_last_error(optimizer, sentence, sizeof sentence);
