@@ -119,8 +119,8 @@ typedef int32_t radam_status;
 // RADAM_ERROR_BUSY).
 typedef struct radam_allocator {
   // Returns size bytes at a multiple of alignment, a power of two, or NULL where there are none; the
-  // call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing. The bytes need
-  // not be zero. NULL, the default: the program's own allocator is used.
+  // call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing (for a misaligned
+  // pointer, which is released again, RADAM_ERROR_INVALID_ARGUMENT). The bytes need not be zero. NULL, the default: the program's own allocator is used.
   void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
   // Takes back what allocate returned, with the size and alignment of then. It is never called with
   // NULL. It must be set where allocate is.
@@ -274,7 +274,8 @@ typedef struct radam_param {
 //
 // All of it is folded into the step, which reads the gradients once more where all of them have to be
 // known first (max_grad_norm, skip_nonfinite, a report), and never writes them unless zero_grad is on.
-// Gradients of groups with gradient_release, of frozen parameters and of other optimizers take no part.
+// Gradients of groups with gradient_release take no part, nor do those of frozen parameters, which only
+// zero_grad zeroes too.
 typedef struct radam_step_options {
   // sizeof(radam_step_options), as radam_step_options_init leaves it.
   uint32_t struct_size;
@@ -296,8 +297,8 @@ typedef struct radam_step_options {
   // Whether the gradients are filled with zeros once they are not needed any more, as by
   // radam_zero_grad, also if the step is skipped. AUTO: off.
   radam_toggle zero_grad;
-  // Whether update_norm and param_norm are measured for the report, which takes about as long as the
-  // update itself in cache, and nothing more from memory. AUTO: off.
+  // Whether update_norm and param_norm are measured for the report, on the way: about as much work as
+  // the update itself. AUTO: off.
   radam_toggle report_norms;
 } radam_step_options;
 
@@ -1143,7 +1144,8 @@ radam_status radam_get_rectify(const radam_optimizer *opt,
 // group is the id of the group. Later steps go by the new value.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+// that is refused; RADAM_ERROR_INVALID_STATE where the caller keeps state of another dtype;
+// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 radam_status radam_set_state_dtype(radam_optimizer *opt, uint32_t group, radam_dtype value);
 
 // Gets the dtype that exp_avg, exp_avg_sq and kahan_comp are stored in, of a group.

@@ -282,7 +282,8 @@ pub unsafe extern "C" fn radam_get_rectify(
 /// group is the id of the group. Later steps go by the new value.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-/// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// that is refused; RADAM_ERROR_INVALID_STATE where the caller keeps state of another dtype;
+/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_set_state_dtype(
     opt: *mut radam_optimizer,

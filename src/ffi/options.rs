@@ -19,8 +19,8 @@ use std::ptr;
 #[derive(Clone, Copy, Debug)]
 pub struct radam_allocator {
     /// Returns size bytes at a multiple of alignment, a power of two, or NULL where there are none; the
-    /// call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing. The bytes need
-    /// not be zero. NULL, the default: the program's own allocator is used.
+    /// call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing (for a misaligned
+    /// pointer, which is released again, RADAM_ERROR_INVALID_ARGUMENT). The bytes need not be zero. NULL, the default: the program's own allocator is used.
     pub allocate:
         Option<unsafe extern "C" fn(size: u64, alignment: u64, user: *mut c_void) -> *mut c_void>,
     /// Takes back what allocate returned, with the size and alignment of then. It is never called with

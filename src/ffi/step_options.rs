@@ -11,7 +11,8 @@ use crate::optimizer::{StepOptions, StepReport};
 ///
 /// All of it is folded into the step, which reads the gradients once more where all of them have to be
 /// known first (max_grad_norm, skip_nonfinite, a report), and never writes them unless zero_grad is on.
-/// Gradients of groups with gradient_release, of frozen parameters and of other optimizers take no part.
+/// Gradients of groups with gradient_release take no part, nor do those of frozen parameters, which only
+/// zero_grad zeroes too.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_step_options {
@@ -35,8 +36,8 @@ pub struct radam_step_options {
     /// Whether the gradients are filled with zeros once they are not needed any more, as by
     /// radam_zero_grad, also if the step is skipped. AUTO: off.
     pub zero_grad: radam_toggle,
-    /// Whether update_norm and param_norm are measured for the report, which takes about as long as the
-    /// update itself in cache, and nothing more from memory. AUTO: off.
+    /// Whether update_norm and param_norm are measured for the report, on the way: about as much work as
+    /// the update itself. AUTO: off.
     pub report_norms: radam_toggle,
 }
 

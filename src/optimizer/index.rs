@@ -1,6 +1,7 @@
 //! Finding parameters by name and by address, to keep names unique and arrays apart.
 
 use super::param::{Name, Param, Standing};
+use super::state::State;
 use crate::error::{Result, reserve};
 use std::fmt::{self, Write};
 use std::ops::{Deref, Range};
@@ -55,6 +56,15 @@ impl ArrayKind {
         }
     }
 
+    /// Whether the array came with the parameter of this state.
+    pub fn is_given(self, state: &State) -> bool {
+        match self {
+            Self::Data => true,
+            Self::Out => !state.given().out.is_null(),
+            Self::State(number) => !state.given().state[number].is_null(),
+        }
+    }
+
     /// Where the array of a parameter is; null if it was not given.
     pub fn of(self, param: &Param) -> *mut u8 {
         match self {
@@ -97,6 +107,11 @@ impl Index {
         }
         let position = self.given.partition_point(|other| other.start < range.start);
         self.given.insert(position, GivenArray { array, start: range.start, end: range.end });
+    }
+
+    /// Forgets an array that was given with a parameter.
+    pub fn remove_given(&mut self, array: Array) {
+        self.given.retain(|given| given.array != array);
     }
 
     /// Forgets the parameters from `first` on.

@@ -52,6 +52,8 @@ pub(crate) struct Optimizer {
     params: Vec<Param>,
     index: Index,
     plan: Plan,
+    /// How many elements steps update; `None` if that may have changed.
+    stepping_elements: Option<usize>,
     /// Only `step_param` has to lock it, since other calls are alone.
     pool: Mutex<Pool>,
     /// Whether steps change only the state, as set.
@@ -79,6 +81,7 @@ impl Optimizer {
             params: Vec::new(),
             index: Index::default(),
             plan: Plan::default(),
+            stepping_elements: None,
             pool: Mutex::new(Pool::new(num_threads, executor)?),
             accumulation: Toggle::Off,
             sums: SharedSums::new(),
@@ -119,8 +122,14 @@ impl Optimizer {
             self.convert_state(id, &group)?;
         }
         self.groups[id as usize] = group;
-        self.plan.invalidate();
+        self.invalidate_plan();
         Ok(())
+    }
+
+    /// Notes that tensors or options have changed.
+    fn invalidate_plan(&mut self) {
+        self.plan.invalidate();
+        self.stepping_elements = None;
     }
 
     /// Brings the state of a group's parameters into the kind of its new options.
@@ -137,11 +146,14 @@ impl Optimizer {
                 Some(param.state.converted(kind, param.data, self.instruction_set)?)
             });
         }
-        let params = self.params.iter_mut().filter(|param| param.group == id);
-        for (param, state) in params.zip(states) {
-            if let Some(state) = state {
-                param.state = state;
-            }
+        let params = (0..).zip(&mut self.params).filter(|(_, param)| param.group == id);
+        for ((id, param), state) in params.zip(states) {
+            let Some(state) = state else { continue };
+            let dropped = ArrayKind::GIVEN
+                .into_iter()
+                .filter(|kind| kind.is_given(&param.state) && !kind.is_given(&state));
+            dropped.for_each(|kind| self.index.remove_given(Array { id, kind }));
+            param.state = state;
         }
         Ok(())
     }
@@ -149,7 +161,11 @@ impl Optimizer {
     /// Tells where the gradient of a parameter is from now on; null: it has none.
     pub fn set_grad(&mut self, id: u32, grad: *mut u8) -> Result<()> {
         self.check_grad(id, grad)?;
-        self.params[id as usize].grad = grad;
+        let param = &mut self.params[id as usize];
+        if param.grad.is_null() != grad.is_null() {
+            self.stepping_elements = None;
+        }
+        param.grad = grad;
         self.index.grad_moved();
         Ok(())
     }

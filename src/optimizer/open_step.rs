@@ -163,11 +163,15 @@ impl Optimizer {
         if options.measures_grads() || options.measure_params {
             *self.sums.get() = Sums::ZERO;
         }
-        let params = self.plan.ids().iter().map(|id| &self.params[*id as usize]);
+        let Self { params, plan, stepping_elements, .. } = self;
+        let elements = *stepping_elements.get_or_insert_with(|| {
+            let params = plan.ids().iter().map(|id| &params[*id as usize]);
+            params.filter(|param| param.steps_now()).map(|param| param.len()).sum()
+        });
         OpenStep {
             options,
             zero_last: options.zero_grad && self.index.grads_overlap(&self.params),
-            elements: params.filter(|param| param.steps_now()).map(|param| param.len()).sum(),
+            elements,
             grad_norm: f64::NAN,
             clip_coefficient: 1.0,
             nonfinite: 0,
@@ -268,6 +272,7 @@ impl Optimizer {
             zero_grad: false,
             groups: &self.groups,
             last: None,
+            last_kernel: None,
         }
     }
 }

@@ -131,13 +131,14 @@ impl Param {
 
     /// All of the parameter's arrays, with this gradient.
     pub fn arrays(&self, grad: *const u8) -> Arrays {
+        let [exp_avg, exp_avg_sq, kahan_comp] = self.state.arrays();
         Arrays {
             len: self.len(),
             param: self.data,
             grad,
-            exp_avg: self.state.exp_avg(),
-            exp_avg_sq: self.state.exp_avg_sq(),
-            kahan_comp: self.state.kahan_comp(),
+            exp_avg,
+            exp_avg_sq,
+            kahan_comp,
             out: self.state.out().map_or(ptr::null_mut(), |(out, _)| out),
         }
     }

@@ -38,7 +38,7 @@ impl Optimizer {
             self.params.truncate(first);
             self.index.truncate(first);
         }
-        self.plan.invalidate();
+        self.invalidate_plan();
         outcome
     }
 

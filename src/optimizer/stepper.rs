@@ -24,6 +24,7 @@ pub(super) struct Stepper<'a> {
     pub zero_grad: bool,
     pub groups: &'a [Group],
     pub last: Option<Constants>,
+    pub last_kernel: Option<(Dtypes, Kernel)>,
 }
 
 /// The constants of one step of one group.
@@ -91,6 +92,7 @@ impl Stepper<'_> {
         };
         let mixed = self.mixed(id, param, piece.start);
         let instruction_set = self.instruction_set;
+        let kernel = self.kernel(dtypes);
         let step = &self.constants(param).step;
         // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
         // instruction set. The caller keeps the arrays alive and to this call; they were checked to
@@ -99,7 +101,7 @@ impl Stepper<'_> {
         unsafe {
             let arrays = arrays.part(piece.start, piece.len(), dtypes);
             match mixed {
-                None => Kernel::new(instruction_set, dtypes, step.clips).run(step, &arrays),
+                None => kernel.run(step, &arrays),
                 Some(mixed) => mixed.run(instruction_set, step, &arrays, dtypes),
             }
         }
@@ -150,6 +152,18 @@ impl Stepper<'_> {
         }
         sums.updates.add(updates);
         sums.params.add(params);
+    }
+
+    fn kernel(&mut self, dtypes: Dtypes) -> Kernel {
+        match self.last_kernel {
+            Some((known, kernel)) if known == dtypes => kernel,
+            _ => {
+                let clips = self.clipping != Clipping::NONE;
+                let kernel = Kernel::new(self.instruction_set, dtypes, clips);
+                self.last_kernel = Some((dtypes, kernel));
+                kernel
+            }
+        }
     }
 
     fn constants(&mut self, param: &Param) -> &Constants {

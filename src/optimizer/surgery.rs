@@ -16,6 +16,7 @@ impl Optimizer {
         self.param(id)?;
         self.params[id as usize].standing =
             if frozen { Standing::Frozen } else { Standing::Active };
+        self.stepping_elements = None;
         Ok(())
     }
 
@@ -29,7 +30,7 @@ impl Optimizer {
         param.given_name = None;
         (param.data, param.grad) = (ptr::null_mut(), ptr::null_mut());
         param.set_steps(0);
-        self.plan.invalidate();
+        self.invalidate_plan();
         Ok(())
     }
 
