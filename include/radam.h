@@ -268,6 +268,12 @@ typedef struct radam_param {
   // As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
   // master_remainder, whose int16_t it then is.
   void *kahan_comp;
+  // For data-parallel sharding: that the parameter is the elements from tensor_offset on, len of them,
+  // of the tensor of this name, which has tensor_len elements. Only checkpoints care: shards that
+  // several processes have saved can be loaded by any number of processes with other shards.
+  uint64_t tensor_offset;
+  // 0, the default: the parameter is the whole tensor.
+  uint64_t tensor_len;
 } radam_param;
 
 // Options of one step. Fill them by radam_step_options_init first.
@@ -359,6 +365,36 @@ typedef struct radam_group_report {
 
 // An array that belongs to a parameter's state: one of the RADAM_STATE_... constants.
 typedef int32_t radam_state;
+
+// Options of saving. Fill them by radam_save_options_init first.
+typedef struct radam_save_options {
+  // sizeof(radam_save_options), as radam_save_options_init leaves it.
+  uint32_t struct_size;
+  // Called now and then, on the calling thread, with the bytes that are done and those there are in
+  // all. Returning anything but 0 cancels the call: it gives RADAM_ERROR_IO, and the file stays what it
+  // was. It must not throw, nor call the library for the same optimizer. NULL, the default: nobody asks.
+  int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
+  // Given to progress; never looked at.
+  void *user;
+} radam_save_options;
+
+// Options of loading. Fill them by radam_load_options_init first.
+typedef struct radam_load_options {
+  // sizeof(radam_load_options), as radam_load_options_init leaves it.
+  uint32_t struct_size;
+  // Whether every parameter of the optimizer must be in the checkpoint, and nothing else. OFF: what is
+  // in only one of the two stays as it is; what is in both must fit all the same. AUTO: on.
+  radam_toggle strict;
+  // Whether groups get lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize,
+  // rectify and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
+  // it accumulates, so that the run goes on exactly. OFF: they keep their own. AUTO: on.
+  radam_toggle hyperparameters;
+  // As in radam_save_options. Every byte comes twice, to be checked and to be taken over; during the
+  // second, the call cannot be cancelled any more.
+  int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
+  // Given to progress; never looked at.
+  void *user;
+} radam_load_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1253,6 +1289,125 @@ radam_status radam_update(radam_dtype dtype,
                           uint64_t len,
                           const radam_group_options *options,
                           uint64_t step);
+
+// Fills the options of saving with their defaults.
+//
+// struct_size is sizeof(radam_save_options).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// options is NULL or points to struct_size writable bytes.
+radam_status radam_save_options_init(radam_save_options *options, uint32_t struct_size);
+
+// Fills the options of loading with their defaults.
+//
+// struct_size is sizeof(radam_load_options).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// options is NULL or points to struct_size writable bytes.
+radam_status radam_load_options_init(radam_load_options *options, uint32_t struct_size);
+
+// Saves the optimizer's state, step counts and options to a file: a safetensors file with checksums, which
+// docs/checkpoint.md describes. The parameters themselves are the caller's to save.
+//
+// path is UTF-8. The file appears whole or not at all: it is written as "<path>.tmp", flushed to the disk
+// and then renamed, so that after a crash at any moment the old file or the new one is there. What a
+// killed process left at "<path>.tmp" is overwritten.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a path
+// that is not one of a file; RADAM_ERROR_IO where the system refuses something, which the sentence names;
+// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// path is NULL or ends in NUL; state of the caller's is valid.
+radam_status radam_save(radam_optimizer *opt,
+                        const char *path);
+
+// Saves as radam_save does, and tells of its progress.
+//
+// options may be NULL, for the defaults.
+//
+// Errors: those of radam_save; RADAM_ERROR_IO also where progress cancels the call.
+//
+// Undefined behaviour unless:
+// As for radam_save; options is NULL or points to as many bytes as its struct_size says.
+radam_status radam_save_with(radam_optimizer *opt,
+                             const char *path,
+                             const radam_save_options *options);
+
+// Saves to memory what radam_save saves to a file.
+//
+// buffer has capacity bytes. *size receives how many bytes the checkpoint has; buffer may be NULL, to ask
+// for that only.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for size; RADAM_ERROR_INVALID_ARGUMENT for a
+// capacity that is too small; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// buffer is NULL or has capacity writable bytes; size is NULL or writable; state of the caller's is valid.
+radam_status radam_save_to_buffer(radam_optimizer *opt,
+                                  void *buffer,
+                                  uint64_t capacity,
+                                  uint64_t *size);
+
+// Loads what radam_save has saved, into an optimizer whose groups and parameters are there.
+//
+// Parameters are found by their names. All that does not fit (missing, unexpected, of another length or
+// dtype) is told in one sentence. Nothing is changed unless the whole file is sound and fits. Files that
+// other programs have written may have the biased moments of torch; see docs/checkpoint.md.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO where the file cannot be
+// read; RADAM_ERROR_CORRUPT for one that is no checkpoint or is damaged; RADAM_ERROR_MISMATCH for one that
+// does not fit, or of a later version of the format; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// path is NULL or ends in NUL; state of the caller's is valid.
+radam_status radam_load(radam_optimizer *opt,
+                        const char *path);
+
+// Loads as radam_load does, with options.
+//
+// options may be NULL, for the defaults.
+//
+// Errors: those of radam_load; RADAM_ERROR_INVALID_ARGUMENT for a value that is no radam_toggle;
+// RADAM_ERROR_IO also where progress cancels the call.
+//
+// Undefined behaviour unless:
+// As for radam_load; options is NULL or points to as many bytes as its struct_size says.
+radam_status radam_load_with(radam_optimizer *opt,
+                             const char *path,
+                             const radam_load_options *options);
+
+// Loads from the checkpoints of several processes, each of which has saved its shards: into shards that
+// may be cut otherwise, or into whole parameters.
+//
+// paths are count of them. Every element of every parameter must be in one of the files. options may be
+// NULL, for the defaults.
+//
+// Errors: those of radam_load_with; RADAM_ERROR_INVALID_ARGUMENT for a count of 0.
+//
+// Undefined behaviour unless:
+// paths is NULL or points to count strings, each of which is NULL or ends in NUL; state of the caller's is
+// valid; options is NULL or points to as many bytes as its struct_size says.
+radam_status radam_load_shards(radam_optimizer *opt,
+                               const char *const *paths,
+                               uint64_t count,
+                               const radam_load_options *options);
+
+// Loads from memory what radam_save_to_buffer or radam_save has saved.
+//
+// buffer has size bytes.
+//
+// Errors: those of radam_load.
+//
+// Undefined behaviour unless:
+// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer.
+radam_status radam_load_from_buffer(radam_optimizer *opt, const void *buffer, uint64_t size);
 
 #ifdef __cplusplus
 }  // extern "C"

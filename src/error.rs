@@ -11,6 +11,9 @@ pub(crate) enum Status {
     Busy,
     InvalidState,
     OutOfMemory,
+    Io,
+    Corrupt,
+    Mismatch,
     Panic,
 }
 
@@ -39,12 +42,12 @@ pub(crate) fn try_format(text: fmt::Arguments) -> Option<String> {
     Some(writer.0)
 }
 
-/// A string that grows by what it needs, and fails instead of aborting.
-struct FallibleWriter(String);
+/// A string that fails to grow instead of aborting.
+pub(crate) struct FallibleWriter(pub String);
 
 impl Write for FallibleWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.try_reserve_exact(text.len()).map_err(|_| fmt::Error)?;
+        self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
         self.0.push_str(text);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //!
 //! - [`ffi`]: the C boundary and nothing else: handles, statuses, struct sizes, panics caught.
 //! - `optimizer`: groups, parameters and their state, the chunk plan, and the step over it.
+//! - `checkpoint`: the optimizer's state in files, beside the optimizer.
 //! - `kernel`: the update rule over arrays, compiled once for each instruction set.
 //!
 //! The formula itself stands in two places: `rectify.rs` has the scalars of step `t`, `update.rs`
@@ -12,6 +13,7 @@
 //! takes which, `thread.rs` starts threads, `cores.rs` says how many there should be, and
 //! `silence.rs` keeps their panics from printing.
 
+mod checkpoint;
 mod cores;
 mod dtype;
 mod error;

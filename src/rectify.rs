@@ -70,6 +70,11 @@ impl BetaPower {
         (self.beta_t - self.beta) / (self.beta_t - 1.0)
     }
 
+    /// 1 − β^t, which an average that is not debiased is too small by.
+    pub fn complement(self) -> f64 {
+        1.0 - self.beta_t
+    }
+
     /// ρ∞, the limit of ρ, where this is β2.
     pub fn rho_inf(self) -> f64 {
         2.0 / (1.0 - self.beta) - 1.0

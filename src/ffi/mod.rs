@@ -21,6 +21,7 @@ mod surgery;
 mod group_numbers;
 mod group_toggles;
 mod update;
+mod checkpoint;
 
 mod arguments;
 mod call;
@@ -30,6 +31,7 @@ mod last_error;
 mod registry;
 mod versioned;
 
+pub use checkpoint::*;
 pub use group_numbers::*;
 pub use group_options::*;
 pub use group_report::*;

@@ -51,6 +51,12 @@ pub struct radam_param {
     /// As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
     /// master_remainder, whose int16_t it then is.
     pub kahan_comp: *mut c_void,
+    /// For data-parallel sharding: that the parameter is the elements from tensor_offset on, len of them,
+    /// of the tensor of this name, which has tensor_len elements. Only checkpoints care: shards that
+    /// several processes have saved can be loaded by any number of processes with other shards.
+    pub tensor_offset: u64,
+    /// 0, the default: the parameter is the whole tensor.
+    pub tensor_len: u64,
 }
 
 impl Versioned for radam_param {
@@ -72,6 +78,8 @@ impl Versioned for radam_param {
             exp_avg: null,
             exp_avg_sq: null,
             kahan_comp: null,
+            tensor_offset: 0,
+            tensor_len: 0,
         }
     }
 }
@@ -153,7 +161,23 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
             out_dtype: dtype_or_default(place, "out_dtype", param.out_dtype)?
                 .unwrap_or(Dtype::Bf16),
             state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(|array| array.cast()),
+            slice: slice(place, param)?,
         },
         place,
     })
+}
+
+/// Which part of a tensor the parameter is, if it is not all of it.
+fn slice(place: Place, param: &radam_param) -> Result<Option<(u64, u64)>> {
+    let radam_param { tensor_offset, tensor_len, len, .. } = *param;
+    if tensor_len == 0 && tensor_offset == 0 {
+        return Ok(None);
+    }
+    ensure!(
+        tensor_offset.checked_add(len).is_some_and(|end| end <= tensor_len),
+        InvalidArgument,
+        "{place}tensor_offset is {tensor_offset} and len is {len}, but {place}tensor_len is {tensor_len}; \
+         the elements must lie within the tensor (tensor_len 0 and tensor_offset 0: they are all of it)"
+    );
+    Ok(Some((tensor_offset, tensor_len)))
 }

@@ -67,6 +67,9 @@ pub(super) fn status_of(status: Status) -> radam_status {
         Status::Busy => RADAM_ERROR_BUSY,
         Status::InvalidState => RADAM_ERROR_INVALID_STATE,
         Status::OutOfMemory => RADAM_ERROR_OUT_OF_MEMORY,
+        Status::Io => RADAM_ERROR_IO,
+        Status::Corrupt => RADAM_ERROR_CORRUPT,
+        Status::Mismatch => RADAM_ERROR_MISMATCH,
         Status::Panic => RADAM_ERROR_PANIC,
     }
 }

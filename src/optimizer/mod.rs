@@ -25,9 +25,9 @@ mod sums;
 mod surgery;
 
 pub(crate) use group::{Group, Toggle};
-pub(crate) use param::{ParamSpec, Place};
+pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use single::{Tensor, update};
-pub(crate) use state::{Given, State};
+pub(crate) use state::{Given, NamedArray, State};
 pub(crate) use step_options::{StepOptions, StepReport};
 
 use crate::error::{Result, ensure, error, reserve};
@@ -38,7 +38,7 @@ use crate::pool::Pool;
 use crate::update::Scalars;
 use index::{Array, ArrayKind, Index};
 use open_step::OpenStep;
-use param::{Param, Standing, check_array};
+use param::{Standing, check_array};
 use plan::Plan;
 use sliced::Slices;
 use std::fmt;
@@ -89,6 +89,15 @@ impl Optimizer {
             slices: Slices::default(),
             allocator: allocator.map(try_box).transpose()?,
         })
+    }
+
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// All parameters that were not removed.
+    pub fn params(&self) -> impl Iterator<Item = (u32, &Param)> {
+        (0..).zip(&self.params).filter(|(_, param)| param.standing != Standing::Removed)
     }
 
     pub fn group(&self, id: u32) -> Result<&Group> {
@@ -236,6 +245,30 @@ impl Optimizer {
         let params = self.params.iter().filter(|param| param.group == group);
         let step = params.map(|param| param.next_step()).max().unwrap_or(1);
         Ok(Scalars::new(&hyperparameters, step))
+    }
+
+    /// Takes over what a checkpoint says, whose arrays are in place: the options of all groups, and of
+    /// some parameters the step count and, if wanted, whether they are frozen.
+    pub fn restore(
+        &mut self,
+        groups: Vec<Group>,
+        params: &[(u32, u64, bool)],
+        accumulation: Option<bool>,
+        standing: bool,
+    ) {
+        debug_assert_eq!(groups.len(), self.groups.len());
+        self.groups = groups;
+        for (id, steps, frozen) in params {
+            let param = &mut self.params[*id as usize];
+            param.set_steps(*steps);
+            if standing {
+                param.standing = if *frozen { Standing::Frozen } else { Standing::Active };
+            }
+        }
+        if let Some(accumulation) = accumulation {
+            self.accumulation = if accumulation { Toggle::On } else { Toggle::Off };
+        }
+        self.invalidate_plan();
     }
 
     pub fn accumulation(&self) -> Toggle {

@@ -114,6 +114,11 @@ impl Param {
         self.state.len()
     }
 
+    /// Which part of its tensor the parameter is: from which element on, and of how many.
+    pub fn slice(&self) -> (u64, u64) {
+        self.state.given().slice.unwrap_or((0, self.len() as u64))
+    }
+
     pub fn is_frozen(&self) -> bool {
         self.standing == Standing::Frozen
     }

@@ -35,15 +35,30 @@ pub(crate) struct Given {
     pub out_dtype: Dtype,
     /// `exp_avg`, `exp_avg_sq`, and the compensation.
     pub state: [*mut u8; 3],
+    /// That the parameter is part of a larger tensor: from which element on, and of how many.
+    pub slice: Option<(u64, u64)>,
 }
 
 impl Given {
-    pub const NOTHING: Self =
-        Self { out: ptr::null_mut(), out_dtype: Dtype::Bf16, state: [ptr::null_mut(); 3] };
+    pub const NOTHING: Self = Self {
+        out: ptr::null_mut(),
+        out_dtype: Dtype::Bf16,
+        state: [ptr::null_mut(); 3],
+        slice: None,
+    };
 
     fn is_nothing(&self) -> bool {
-        self.out.is_null() && self.state.iter().all(|array| array.is_null())
+        self.slice.is_none() && self.out.is_null() && self.state.iter().all(|array| array.is_null())
     }
+}
+
+/// An array of a state, as checkpoints see it.
+pub(crate) struct NamedArray {
+    pub name: &'static str,
+    /// `None`: signed 16-bit numbers.
+    pub dtype: Option<Dtype>,
+    pub pointer: *mut u8,
+    pub bytes: usize,
 }
 
 #[derive(Debug)]
@@ -214,6 +229,25 @@ impl State {
 
     fn compensation(&self, kind: Compensation) -> *mut u8 {
         if self.kind.compensation == kind { self.array(2) } else { ptr::null_mut() }
+    }
+
+    /// All arrays, in a fixed order.
+    pub fn named_arrays(&self) -> impl Iterator<Item = NamedArray> {
+        (0..self.count()).map(|number| {
+            let remainder = number == 2 && self.kind.compensation == Compensation::Remainder;
+            let name = match number {
+                0 => "exp_avg",
+                1 => "exp_avg_sq",
+                _ if remainder => "master_remainder",
+                _ => "kahan_comp",
+            };
+            NamedArray {
+                name,
+                dtype: (!remainder).then_some(self.kind.dtype),
+                pointer: self.array(number),
+                bytes: self.bytes(number),
+            }
+        })
     }
 
     /// How many arrays there are.

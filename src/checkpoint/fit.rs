@@ -1,0 +1,309 @@
+//! Whether checkpoints fit an optimizer, and which of their bytes go where.
+
+use super::header::{Header, file_dtype};
+use super::json::push;
+use super::manifest::{GroupEntry, ParamEntry, owned};
+use crate::dtype::Dtype;
+use crate::error::{FallibleWriter, Result, error, reserve};
+use crate::optimizer::{Group, NamedArray, Optimizer, Param};
+use crate::rectify::BetaPower;
+use std::fmt::Write;
+
+/// Bytes of a file that become those of an array.
+pub(super) struct Transfer {
+    /// The number of the file, and where in it they begin.
+    pub file: usize,
+    pub from: u64,
+    pub to: *mut u8,
+    pub bytes: usize,
+    /// What the elements are to be divided by, and what they are.
+    pub debias: Option<(f64, Dtype)>,
+}
+
+/// What loading comes to.
+pub(super) struct Fit {
+    pub transfers: Vec<Transfer>,
+    /// Of each parameter that is in the files: its id, its steps, and whether it is frozen.
+    pub params: Vec<(u32, u64, bool)>,
+    /// The options of all groups.
+    pub groups: Vec<Group>,
+}
+
+/// How many things that do not fit are told of.
+const TOLD: usize = 10;
+
+const NO_FIT: &str = "the checkpoint does not fit the optimizer";
+
+/// What does not fit.
+struct Problems {
+    text: FallibleWriter,
+    count: usize,
+}
+
+impl Problems {
+    fn add(&mut self, problem: std::fmt::Arguments) {
+        if self.count < TOLD {
+            let separator = if self.count == 0 { "" } else { "; " };
+            let _ = write!(self.text, "{separator}{problem}");
+        }
+        self.count += 1;
+    }
+
+    fn check(self) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let text = self.text.0;
+        let more = self.count.saturating_sub(TOLD);
+        Err(if more > 0 {
+            error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")
+        } else {
+            error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")
+        })
+    }
+}
+
+/// A parameter's entry in one of the files.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    file: usize,
+    header: &'a Header,
+    entry: &'a ParamEntry,
+}
+
+impl<'a> Piece<'a> {
+    fn end(&self) -> u64 {
+        self.entry.offset + self.entry.len
+    }
+
+    fn group(&self) -> &'a GroupEntry {
+        &self.header.manifest.groups[self.entry.group]
+    }
+}
+
+impl Fit {
+    /// `strict`: whether every parameter must be in the files, and nothing else. `hyperparameters`: whether
+    /// the groups get the options of the files.
+    pub fn new(
+        optimizer: &Optimizer,
+        files: &[Header],
+        strict: bool,
+        hyperparameters: bool,
+    ) -> Result<Self> {
+        let mut pieces = Vec::new();
+        for (file, header) in files.iter().enumerate() {
+            for entry in &header.manifest.params {
+                push(&mut pieces, Piece { file, header, entry })?;
+            }
+        }
+        pieces.sort_unstable_by(|one, other| {
+            let (one, other) = (one.entry, other.entry);
+            (&one.name, one.offset).cmp(&(&other.name, other.offset))
+        });
+        let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
+        let (mut transfers, mut params) = (Vec::new(), Vec::new());
+        let mut entries = GroupEntries::new(optimizer.groups().len())?;
+        for (id, param) in optimizer.params() {
+            let name = owned(param.name(id))?;
+            let found = of_name(&pieces, &name);
+            if found.is_empty() && strict {
+                problems.add(format_args!("\"{name}\" is not in it"));
+            }
+            let used = cover(&name, param, found, &mut problems)?;
+            for piece in &used {
+                add_transfers(&name, param, piece, &mut transfers, &mut problems)?;
+                if !entries.take_up(param.group, piece.group()) && hyperparameters {
+                    problems.add(format_args!(
+                        "\"{name}\" has other options there than other parameters of its group {}",
+                        param.group
+                    ));
+                }
+            }
+            if let Some(first) = used.first() {
+                if used.iter().any(|piece| piece.entry.step != first.entry.step) {
+                    problems.add(format_args!("\"{name}\" has several step counts there"));
+                }
+                push(&mut params, (id, first.entry.step, first.entry.frozen))?;
+            }
+        }
+        if strict {
+            add_unexpected(optimizer, &pieces, &mut problems)?;
+        }
+        let mut groups = Vec::new();
+        reserve(&mut groups, optimizer.groups().len(), "groups")?;
+        groups.extend_from_slice(optimizer.groups());
+        if hyperparameters {
+            for (id, (group, entry)) in groups.iter_mut().zip(&entries.0).enumerate() {
+                if let Some(entry) = entry {
+                    apply(id, entry, group, &mut problems);
+                }
+            }
+        }
+        problems.check()?;
+        Ok(Self { transfers, params, groups })
+    }
+}
+
+/// The options of the file for each group of the optimizer, as far as they are known.
+struct GroupEntries(Vec<Option<GroupEntry>>);
+
+impl GroupEntries {
+    fn new(groups: usize) -> Result<Self> {
+        let mut entries = Vec::new();
+        reserve(&mut entries, groups, "groups")?;
+        entries.resize(groups, None);
+        Ok(Self(entries))
+    }
+
+    /// False if other options are known already.
+    fn take_up(&mut self, group: u32, entry: &GroupEntry) -> bool {
+        *self.0[group as usize].get_or_insert(*entry) == *entry
+    }
+}
+
+/// The pieces of this name, among all, which are sorted.
+fn of_name<'a, 'b>(pieces: &'b [Piece<'a>], name: &str) -> &'b [Piece<'a>] {
+    let start = pieces.partition_point(|piece| piece.entry.name.as_str() < name);
+    let len = pieces[start..].partition_point(|piece| piece.entry.name.as_str() == name);
+    &pieces[start..start + len]
+}
+
+/// Tells of the parameters that only the files have.
+fn add_unexpected(optimizer: &Optimizer, pieces: &[Piece], problems: &mut Problems) -> Result<()> {
+    let mut names = Vec::new();
+    for (id, param) in optimizer.params() {
+        push(&mut names, owned(param.name(id))?)?;
+    }
+    names.sort_unstable();
+    for same in pieces.chunk_by(|one, other| one.entry.name == other.entry.name) {
+        let name = &same[0].entry.name;
+        if names.binary_search(name).is_err() {
+            problems.add(format_args!("it has \"{name}\", which the optimizer has not"));
+        }
+    }
+    Ok(())
+}
+
+/// The pieces, which are sorted, that together have all elements of a parameter.
+fn cover<'a>(
+    name: &str,
+    param: &Param,
+    pieces: &[Piece<'a>],
+    problems: &mut Problems,
+) -> Result<Vec<Piece<'a>>> {
+    let mut used = Vec::new();
+    if pieces.is_empty() {
+        return Ok(used);
+    }
+    let (offset, total_len) = param.slice();
+    let end = offset + param.len() as u64;
+    for Piece { entry, .. } in pieces {
+        if entry.total_len != total_len {
+            problems.add(format_args!(
+                "\"{name}\" has {} elements there and {total_len} here",
+                entry.total_len
+            ));
+            return Ok(used);
+        }
+    }
+    if offset == end {
+        push(&mut used, pieces[0])?;
+        return Ok(used);
+    }
+    let mut next = offset;
+    for piece in pieces {
+        if piece.end() <= next || piece.entry.offset >= end {
+            continue;
+        }
+        if piece.entry.offset > next {
+            break;
+        }
+        push(&mut used, *piece)?;
+        next = piece.end();
+    }
+    if next < end {
+        problems.add(format_args!("elements {next} to {end} of \"{name}\" are not in it"));
+    }
+    Ok(used)
+}
+
+/// What of a piece goes into the arrays of a parameter.
+fn add_transfers(
+    name: &str,
+    param: &Param,
+    piece: &Piece,
+    transfers: &mut Vec<Transfer>,
+    problems: &mut Problems,
+) -> Result<()> {
+    let (offset, _) = param.slice();
+    let first = offset.max(piece.entry.offset);
+    let end = piece.end().min(offset + param.len() as u64);
+    if first >= end {
+        return Ok(());
+    }
+    let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
+    for (array, _) in &piece.entry.checksums {
+        if !param.state.named_arrays().any(|known| known.name == array) {
+            problems.add(format_args!("\"{name}\" has {array} there and not here"));
+        }
+    }
+    for NamedArray { name: array, dtype, pointer, .. } in param.state.named_arrays() {
+        let (Some(tensor), true) = (piece.header.tensor(name, array), is_there(array)) else {
+            problems.add(format_args!("\"{name}\" has {array} here and not there"));
+            continue;
+        };
+        let (dtype_here, size) = file_dtype(dtype);
+        if tensor.dtype != dtype_here {
+            let dtype_there = &tensor.dtype;
+            problems.add(format_args!(
+                "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
+            ));
+        } else if tensor.len() != piece.entry.len * size as u64 {
+            problems.add(format_args!(
+                "{array} of \"{name}\" has {} bytes there, which are not {} elements",
+                tensor.len(),
+                piece.entry.len
+            ));
+        } else {
+            let transfer = Transfer {
+                file: piece.file,
+                from: piece.header.size + tensor.start + (first - piece.entry.offset) * size as u64,
+                to: pointer.wrapping_add((first - offset) as usize * size),
+                bytes: (end - first) as usize * size,
+                debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
+            };
+            push(transfers, transfer)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the elements of an array have to be divided by, if they are biased.
+fn bias(piece: &Piece, array: &str) -> Option<f64> {
+    let step = piece.entry.step;
+    if piece.header.manifest.is_debiased || step == 0 {
+        return None;
+    }
+    let [beta1, beta2] = piece.group().betas();
+    match array {
+        "exp_avg" => Some(BetaPower::new(beta1, step).complement()),
+        "exp_avg_sq" => Some(BetaPower::new(beta2, step).complement()),
+        _ => None,
+    }
+}
+
+/// Gives a group the options of the file.
+fn apply(id: usize, entry: &GroupEntry, group: &mut Group, problems: &mut Problems) {
+    let stochastic_rounding = entry.stochastic_rounding();
+    if stochastic_rounding != group.stochastic_rounding.or(false) {
+        problems.add(format_args!(
+            "stochastic_rounding of group {id} is {} there and not here",
+            if stochastic_rounding { "on" } else { "off" }
+        ));
+    }
+    entry.apply(group);
+    match group.clone().checked() {
+        Ok(checked) => *group = checked,
+        Err(error) => problems.add(format_args!("in group {id}, {}", error.sentence)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Writing a file so that at every moment its name leads to the old contents or to the new ones, whole.
+
+use super::no_memory;
+use crate::error::{Error, Result, error};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const ENDING: &str = ".tmp";
+
+/// The new contents of a file, under another name until they are complete.
+pub(super) struct Replacement<'a> {
+    path: &'a Path,
+    temporary: PathBuf,
+    file: Option<File>,
+}
+
+impl<'a> Replacement<'a> {
+    /// In the folder of the file, under its name with an ending. What a process that was killed left there
+    /// is overwritten; a process that is writing there now is left alone.
+    pub fn new(path: &'a Path) -> Result<Self> {
+        let name = path.file_name().ok_or_else(|| {
+            error!(InvalidArgument, "path is \"{}\"; it must be that of a file", path.display())
+        })?;
+        debug_assert!(!name.is_empty());
+        let mut temporary = OsString::new();
+        let room = path.as_os_str().len() + ENDING.len();
+        temporary.try_reserve_exact(room).map_err(|_| no_memory("the name of a file"))?;
+        temporary.push(path);
+        temporary.push(ENDING);
+        let temporary = PathBuf::from(temporary);
+        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
+        let file = open().map_err(|error| failed("open", &temporary, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(error!(
+                    Io,
+                    "\"{}\" is being written by another save; each needs a path of its own",
+                    temporary.display()
+                ));
+            }
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &temporary, &error)),
+        }
+        let replacement = Self { path, temporary, file: Some(file) };
+        replacement.done("empty", replacement.opened()?.set_len(0))?;
+        Ok(replacement)
+    }
+
+    fn opened(&self) -> Result<&File> {
+        self.file.as_ref().ok_or_else(|| error!(InvalidState, "the file is closed"))
+    }
+
+    fn done<T>(&self, what: &str, outcome: io::Result<T>) -> Result<T> {
+        outcome.map_err(|error| failed(what, &self.temporary, &error))
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.done("write", self.opened()?.write_all(bytes))
+    }
+
+    /// Writes over the first bytes.
+    pub fn write_at_start(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut file = self.opened()?;
+        self.done("go back in", file.seek(SeekFrom::Start(0)))?;
+        self.done("write", file.write_all(bytes))
+    }
+
+    /// Puts the file in the place of the old one. What is written is on the disk before its name is.
+    pub fn finish(mut self) -> Result<()> {
+        self.done("flush", self.opened()?.sync_all())?;
+        fs::rename(&self.temporary, self.path)
+            .map_err(|error| failed("rename to", self.path, &error))?;
+        self.file = None; // from now on there is nothing to remove
+        flush_folder(self.path)
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Has the disk know of a new name in a folder.
+#[cfg(unix)]
+fn flush_folder(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let flush = || File::open(folder)?.sync_all();
+    flush().map_err(|error| failed("flush the folder", folder, &error))
+}
+
+#[cfg(not(unix))]
+fn flush_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
+    error!(Io, "cannot {what} \"{}\": {error}", path.display())
+}
