@@ -8,6 +8,8 @@
 mod behaviour;
 #[path = "goldens/cases.rs"]
 mod cases;
+#[path = "goldens/clipping.rs"]
+mod clipping;
 #[path = "goldens/library.rs"]
 mod library;
 #[path = "goldens/oracle.rs"]

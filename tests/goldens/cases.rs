@@ -44,7 +44,7 @@ pub enum Dtype {
 pub const DTYPES: [Dtype; 4] = [Dtype::F64, Dtype::F32, Dtype::F16, Dtype::Bf16];
 
 impl Dtype {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Dtype::F64 => "f64",
             Dtype::F32 => "f32",
@@ -53,12 +53,21 @@ impl Dtype {
         }
     }
 
-    fn value(self, bits: u64) -> f64 {
+    pub fn value(self, bits: u64) -> f64 {
         match self {
             Dtype::F64 => f64::from_bits(bits),
             Dtype::F32 => f32::from_bits(bits as u32).into(),
             Dtype::F16 => half::f16::from_bits(bits as u16).into(),
             Dtype::Bf16 => half::bf16::from_bits(bits as u16).into(),
+        }
+    }
+
+    /// In bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Dtype::F64 => 8,
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 => 2,
         }
     }
 
@@ -157,7 +166,7 @@ impl Set {
         dtype != Dtype::F16 || (-6..8).contains(&self.grad_exponent)
     }
 
-    fn draw(&self, stream: u64, step: u64, element: usize) -> u64 {
+    pub fn draw(&self, stream: u64, step: u64, element: usize) -> u64 {
         splitmix64(self.seed << 48 | stream << 40 | step << 16 | element as u64)
     }
 
@@ -227,7 +236,7 @@ impl Vectors {
     }
 }
 
-fn read(file: &str) -> String {
+pub fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
