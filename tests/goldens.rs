@@ -167,7 +167,7 @@ fn sixteen_bits_without_kahan_are_no_farther_from_the_oracle_than_optimi() {
 }
 
 /// That we compute in f32 hardly ever changes to which 16 bits a value is rounded: in one parameter
-/// of 400 after 50 steps. Rounding twice, or rounding the moments or the compensated change before
+/// of 270 after 50 steps. Rounding twice, or rounding the moments or the compensated change before
 /// they are used, shows in many more.
 #[test]
 fn sixteen_bits_are_rounded_when_stored_and_only_then() {

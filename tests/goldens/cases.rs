@@ -76,8 +76,8 @@ impl Dtype {
         match self {
             Dtype::F64 => value,
             Dtype::F32 => (value as f32).into(),
-            Dtype::F16 => half::f16::from_f64(value).into(),
-            Dtype::Bf16 => half::bf16::from_f64(value).into(),
+            Dtype::F16 => nearest(value, 11, -14),
+            Dtype::Bf16 => nearest(value, 8, -126),
         }
     }
 
@@ -90,6 +90,15 @@ impl Dtype {
             Dtype::Bf16 => 2f64.powi(-8),
         }
     }
+}
+
+/// The nearest number of so many bits whose exponent is not too small; of two, the one whose last bit
+/// is 0. `half` would take what is only near the middle for the middle, since it looks at the upper 32
+/// bits of an f64.
+fn nearest(value: f64, bits: i32, smallest_exponent: i32) -> f64 {
+    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+    let last_place = 2f64.powi(exponent.max(smallest_exponent) - (bits - 1));
+    (value / last_place).round_ties_even() * last_place
 }
 
 /// One set of hyperparameters: a line of `sets.txt`.
