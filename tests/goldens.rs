@@ -12,8 +12,12 @@ mod cases;
 mod clipping;
 #[path = "goldens/library.rs"]
 mod library;
+#[path = "goldens/masters.rs"]
+mod masters;
 #[path = "goldens/oracle.rs"]
 mod oracle;
+#[path = "goldens/reports.rs"]
+mod reports;
 
 use cases::{DECAYS, Decay, Dtype, LEN, Set, Trajectory, Vectors, set, sets};
 use library::{Optimizer, Run};

@@ -70,6 +70,7 @@ pub struct Run<'a> {
     pub state_dtype: radam_dtype,
     pub kahan_sum: radam_toggle,
     pub master_remainder: bool,
+    pub stochastic_rounding: bool,
     pub gradient_release: bool,
     /// What each parameter is copied to, for those that `add_group` adds.
     pub out: Option<Dtype>,
@@ -87,6 +88,7 @@ impl<'a> Run<'a> {
             state_dtype: 0,
             kahan_sum: RADAM_AUTO,
             master_remainder: false,
+            stochastic_rounding: false,
             gradient_release: false,
             out: None,
         }
@@ -106,6 +108,7 @@ impl<'a> Run<'a> {
         }
         options.kahan_sum = self.kahan_sum;
         options.master_remainder = toggle(self.master_remainder);
+        options.stochastic_rounding = toggle(self.stochastic_rounding);
         options.state_dtype = self.state_dtype;
         options.rectify = toggle(self.set.rectify);
         options.maximize = toggle(self.set.maximize);
@@ -261,6 +264,10 @@ impl Optimizer {
 
     pub fn set_lr(&mut self, lr: f64) {
         call!(radam_set_lr(self.handle, 0, lr));
+    }
+
+    pub fn freeze(&mut self, param: u32) {
+        call!(radam_set_frozen(self.handle, param, RADAM_ON));
     }
 
     pub fn set_accumulation(&mut self, on: bool) {
