@@ -4,8 +4,15 @@
 
 #[path = "determinism/run.rs"]
 mod run;
+#[path = "determinism/tensor.rs"]
+mod tensor;
+#[path = "determinism/variation.rs"]
+mod variation;
 
-use run::{Variation, hash_of, instruction_sets};
+use std::sync::atomic::Ordering;
+
+use run::hash_of;
+use variation::{LOOPS, Slicing, Variation, instruction_sets};
 
 /// What the run came to when it was written. It never changes: an optimization that changes it has
 /// changed the results.
@@ -71,4 +78,28 @@ fn tensors_in_pieces_give_the_same_bits() {
 #[test]
 fn any_order_of_tensors_gives_the_same_bits() {
     check([1, 2].map(|num_threads| Variation { num_threads, reversed: true, ..Variation::PLAIN }));
+}
+
+#[test]
+fn steps_in_slices_give_the_same_bits() {
+    for instruction_set in instruction_sets() {
+        let slicings = [Slicing::Time, Slicing::Both, Slicing::Chunks(1), Slicing::Chunks(3)];
+        check(slicings.map(|slicing| Variation {
+            instruction_set: Some(instruction_set.clone()),
+            for_each: slicing != Slicing::Both,
+            slicing,
+            ..Variation::PLAIN
+        }));
+    }
+}
+
+#[test]
+fn the_threads_of_the_caller_give_the_same_bits() {
+    check([true, false].map(|for_each| Variation {
+        num_threads: 4,
+        for_each,
+        executor: true,
+        ..Variation::PLAIN
+    }));
+    assert!(LOOPS.load(Ordering::Relaxed) > 0, "no step was worth them");
 }
