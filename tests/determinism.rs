@@ -1,7 +1,11 @@
-//! The same bits everywhere: one long run of everything there is, whose pinned hash must come out
-//! on every instruction set, with any number of threads, wherever the tensors lie and however they
-//! are cut.
+//! The same bits everywhere: long runs of everything there is, whose pinned hashes must come out on
+//! every instruction set, with any number of threads, wherever the tensors lie and however they and
+//! the steps are cut.
 
+#[path = "determinism/engine.rs"]
+mod engine;
+#[path = "determinism/loose.rs"]
+mod loose;
 #[path = "determinism/run.rs"]
 mod run;
 #[path = "determinism/tensor.rs"]
@@ -9,22 +13,33 @@ mod tensor;
 #[path = "determinism/variation.rs"]
 mod variation;
 
+use std::env;
+use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use run::hash_of;
 use variation::{LOOPS, Slicing, Variation, instruction_sets};
 
 /// What the run came to when it was written. It never changes: an optimization that changes it has
 /// changed the results.
 const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
 
+/// The same of the run in `engine.rs`, with norms and without.
+const ENGINE_HASHES: [u64; 2] = [0xa4af_0ea1_d0e4_bcd0, 0xd0d9_3f6d_40fc_526a];
+
 /// The most that a tensor is moved by: a cache line of the smallest elements.
 const OFFSETS: usize = 32;
 
 fn check(variations: impl IntoIterator<Item = Variation>) {
     for variation in variations {
-        let hash = hash_of(&variation);
-        assert_eq!(hash, HASH, "{hash:#018x} is not the pinned hash with {variation:?}");
+        let engine_hash = ENGINE_HASHES[usize::from(!variation.norms)];
+        for (hash, pinned) in
+            [(run::hash_of(&variation), HASH), (engine::hash_of(&variation), engine_hash)]
+        {
+            assert_eq!(
+                hash, pinned,
+                "{hash:#018x} is not the pinned {pinned:#018x} with {variation:?}"
+            );
+        }
     }
 }
 
@@ -70,6 +85,7 @@ fn tensors_in_pieces_give_the_same_bits() {
             instruction_set: Some(instruction_set.clone()),
             num_threads: 1 + pieces as u32 % 3,
             pieces,
+            norms: false,
             ..Variation::PLAIN
         }));
     }
@@ -102,4 +118,24 @@ fn the_threads_of_the_caller_give_the_same_bits() {
         ..Variation::PLAIN
     }));
     assert!(LOOPS.load(Ordering::Relaxed) > 0, "no step was worth them");
+}
+
+#[test]
+fn a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without() {
+    check(
+        [true, false]
+            .map(|optimizers_of_loose| Variation { optimizers_of_loose, ..Variation::PLAIN }),
+    );
+}
+
+/// radam_update chooses once in a program.
+#[test]
+fn every_instruction_set_gives_the_same_bits_without_an_optimizer() {
+    for instruction_set in instruction_sets() {
+        let mut child = Command::new(env::current_exe().unwrap());
+        child.args(["--exact", "a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without"]);
+        let output = child.env("RADAM_ISA", &instruction_set).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{instruction_set}: {text}");
+    }
 }

@@ -58,6 +58,13 @@ impl Tensor {
         }
     }
 
+    pub fn set(&mut self, index: usize, value: f64) {
+        assert!(index < self.len);
+        let bytes = element_bytes(self.dtype, value);
+        // SAFETY: the element is there, and as long as its bytes.
+        unsafe { bytes.as_ptr().copy_to_nonoverlapping(self.element(index).cast(), bytes.len()) };
+    }
+
     pub fn is_finite(&mut self) -> bool {
         (0..self.len).all(|i| {
             let at = self.element(i);
@@ -89,7 +96,8 @@ pub struct Samples {
 
 impl Samples {
     fn new(value: fn(u64) -> f64) -> Samples {
-        let bytes = |dtype| (0..SAMPLES as u64).flat_map(move |i| bytes(dtype, value(i))).collect();
+        let bytes =
+            |dtype| (0..SAMPLES as u64).flat_map(move |i| element_bytes(dtype, value(i))).collect();
         Samples { of_dtype: [1, 2, 3, 4].map(bytes) }
     }
 
@@ -104,7 +112,8 @@ impl Samples {
     }
 }
 
-fn bytes(dtype: radam_dtype, value: f64) -> Vec<u8> {
+/// A number in the bytes of a dtype.
+pub fn element_bytes(dtype: radam_dtype, value: f64) -> Vec<u8> {
     match dtype {
         RADAM_DTYPE_F64 => value.to_ne_bytes().to_vec(),
         RADAM_DTYPE_F32 => (value as f32).to_ne_bytes().to_vec(),

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 
 use radam::ffi::*;
@@ -37,6 +37,11 @@ pub struct Variation {
     pub slicing: Slicing,
     /// Whether threads of the test's do the work.
     pub executor: bool,
+    /// Whether tensors that need no optimizer have one each.
+    pub optimizers_of_loose: bool,
+    /// Whether anything depends on norms. It does matter to the results; but without, tensors may be in
+    /// pieces, which a sum of squares tells from a whole in its last bit.
+    pub norms: bool,
 }
 
 /// How steps are cut into slices.
@@ -63,6 +68,8 @@ impl Variation {
         reversed: false,
         slicing: Slicing::None,
         executor: false,
+        optimizers_of_loose: false,
+        norms: true,
     };
 
     pub fn create(&self) -> *mut radam_optimizer {
@@ -181,6 +188,7 @@ fn create(
 ) -> (radam_status, *mut radam_optimizer) {
     static ENVIRONMENT: Mutex<()> = Mutex::new(());
     let _alone = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    choose_for_update();
     let mut opt = ptr::null_mut();
     // SAFETY: nothing else in this program looks at the environment while it changes.
     unsafe {
@@ -190,9 +198,24 @@ fn create(
         options.executor = executor;
         instruction_set.inspect(|name| env::set_var("RADAM_ISA", name));
         let status = radam_create(&options, &mut opt);
-        env::remove_var("RADAM_ISA");
+        instruction_set.inspect(|_| env::remove_var("RADAM_ISA"));
         (status, opt)
     }
+}
+
+/// Lets radam_update choose its instruction set, which it does once in a program, by the environment
+/// that the program was started with.
+fn choose_for_update() {
+    static CHOSEN: Once = Once::new();
+    CHOSEN.call_once(|| {
+        // SAFETY: the struct is made of numbers, so it may be zeros.
+        let mut options: radam_group_options = unsafe { mem::zeroed() };
+        call!(radam_group_options_init(&mut options, size_of::<radam_group_options>() as u32));
+        options.lr = 0.0;
+        let (none, nothing) = (ptr::null_mut(), ptr::null());
+        let dtype = RADAM_DTYPE_F32;
+        call!(radam_update(dtype, dtype, dtype, none, nothing, none, none, none, 0, &options, 1));
+    });
 }
 
 /// All that the machine has, as the library names them where it refuses another.
