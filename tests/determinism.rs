@@ -17,6 +17,7 @@ use std::env;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use engine::report_of_many;
 use variation::{LOOPS, Slicing, Variation, instruction_sets};
 
 /// What the run came to when it was written. It never changes: an optimization that changes it has
@@ -118,6 +119,17 @@ fn the_threads_of_the_caller_give_the_same_bits() {
         ..Variation::PLAIN
     }));
     assert!(LOOPS.load(Ordering::Relaxed) > 0, "no step was worth them");
+}
+
+#[test]
+fn whoever_measures_many_gradients_finds_the_same() {
+    let alone = report_of_many(&Variation::PLAIN);
+    let threads = Variation { num_threads: 4, ..Variation::PLAIN };
+    let executor = Variation { executor: true, ..threads.clone() };
+    let slices = Variation { slicing: Slicing::Chunks(3), ..Variation::PLAIN };
+    for variation in [threads, executor, slices] {
+        assert_eq!(report_of_many(&variation), alone, "{variation:?}");
+    }
 }
 
 #[test]

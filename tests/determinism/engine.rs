@@ -211,6 +211,18 @@ fn step_options(step: u64, norms: bool) -> radam_step_options {
     options
 }
 
+fn step_with_report(
+    opt: *mut radam_optimizer,
+    options: &radam_step_options,
+    variation: &Variation,
+) -> radam_step_report {
+    // SAFETY: the struct is made of numbers, so it may be zeros.
+    let mut report: radam_step_report = unsafe { mem::zeroed() };
+    call!(radam_step_report_init(&mut report, size_of::<radam_step_report>() as u32));
+    variation.step(opt, options, &mut report);
+    report
+}
+
 struct Run<'a> {
     variation: &'a Variation,
     opt: *mut radam_optimizer,
@@ -278,10 +290,7 @@ impl Run<'_> {
         }
         let norms = self.variation.norms;
         let options = step_options(step, norms);
-        // SAFETY: the struct is made of numbers, so it may be zeros.
-        let mut report: radam_step_report = unsafe { mem::zeroed() };
-        call!(radam_step_report_init(&mut report, size_of::<radam_step_report>() as u32));
-        self.variation.step(self.opt, &options, &mut report);
+        let report = step_with_report(self.opt, &options, self.variation);
         assert_eq!(report.skipped == 1, step % 6 == 4, "{step}: {report:?}");
         let clips = options.max_grad_norm > 0.0;
         assert_eq!(report.clip_coefficient < 1.0, clips, "{step}: {report:?}");
@@ -344,4 +353,22 @@ pub fn hash_of(variation: &Variation) -> u64 {
         run.step(step);
     }
     run.hash()
+}
+
+/// The report of one step of so many parameters that threads which sleep are woken to measure them.
+pub fn report_of_many(variation: &Variation) -> String {
+    const LEN: usize = 1_200_000;
+    let mut data = Tensor::new(RADAM_DTYPE_BF16, LEN, variation.data_offset);
+    let mut grad = Tensor::new(RADAM_DTYPE_BF16, LEN, variation.grad_offset);
+    data.fill(Samples::parameters(), 0);
+    grad.fill(Samples::gradients(), 0);
+    let opt = variation.create();
+    let options = plain(RADAM_DTYPE_BF16).options(learning_rate(0), variation.for_each);
+    call!(radam_add_param_group(opt, &options, ptr::null(), 0, ptr::null_mut()));
+    let (dtype, name, id) = (RADAM_DTYPE_BF16, ptr::null(), ptr::null_mut());
+    let (data, grad) = (data.element(0), grad.element(0));
+    call!(radam_add_param(opt, 0, dtype, dtype, data, grad, LEN as u64, name, id));
+    let report = step_with_report(opt, &step_options(1, true), variation);
+    call!(radam_free(opt));
+    format!("{report:?}")
 }
