@@ -1,23 +1,46 @@
-//! The same bits everywhere: one long run of everything there is, whose pinned hash must come out
-//! on every instruction set, with any number of threads, wherever the tensors lie and however they
-//! are cut.
+//! The same bits everywhere: long runs of everything there is, whose pinned hashes must come out on
+//! every instruction set, with any number of threads, wherever the tensors lie and however they and
+//! the steps are cut.
 
+#[path = "determinism/engine.rs"]
+mod engine;
+#[path = "determinism/loose.rs"]
+mod loose;
 #[path = "determinism/run.rs"]
 mod run;
+#[path = "determinism/tensor.rs"]
+mod tensor;
+#[path = "determinism/variation.rs"]
+mod variation;
 
-use run::{Variation, hash_of, instruction_sets};
+use std::env;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+
+use engine::report_of_many;
+use variation::{LOOPS, Slicing, Variation, instruction_sets};
 
 /// What the run came to when it was written. It never changes: an optimization that changes it has
 /// changed the results.
 const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
+
+/// The same of the run in `engine.rs`, with norms and without.
+const ENGINE_HASHES: [u64; 2] = [0xa4af_0ea1_d0e4_bcd0, 0xd0d9_3f6d_40fc_526a];
 
 /// The most that a tensor is moved by: a cache line of the smallest elements.
 const OFFSETS: usize = 32;
 
 fn check(variations: impl IntoIterator<Item = Variation>) {
     for variation in variations {
-        let hash = hash_of(&variation);
-        assert_eq!(hash, HASH, "{hash:#018x} is not the pinned hash with {variation:?}");
+        let engine_hash = ENGINE_HASHES[usize::from(!variation.norms)];
+        for (hash, pinned) in
+            [(run::hash_of(&variation), HASH), (engine::hash_of(&variation), engine_hash)]
+        {
+            assert_eq!(
+                hash, pinned,
+                "{hash:#018x} is not the pinned {pinned:#018x} with {variation:?}"
+            );
+        }
     }
 }
 
@@ -63,6 +86,7 @@ fn tensors_in_pieces_give_the_same_bits() {
             instruction_set: Some(instruction_set.clone()),
             num_threads: 1 + pieces as u32 % 3,
             pieces,
+            norms: false,
             ..Variation::PLAIN
         }));
     }
@@ -71,4 +95,59 @@ fn tensors_in_pieces_give_the_same_bits() {
 #[test]
 fn any_order_of_tensors_gives_the_same_bits() {
     check([1, 2].map(|num_threads| Variation { num_threads, reversed: true, ..Variation::PLAIN }));
+}
+
+#[test]
+fn steps_in_slices_give_the_same_bits() {
+    for instruction_set in instruction_sets() {
+        let slicings = [Slicing::Time, Slicing::Both, Slicing::Chunks(1), Slicing::Chunks(3)];
+        check(slicings.map(|slicing| Variation {
+            instruction_set: Some(instruction_set.clone()),
+            for_each: slicing != Slicing::Both,
+            slicing,
+            ..Variation::PLAIN
+        }));
+    }
+}
+
+#[test]
+fn the_threads_of_the_caller_give_the_same_bits() {
+    check([true, false].map(|for_each| Variation {
+        num_threads: 4,
+        for_each,
+        executor: true,
+        ..Variation::PLAIN
+    }));
+    assert!(LOOPS.load(Ordering::Relaxed) > 0, "no step was worth them");
+}
+
+#[test]
+fn whoever_measures_many_gradients_finds_the_same() {
+    let alone = report_of_many(&Variation::PLAIN);
+    let threads = Variation { num_threads: 4, ..Variation::PLAIN };
+    let executor = Variation { executor: true, ..threads.clone() };
+    let slices = Variation { slicing: Slicing::Chunks(3), ..Variation::PLAIN };
+    for variation in [threads, executor, slices] {
+        assert_eq!(report_of_many(&variation), alone, "{variation:?}");
+    }
+}
+
+#[test]
+fn a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without() {
+    check(
+        [true, false]
+            .map(|optimizers_of_loose| Variation { optimizers_of_loose, ..Variation::PLAIN }),
+    );
+}
+
+/// radam_update chooses once in a program.
+#[test]
+fn every_instruction_set_gives_the_same_bits_without_an_optimizer() {
+    for instruction_set in instruction_sets() {
+        let mut child = Command::new(env::current_exe().unwrap());
+        child.args(["--exact", "a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without"]);
+        let output = child.env("RADAM_ISA", &instruction_set).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{instruction_set}: {text}");
+    }
 }

@@ -44,7 +44,7 @@ pub enum Dtype {
 pub const DTYPES: [Dtype; 4] = [Dtype::F64, Dtype::F32, Dtype::F16, Dtype::Bf16];
 
 impl Dtype {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Dtype::F64 => "f64",
             Dtype::F32 => "f32",
@@ -53,7 +53,7 @@ impl Dtype {
         }
     }
 
-    fn value(self, bits: u64) -> f64 {
+    pub fn value(self, bits: u64) -> f64 {
         match self {
             Dtype::F64 => f64::from_bits(bits),
             Dtype::F32 => f32::from_bits(bits as u32).into(),
@@ -62,13 +62,22 @@ impl Dtype {
         }
     }
 
+    /// In bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Dtype::F64 => 8,
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 => 2,
+        }
+    }
+
     /// The nearest value of this dtype.
     pub fn round(self, value: f64) -> f64 {
         match self {
             Dtype::F64 => value,
             Dtype::F32 => (value as f32).into(),
-            Dtype::F16 => half::f16::from_f64(value).into(),
-            Dtype::Bf16 => half::bf16::from_f64(value).into(),
+            Dtype::F16 => nearest(value, 11, -14),
+            Dtype::Bf16 => nearest(value, 8, -126),
         }
     }
 
@@ -81,6 +90,15 @@ impl Dtype {
             Dtype::Bf16 => 2f64.powi(-8),
         }
     }
+}
+
+/// The nearest number of so many bits whose exponent is not too small; of two, the one whose last bit
+/// is 0. `half` would take what is only near the middle for the middle, since it looks at the upper 32
+/// bits of an f64.
+fn nearest(value: f64, bits: i32, smallest_exponent: i32) -> f64 {
+    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+    let last_place = 2f64.powi(exponent.max(smallest_exponent) - (bits - 1));
+    (value / last_place).round_ties_even() * last_place
 }
 
 /// One set of hyperparameters: a line of `sets.txt`.
@@ -157,7 +175,7 @@ impl Set {
         dtype != Dtype::F16 || (-6..8).contains(&self.grad_exponent)
     }
 
-    fn draw(&self, stream: u64, step: u64, element: usize) -> u64 {
+    pub fn draw(&self, stream: u64, step: u64, element: usize) -> u64 {
         splitmix64(self.seed << 48 | stream << 40 | step << 16 | element as u64)
     }
 
@@ -227,7 +245,7 @@ impl Vectors {
     }
 }
 
-fn read(file: &str) -> String {
+pub fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -12,10 +12,16 @@ The references, each over every hyperparameter set and kind of weight decay that
     torch.txt   torch.optim.RAdam (Adam, AdamW), in f64 and f32
     optax.txt   optax.radam(threshold=5) (optax.adam), in f64
 
+    clipping.txt  torch.optim.RAdam as a training loop calls it: gradients under a loss scale, unscaled by
+                  torch.amp.GradScaler, clipped by clip_grad_norm_ and clip_grad_value_, in f64 and f32
+
 A vector file is made of blocks: a line that names dtype, Kahan summation, set and decay, then one line per checkpoint,
 the step followed by the parameters as the hexadecimal bits of their dtype. Nothing that goes in is stored: initial
 parameters and gradients come from a hash of their position (`Inputs`), which the Rust tests implement too, and are
 dyadic rationals of at most 8 bits, so exact in every dtype. All dtypes therefore share one oracle.
+
+clipping.txt is made of other blocks: a line with the dtype and the fields of `Clipping`, then one line per step, with
+what the loop met (`run_clipping`) and, at checkpoints, the parameters of all groups.
 """
 
 import argparse
@@ -218,31 +224,36 @@ def run_optimi(hyper, decay, dtype, kahan):
         yield param, state["exp_avg"], state["exp_avg_sq"]
 
 
-def run_torch(hyper, decay, dtype):
-    """torch divides by sqrt(v_torch) + eps before it debiases, so its eps must shrink along; Adam's need not.
+def torch_group(hyper, decay, params):
+    """torch has no fully decoupled decay, but lr * (weight_decay / max_lr) is the same."""
+    weight_decay = hyper.weight_decay(decay)
+    return {
+        "params": params,
+        "lr": hyper.lr,
+        "betas": (hyper.beta1, hyper.beta2),
+        "eps": hyper.eps,
+        "weight_decay": weight_decay / hyper.lr if decay == "fully_decoupled" else weight_decay,
+        "decoupled_weight_decay": "decoupled" in decay,
+        "maximize": hyper.maximize == "on",
+    }
 
-    It has no fully decoupled decay, but lr * (weight_decay / max_lr) is the same.
-    """
+
+def torch_eps(hyper, t):
+    """torch's RAdam divides by sqrt(v_torch) + eps before it debiases, so its eps must shrink along."""
+    return hyper.eps * math.sqrt(1 - hyper.beta2**t)
+
+
+def run_torch(hyper, decay, dtype):
     inputs = Inputs(hyper)
     dtype = TORCH_DTYPES[dtype]
     param = torch.tensor(inputs.initial_params(), dtype=dtype)
-    weight_decay = hyper.weight_decay(decay)
     optimizer_class = torch.optim.RAdam if hyper.rectify == "on" else torch.optim.Adam
-    optimizer = optimizer_class(
-        [param],
-        lr=hyper.lr,
-        betas=(hyper.beta1, hyper.beta2),
-        eps=hyper.eps,
-        weight_decay=weight_decay / hyper.lr if decay == "fully_decoupled" else weight_decay,
-        decoupled_weight_decay="decoupled" in decay,
-        maximize=hyper.maximize == "on",
-        foreach=False,
-    )
+    optimizer = optimizer_class([torch_group(hyper, decay, [param])], foreach=False)
     group = optimizer.param_groups[0]
     for t in range(1, STEPS + 1):
         group["lr"] = hyper.lr_at(t)
         if hyper.rectify == "on":
-            group["eps"] = hyper.eps * math.sqrt(1 - hyper.beta2**t)
+            group["eps"] = torch_eps(hyper, t)
         param.grad = torch.tensor(inputs.grads(t), dtype=dtype)
         optimizer.step()
         state = optimizer.state[param]
@@ -276,6 +287,117 @@ def run_optax(hyper, decay):
     _, (params, mu, nu) = jax.lax.scan(step, (start, transform.init(start)), (grads, rates))
     for t in range(1, STEPS + 1):
         yield params[t - 1], mu[t - 1] / (1 - hyper.beta1**t), nu[t - 1] / (1 - hyper.beta2**t)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clipping:
+    """What a training loop does to the gradients of CLIPPED_GROUPS before it steps."""
+
+    name: str
+    max_norm: float = 0.0  # 0 here and in the next one: no limit
+    max_value: float = 0.0
+    grad_exponent: int = 0  # gradients are multiplied by two to this power
+    infinite: int = 0  # about one of so many gradient values is infinite; 0: none
+    nan: int = 0
+    scaler: str = "on"  # off: the gradients are the sum of three, which is made their mean, and no step is skipped
+
+
+# The norm of all gradients is between 2.7 and 3.7, times two to the power of grad_exponent.
+CLIPPINGS = (
+    Clipping("scaled", infinite=256, nan=256),
+    Clipping("norm_never", max_norm=100.0, infinite=1024),
+    Clipping("norm_at_times", max_norm=3.5, nan=1024),
+    Clipping("norm_always", max_norm=0.5, infinite=512, nan=512),
+    Clipping("norm_tiny", max_norm=4e-6, grad_exponent=-20),  # beside which torch's 1e-6 is large
+    Clipping("value", max_value=0.25, infinite=1024, nan=1024),
+    Clipping("norm_and_value", max_norm=2.0, max_value=0.375),
+    Clipping("mean", max_norm=1.5, scaler="off"),
+    Clipping("norm_of_infinite", max_norm=1.0, infinite=512, scaler="off"),
+    Clipping("norm_of_nan", max_norm=1.0, nan=1024, scaler="off"),
+    Clipping("value_of_nan", max_value=0.5, infinite=512, nan=512, scaler="off"),
+)
+CLIPPED_GROUPS = (("defaults", "decoupled"), ("lr_3e-2", "none"), ("beta1_0.99", "l2"), ("maximize", "fully_decoupled"))
+CLIPPED_STEPS = 40
+CLIPPED_CHECKPOINTS = (1, 4, 5, 6, 7, 20, CLIPPED_STEPS)
+SPLIT_AT = 2  # each group has two tensors, of the elements before and from here on
+
+
+def clipped_grads(clipping, inputs, step):
+    """The set's gradients, some of them not finite."""
+    grads = inputs.grads(step) * math.ldexp(1, clipping.grad_exponent)
+    for i in range(LEN):
+        bits = inputs.draw(3, step, i)
+        if clipping.infinite and bits % clipping.infinite == 0:
+            grads[i] = -math.inf if bits >> 40 & 1 else math.inf
+        if clipping.nan and bits % clipping.nan == 1:
+            grads[i] = math.nan
+    return grads
+
+
+def run_clipping(clipping, dtype):
+    """Yields per step: the loss scale, the norm before clipping, by what clipping to it multiplied, how many gradient
+    values are not finite, whether the step was skipped; and the parameters of all groups.
+    """
+    dtype = TORCH_DTYPES[dtype]
+    hypers = [next(hyper for hyper in SETS if hyper.name == name) for name, _ in CLIPPED_GROUPS]
+    inputs = [Inputs(hyper) for hyper in hypers]
+    tensor = lambda values: torch.tensor(values, dtype=dtype)
+    halves = lambda values: (tensor(values[:SPLIT_AT]), tensor(values[SPLIT_AT:]))
+    groups = [halves(of_group.initial_params()) for of_group in inputs]
+    params = [param for group in groups for param in group]
+    decays = [decay for _, decay in CLIPPED_GROUPS]
+    optimizer = torch.optim.RAdam(map(torch_group, hypers, decays, groups), foreach=False)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12, growth_interval=6, enabled=clipping.scaler == "on")
+    steps_made = 0
+    for t in range(1, CLIPPED_STEPS + 1):
+        loss_scale = scaler.scale(torch.ones(1)).item() if scaler.is_enabled() else 3.0
+        for group, of_group in zip(groups, inputs):
+            for param, grad in zip(group, halves(clipped_grads(clipping, of_group, t) * loss_scale)):
+                param.grad = grad
+        for group, hyper in zip(optimizer.param_groups, hypers):
+            group["eps"] = torch_eps(hyper, steps_made + 1)
+        nonfinite = sum((~param.grad.isfinite()).sum().item() for param in params)
+        if scaler.is_enabled():
+            scaler.unscale_(optimizer)
+        else:
+            for param in params:
+                param.grad /= loss_scale
+        norm = torch.nn.utils.get_total_norm([param.grad for param in params], foreach=False)
+        coefficient = torch.ones_like(params[0])
+        if clipping.max_norm:
+            returned = torch.nn.utils.clip_grad_norm_(params, clipping.max_norm, foreach=False)
+            assert torch.equal(returned, norm) or norm.isnan()
+            # torch tells the coefficient to nobody, but shows it in a gradient of 1.
+            coefficient.grad = torch.ones_like(coefficient)
+            torch.nn.utils.clip_grads_with_norm_([coefficient], clipping.max_norm, norm, foreach=False)
+            coefficient = coefficient.grad
+        if clipping.max_value:
+            torch.nn.utils.clip_grad_value_(params, clipping.max_value, foreach=False)
+        before = steps_made
+        scaler.step(optimizer)
+        scaler.update()
+        steps_made = int(optimizer.state[params[0]]["step"].item()) if optimizer.state else 0
+        yield loss_scale, norm.item(), coefficient[0].item(), nonfinite, steps_made == before, groups
+
+
+def one_nan(values):
+    """Which NaN a machine makes is its own choice."""
+    return np.where(np.isnan(values), np.nan, values)
+
+
+def clipping_blocks():
+    for clipping in CLIPPINGS:
+        for dtype in ("f64", "f32"):
+            yield " ".join([dtype, *map(str, dataclasses.astuple(clipping))])
+            for t, met in enumerate(run_clipping(clipping, dtype), start=1):
+                loss_scale, norm, coefficient, nonfinite, skipped, groups = met
+                measured = bits(one_nan(np.array([norm, coefficient])), "f64")
+                line = [str(t), f"{loss_scale:g}", *measured, str(nonfinite), "skipped" if skipped else "stepped"]
+                if t in CLIPPED_CHECKPOINTS:
+                    for group in groups:
+                        param = one_nan(as_f64(torch.cat(group)))
+                        line += bits(param[:F64_ELEMENTS] if dtype == "f64" else param, dtype)
+                yield " ".join(line)
 
 
 def as_f64(values):
@@ -358,7 +480,8 @@ def make(report):
             if report:
                 exact = at_checkpoints(run_oracle(hyper, decay, np.longdouble))
                 print(f"{distance(exact, oracle):.2e} f64 plain {hyper.name} {decay} by the oracle in extended precision")
-    return {"sets": sets_file(), **files}
+    clipping = [files["torch"][0], *clipping_blocks()]
+    return {"sets": sets_file(), **files, "clipping": clipping}
 
 
 def assert_optimi_stands_still():

@@ -1,7 +1,8 @@
 //! The library under test, driven through its C functions.
 
 use std::ffi::c_void;
-use std::{mem, ptr};
+use std::ops::Range;
+use std::{mem, ptr, slice};
 
 use half::{bf16, f16};
 use radam::ffi::*;
@@ -68,7 +69,11 @@ pub struct Run<'a> {
     pub grad_dtype: Dtype,
     pub state_dtype: radam_dtype,
     pub kahan_sum: radam_toggle,
+    pub master_remainder: bool,
+    pub stochastic_rounding: bool,
     pub gradient_release: bool,
+    /// What each parameter is copied to, for those that `add_group` adds.
+    pub out: Option<Dtype>,
 }
 
 impl<'a> Run<'a> {
@@ -82,21 +87,15 @@ impl<'a> Run<'a> {
             grad_dtype: dtype,
             state_dtype: 0,
             kahan_sum: RADAM_AUTO,
+            master_remainder: false,
+            stochastic_rounding: false,
             gradient_release: false,
+            out: None,
         }
     }
 
     fn group_options(&self) -> radam_group_options {
-        // SAFETY: the struct is made of numbers, so it may be zeros, and init writes no more than
-        // the size that it is told.
-        let mut options = unsafe {
-            let mut options: radam_group_options = mem::zeroed();
-            assert_eq!(
-                radam_group_options_init(&mut options, size_of::<radam_group_options>() as u32),
-                RADAM_OK
-            );
-            options
-        };
+        let mut options = filled(radam_group_options_init);
         options.lr = self.set.lr_at(1);
         options.beta1 = self.set.beta1;
         options.beta2 = self.set.beta2;
@@ -108,6 +107,8 @@ impl<'a> Run<'a> {
             options.max_lr = self.set.max_lr; // otherwise its default, lr, is put to the test
         }
         options.kahan_sum = self.kahan_sum;
+        options.master_remainder = toggle(self.master_remainder);
+        options.stochastic_rounding = toggle(self.stochastic_rounding);
         options.state_dtype = self.state_dtype;
         options.rectify = toggle(self.set.rectify);
         options.maximize = toggle(self.set.maximize);
@@ -143,24 +144,55 @@ impl<'a> Run<'a> {
     }
 }
 
-/// One optimizer of one group, with the tensors that it works on.
+/// One optimizer with the tensors that it works on.
 pub struct Optimizer {
     handle: *mut radam_optimizer,
     params: Vec<Buffer>,
     grads: Vec<Option<Buffer>>,
+    outs: Vec<Option<Buffer>>,
 }
 
 impl Optimizer {
+    /// With one group, which has no parameters yet.
     pub fn new(run: &Run) -> Optimizer {
+        let mut optimizer = Optimizer::without_groups();
+        optimizer.add_group(run, &[]);
+        optimizer
+    }
+
+    pub fn without_groups() -> Optimizer {
         let mut handle = ptr::null_mut();
         // SAFETY: options may be NULL, and `handle` is there to be written.
         assert_eq!(unsafe { radam_create(ptr::null(), &mut handle) }, RADAM_OK);
-        let options = run.group_options();
-        call!(radam_add_param_group(handle, &options, ptr::null(), 0, ptr::null_mut()));
-        Optimizer { handle, params: Vec::new(), grads: Vec::new() }
+        Optimizer { handle, params: Vec::new(), grads: Vec::new(), outs: Vec::new() }
     }
 
-    /// Adds a parameter that has no gradient yet.
+    /// Adds a group of parameters that have no gradients yet, and returns their ids.
+    pub fn add_group(&mut self, run: &Run, tensors: &[&[f64]]) -> Range<u32> {
+        let first = self.params.len();
+        let mut params = Vec::new();
+        for values in tensors {
+            let mut data = Buffer::new(run.dtype, values);
+            let mut out = run.out.map(|dtype| Buffer::new(dtype, &vec![UNWRITTEN; values.len()]));
+            let mut param = filled(radam_param_init);
+            param.dtype = dtype_constant(run.dtype);
+            param.grad_dtype = dtype_constant(run.grad_dtype);
+            param.len = values.len() as u64;
+            param.data = data.pointer();
+            param.out = out.as_mut().map_or(ptr::null_mut(), Buffer::pointer);
+            param.out_dtype = run.out.map_or(0, dtype_constant);
+            params.push(param);
+            self.params.push(data);
+            self.grads.push(None);
+            self.outs.push(out);
+        }
+        let (options, count) = (run.group_options(), params.len() as u64);
+        let group = ptr::null_mut();
+        call!(radam_add_param_group(self.handle, &options, params.as_ptr(), count, group));
+        first as u32..self.params.len() as u32
+    }
+
+    /// Adds a parameter that has no gradient yet to the first group.
     pub fn add_param(&mut self, run: &Run, values: &[f64]) -> u32 {
         let mut buffer = Buffer::new(run.dtype, values);
         let mut id = u32::MAX;
@@ -179,6 +211,7 @@ impl Optimizer {
         ));
         self.params.push(buffer);
         self.grads.push(None);
+        self.outs.push(None);
         id
     }
 
@@ -186,6 +219,13 @@ impl Optimizer {
         let mut buffer = Buffer::new(dtype, values);
         call!(radam_set_grad(self.handle, param, buffer.pointer()));
         self.grads[param as usize] = Some(buffer); // the old one goes, now that nobody points there
+    }
+
+    /// Gives a parameter the gradients of another one from element `start` on, in the same memory.
+    pub fn share_grads(&mut self, param: u32, owner: u32, dtype: Dtype, start: usize) {
+        let grads = self.grads[owner as usize].as_mut().unwrap().pointer().cast::<u8>();
+        let grads = grads.wrapping_add(start * dtype.size());
+        call!(radam_set_grad(self.handle, param, grads.cast()));
     }
 
     pub fn clear_grads(&mut self, param: u32) {
@@ -201,8 +241,33 @@ impl Optimizer {
         self.params[param as usize].values()
     }
 
+    pub fn out(&self, param: u32) -> Vec<f64> {
+        self.outs[param as usize].as_ref().unwrap().values()
+    }
+
+    /// An array of a parameter's state, in bytes; none if there is no such array.
+    pub fn state(&self, param: u32, which: radam_state) -> Vec<u8> {
+        let (mut array, mut dtype) = (ptr::null_mut(), 0);
+        call!(radam_param_state(self.handle, param, which, &mut array, &mut dtype));
+        let size = match dtype {
+            RADAM_DTYPE_F64 => 8,
+            RADAM_DTYPE_F32 => 4,
+            _ => 2,
+        };
+        let len = self.params(param).len() * size;
+        if array.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: the array is as long as the parameter, and nothing steps meanwhile.
+        unsafe { slice::from_raw_parts(array.cast::<u8>(), len) }.to_vec()
+    }
+
     pub fn set_lr(&mut self, lr: f64) {
         call!(radam_set_lr(self.handle, 0, lr));
+    }
+
+    pub fn freeze(&mut self, param: u32) {
+        call!(radam_set_frozen(self.handle, param, RADAM_ON));
     }
 
     pub fn set_accumulation(&mut self, on: bool) {
@@ -211,6 +276,18 @@ impl Optimizer {
 
     pub fn step(&mut self) {
         call!(radam_step(self.handle));
+    }
+
+    pub fn step_with(&mut self, options: &radam_step_options) -> radam_step_report {
+        let mut report = filled(radam_step_report_init);
+        call!(radam_step_with(self.handle, options, &mut report));
+        report
+    }
+
+    pub fn group_report(&self, group: u32) -> radam_group_report {
+        let mut report = filled(radam_group_report_init);
+        call!(radam_get_group_report(self.handle, group, &mut report));
+        report
     }
 
     pub fn step_param(&mut self, param: u32, dtype: Dtype, grads: &[f64]) {
@@ -231,6 +308,25 @@ impl Drop for Optimizer {
     }
 }
 
+/// What copies are before the library writes them; exact in every dtype.
+pub const UNWRITTEN: f64 = -96.0;
+
+/// The defaults of a step.
+pub fn step_options() -> radam_step_options {
+    filled(radam_step_options_init)
+}
+
+/// A struct of the library's with its defaults.
+fn filled<T>(init: unsafe extern "C" fn(*mut T, u32) -> radam_status) -> T {
+    // SAFETY: these structs are made of numbers and pointers, so they may be zeros, and init writes
+    // no more than the size that it is told.
+    unsafe {
+        let mut options: T = mem::zeroed();
+        assert_eq!(init(&mut options, size_of::<T>() as u32), RADAM_OK);
+        options
+    }
+}
+
 pub fn dtype_constant(dtype: Dtype) -> radam_dtype {
     match dtype {
         Dtype::F64 => RADAM_DTYPE_F64,
@@ -240,7 +336,7 @@ pub fn dtype_constant(dtype: Dtype) -> radam_dtype {
     }
 }
 
-fn toggle(on: bool) -> radam_toggle {
+pub fn toggle(on: bool) -> radam_toggle {
     if on { RADAM_ON } else { RADAM_OFF }
 }
 

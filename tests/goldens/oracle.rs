@@ -19,7 +19,7 @@ struct Oracle<'a> {
 impl Oracle<'_> {
     fn step(&mut self, grads: &[f64]) {
         self.step += 1;
-        let Set { beta1, beta2, eps, max_lr, rectify, maximize, .. } = *self.set;
+        let Set { beta1, beta2, eps, rectify, maximize, .. } = *self.set;
         let lr = self.set.lr_at(self.step);
         let weight_decay = self.set.weight_decay(self.decay);
         let updates = self.set.updates_at(self.step);
@@ -33,11 +33,7 @@ impl Oracle<'_> {
             let m = beta1_hat * self.exp_avg[i] + (1.0 - beta1_hat) * g;
             let v = beta2_hat * self.exp_avg_sq[i] + (1.0 - beta2_hat) * g * g;
             if updates {
-                let decayed = match self.decay {
-                    Decay::None | Decay::L2 => 0.0,
-                    Decay::Decoupled => lr * weight_decay,
-                    Decay::FullyDecoupled => lr / max_lr * weight_decay,
-                };
+                let decayed = decayed(self.set, self.decay, lr);
                 let change = match rectification(beta2, self.step) {
                     _ if !rectify => lr * m / (v.sqrt() + eps),
                     Some(r) => lr * r * m / (v.sqrt() + eps),
@@ -62,15 +58,31 @@ impl Oracle<'_> {
     }
 }
 
-fn debiased(beta: f64, step: u64) -> f64 {
+/// The share of a parameter that a step takes.
+pub fn decayed(set: &Set, decay: Decay, lr: f64) -> f64 {
+    match decay {
+        Decay::None | Decay::L2 => 0.0,
+        Decay::Decoupled => lr * set.weight_decay(decay),
+        Decay::FullyDecoupled => lr / set.max_lr * set.weight_decay(decay),
+    }
+}
+
+pub fn debiased(beta: f64, step: u64) -> f64 {
     let power = beta.powf(step as f64);
     (power - beta) / (power - 1.0)
 }
 
-fn rectification(beta2: f64, step: u64) -> Option<f64> {
+pub fn rho_inf(beta2: f64) -> f64 {
+    2.0 / (1.0 - beta2) - 1.0
+}
+
+pub fn rho(beta2: f64, step: u64) -> f64 {
     let power = beta2.powf(step as f64);
-    let rho_inf = 2.0 / (1.0 - beta2) - 1.0;
-    let rho = rho_inf - 2.0 * step as f64 * power / (1.0 - power);
+    rho_inf(beta2) - 2.0 * step as f64 * power / (1.0 - power)
+}
+
+pub fn rectification(beta2: f64, step: u64) -> Option<f64> {
+    let (rho, rho_inf) = (rho(beta2, step), rho_inf(beta2));
     let square = (rho - 4.0) * (rho - 2.0) * rho_inf / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho);
     (rho > 5.0).then(|| square.sqrt())
 }
