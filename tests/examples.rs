@@ -78,6 +78,22 @@ fn gradient_release_trains_the_same_with_one_layers_gradients_in_memory() {
     assert_eq!(output.matches("  test accuracy 96.94 %").count(), 2, "{output}");
 }
 
+/// The loss scale goes up until gradients overflow, and what overflowed has left no trace.
+#[test]
+fn mixed_precision_skips_what_overflows_and_is_as_accurate_as_f32() {
+    let output = run_on_digits("examples/mixed_precision.cpp");
+    for line in [
+        "batch   1   loss scale 1048576 ->  524288   overflowed: 81; step skipped",
+        "batch 105   loss scale  131072 ->  262144   100 good steps",
+        "batch 109   loss scale  262144 ->  131072   overflowed: 3; step skipped",
+        "892 steps, and 8 skipped",
+        "test accuracy: 98.33 %, and 98.33 % in f32",
+        "f32 masters, and those joined from bf16 weights and remainders: the same bits",
+    ] {
+        assert!(output.lines().any(|printed| printed == line), "no {line:?} in:\n{output}");
+    }
+}
+
 /// What such an example prints is the same on every machine, as that of `train_digits`.
 fn run_on_digits(source: &str) -> String {
     let mut program = Command::new(build_cpp(&[source], Link::Shared));
