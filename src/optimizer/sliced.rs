@@ -146,10 +146,14 @@ impl Optimizer {
                 return true;
             }
             let is_over = open.has_waves() && open.wave.is_none();
-            if is_over || !self.next_wave(open) {
+            if is_over {
                 return false;
             }
-            self.slices.begin_wave();
+            let is_there = self.next_wave(open);
+            self.slices.begin_wave(); // none of a wave that is not there is done
+            if !is_there {
+                return false;
+            }
         }
     }
 
