@@ -7,6 +7,7 @@
 #include "radam.h"
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -22,7 +23,13 @@ inline void check(radam_status status, const radam_optimizer* opt = nullptr) {
 struct OptimizerHandle {
   radam_optimizer* opt = nullptr;
 
-  explicit OptimizerHandle(const radam_options* options = nullptr) { check(radam_create(options, &opt)); }
+  // num_threads is that of radam_options; 0 is its default.
+  explicit OptimizerHandle(std::uint32_t num_threads = 0) {
+    radam_options options;
+    check(radam_options_init(&options, sizeof options));
+    options.num_threads = num_threads;
+    check(radam_create(&options, &opt));
+  }
   ~OptimizerHandle() {
     if (radam_free(opt) != RADAM_OK) std::fputs("radam_free failed\n", stderr);
   }

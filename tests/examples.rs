@@ -94,6 +94,31 @@ fn mixed_precision_skips_what_overflows_and_is_as_accurate_as_f32() {
     }
 }
 
+/// Times are as noisy as the machine; what slicing must not change is the parameters.
+#[test]
+fn job_system_steps_in_slices_of_frames_to_the_same_bits() {
+    let mut program = Command::new(build_cpp(&["examples/job_system.cpp"], Link::Shared));
+    let output = text(&succeed(program.args(["--no-sleep", "60"])));
+    let number = |line: &str, word: usize| -> usize {
+        line.split_whitespace().nth(word).unwrap().parse().unwrap_or_else(|_| panic!("{line}"))
+    };
+    let runs: Vec<&str> = output.split_terminator("\n\n").collect();
+    assert_eq!(runs.len(), 2, "{output}");
+    for run in runs {
+        let (title, counts) = run.lines().next().unwrap().split_once(": ").unwrap();
+        let (frames, steps) = (number(counts, 0), number(counts, 2));
+        assert!(frames >= 60 && steps >= 1, "{title}: {output}");
+        let binned = run.lines().filter(|line| line.contains(" than "));
+        assert_eq!(binned.map(|line| number(line, 4)).sum::<usize>(), frames, "{title}: {output}");
+        assert!(run.contains(", clipped to 1.000\n"), "{title}: {output}");
+        assert!(
+            run.contains(&format!("  parameters after {steps} undivided steps of up to ")),
+            "{title}: {output}"
+        );
+        assert!(run.ends_with(" ms: the same bits"), "{title}: {output}");
+    }
+}
+
 /// What such an example prints is the same on every machine, as that of `train_digits`.
 fn run_on_digits(source: &str) -> String {
     let mut program = Command::new(build_cpp(&[source], Link::Shared));
