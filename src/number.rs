@@ -271,7 +271,7 @@ mod tests {
             let beside =
                 magnitude.is_finite() && magnitude.is_sign_positive() == found.is_sign_positive();
             let (ours, theirs) = (distance(stored), distance(other));
-            !beside || ours < theirs || ours == theirs && stored % 2 == 0
+            !beside || ours < theirs || ours == theirs && stored.is_multiple_of(2)
         })
     }
 
