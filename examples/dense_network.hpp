@@ -1,7 +1,8 @@
-// The network of train_digits.cpp: dense layers with ReLU between them, and softmax cross-entropy.
+// The network of the examples: dense layers with ReLU between them, and softmax cross-entropy.
 //
-// It is written once for tensors of any Scalar that has ScalarTraits. Arithmetic is in float; what is
-// stored in a tensor, gradients too, is rounded to Scalar.
+// It is written once for tensors of any Scalar that has ScalarTraits, with gradients of any GradScalar.
+// Arithmetic is in float; what is stored in a tensor is rounded to Scalar, and to GradScalar in its
+// gradient.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef DENSE_NETWORK_HPP
@@ -37,25 +38,26 @@ struct Batch {
 };
 
 // What an optimizer updates: data, from grad.
-template <typename Scalar>
+template <typename Scalar, typename GradScalar>
 struct Tensor {
   std::string name;
   std::vector<Scalar> data;
-  std::vector<Scalar> grad;
+  std::vector<GradScalar> grad;  // empty until the first backward pass, unless somebody resizes it before
 
-  Tensor(std::string tensor_name, std::size_t len) : name(std::move(tensor_name)), data(len), grad(len) {}
+  Tensor(std::string tensor_name, std::size_t len) : name(std::move(tensor_name)), data(len) {}
 };
 
 // output = input * weight + bias, with the weight stored as [input][output].
 //
 // Inner loops run over the elements of a row and each adds to its own sum, so that a compiler can
 // vectorize them without changing the order of any sum.
-template <typename Scalar>
+template <typename Scalar, typename GradScalar>
 struct DenseLayer {
   using Traits = ScalarTraits<Scalar>;
+  using GradTraits = ScalarTraits<GradScalar>;
 
   std::size_t input_size, output_size;
-  Tensor<Scalar> weight, bias;
+  Tensor<Scalar, GradScalar> weight, bias;
 
   DenseLayer(const std::string& name, std::size_t inputs, std::size_t outputs, Random& random)
       : input_size(inputs),
@@ -82,6 +84,8 @@ struct DenseLayer {
 
   // Sets weight.grad and bias.grad, which are sums over the batch, from the gradient of the output.
   void backward(const Matrix& input, const Matrix& output_grad) {
+    weight.grad.resize(weight.data.size());
+    bias.grad.resize(bias.data.size());
     std::vector<float> sums(output_size);
     for (std::size_t i = 0; i < input_size; ++i) {
       std::fill(sums.begin(), sums.end(), 0.0f);
@@ -90,15 +94,15 @@ struct DenseLayer {
         const float* out_grad = output_grad.row(example);
         for (std::size_t o = 0; o < output_size; ++o) sums[o] += in * out_grad[o];
       }
-      Scalar* weight_grad_row = weight.grad.data() + i * output_size;
-      for (std::size_t o = 0; o < output_size; ++o) weight_grad_row[o] = Traits::store(sums[o]);
+      GradScalar* weight_grad_row = weight.grad.data() + i * output_size;
+      for (std::size_t o = 0; o < output_size; ++o) weight_grad_row[o] = GradTraits::store(sums[o]);
     }
     std::fill(sums.begin(), sums.end(), 0.0f);
     for (std::size_t example = 0; example < input.rows; ++example) {
       const float* out_grad = output_grad.row(example);
       for (std::size_t o = 0; o < output_size; ++o) sums[o] += out_grad[o];
     }
-    for (std::size_t o = 0; o < output_size; ++o) bias.grad[o] = Traits::store(sums[o]);
+    for (std::size_t o = 0; o < output_size; ++o) bias.grad[o] = GradTraits::store(sums[o]);
   }
 
   // Sets the gradient of the input from that of the output.
@@ -143,10 +147,12 @@ inline double softmax_cross_entropy(const Matrix& logits, const std::vector<std:
   return loss;
 }
 
-template <typename Scalar>
+template <typename Scalar, typename GradScalar = Scalar>
 class Network {
  public:
-  std::vector<DenseLayer<Scalar>> layers;
+  using Layer = DenseLayer<Scalar, GradScalar>;
+
+  std::vector<Layer> layers;
 
   // sizes are those of the input and of every layer's output. Layers are named "hidden1", "hidden2",
   // ..., "output".
@@ -167,9 +173,18 @@ class Network {
     return outputs_.back();
   }
 
-  // Sets every grad to the gradient of the batch's mean loss, and returns the sum of its losses.
-  double forward_and_backward(const Batch& batch) {
+  // Sets every grad to the gradient of the batch's mean loss, times loss_scale, and returns the sum of
+  // its losses, without it.
+  double forward_and_backward(const Batch& batch, float loss_scale = 1.0f) {
+    return forward_and_backward(batch, loss_scale, [](Layer&) {});
+  }
+
+  // Calls layer_done(layer) for each layer, from the last to the first, as soon as its gradients are
+  // there and its weights are not needed any more: either may then be changed.
+  template <typename LayerDone>
+  double forward_and_backward(const Batch& batch, float loss_scale, LayerDone layer_done) {
     const double loss = softmax_cross_entropy(forward(batch.inputs), batch.labels, output_grad_);
+    for (float& value : output_grad_.values) value *= loss_scale;
     for (std::size_t i = layers.size() - 1; i > 0; --i) {
       const Matrix& input = outputs_[i - 1];
       layers[i].backward(input, output_grad_);
@@ -178,8 +193,10 @@ class Network {
         if (input.values[j] <= 0.0f) input_grad_.values[j] = 0.0f;  // here ReLU let nothing through
       }
       std::swap(output_grad_, input_grad_);
+      layer_done(layers[i]);
     }
     layers[0].backward(batch.inputs, output_grad_);
+    layer_done(layers[0]);
     return loss;
   }
 

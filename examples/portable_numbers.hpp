@@ -1,6 +1,6 @@
-// The numbers of train_digits.cpp that standard C++ leaves open: bfloat16, which it has from C++23
-// only, and random numbers, exp and log, which differ from one standard library to the next. These
-// need nothing but IEEE arithmetic, so that the example prints the same on every machine.
+// The numbers of the examples that standard C++ leaves open: bfloat16 and half precision, which it has
+// from C++23 only, and random numbers, exp and log, which differ from one standard library to the next.
+// These need nothing but IEEE arithmetic, so that the examples print the same on every machine.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef PORTABLE_NUMBERS_HPP
@@ -17,6 +17,11 @@
 
 // bfloat16, the upper half of a float: its range, with 8 bits of precision instead of 24.
 struct Bf16 {
+  std::uint16_t bits;
+};
+
+// IEEE half precision: 11 bits of precision, and a range that ends at 65504.
+struct F16 {
   std::uint16_t bits;
 };
 
@@ -50,6 +55,32 @@ struct ScalarTraits<Bf16> {
     std::memcpy(&bits, &value, sizeof bits);
     bits += 0x7fff + ((bits >> 16) & 1);
     return Bf16{static_cast<std::uint16_t>(bits >> 16)};
+  }
+};
+
+// For gradients, which the network only stores.
+template <>
+struct ScalarTraits<F16> {
+  static constexpr radam_dtype dtype = RADAM_DTYPE_F16;
+
+  // Rounds to nearest, ties to even, and to infinity from 65520 on.
+  static F16 store(float value) {
+    const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+    const float size = std::fabs(value);
+    std::uint32_t bits;
+    if (!(size < 65520.0f)) {  // or NaN
+      bits = std::isnan(size) ? 0x7e00 : 0x7c00;
+    } else if (size < 0x1p-14f) {
+      // Denormals are multiples of 2^-24, and so are the floats between 0.5 and 1: adding 0.5 rounds.
+      const float rounded = size + 0.5f;
+      std::memcpy(&bits, &rounded, sizeof bits);
+      bits -= 0x3f000000;
+    } else {
+      std::memcpy(&bits, &size, sizeof bits);
+      bits += 0xfff + ((bits >> 13) & 1);
+      bits = (bits >> 13) - ((127 - 15) << 10);
+    }
+    return F16{static_cast<std::uint16_t>(bits | sign)};
   }
 };
 

@@ -1,0 +1,186 @@
+// Trains a network with the gradients of one layer in memory at a time, and not of all of them.
+//
+// The network is trained twice from the same start. First as usual: the backward pass leaves the gradients
+// of all layers, and radam_step then uses them. Then with gradient_release: as soon as the backward pass
+// has the gradients of a layer, radam_step_param updates it, and their memory is given back before the
+// layer before it gets its own. Losses and weights are the same bits, for a fraction of the memory.
+//
+// What it costs: whatever needs all gradients at once is out of reach, such as clipping by their norm and
+// adding up the gradients of several batches (radam_set_optimizer_accumulation is for the latter). By hand:
+//
+//   cargo build --release
+//   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/gradient_release.cpp -o gradient_release
+//       -Ltarget/release -lradam -Wl,-rpath,target/release      (all in one line)
+//   ./gradient_release
+//
+// SPDX: MIT OR Apache-2.0
+
+#include "dense_network.hpp"
+#include "digits.hpp"
+#include "optimizer_handle.hpp"
+#include "portable_numbers.hpp"
+
+#include "radam.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+using FloatNetwork = Network<float>;
+using FloatTensor = Tensor<float, float>;
+
+const std::vector<std::size_t> kLayerSizes = {kPixels, 96, 96, 96, 96, 96, 96, kDigits};
+constexpr std::size_t kEpochs = 5;
+constexpr std::size_t kBatchSize = 32;
+constexpr std::uint64_t kTrainingSeed = 2;
+
+// The tensors in the order in which they are given to radam, which numbers parameters from 0.
+std::vector<FloatTensor*> tensors_of(FloatNetwork& network) {
+  std::vector<FloatTensor*> tensors;
+  for (FloatNetwork::Layer& layer : network.layers) {
+    tensors.push_back(&layer.weight);
+    tensors.push_back(&layer.bias);
+  }
+  return tensors;
+}
+
+void add_tensors(radam_optimizer* opt, FloatNetwork& network, radam_toggle gradient_release) {
+  radam_group_options options;
+  check(radam_group_options_init(&options, sizeof options));
+  options.lr = 0.002;
+  options.weight_decay = 0.1;
+  options.decouple_wd = RADAM_ON;
+  options.gradient_release = gradient_release;
+  std::vector<radam_param> params;
+  for (FloatTensor* tensor : tensors_of(network)) {
+    radam_param param;
+    check(radam_param_init(&param, sizeof param));
+    param.dtype = RADAM_DTYPE_F32;
+    param.len = tensor->data.size();
+    param.data = tensor->data.data();
+    param.name = tensor->name.c_str();
+    params.push_back(param);  // without a gradient: where it is turns out in the backward pass
+  }
+  check(radam_add_param_group(opt, &options, params.data(), params.size(), nullptr), opt);
+}
+
+// ---- The two ways of a step ----------------------------------------------------------------------
+
+// The bytes of all gradients that are in memory, now and at most.
+class GradientMemory {
+ public:
+  void measure(FloatNetwork& network) {
+    std::size_t bytes = 0;
+    for (const FloatTensor* tensor : tensors_of(network)) bytes += tensor->grad.capacity() * sizeof(float);
+    peak_ = std::max(peak_, bytes);
+  }
+  std::size_t peak() const { return peak_; }
+
+ private:
+  std::size_t peak_ = 0;
+};
+
+// As usual: all gradients stay for radam_step.
+double step_after_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
+  const double loss = network.forward_and_backward(batch);
+  memory.measure(network);
+  const std::vector<FloatTensor*> tensors = tensors_of(network);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    check(radam_set_grad(opt, static_cast<std::uint32_t>(i), tensors[i]->grad.data()), opt);
+  }
+  check(radam_step(opt), opt);
+  return loss;
+}
+
+// Updates a tensor from its gradient, and frees that.
+void step_and_release(radam_optimizer* opt, std::uint32_t param, FloatTensor& tensor) {
+  check(radam_step_param(opt, param, tensor.grad.data()), opt);
+  tensor.grad = std::vector<float>();  // clear() would keep the memory
+}
+
+// With gradient_release: each layer is updated when the backward pass has left it. The layer before it is
+// not touched by that, since the gradient of its output was taken before the weights changed.
+double step_inside_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
+  return network.forward_and_backward(batch, 1.0f, [&](FloatNetwork::Layer& layer) {
+    memory.measure(network);
+    const std::uint32_t weight = 2 * static_cast<std::uint32_t>(&layer - network.layers.data());
+    step_and_release(opt, weight, layer.weight);
+    step_and_release(opt, weight + 1, layer.bias);
+  });
+}
+
+// ---- Training ------------------------------------------------------------------------------------
+
+struct Run {
+  std::vector<double> losses;  // of every batch
+  std::vector<std::vector<float>> weights;
+  std::size_t peak_bytes = 0;
+};
+
+Run train(const Digits& digits, bool release) {
+  std::vector<Image> images = digits.training;
+  Random random(kTrainingSeed);
+  FloatNetwork network(kLayerSizes, random);
+  OptimizerHandle optimizer;
+  add_tensors(optimizer.opt, network, release ? RADAM_ON : RADAM_OFF);
+  const auto step = release ? step_inside_backward : step_after_backward;
+  GradientMemory memory;
+  Run run;
+  Batch batch;
+  std::printf("%s\n", release ? "gradient_release and radam_step_param:" : "radam_step:");
+  for (std::size_t epoch = 1; epoch <= kEpochs; ++epoch) {
+    random.shuffle(images);
+    double loss = 0.0;
+    for (std::size_t first = 0; first < images.size(); first += kBatchSize) {
+      load_batch(images, first, std::min(kBatchSize, images.size() - first), batch);
+      run.losses.push_back(step(optimizer.opt, network, batch, memory));
+      loss += run.losses.back();
+    }
+    std::printf("  epoch %zu/%zu   loss %.5f\n", epoch, kEpochs, loss / static_cast<double>(images.size()));
+  }
+  for (const FloatTensor* tensor : tensors_of(network)) run.weights.push_back(tensor->data);
+  run.peak_bytes = memory.peak();
+  std::printf("  test accuracy %.2f %%, gradients take up to %zu bytes\n\n",
+              percent_of(digits.test, network.count_correct(digits.test)), run.peak_bytes);
+  return run;
+}
+
+// Returns whether all bits are the same; == would take 0 for -0, and NaN for another number than itself.
+template <typename Number>
+bool same_bits(const std::vector<Number>& left, const std::vector<Number>& right) {
+  return left.size() == right.size() && std::memcmp(left.data(), right.data(), left.size() * sizeof(Number)) == 0;
+}
+
+bool compare(const Run& usual, const Run& released) {
+  bool same_weights = usual.weights.size() == released.weights.size();
+  for (std::size_t i = 0; same_weights && i < usual.weights.size(); ++i) {
+    same_weights = same_bits(usual.weights[i], released.weights[i]);
+  }
+  const bool same_losses = same_bits(usual.losses, released.losses);
+  std::printf("losses of all %zu steps: %s\n", usual.losses.size(), same_losses ? "the same bits" : "DIFFERENT");
+  std::printf("weights at the end: %s\n", same_weights ? "the same bits" : "DIFFERENT");
+  std::printf("peak memory for gradients: %.1f times less\n",
+              static_cast<double>(usual.peak_bytes) / static_cast<double>(released.peak_bytes));
+  return same_losses && same_weights;
+}
+
+int main(int argc, char** argv) {
+  if (argc > 2) {
+    std::fputs("usage: gradient_release [digits.csv]\n", stderr);
+    return 1;
+  }
+  try {
+    const Digits digits = read_digits(argc > 1 ? argv[1] : "examples/data/digits.csv");
+    const Run usual = train(digits, false);
+    const Run released = train(digits, true);
+    return compare(usual, released) ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gradient_release: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,260 @@
+// Trains with 16-bit weights and gradients, masters in f32, and a loss scale that finds its own size.
+//
+// The network computes with bf16 weights and leaves f16 gradients. radam steps f32 masters from these
+// and writes the bf16 weights in the same pass (radam_param.out). Gradients of f16 end at 65504 and
+// vanish below 6e-8, so the loss is multiplied by a scale that keeps them in between, and radam divides
+// them by it (grad_scale). Where one overflows all the same, the step is skipped (skip_nonfinite), and the
+// scale is halved; after a number of good steps it is doubled, as torch.amp.GradScaler does it. So the
+// scale goes up until steps overflow: a few skipped ones are how it learns where the limit is.
+//
+// A second optimizer gets the same gradients, and keeps its masters in half the memory: bf16 weights with
+// remainders of 16 bits (master_remainder). At the end these are joined, and are the first one's masters,
+// bit for bit. For comparison the same network is trained in f32. By hand:
+//
+//   cargo build --release
+//   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/mixed_precision.cpp -o mixed_precision
+//       -Ltarget/release -lradam -Wl,-rpath,target/release      (all in one line)
+//   ./mixed_precision
+//
+// SPDX: MIT OR Apache-2.0
+
+#include "dense_network.hpp"
+#include "digits.hpp"
+#include "optimizer_handle.hpp"
+#include "portable_numbers.hpp"
+
+#include "radam.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+using MixedNetwork = Network<Bf16, F16>;
+
+const std::vector<std::size_t> kLayerSizes = {kPixels, 128, 64, kDigits};
+constexpr std::size_t kEpochs = 20;
+constexpr std::size_t kBatchSize = 32;
+constexpr double kLr = 0.004;
+constexpr std::uint64_t kTrainingSeed = 2;
+constexpr double kToleratedPercent = 1.0;
+
+// ---- Loss scaling --------------------------------------------------------------------------------
+
+// torch.amp.GradScaler begins at 2^16 and doubles after 2000 good steps; this training is shorter than that.
+class LossScale {
+ public:
+  double value() const { return value_; }
+  std::uint64_t skipped() const { return skipped_; }
+
+  void update(const radam_step_report& report) {
+    ++batches_;
+    if (report.skipped != 0) {
+      ++skipped_;
+      set(value_ * 0.5, "overflowed: " + std::to_string(report.nonfinite) + "; step skipped");
+    } else if (++good_steps_ == kGrowthInterval) {
+      set(value_ * 2.0, std::to_string(kGrowthInterval) + " good steps");
+    }
+  }
+
+ private:
+  static constexpr int kGrowthInterval = 100;
+
+  void set(double value, const std::string& reason) {
+    std::printf("batch %3d   loss scale %7.0f -> %7.0f   %s\n", batches_, value_, value, reason.c_str());
+    value_ = value;
+    good_steps_ = 0;
+  }
+
+  double value_ = 1 << 20;  // too high on purpose: the first steps are skipped
+  int batches_ = 0, good_steps_ = 0;
+  std::uint64_t skipped_ = 0;
+};
+
+// ---- The optimizers ------------------------------------------------------------------------------
+
+template <typename Scalar, typename GradScalar>
+std::vector<Tensor<Scalar, GradScalar>*> tensors_of(Network<Scalar, GradScalar>& network) {
+  std::vector<Tensor<Scalar, GradScalar>*> tensors;
+  for (DenseLayer<Scalar, GradScalar>& layer : network.layers) {
+    tensors.push_back(&layer.weight);
+    tensors.push_back(&layer.bias);
+  }
+  return tensors;
+}
+
+// A parameter for a tensor's gradient. What it updates, data of dtype, need not be the tensor's own.
+template <typename Scalar, typename GradScalar>
+radam_param describe(Tensor<Scalar, GradScalar>& tensor, radam_dtype dtype, void* data) {
+  tensor.grad.resize(tensor.data.size());
+  radam_param param;
+  check(radam_param_init(&param, sizeof param));
+  param.dtype = dtype;
+  param.grad_dtype = ScalarTraits<GradScalar>::dtype;
+  param.len = tensor.data.size();
+  param.data = data;
+  param.grad = tensor.grad.data();
+  param.name = tensor.name.c_str();
+  return param;
+}
+
+radam_group_options group_options() {
+  radam_group_options options;
+  check(radam_group_options_init(&options, sizeof options));
+  options.lr = kLr;
+  options.weight_decay = 0.1;
+  options.decouple_wd = RADAM_ON;
+  return options;
+}
+
+void add_group(radam_optimizer* opt, const radam_group_options& options, const std::vector<radam_param>& params) {
+  check(radam_add_param_group(opt, &options, params.data(), params.size(), nullptr), opt);
+}
+
+radam_step_report step(radam_optimizer* opt, double progress, double loss_scale) {
+  check(radam_set_lr(opt, 0, kLr * (1.0 - progress)), opt);
+  radam_step_options options;
+  check(radam_step_options_init(&options, sizeof options));
+  options.grad_scale = 1.0 / loss_scale;
+  options.skip_nonfinite = RADAM_ON;
+  radam_step_report report;
+  check(radam_step_report_init(&report, sizeof report));
+  check(radam_step_with(opt, &options, &report), opt);
+  return report;
+}
+
+// Masters in f32 apart from the network's weights, which the steps write: 6 bytes a weight.
+struct F32Masters {
+  OptimizerHandle optimizer;
+  std::vector<std::vector<float>> masters;
+
+  explicit F32Masters(MixedNetwork& network) {
+    std::vector<radam_param> params;
+    for (Tensor<Bf16, F16>* tensor : tensors_of(network)) {
+      // Moving a vector into another place does not move its elements, which radam points to.
+      std::vector<float>& master = masters.emplace_back();
+      for (const Bf16 weight : tensor->data) master.push_back(ScalarTraits<Bf16>::load(weight));
+      params.push_back(describe(*tensor, RADAM_DTYPE_F32, master.data()));
+      params.back().out = tensor->data.data();
+      params.back().out_dtype = RADAM_DTYPE_BF16;
+    }
+    add_group(optimizer.opt, group_options(), params);
+  }
+};
+
+// Masters of bf16 weights and remainders: 4 bytes a weight. The weights are a copy of the network's here,
+// which the other optimizer writes; by itself, this one would update the network's own.
+struct RemainderMasters {
+  OptimizerHandle optimizer;
+  std::vector<std::vector<Bf16>> weights;
+
+  explicit RemainderMasters(MixedNetwork& network) {
+    std::vector<radam_param> params;
+    for (Tensor<Bf16, F16>* tensor : tensors_of(network)) {
+      params.push_back(describe(*tensor, RADAM_DTYPE_BF16, weights.emplace_back(tensor->data).data()));
+    }
+    radam_group_options options = group_options();
+    options.master_remainder = RADAM_ON;
+    options.state_dtype = RADAM_DTYPE_F32;  // as the other has it
+    add_group(optimizer.opt, options, params);
+  }
+
+  // The bits of a parameter's f32 masters, as radam_group_options tells.
+  std::vector<std::uint32_t> joined(std::uint32_t param) const {
+    void* state = nullptr;
+    check(radam_param_state(optimizer.opt, param, RADAM_STATE_MASTER_REMAINDER, &state, nullptr), optimizer.opt);
+    const std::int16_t* remainder = static_cast<const std::int16_t*>(state);
+    std::vector<std::uint32_t> masters;
+    for (const Bf16 weight : weights[param]) {
+      masters.push_back((static_cast<std::uint32_t>(weight.bits) << 16) + static_cast<std::uint32_t>(*remainder++));
+    }
+    return masters;
+  }
+};
+
+// ---- Training ------------------------------------------------------------------------------------
+
+// Calls train_on(batch, progress) for every batch, progress going from 0 to 1, and returns the test accuracy
+// in percent.
+template <typename AnyNetwork, typename TrainOn>
+double train(AnyNetwork& network, Random& random, const Digits& digits, TrainOn train_on) {
+  std::vector<Image> images = digits.training;
+  const double count = static_cast<double>(images.size());
+  Batch batch;
+  for (std::size_t epoch = 0; epoch < kEpochs; ++epoch) {
+    random.shuffle(images);
+    for (std::size_t first = 0; first < images.size(); first += kBatchSize) {
+      load_batch(images, first, std::min(kBatchSize, images.size() - first), batch);
+      train_on(batch, (static_cast<double>(epoch) + static_cast<double>(first) / count) / kEpochs);
+    }
+  }
+  return percent_of(digits.test, network.count_correct(digits.test));
+}
+
+double train_in_f32(const Digits& digits) {
+  Random random(kTrainingSeed);
+  Network<float> network(kLayerSizes, random);
+  OptimizerHandle optimizer;
+  std::vector<radam_param> params;
+  for (Tensor<float, float>* tensor : tensors_of(network)) {
+    params.push_back(describe(*tensor, RADAM_DTYPE_F32, tensor->data.data()));
+  }
+  add_group(optimizer.opt, group_options(), params);
+  return train(network, random, digits, [&](const Batch& batch, double progress) {
+    network.forward_and_backward(batch);
+    step(optimizer.opt, progress, 1.0);
+  });
+}
+
+// Says how the masters compare, and returns whether they are the same. The bf16 weights are too, except
+// where a master is right between two of them: the copy of an f32 master is rounded to the even one, and a
+// weight with a remainder away from zero.
+bool compare(const F32Masters& f32, const RemainderMasters& remainder) {
+  bool same = true;
+  for (std::uint32_t param = 0; param < f32.masters.size(); ++param) {
+    const std::vector<std::uint32_t> joined = remainder.joined(param);
+    same = same && std::memcmp(joined.data(), f32.masters[param].data(), joined.size() * sizeof joined[0]) == 0;
+  }
+  std::printf("f32 masters, and those joined from bf16 weights and remainders: %s\n",
+              same ? "the same bits" : "DIFFERENT");
+  return same;
+}
+
+bool train_and_compare(const Digits& digits) {
+  Random random(kTrainingSeed);
+  MixedNetwork network(kLayerSizes, random);
+  F32Masters f32(network);
+  RemainderMasters remainder(network);
+  LossScale scale;
+  const double mixed_percent = train(network, random, digits, [&](const Batch& batch, double progress) {
+    network.forward_and_backward(batch, static_cast<float>(scale.value()));
+    const radam_step_report report = step(f32.optimizer.opt, progress, scale.value());
+    step(remainder.optimizer.opt, progress, scale.value());
+    scale.update(report);
+  });
+  std::uint64_t steps = 0;  // radam does not count those that it skipped
+  check(radam_step_count(f32.optimizer.opt, 0, &steps), f32.optimizer.opt);
+  std::printf("\n%llu steps, and %llu skipped\n", static_cast<unsigned long long>(steps),
+              static_cast<unsigned long long>(scale.skipped()));
+  const double f32_percent = train_in_f32(digits);
+  std::printf("test accuracy: %.2f %%, and %.2f %% in f32\n", mixed_percent, f32_percent);
+  return compare(f32, remainder) && std::fabs(mixed_percent - f32_percent) <= kToleratedPercent;
+}
+
+int main(int argc, char** argv) {
+  if (argc > 2) {
+    std::fputs("usage: mixed_precision [digits.csv]\n", stderr);
+    return 1;
+  }
+  try {
+    return train_and_compare(read_digits(argc > 1 ? argv[1] : "examples/data/digits.csv")) ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "mixed_precision: %s\n", error.what());
+    return 1;
+  }
+}
