@@ -29,5 +29,6 @@ mod pool;
 mod queue;
 mod rectify;
 mod silence;
+mod sort;
 mod thread;
 mod update;

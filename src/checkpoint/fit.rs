@@ -7,6 +7,7 @@ use crate::dtype::Dtype;
 use crate::error::{FallibleWriter, Result, error, reserve};
 use crate::optimizer::{Group, NamedArray, Optimizer, Param};
 use crate::rectify::BetaPower;
+use crate::sort::order_of;
 use std::fmt::Write;
 
 /// Bytes of a file that become those of an array.
@@ -96,10 +97,14 @@ impl Fit {
                 push(&mut pieces, Piece { file, header, entry })?;
             }
         }
-        pieces.sort_unstable_by(|one, other| {
+        let order = order_of(&pieces, |one, other| {
             let (one, other) = (one.entry, other.entry);
             (&one.name, one.offset).cmp(&(&other.name, other.offset))
-        });
+        })?;
+        let mut sorted = Vec::new();
+        reserve(&mut sorted, pieces.len(), "parameters")?;
+        sorted.extend(order.iter().map(|number| pieces[*number as usize]));
+        let pieces = sorted;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
         let (mut transfers, mut params) = (Vec::new(), Vec::new());
         let mut entries = GroupEntries::new(optimizer.groups().len())?;
@@ -174,10 +179,10 @@ fn add_unexpected(optimizer: &Optimizer, pieces: &[Piece], problems: &mut Proble
     for (id, param) in optimizer.params() {
         push(&mut names, owned(param.name(id))?)?;
     }
-    names.sort_unstable();
+    let order = order_of(&names, |one, other| one.cmp(other))?;
     for same in pieces.chunk_by(|one, other| one.entry.name == other.entry.name) {
         let name = &same[0].entry.name;
-        if names.binary_search(name).is_err() {
+        if order.binary_search_by(|number| names[*number as usize].cmp(name)).is_err() {
             problems.add(format_args!("it has \"{name}\", which the optimizer has not"));
         }
     }

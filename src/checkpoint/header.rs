@@ -4,6 +4,7 @@ use super::json::{Json, Writer, push};
 use super::manifest::{Manifest, owned, parse_checksum};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error, reserve};
+use crate::sort::order_of;
 
 /// What the metadata have: the manifest, and the CRC-32 of all bytes of the header, its own digits
 /// taken as zeros.
@@ -21,8 +22,9 @@ pub(super) const LENGTH: usize = 8;
 /// Where the tensors of a file are.
 pub(super) struct Header {
     pub manifest: Manifest,
-    /// In the order of their names.
     tensors: Vec<Tensor>,
+    /// The numbers of the tensors, in the order of their names.
+    by_name: Vec<u32>,
     /// Where the data begin.
     pub size: u64,
 }
@@ -119,7 +121,8 @@ pub(super) fn read(mut header: Vec<u8>, file_len: u64) -> Result<Header> {
     let manifest = Manifest::parse(manifest.ok_or_else(|| damaged("has no manifest"))?)?;
     let tensors = read_tensors(&json)?;
     let size = header.len() as u64;
-    let header = Header { manifest, tensors, size };
+    let by_name = order_of(&tensors, |one, other| one.name.cmp(&other.name))?;
+    let header = Header { manifest, tensors, by_name, size };
     let whole = size.checked_add(header.data_len()?);
     ensure!(
         whole == Some(file_len),
@@ -145,7 +148,7 @@ fn read_tensors(json: &Json) -> Result<Vec<Tensor>> {
             push(&mut tensors, tensor)?;
         }
     }
-    Ok(tensors) // in the order of their names, as entries are
+    Ok(tensors)
 }
 
 impl Tensor {
@@ -183,23 +186,22 @@ impl Header {
     pub fn tensor(&self, param: &str, array: &str) -> Option<&Tensor> {
         // The name is the two with a dot between, which need not be put together to be compared.
         let parts = || param.bytes().chain([b'.']).chain(array.bytes());
-        let index = self.tensors.partition_point(|tensor| tensor.name.bytes().lt(parts()));
-        self.tensors.get(index).filter(|tensor| tensor.name.bytes().eq(parts()))
+        let tensor = |number: &u32| &self.tensors[*number as usize];
+        let index = self.by_name.partition_point(|number| tensor(number).name.bytes().lt(parts()));
+        self.by_name.get(index).map(tensor).filter(|tensor| tensor.name.bytes().eq(parts()))
     }
 
     /// The bytes behind the header, each of which must belong to one tensor.
     pub fn data_len(&self) -> Result<u64> {
-        let mut places = Vec::new();
-        reserve(&mut places, self.tensors.len(), "tensors")?;
-        places.extend(self.tensors.iter().map(|tensor| (tensor.start, tensor.end)));
-        places.sort_unstable();
-        places.iter().try_fold(0, |end, (start, next)| {
+        let place = |tensor: &Tensor| (tensor.start, tensor.end);
+        let order = order_of(&self.tensors, |one, other| place(one).cmp(&place(other)))?;
+        order.iter().map(|number| place(&self.tensors[*number as usize])).try_fold(0, |end, (start, next)| {
             ensure!(
-                *start == end,
+                start == end,
                 Corrupt,
                 "the tensors of the checkpoint overlap, or do not follow one another, at byte {start}"
             );
-            Ok(*next)
+            Ok(next)
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use super::no_memory;
 use crate::error::{Error, FallibleWriter, Result, ensure, error};
+use crate::sort::order_of;
 use std::fmt::{Display, Write};
 
 /// A value that was read.
@@ -138,12 +139,12 @@ impl Reader<'_> {
             push(&mut entries, (key, value))?;
             self.skip_spaces();
         }
-        entries.sort_unstable_by(|(key, _), (other, _)| key.cmp(other));
-        let twice = entries.windows(2).find(|pair| pair[0].0 == pair[1].0);
-        match twice {
+        let order = order_of(&entries, |(key, _), (other, _)| key.cmp(other))?;
+        let key = |number: u32| &entries[number as usize].0;
+        match order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
             None => Ok(Json::Object(entries)),
             Some(pair) => {
-                Err(error!(Corrupt, "the header of the checkpoint has \"{}\" twice", pair[0].0))
+                Err(error!(Corrupt, "the header of the checkpoint has \"{}\" twice", key(pair[0])))
             }
         }
     }

@@ -7,6 +7,7 @@ use super::replace::Replacement;
 use super::{BLOCK, Callback, Progress};
 use crate::error::{Result, ensure};
 use crate::optimizer::{NamedArray, Optimizer};
+use crate::sort::order_of;
 use std::cmp::Reverse;
 use std::path::Path;
 
@@ -77,6 +78,7 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
 struct Checkpoint<'a> {
     manifest: Manifest,
     tensors: Vec<Tensor<'a>>,
+    order: Vec<u32>,
 }
 
 /// An array of a state: which parameter's in the manifest, and what it is called.
@@ -84,6 +86,8 @@ struct Tensor<'a> {
     param: usize,
     name: &'static str,
     dtype: &'static str,
+    /// Of an element.
+    size: usize,
     bytes: &'a [u8],
 }
 
@@ -100,18 +104,23 @@ impl<'a> Checkpoint<'a> {
                     unsafe { std::slice::from_raw_parts(pointer.cast_const(), bytes) }
                 };
                 let (dtype, size) = file_dtype(dtype);
-                push(&mut tensors, (size, Tensor { param: number, name, dtype, bytes }))?;
+                push(&mut tensors, Tensor { param: number, name, dtype, size, bytes })?;
             }
         }
         // The largest first, so that each is aligned for its elements, as readers expect.
-        tensors.sort_unstable_by_key(|(size, tensor)| (Reverse(*size), tensor.param, tensor.name));
-        let manifest = Manifest::of(optimizer)?;
-        Ok(Self { manifest, tensors: tensors.into_iter().map(|(_, tensor)| tensor).collect() })
+        let place = |tensor: &Tensor| (Reverse(tensor.size), tensor.param, tensor.name);
+        let order = order_of(&tensors, |one, other| place(one).cmp(&place(other)))?;
+        Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
+    }
+
+    /// The arrays as they follow one another in the file.
+    fn in_order(&self) -> impl Iterator<Item = &Tensor<'a>> {
+        self.order.iter().map(|number| &self.tensors[*number as usize])
     }
 
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, name, dtype, bytes } in &self.tensors {
+        for Tensor { param, name, dtype, bytes, .. } in self.in_order() {
             let start = end;
             end += bytes.len() as u64;
             let name = owned(format_args!("{}.{name}", self.manifest.params[*param].name))?;
@@ -133,7 +142,8 @@ impl<'a> Checkpoint<'a> {
         let header = self.header()?;
         let mut progress = Progress::new(callback, header.len() as u64 + self.data_len());
         sink.write(&header)?;
-        for tensor in &self.tensors {
+        for number in &self.order {
+            let tensor = &self.tensors[*number as usize];
             let mut checksum = crc32fast::Hasher::new();
             for block in tensor.bytes.chunks(BLOCK) {
                 checksum.update(block);

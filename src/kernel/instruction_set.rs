@@ -59,7 +59,8 @@ impl InstructionSet {
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
-                is_x86_feature_detected!("avx512f")
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
@@ -143,9 +144,10 @@ compiled!(
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );
 
-/// Compiles a plain loop, which the compiler vectorizes, for each instruction set:
+/// Compiles a plain loop, which the compiler vectorizes, for registers of 256 bits too:
 /// `compiled_loop!(name, (argument: Type, …) -> Type, the_loop)` makes a function of that name, whose
-/// first argument says for which.
+/// first argument says what the machine has. (Those of 512 bits would gain little for what they add to
+/// the library.)
 ///
 /// The loop is `#[inline(always)]`, so that it gets the instructions of whatever it is compiled into.
 macro_rules! compiled_loop {
@@ -161,20 +163,13 @@ macro_rules! compiled_loop {
                 // SAFETY: the caller's promise.
                 unsafe { $plain($($argument),*) }
             }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-            unsafe fn avx512($($argument: $type),*) -> $result {
-                // SAFETY: the caller's promise.
-                unsafe { $plain($($argument),*) }
-            }
             // SAFETY: the caller's promise, to which belongs that the machine has the set.
             unsafe {
                 match instruction_set {
                     $crate::kernel::InstructionSet::Portable => $plain($($argument),*),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::kernel::InstructionSet::Avx2 => avx2($($argument),*),
-                    #[cfg(target_arch = "x86_64")]
-                    $crate::kernel::InstructionSet::Avx512 => avx512($($argument),*),
+                    $crate::kernel::InstructionSet::Avx2
+                    | $crate::kernel::InstructionSet::Avx512 => avx2($($argument),*),
                 }
             }
         }

@@ -31,7 +31,7 @@ use crate::dtype::Dtype;
 use crate::number::{Bf16, F16};
 use crate::update::{Rule, Step};
 use instruction_set::Compiled;
-use lanes::{EvenOdd, Nothing, Stored};
+use lanes::{EvenOdd, Nothing};
 
 /// The loop for parameters of some dtypes.
 #[derive(Clone, Copy)]
@@ -79,11 +79,7 @@ impl Kernel {
 
     fn compiled<I: Compiled>(instruction_set: InstructionSet, dtypes: Dtypes, clips: bool) -> Self {
         let select = if clips { select::<I, true> } else { select::<I, false> };
-        let grad = match (dtypes.param, dtypes.grad) {
-            (Dtype::F64, Dtype::F16 | Dtype::Bf16) => Dtype::F64,
-            (Dtype::F32 | Dtype::F16 | Dtype::Bf16, Dtype::F64) => Dtype::F32,
-            _ => dtypes.grad,
-        };
+        let grad = grad_of_loop(dtypes);
         let of_loop = Dtypes { grad, ..dtypes };
         let copies = dtypes.out.is_some() && !copies_itself(of_loop);
         let step = select(of_loop);
@@ -151,40 +147,44 @@ fn copies_itself(dtypes: Dtypes) -> bool {
         && (grad == Dtype::F32 || Some(grad) == out)
 }
 
-/// The loop for dtypes whose gradients need not be converted before.
-fn select<I: Compiled, const CLIPS: bool>(dtypes: Dtypes) -> StepLoop {
-    match (dtypes.param, dtypes.state, dtypes.grad) {
-        (Dtype::F64, Dtype::F32, Dtype::F32) => I::step::<I::F64, f64, f32, f32, Nothing, CLIPS>,
-        (Dtype::F64, Dtype::F32, _) => I::step::<I::F64, f64, f64, f32, Nothing, CLIPS>,
-        (Dtype::F64, _, Dtype::F32) => I::step::<I::F64, f64, f32, f64, Nothing, CLIPS>,
-        (Dtype::F64, _, _) => I::step::<I::F64, f64, f64, f64, Nothing, CLIPS>,
-        // The masters of bf16 parameters whose state is bf16 too.
-        (Dtype::F32, Dtype::Bf16, grad) => for_grad::<I, I::F32, f32, Bf16, CLIPS>(grad),
-        (Dtype::F32, _, grad) if copies_itself(dtypes) => match (dtypes.out, grad) {
-            (Some(Dtype::F16), Dtype::F16) => I::step::<I::CarefulF32, f32, F16, f32, F16, CLIPS>,
-            (Some(Dtype::F16), _) => I::step::<I::CarefulF32, f32, f32, f32, F16, CLIPS>,
-            (_, Dtype::Bf16) => I::step::<I::CarefulF32, f32, Bf16, f32, Bf16, CLIPS>,
-            _ => I::step::<I::CarefulF32, f32, f32, f32, Bf16, CLIPS>,
-        },
-        (Dtype::F32, _, grad) => for_grad::<I, I::CarefulF32, f32, f32, CLIPS>(grad),
-        (Dtype::F16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, F16, f32, CLIPS>(grad),
-        (Dtype::F16, _, grad) => for_grad::<I, I::F32, F16, F16, CLIPS>(grad),
-        (Dtype::Bf16, Dtype::F32, grad) => for_grad::<I, I::CarefulF32, Bf16, f32, CLIPS>(grad),
-        (Dtype::Bf16, _, Dtype::Bf16) => {
-            I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, Nothing, CLIPS>
-        }
-        (Dtype::Bf16, _, grad) => for_grad::<I, I::F32, Bf16, Bf16, CLIPS>(grad),
+/// What the gradients of parameters have to be for there to be a loop: the dtype itself, or f32; for f32
+/// parameters, anything of fewer bits.
+fn grad_of_loop(dtypes: Dtypes) -> Dtype {
+    let Dtypes { param, grad, state, .. } = dtypes;
+    match (param, grad) {
+        (Dtype::F64, _) => Dtype::F64,
+        (_, Dtype::F64) => Dtype::F32,
+        (Dtype::F16, Dtype::Bf16) | (Dtype::Bf16, Dtype::F16) => Dtype::F32,
+        (Dtype::F32, Dtype::F16) if state == Dtype::Bf16 => Dtype::F32,
+        _ => grad,
     }
 }
 
-fn for_grad<I, V, P, S, const CLIPS: bool>(grad: Dtype) -> StepLoop
-where
-    I: Compiled,
-    V: Stored<P> + Stored<S> + Stored<f32> + Stored<F16> + Stored<Bf16>,
-{
-    match grad {
-        Dtype::F16 => I::step::<V, P, F16, S, Nothing, CLIPS>,
-        Dtype::Bf16 => I::step::<V, P, Bf16, S, Nothing, CLIPS>,
-        Dtype::F32 | Dtype::F64 => I::step::<V, P, f32, S, Nothing, CLIPS>,
+/// The loop for dtypes whose gradients need not be converted before.
+fn select<I: Compiled, const CLIPS: bool>(dtypes: Dtypes) -> StepLoop {
+    use Dtype::{Bf16 as BF16, F16 as HALF, F32, F64};
+    match (dtypes.param, dtypes.state, dtypes.grad) {
+        (F64, F32, _) => I::step::<I::F64, f64, f64, f32, Nothing, CLIPS>,
+        (F64, _, _) => I::step::<I::F64, f64, f64, f64, Nothing, CLIPS>,
+        // The masters of bf16 parameters whose state is bf16 too.
+        (F32, BF16, BF16) => I::step::<I::F32, f32, Bf16, Bf16, Nothing, CLIPS>,
+        (F32, BF16, _) => I::step::<I::F32, f32, f32, Bf16, Nothing, CLIPS>,
+        (F32, _, grad) if copies_itself(dtypes) => match (dtypes.out, grad) {
+            (Some(HALF), HALF) => I::step::<I::CarefulF32, f32, F16, f32, F16, CLIPS>,
+            (Some(HALF), _) => I::step::<I::CarefulF32, f32, f32, f32, F16, CLIPS>,
+            (_, BF16) => I::step::<I::CarefulF32, f32, Bf16, f32, Bf16, CLIPS>,
+            _ => I::step::<I::CarefulF32, f32, f32, f32, Bf16, CLIPS>,
+        },
+        (F32, _, HALF) => I::step::<I::CarefulF32, f32, F16, f32, Nothing, CLIPS>,
+        (F32, _, BF16) => I::step::<I::CarefulF32, f32, Bf16, f32, Nothing, CLIPS>,
+        (F32, _, _) => I::step::<I::CarefulF32, f32, f32, f32, Nothing, CLIPS>,
+        (HALF, F32, HALF) => I::step::<I::CarefulF32, F16, F16, f32, Nothing, CLIPS>,
+        (HALF, F32, _) => I::step::<I::CarefulF32, F16, f32, f32, Nothing, CLIPS>,
+        (HALF, _, HALF) => I::step::<I::F32, F16, F16, F16, Nothing, CLIPS>,
+        (HALF, _, _) => I::step::<I::F32, F16, f32, F16, Nothing, CLIPS>,
+        (BF16, F32, BF16) => I::step::<I::CarefulF32, Bf16, Bf16, f32, Nothing, CLIPS>,
+        (BF16, F32, _) => I::step::<I::CarefulF32, Bf16, f32, f32, Nothing, CLIPS>,
+        (BF16, _, BF16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, Nothing, CLIPS>,
+        (BF16, _, _) => I::step::<I::F32, Bf16, f32, Bf16, Nothing, CLIPS>,
     }
 }

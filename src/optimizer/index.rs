@@ -3,6 +3,7 @@
 use super::param::{Name, Param, Standing};
 use super::state::State;
 use crate::error::{Result, reserve};
+use crate::sort::sort_numbers;
 use std::fmt::{self, Write};
 use std::ops::{Deref, Range};
 
@@ -145,7 +146,7 @@ impl Index {
                 let param = &params[*id as usize];
                 param.range_of_grad(param.grad)
             };
-            by_grad.sort_unstable_by_key(|id| range(id).start);
+            sort_numbers(by_grad, &mut |one, other| range(&one).start.cmp(&range(&other).start));
             let mut end = 0;
             by_grad.iter().map(range).filter(|range| !range.is_empty()).any(|range| {
                 let overlaps = range.start < end;
@@ -157,7 +158,8 @@ impl Index {
 
     /// Notes that a parameter has a new address.
     pub fn moved(&mut self, params: &[Param]) {
-        self.by_address.sort_unstable_by_key(|id| params[*id as usize].data.addr());
+        let address = |id: u32| params[id as usize].data.addr();
+        sort_numbers(&mut self.by_address, &mut |one, other| address(one).cmp(&address(other)));
     }
 
     /// Whether another parameter has the name of this one.
@@ -269,6 +271,6 @@ fn insert<K: Ord>(sorted: &mut Vec<u32>, new: impl Iterator<Item = u32>, key: im
         let position = sorted[..old].partition_point(|other| key(*other) < key(id));
         sorted[position..].rotate_right(1);
     } else {
-        sorted.sort_unstable_by_key(|id| key(*id));
+        sort_numbers(sorted, &mut |one, other| key(one).cmp(&key(other)));
     }
 }
