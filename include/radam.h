@@ -159,7 +159,8 @@ typedef struct radam_options {
   uint32_t num_threads;
   // Where the optimizer's state comes from.
   radam_allocator allocator;
-  // The caller's threads, in the place of the library's: with it, the library never starts one.
+  // The caller's threads, in the place of the library's: with it, the library never starts one. It is
+  // not used with num_threads 1.
   radam_executor executor;
 } radam_options;
 
@@ -216,8 +217,9 @@ typedef struct radam_group_options {
   // Exact master weights in 16 bits: beside each bf16 parameter, in the place of Kahan summation, a
   // signed 16-bit remainder makes an f32 master of it. The parameter is the master rounded to
   // nearest (ties away from zero); the master's bits are the parameter's, shifted up by 16, plus the
-  // remainder. The results are those of f32 parameters. For groups of bf16 parameters only, and not
-  // with kahan_sum on. The remainders begin at 0. AUTO: off.
+  // remainder. The results are bit for bit those of f32 parameters with the same state_dtype (f32, for
+  // f32 training). For groups of bf16 parameters only, and not with kahan_sum on. The remainders begin
+  // at 0. AUTO: off.
   radam_toggle master_remainder;
   // Stochastic rounding of bf16 parameters, in the place of Kahan summation: each is rounded up or
   // down at random, so that it is right on average and takes no memory. The random numbers are a
@@ -250,10 +252,10 @@ typedef struct radam_param {
   // A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
   // parameters by it. NULL, the default: "param." and its id.
   const char *name;
-  // For f32 and f64: after every step of the parameter, its new values are written here too, rounded
-  // to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+  // For f32 and f64: whenever a step changes the parameter, its new values are written here too,
+  // rounded to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
   // arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
-  // first step. NULL, the default: no copy.
+  // first step, nor in steps that only accumulate. NULL, the default: no copy.
   void *out;
   // RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
   radam_dtype out_dtype;
@@ -288,8 +290,8 @@ typedef struct radam_step_options {
   // Every gradient is multiplied by it, before anything else; finite, above 0. With loss scaling it
   // is 1 / loss scale. Default: 1.
   double grad_scale;
-  // The largest L2 norm of all gradients together, after grad_scale; finite, at least 0. If the norm
-  // is larger, all gradients are multiplied by max_grad_norm / (norm + 1e-6), as
+  // The largest L2 norm of all gradients together, after grad_scale; finite, at least 0. All gradients
+  // are multiplied by max_grad_norm / (norm + 1e-6) where that is below 1, as
   // torch.nn.utils.clip_grad_norm_ does it; so a norm that is infinite makes them 0 (and infinite
   // ones NaN), and one that is NaN makes them NaN. 0, the default: no limit.
   double max_grad_norm;
@@ -463,7 +465,7 @@ radam_status radam_group_options_init(radam_group_options *options, uint32_t str
 // param is NULL or points to struct_size writable bytes.
 radam_status radam_param_init(radam_param *param, uint32_t struct_size);
 
-// Fills the options of a step with their defaults: those of radam_step.
+// Fills the options of a step with their defaults: an update and nothing else.
 //
 // struct_size is sizeof(radam_step_options).
 //
@@ -513,8 +515,8 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 // radam_free.
 //
 // Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
-// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
-// that this machine lacks (it is for tests; the results are the same on all);
+// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA
+// names an instruction set that this machine lacks (it is for tests; the results are the same on all);
 // RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
 //
 // Threads: may be called from any.
@@ -557,7 +559,22 @@ radam_status radam_add_param_group(radam_optimizer *opt,
                                    uint64_t count,
                                    uint32_t *group);
 
-// Adds one parameter to a group; the same as radam_add_param_group without structs, for FFI.
+// Adds parameters to a group that is there: all of them or, on an error, nothing.
+//
+// params is an array of count parameters. first, which may be NULL, gets the id of the first; the others
+// follow it.
+//
+// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
+//
+// Undefined behaviour unless:
+// As for radam_add_param_group; first is NULL or writable.
+radam_status radam_add_params(radam_optimizer *opt,
+                              uint32_t group,
+                              const radam_param *params,
+                              uint64_t count,
+                              uint32_t *first);
+
+// Adds one parameter to a group; the same as radam_add_params without structs, for FFI.
 //
 // dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
 // grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
@@ -648,7 +665,7 @@ radam_status radam_step_with(radam_optimizer *opt,
 //
 // grad is its gradient, of its length and grad_dtype, only read; when the call returns, the memory
 // is the caller's to reuse. It does not become the registered gradient. It must not be NULL unless
-// the length is 0.
+// the length is 0. There are no step options here: whoever scales or clips gradients does it before.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 // unknown param, misaligned memory or an overlap with a parameter; RADAM_ERROR_INVALID_STATE where
@@ -659,7 +676,9 @@ radam_status radam_step_with(radam_optimizer *opt,
 //
 // Undefined behaviour unless:
 // The parameter and grad are valid, and nobody else writes them during the call.
-radam_status radam_step_param(radam_optimizer *opt, uint32_t param, void *grad);
+radam_status radam_step_param(radam_optimizer *opt,
+                              uint32_t param,
+                              void *grad);
 
 // Switches optimizer accumulation on or off: while it is on, steps change only the optimizer's
 // state and step counts, and the parameters stay as they are.
@@ -690,6 +709,9 @@ radam_status radam_zero_grad(radam_optimizer *opt);
 
 // Opens a step that the caller then works on in slices: chunk by chunk on any threads
 // (radam_step_wave, radam_step_chunk), or for some time now and then (radam_step_for), or both.
+//
+// The first step touches the memory of the state for the first time, and the system takes its time to
+// give it; where a frame has no time for that, radam_reset_state for all parameters does it before.
 //
 // options may be NULL, for those of radam_step. Until radam_step_end, gradients and parameters must
 // stay where they are; and the calls that change the optimizer, radam_step and radam_step_with give
@@ -1267,7 +1289,7 @@ radam_status radam_get_stochastic_rounding(const radam_optimizer *opt,
 // options are those of a group; for_each and gradient_release mean nothing here. With
 // stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
 // are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
-// allocated.
+// allocated. (The environment variable RADAM_ISA, see radam_create, is looked at in the first call only.)
 //
 // Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
 // unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at

@@ -55,8 +55,9 @@ pub struct radam_group_options {
     /// Exact master weights in 16 bits: beside each bf16 parameter, in the place of Kahan summation, a
     /// signed 16-bit remainder makes an f32 master of it. The parameter is the master rounded to
     /// nearest (ties away from zero); the master's bits are the parameter's, shifted up by 16, plus the
-    /// remainder. The results are those of f32 parameters. For groups of bf16 parameters only, and not
-    /// with kahan_sum on. The remainders begin at 0. AUTO: off.
+    /// remainder. The results are bit for bit those of f32 parameters with the same state_dtype (f32, for
+    /// f32 training). For groups of bf16 parameters only, and not with kahan_sum on. The remainders begin
+    /// at 0. AUTO: off.
     pub master_remainder: radam_toggle,
     /// Stochastic rounding of bf16 parameters, in the place of Kahan summation: each is rounded up or
     /// down at random, so that it is right on average and takes no memory. The random numbers are a

@@ -19,8 +19,8 @@ pub struct radam_optimizer {
 /// radam_free.
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
-/// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA names an instruction set
-/// that this machine lacks (it is for tests; the results are the same on all);
+/// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA
+/// names an instruction set that this machine lacks (it is for tests; the results are the same on all);
 /// RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
 ///
 /// Threads: may be called from any.

@@ -70,7 +70,8 @@ pub struct radam_options {
     pub num_threads: u32,
     /// Where the optimizer's state comes from.
     pub allocator: radam_allocator,
-    /// The caller's threads, in the place of the library's: with it, the library never starts one.
+    /// The caller's threads, in the place of the library's: with it, the library never starts one. It is
+    /// not used with num_threads 1.
     pub executor: radam_executor,
 }
 

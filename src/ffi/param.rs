@@ -33,10 +33,10 @@ pub struct radam_param {
     /// A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
     /// parameters by it. NULL, the default: "param." and its id.
     pub name: *const c_char,
-    /// For f32 and f64: after every step of the parameter, its new values are written here too, rounded
-    /// to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+    /// For f32 and f64: whenever a step changes the parameter, its new values are written here too,
+    /// rounded to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
     /// arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
-    /// first step. NULL, the default: no copy.
+    /// first step, nor in steps that only accumulate. NULL, the default: no copy.
     pub out: *mut c_void,
     /// RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
     pub out_dtype: radam_dtype,

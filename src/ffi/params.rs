@@ -44,7 +44,36 @@ pub unsafe extern "C" fn radam_add_param_group(
     })
 }
 
-/// Adds one parameter to a group; the same as radam_add_param_group without structs, for FFI.
+/// Adds parameters to a group that is there: all of them or, on an error, nothing.
+///
+/// params is an array of count parameters. first, which may be NULL, gets the id of the first; the others
+/// follow it.
+///
+/// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
+///
+/// # Safety
+/// As for radam_add_param_group; first is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_add_params(
+    opt: *mut radam_optimizer,
+    group: u32,
+    params: *const radam_param,
+    count: u64,
+    first: *mut u32,
+) -> radam_status {
+    exclusive(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let specs = unsafe { self::params(params, count) }?;
+        let id = optimizer.add_to_group(group, &specs)?;
+        if !first.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { first.write_unaligned(id) };
+        }
+        Ok(())
+    })
+}
+
+/// Adds one parameter to a group; the same as radam_add_params without structs, for FFI.
 ///
 /// dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
 /// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
@@ -72,7 +101,7 @@ pub unsafe extern "C" fn radam_add_param(
     exclusive(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let spec = unsafe { spec(&tensor, None) }?;
-        let id = optimizer.add_param(group, &spec)?;
+        let id = optimizer.add_to_group(group, std::slice::from_ref(&spec))?;
         if !param.is_null() {
             // SAFETY: the caller's promise.
             unsafe { param.write_unaligned(id) };

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Opens a step that the caller then works on in slices: chunk by chunk on any threads
 /// (radam_step_wave, radam_step_chunk), or for some time now and then (radam_step_for), or both.
 ///
+/// The first step touches the memory of the state for the first time, and the system takes its time to
+/// give it; where a frame has no time for that, radam_reset_state for all parameters does it before.
+///
 /// options may be NULL, for those of radam_step. Until radam_step_end, gradients and parameters must
 /// stay where they are; and the calls that change the optimizer, radam_step and radam_step_with give
 /// RADAM_ERROR_BUSY. The getters go on, and so does radam_step_param, whose groups take no part. Step

@@ -21,8 +21,8 @@ pub struct radam_step_options {
     /// Every gradient is multiplied by it, before anything else; finite, above 0. With loss scaling it
     /// is 1 / loss scale. Default: 1.
     pub grad_scale: f64,
-    /// The largest L2 norm of all gradients together, after grad_scale; finite, at least 0. If the norm
-    /// is larger, all gradients are multiplied by max_grad_norm / (norm + 1e-6), as
+    /// The largest L2 norm of all gradients together, after grad_scale; finite, at least 0. All gradients
+    /// are multiplied by max_grad_norm / (norm + 1e-6) where that is below 1, as
     /// torch.nn.utils.clip_grad_norm_ does it; so a norm that is infinite makes them 0 (and infinite
     /// ones NaN), and one that is NaN makes them NaN. 0, the default: no limit.
     pub max_grad_norm: f64,
@@ -100,7 +100,7 @@ impl Versioned for radam_step_report {
     }
 }
 
-/// Fills the options of a step with their defaults: those of radam_step.
+/// Fills the options of a step with their defaults: an update and nothing else.
 ///
 /// struct_size is sizeof(radam_step_options).
 ///

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn radam_step_with(
 ///
 /// grad is its gradient, of its length and grad_dtype, only read; when the call returns, the memory
 /// is the caller's to reuse. It does not become the registered gradient. It must not be NULL unless
-/// the length is 0.
+/// the length is 0. There are no step options here: whoever scales or clips gradients does it before.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 /// unknown param, misaligned memory or an overlap with a parameter; RADAM_ERROR_INVALID_STATE where

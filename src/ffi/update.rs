@@ -20,7 +20,7 @@ use std::ffi::c_void;
 /// options are those of a group; for_each and gradient_release mean nothing here. With
 /// stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
 /// are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
-/// allocated.
+/// allocated. (The environment variable RADAM_ISA, see radam_create, is looked at in the first call only.)
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
 /// unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at

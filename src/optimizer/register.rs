@@ -24,11 +24,12 @@ impl Optimizer {
         outcome.map(|()| id)
     }
 
-    /// Adds a parameter to a group, and returns its id.
-    pub fn add_param(&mut self, group: u32, spec: &ParamSpec) -> Result<u32> {
+    /// Adds parameters to a group, and returns the id of the first.
+    pub fn add_to_group(&mut self, group: u32, specs: &[ParamSpec]) -> Result<u32> {
         self.group(group)?;
-        self.add_params(group, std::slice::from_ref(spec))?;
-        Ok(self.params.len() as u32 - 1)
+        let first = self.params.len() as u32;
+        self.add_params(group, specs)?;
+        Ok(first)
     }
 
     fn add_params(&mut self, group: u32, specs: &[ParamSpec]) -> Result<()> {

@@ -137,6 +137,7 @@ radam_status radam_param_init(radam_param *, uint32_t);
 radam_status radam_create(const radam_options *, radam_optimizer **);
 radam_status radam_add_param_group(radam_optimizer *, const radam_group_options *, const radam_param *, uint64_t, uint32_t *);
 radam_status radam_add_param(radam_optimizer *, uint32_t, radam_dtype, radam_dtype, void *, void *, uint64_t, const char *, uint32_t *);
+radam_status radam_add_params(radam_optimizer *, uint32_t, const radam_param *, uint64_t, uint32_t *);
 radam_status radam_set_data(radam_optimizer *, uint32_t, void *);
 radam_status radam_set_grad(radam_optimizer *, uint32_t, void *);
 radam_status radam_step(radam_optimizer *);

@@ -32,6 +32,7 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   const radam_step_report report_before = report;
   const radam_group_report group_report_before = group_report;
   INVALID(radam_add_param_group(bad, &options, NULL, 0, &id));
+  INVALID(radam_add_params(bad, 0, NULL, 0, &id));
   INVALID(radam_add_param(bad, 0, RADAM_DTYPE_F32, 0, data, grad, 4, NULL, &id));
   INVALID(radam_set_data(bad, 0, data));
   INVALID(radam_set_grad(bad, 0, grad));

@@ -122,6 +122,7 @@ static void refuse_param(radam_optimizer *opt, radam_status expected, const char
   refused(opt, radam_add_param(opt, 0, bad->dtype, bad->grad_dtype, bad->data, bad->grad, bad->len, bad->name, &id),
           expected, word, "radam_add_param", line);
   refused(opt, radam_add_param_group(opt, &options, both, 2, &id), expected, word, "radam_add_param_group", line);
+  refused(opt, radam_add_params(opt, 0, both, 2, &id), expected, word, "radam_add_params", line);
   CHECK(id == 77, "line %d: a refused call wrote an id", line);
 }
 

@@ -62,6 +62,42 @@ static void frozen_is_not_released(void) {
   OK(opt, radam_free(opt));
 }
 
+/* Parameters that are added to a group later, with everything that a struct can say. */
+static void added_later_is_added(void) {
+  enum { LEN = 100, COUNT = 3 };
+  static float data[COUNT][LEN], grads[COUNT][LEN], expected[COUNT][LEN];
+  static uint16_t copies[COUNT][LEN];
+  radam_param params[COUNT];
+  radam_group_options options = group_options();
+  uint32_t first = 77;
+  radam_optimizer *opt = create(1), *twin = create(1);
+  add_f32(twin, add_group(twin, &options), expected[0], NULL, LEN);
+  add_f32(opt, add_group(opt, &options), expected[0], NULL, LEN);
+  for (uint32_t i = 0; i < COUNT; i++) {
+    fill(data[i], LEN, i);
+    fill(expected[i], LEN, i);
+    fill(grads[i], LEN, 10 + i);
+    OK(NULL, radam_param_init(&params[i], sizeof params[i]));
+    params[i].dtype = RADAM_DTYPE_F32;
+    params[i].data = data[i];
+    params[i].grad = grads[i];
+    params[i].len = LEN;
+    params[i].out = copies[i];
+    if (i > 0) add_f32(twin, 0, expected[i], grads[i], LEN);
+  }
+  OK(opt, radam_add_params(opt, 0, params, COUNT, &first));
+  CHECK(first == 1, "the first id is %u", first);
+  OK(opt, radam_add_params(opt, 0, NULL, 0, NULL));
+  OK(opt, radam_step(opt));
+  OK(twin, radam_step(twin));
+  for (uint32_t i = 1; i < COUNT; i++) {
+    CHECK(memcmp(data[i], expected[i], sizeof data[i]) == 0, "parameter %u is stepped otherwise", i);
+    CHECK(copies[i][LEN - 1] != 0, "parameter %u has no copy", i);
+  }
+  OK(opt, radam_free(opt));
+  OK(twin, radam_free(twin));
+}
+
 /* A removed parameter leaves its memory, its name and nothing else; the others go on. */
 static void removed_is_gone(void) {
   enum { LEN = 500 };
@@ -282,6 +318,7 @@ static void stochastic_steps_without_an_optimizer(void) {
 }
 
 int main(void) {
+  added_later_is_added();
   frozen_is_without_gradient();
   frozen_is_not_released();
   removed_is_gone();
