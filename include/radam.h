@@ -5,13 +5,15 @@
  *
  * In short
  *   radam_create makes an optimizer, radam_add_param_group gives it parameters with their options,
- *   radam_step updates them from their gradients, radam_free ends it.
+ *   radam_step updates them from their gradients (radam_step_with with clipping and more),
+ *   radam_save and radam_load keep its state in a file, radam_free ends it.
  *
  * Memory
  *   Parameters and gradients are flat, contiguous arrays that belong to the caller, who keeps them
- *   alive and in place while the optimizer holds their pointers. The library writes parameters
- *   (and gradients in radam_zero_grad only) and nothing else of the caller's. It owns the
- *   optimizer's state. Structs and strings that are passed in are copied and may be freed at once.
+ *   alive and in place while the optimizer holds their pointers. The library writes parameters, the
+ *   copies and state that came with them (radam_param), and gradients only to zero them. All other
+ *   state is its own, from radam_options.allocator if there is one. Structs and strings that are
+ *   passed in are copied and may be freed at once.
  *
  * Errors
  *   Functions return a radam_status. A failed call changes nothing, except for its error sentence,
@@ -25,10 +27,11 @@
  * Threads
  *   Different optimizers are independent. On one optimizer, calls are exclusive: a second thread
  *   inside gets RADAM_ERROR_BUSY, and may try again. Only radam_step_param on different
- *   parameters, and the functions that take a const radam_optimizer, may overlap one another.
+ *   parameters, radam_step_chunk on different chunks, radam_param_state and the functions that take
+ *   a const radam_optimizer may overlap one another.
  *   The library starts threads only as radam_options.num_threads says, with the first step that is
- *   large enough to gain from them. They sleep between steps, end in radam_free, and never run
- *   anything of the caller's. After a fork, both processes may go on, the
+ *   large enough to gain from them, and none with radam_options.executor. They sleep between steps,
+ *   end in radam_free, and never run anything of the caller's. After a fork, both processes may go on, the
  *   child with threads of its own; an optimizer that another thread was inside at the fork stays
  *   busy in the child.
  *
