@@ -2,8 +2,9 @@
 
 use crate::memory::Memory;
 use radam::ffi::*;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
+use std::path::Path;
 use std::ptr;
 
 /// Calls a function of the library, which must not fail.
@@ -112,6 +113,16 @@ impl Optimizer {
         call!(radam_step_with(self.handle, options, ptr::null_mut()));
     }
 
+    pub fn save(&mut self, path: &Path) {
+        let path = c_string(path);
+        call!(radam_save(self.handle, path.as_ptr()));
+    }
+
+    pub fn load(&mut self, path: &Path) {
+        let path = c_string(path);
+        call!(radam_load(self.handle, path.as_ptr()));
+    }
+
     /// The gradients of the only tensor, which are f32.
     pub fn grads(&mut self) -> &mut [f32] {
         let [tensor] = &mut self.tensors[..] else { panic!("there are several tensors") };
@@ -123,6 +134,10 @@ impl Drop for Optimizer {
     fn drop(&mut self) {
         call!(radam_free(self.handle));
     }
+}
+
+fn c_string(path: &Path) -> CString {
+    CString::new(path.to_str().expect("a path of UTF-8")).expect("a path without NUL")
 }
 
 /// The version of the library.

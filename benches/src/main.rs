@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     cases::training::run(&mut bench);
     cases::threads::run(&mut bench);
     cases::denormals::run(&mut bench);
+    cases::checkpoint::run(&mut bench);
     let curves = cases::curves::run(&mut bench);
     bench.report.note_disturbances(bench.disturbances.share());
     println!("\n{}", bench.report.table());

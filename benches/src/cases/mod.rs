@@ -1,6 +1,7 @@
 //! What is measured, by what bounds it.
 
 pub mod cache;
+pub mod checkpoint;
 pub mod curves;
 pub mod denormals;
 pub mod memory;
