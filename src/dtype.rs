@@ -21,6 +21,13 @@ impl Dtype {
         }
     }
 
+    /// The bytes of so many elements, where that many can exist.
+    pub fn byte_size(self, len: u64) -> Option<usize> {
+        let bytes = usize::try_from(len).ok()?.checked_mul(self.size())?;
+        isize::try_from(bytes).ok()?;
+        Some(bytes)
+    }
+
     /// Whether Kahan summation is on unless the caller says otherwise.
     pub fn is_16_bit(self) -> bool {
         self.size() == 2

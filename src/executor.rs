@@ -3,8 +3,7 @@
 use crate::error::Result;
 use crate::float_mode::DefaultFloatMode;
 use crate::memory::try_box;
-use crate::pool::Job;
-use crate::queue::Pieces;
+use crate::queue::{Job, Pieces};
 use crate::silence::Silence;
 use std::cell::Cell;
 use std::ffi::c_void;

@@ -8,7 +8,7 @@
 use crate::cores::available_cores;
 use crate::error::Result;
 use crate::executor::{Delegate, Executor};
-use crate::queue::{Pieces, Queue};
+use crate::queue::{Job, Pieces, Queue};
 use crate::silence::Silence;
 use crate::thread::{Thread, Work};
 use std::alloc::{Layout, alloc, dealloc};
@@ -19,9 +19,6 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What every thread that takes part in a job calls once, to work on the pieces that it takes.
-pub(crate) type Job<'a> = &'a (dyn Fn(Pieces) + Sync);
 
 /// The threads of one optimizer, or none yet.
 pub(crate) struct Pool {

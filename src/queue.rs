@@ -53,6 +53,9 @@ impl Queue {
     }
 }
 
+/// What every thread that takes part in a job calls once, to work on the pieces that it takes.
+pub(crate) type Job<'a> = &'a (dyn Fn(Pieces) + Sync);
+
 /// The pieces of a job as one thread takes them.
 pub(crate) enum Pieces<'a> {
     /// It works alone.

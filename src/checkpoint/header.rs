@@ -1,6 +1,7 @@
 //! The first bytes of a checkpoint: those of any safetensors file, and a checksum over them.
 
-use super::json::{Json, Writer, push};
+use super::json::{Json, push};
+use super::json_writer::Writer;
 use super::manifest::{Manifest, owned, parse_checksum};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error, reserve};

@@ -1,7 +1,7 @@
 //! Finding parameters by name and by address, to keep names unique and arrays apart.
 
+use super::given::ArrayKind;
 use super::param::{Name, Param, Standing};
-use super::state::State;
 use crate::error::{Result, reserve};
 use crate::sort::sort_numbers;
 use std::fmt::{self, Write};
@@ -34,46 +34,6 @@ struct GivenArray {
 pub(crate) struct Array {
     pub id: u32,
     pub kind: ArrayKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ArrayKind {
-    Data,
-    Out,
-    /// `exp_avg`, `exp_avg_sq` or the compensation.
-    State(usize),
-}
-
-impl ArrayKind {
-    pub const GIVEN: [Self; 4] = [Self::Out, Self::State(0), Self::State(1), Self::State(2)];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Out => "out",
-            Self::State(0) => "exp_avg",
-            Self::State(1) => "exp_avg_sq",
-            Self::State(_) => "kahan_comp",
-        }
-    }
-
-    /// Whether the array came with the parameter of this state.
-    pub fn is_given(self, state: &State) -> bool {
-        match self {
-            Self::Data => true,
-            Self::Out => !state.given().out.is_null(),
-            Self::State(number) => !state.given().state[number].is_null(),
-        }
-    }
-
-    /// Where the array of a parameter is; null if it was not given.
-    pub fn of(self, param: &Param) -> *mut u8 {
-        match self {
-            Self::Data => param.data,
-            Self::Out => param.state.given().out,
-            Self::State(number) => param.state.given().state[number],
-        }
-    }
 }
 
 impl Index {

@@ -6,9 +6,11 @@
 //! - `open_step.rs`: the step as waves of chunks; `sliced.rs`: cut into slices by its caller;
 //!   `step_param.rs`: of one parameter, `single.rs`: without an optimizer.
 //! - `stepper.rs`: what happens to a chunk. `step_options.rs`, `sums.rs`: what steps do besides.
-//! - `group.rs`, `param.rs`, `state.rs`: one group, one parameter, the state of one.
+//! - `group.rs`, `param.rs`, `state.rs`, `given.rs`: one group, one parameter, the state of one, and what
+//!   its caller brings for it.
 //! - `index.rs`: finding parameters by name and address. `plan.rs`: the work cut into chunks.
 
+mod given;
 mod group;
 mod index;
 mod param;
@@ -24,10 +26,11 @@ mod stepper;
 mod sums;
 mod surgery;
 
+pub(crate) use given::Given;
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use single::{Tensor, update};
-pub(crate) use state::{Given, NamedArray, State};
+pub(crate) use state::{NamedArray, State};
 pub(crate) use step_options::{StepOptions, StepReport};
 
 use crate::error::{Result, ensure, error, reserve};
@@ -36,7 +39,8 @@ use crate::kernel::InstructionSet;
 use crate::memory::{Allocator, try_box};
 use crate::pool::Pool;
 use crate::update::Scalars;
-use index::{Array, ArrayKind, Index};
+use given::ArrayKind;
+use index::{Array, Index};
 use open_step::OpenStep;
 use param::{Standing, check_array};
 use plan::Plan;
@@ -160,7 +164,7 @@ impl Optimizer {
             let Some(state) = state else { continue };
             let dropped = ArrayKind::GIVEN
                 .into_iter()
-                .filter(|kind| kind.is_given(&param.state) && !kind.is_given(&state));
+                .filter(|kind| param.state.given().array(*kind) != state.given().array(*kind));
             dropped.for_each(|kind| self.index.remove_given(Array { id, kind }));
             param.state = state;
         }
@@ -291,7 +295,7 @@ impl fmt::Display for Described<'_> {
         if kind != ArrayKind::Data {
             write!(formatter, "{} of ", kind.name())?;
         }
-        write!(formatter, "the parameter \"{}\" at {:p}", param.name(id), kind.of(param))
+        write!(formatter, "the parameter \"{}\" at {:p}", param.name(id), param.array(kind))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
-use super::index::ArrayKind;
-use super::state::{Compensation, Given, State, StateKind};
+use super::given::{ArrayKind, Given};
+use super::state::{Compensation, State, StateKind};
 use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error, try_format};
 use crate::kernel::Arrays;
@@ -153,9 +153,14 @@ impl Param {
         range(self.data, self.dtype, self.len())
     }
 
+    /// Where an array is; null if it was not given.
+    pub fn array(&self, kind: ArrayKind) -> *mut u8 {
+        if kind == ArrayKind::Data { self.data } else { self.state.given().array(kind) }
+    }
+
     /// The addresses of an array that was given with the parameter; nowhere if it was not.
     pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
-        let start = kind.of(self);
+        let start = self.array(kind);
         if start.is_null() {
             return 0..0;
         }
@@ -216,13 +221,6 @@ fn range(data: *const u8, dtype: Dtype, len: usize) -> Range<usize> {
     data.addr()..data.addr() + len * dtype.size()
 }
 
-/// The bytes of a tensor, where that many can exist.
-pub(super) fn byte_size(dtype: Dtype, len: u64) -> Option<usize> {
-    let bytes = usize::try_from(len).ok()?.checked_mul(dtype.size())?;
-    isize::try_from(bytes).ok()?;
-    Some(bytes)
-}
-
 /// Refuses a tensor or gradient that cannot exist where the caller says it is.
 pub(crate) fn check_array(
     place: Place,
@@ -231,7 +229,7 @@ pub(crate) fn check_array(
     dtype: Dtype,
     len: u64,
 ) -> Result<()> {
-    let bytes = byte_size(dtype, len);
+    let bytes = dtype.byte_size(len);
     ensure!(
         bytes.is_some_and(|bytes| data.addr().checked_add(bytes).is_some()),
         InvalidArgument,

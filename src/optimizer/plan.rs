@@ -157,8 +157,9 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::dtype::Dtype;
+    use crate::optimizer::given::Given;
     use crate::optimizer::param::ParamSpec;
-    use crate::optimizer::state::{Compensation, Given, StateKind};
+    use crate::optimizer::state::{Compensation, StateKind};
     use crate::optimizer::{Place, Toggle};
     use std::ptr;
 

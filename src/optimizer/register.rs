@@ -1,7 +1,8 @@
 //! Adding groups and parameters: everything is checked and allocated first, and then all of it is
 //! added, or nothing.
 
-use super::index::{Array, ArrayKind};
+use super::given::ArrayKind;
+use super::index::Array;
 use super::param::{Param, ParamSpec, Place, check_array};
 use super::plan::CHUNK;
 use super::state::{Compensation, StateKind};
@@ -151,7 +152,7 @@ impl Optimizer {
                      at {:p}; each needs memory of its own",
                     place(id),
                     kind.name(),
-                    kind.of(param),
+                    param.array(kind),
                     owner.name(owner_id),
                     owner.grad
                 ));

@@ -2,7 +2,7 @@
 //! masters, what compensates for the rounding of the parameter. What the caller does not bring of it
 //! is in one allocation.
 
-use super::param::byte_size;
+use super::given::Given;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
 use crate::kernel::{InstructionSet, convert_array};
@@ -25,31 +25,6 @@ pub(crate) enum Compensation {
 pub(crate) struct StateKind {
     pub dtype: Dtype,
     pub compensation: Compensation,
-}
-
-/// Arrays that the caller brings for a parameter; null: none.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Given {
-    /// A copy of the parameter in another dtype.
-    pub out: *mut u8,
-    pub out_dtype: Dtype,
-    /// `exp_avg`, `exp_avg_sq`, and the compensation.
-    pub state: [*mut u8; 3],
-    /// That the parameter is part of a larger tensor: from which element on, and of how many.
-    pub slice: Option<(u64, u64)>,
-}
-
-impl Given {
-    pub const NOTHING: Self = Self {
-        out: ptr::null_mut(),
-        out_dtype: Dtype::Bf16,
-        state: [ptr::null_mut(); 3],
-        slice: None,
-    };
-
-    fn is_nothing(&self) -> bool {
-        self.slice.is_none() && self.out.is_null() && self.state.iter().all(|array| array.is_null())
-    }
 }
 
 /// An array of a state, as checkpoints see it.
@@ -115,7 +90,7 @@ impl State {
         }
         let (dtype, len) = (self.kind.dtype, self.len);
         let no_memory = || no_memory(dtype, len);
-        let bytes = byte_size(dtype, len as u64).ok_or_else(no_memory)?;
+        let bytes = dtype.byte_size(len as u64).ok_or_else(no_memory)?;
         self.stride = stride(bytes).ok_or_else(no_memory)?;
         self.allocator = allocator.map_or(ptr::null(), ptr::from_ref);
         let Some(layout) = self.layout().ok_or_else(no_memory)? else {

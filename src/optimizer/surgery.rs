@@ -1,8 +1,9 @@
 //! Changing what there is while training: freezing and removing parameters, resetting their state.
 
 use super::Optimizer;
+use super::given::Given;
 use super::param::{Param, Standing};
-use super::state::{Given, State};
+use super::state::State;
 use crate::error::Result;
 use std::ptr;
 
