@@ -47,7 +47,10 @@ pub(crate) struct FallibleWriter(pub String);
 
 impl Write for FallibleWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
+        // A text that is written at once gets just the memory that it needs, and longer ones grow as usual.
+        let is_first = self.0.capacity() == 0;
+        let reserve = if is_first { String::try_reserve_exact } else { String::try_reserve };
+        reserve(&mut self.0, text.len()).map_err(|_| fmt::Error)?;
         self.0.push_str(text);
         Ok(())
     }
