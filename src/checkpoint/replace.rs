@@ -30,20 +30,12 @@ impl<'a> Replacement<'a> {
         temporary.push(path);
         temporary.push(ENDING);
         let temporary = PathBuf::from(temporary);
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
-        let file = open().map_err(|error| failed("open", &temporary, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(error!(
-                    Io,
-                    "\"{}\" is being written by another save; each needs a path of its own",
-                    temporary.display()
-                ));
+        let file = loop {
+            let file = open_alone(&temporary)?;
+            if is_at(&file, &temporary)? {
+                break file;
             }
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &temporary, &error)),
-        }
+        };
         let replacement = Self { path, temporary, file: Some(file) };
         replacement.done("empty", replacement.opened()?.set_len(0))?;
         Ok(replacement)
@@ -84,6 +76,40 @@ impl Drop for Replacement<'_> {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// Opens a file that no other save has open.
+fn open_alone(path: &Path) -> Result<File> {
+    let open = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = open.map_err(|error| failed("open", path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(error!(
+            Io,
+            "\"{}\" is being written by another save; each needs a path of its own",
+            path.display()
+        )),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path, &error)),
+    }
+}
+
+/// Whether a file is still the one of this name: between opening and locking it, another save may have
+/// finished it and given it its final name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let file = file.metadata().map_err(|error| failed("look at", path, &error))?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((file.dev(), file.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("look at", path, &error)),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> Result<bool> {
+    Ok(true)
 }
 
 /// Has the disk know of a new name in a folder.
