@@ -12,7 +12,7 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench deps lint header asan bench-peers
+.PHONY: help run test bench deps lint header asan fuzz bench-peers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,3 +67,13 @@ header: ## write include/radam.h anew from src/ffi
 asan: ## run the unit tests of the C boundary and the kernels under AddressSanitizer (needs nightly Rust)
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
+
+# Without the tool of that name: these are the flags that it would give.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Zsanitizer=address -Cdebug-assertions
+fuzz: ## read arbitrary bytes as checkpoints for SECONDS=60 (needs nightly Rust)
+	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz \
+		$(CARGO) +nightly build --release --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
+	mkdir -p $(TARGET)/fuzz/corpus
+	$(TARGET)/fuzz/*/release/checkpoint -max_total_time=$(or $(SECONDS),60) -max_len=4096 $(TARGET)/fuzz/corpus fuzz/seeds
