@@ -258,7 +258,7 @@ fn add_transfers(
             problems.add(format_args!(
                 "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
             ));
-        } else if tensor.len() != piece.entry.len * size as u64 {
+        } else if piece.entry.len.checked_mul(size as u64) != Some(tensor.len()) {
             problems.add(format_args!(
                 "{array} of \"{name}\" has {} bytes there, which are not {} elements",
                 tensor.len(),
