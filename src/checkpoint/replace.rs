@@ -30,20 +30,13 @@ impl<'a> Replacement<'a> {
         temporary.push(path);
         temporary.push(ENDING);
         let temporary = PathBuf::from(temporary);
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
-        let file = open().map_err(|error| failed("open", &temporary, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(error!(
-                    Io,
-                    "\"{}\" is being written by another save; each needs a path of its own",
-                    temporary.display()
-                ));
+        let file = loop {
+            let file = open_locked(&temporary)?;
+            let is_there = is_at(&file, &temporary);
+            if is_there.map_err(|error| failed("find", &temporary, &error))? {
+                break file;
             }
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &temporary, &error)),
-        }
+        };
         let replacement = Self { path, temporary, file: Some(file) };
         replacement.done("empty", replacement.opened()?.set_len(0))?;
         Ok(replacement)
@@ -80,10 +73,45 @@ impl<'a> Replacement<'a> {
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        // While it is locked, so that it is not that of another save.
+        if let Some(_locked) = self.file.take() {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// Opens the file, or makes it, and locks it.
+fn open_locked(path: &Path) -> Result<File> {
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = open().map_err(|error| failed("open", path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(error!(
+            Io,
+            "\"{}\" is being written by another save; each needs a path of its own",
+            path.display()
+        )),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path, &error)),
+    }
+}
+
+/// Whether the name still leads to the file. Before it was locked, another save may have removed it or put
+/// it in the place of the old file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found?,
+    };
+    let file = file.metadata()?;
+    Ok((file.dev(), file.ino()) == (found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Has the disk know of a new name in a folder.
