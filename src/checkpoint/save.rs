@@ -84,6 +84,7 @@ struct Tensor<'a> {
     param: usize,
     name: &'static str,
     dtype: &'static str,
+    element_size: usize,
     bytes: &'a [u8],
 }
 
@@ -99,19 +100,20 @@ impl<'a> Checkpoint<'a> {
                     // borrowed; if it is the caller's, the caller promises that.
                     unsafe { std::slice::from_raw_parts(pointer.cast_const(), bytes) }
                 };
-                let (dtype, size) = file_dtype(dtype);
-                push(&mut tensors, (size, Tensor { param: number, name, dtype, bytes }))?;
+                let (dtype, element_size) = file_dtype(dtype);
+                push(&mut tensors, Tensor { param: number, name, dtype, element_size, bytes })?;
             }
         }
         // The largest first, so that each is aligned for its elements, as readers expect.
-        tensors.sort_unstable_by_key(|(size, tensor)| (Reverse(*size), tensor.param, tensor.name));
-        let manifest = Manifest::of(optimizer)?;
-        Ok(Self { manifest, tensors: tensors.into_iter().map(|(_, tensor)| tensor).collect() })
+        tensors.sort_unstable_by_key(|tensor| {
+            (Reverse(tensor.element_size), tensor.param, tensor.name)
+        });
+        Ok(Self { manifest: Manifest::of(optimizer)?, tensors })
     }
 
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, name, dtype, bytes } in &self.tensors {
+        for Tensor { param, name, dtype, bytes, .. } in &self.tensors {
             let start = end;
             end += bytes.len() as u64;
             let name = owned(format_args!("{}.{name}", self.manifest.params[*param].name))?;
