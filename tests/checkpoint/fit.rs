@@ -1,6 +1,7 @@
 //! All that does not fit is told in one sentence, and then nothing is changed.
 
 use std::path::PathBuf;
+use std::{ptr, slice};
 
 use radam::ffi::*;
 
@@ -30,10 +31,12 @@ fn misfit(there: &[Spec], here: &[Spec], words: &[&str]) {
 
 #[test]
 fn missing_and_unexpected_parameters() {
-    let [a, b, c] = ["a", "b", "c"].map(|name| f32_spec(name, 3));
-    misfit(&[a.clone()], &[a.clone(), b.clone()], &["\"b\" is not in it"]);
-    misfit(&[a.clone(), b.clone()], &[a.clone()], &["it has \"b\""]);
-    misfit(&[a.clone(), b], &[a, c], &["\"c\" is not in it", "it has \"b\""]);
+    let named = |names: &str| -> Vec<_> {
+        names.chars().map(|name| f32_spec(&name.to_string(), 3)).collect()
+    };
+    misfit(&named("a"), &named("ab"), &["\"b\" is not in it"]);
+    misfit(&named("ab"), &named("a"), &["it has \"b\""]);
+    misfit(&named("ab"), &named("ac"), &["\"c\" is not in it", "it has \"b\""]);
 }
 
 #[test]
@@ -115,9 +118,9 @@ fn many_problems_are_counted() {
 fn groups_that_were_apart() {
     let [a, b] = ["a", "b"].map(|name| f32_spec(name, 3));
     let mut options = group_options();
-    let mut apart = Optimizer::of(&options, &[a.clone()]);
+    let mut apart = Optimizer::of(&options, slice::from_ref(&a));
     options.lr = 0.5;
-    apart.add_group(&options, &[b.clone()]);
+    apart.add_group(&options, slice::from_ref(&b));
     apart.steps(1..4);
     let mut together = trained(&options, &[a, b]);
     misfits(&apart, &mut together, &["\"b\" has other options there", "group 0"]);
@@ -249,14 +252,13 @@ fn removed_parameters_are_gone() {
 fn an_open_step_is_in_the_way() {
     let mut optimizer = trained(&group_options(), &[f32_spec("a", 3)]);
     let bytes = optimizer.save();
-    call!(radam_step_begin(optimizer.handle, std::ptr::null()));
+    call!(radam_step_begin(optimizer.handle, ptr::null()));
     let before = optimizer.picture();
     let outcome = optimizer.load(&bytes);
     optimizer.check_refusal(outcome, &before, RADAM_ERROR_BUSY, &["step"]);
     let mut size = 77;
     // SAFETY: the size is there to be written.
-    let status =
-        unsafe { radam_save_to_buffer(optimizer.handle, std::ptr::null_mut(), 0, &mut size) };
+    let status = unsafe { radam_save_to_buffer(optimizer.handle, ptr::null_mut(), 0, &mut size) };
     assert_eq!((status, size), (RADAM_ERROR_BUSY, 77));
     call!(radam_step_abort(optimizer.handle));
     optimizer.load(&bytes).unwrap();
