@@ -1386,6 +1386,10 @@ radam_status radam_save_to_buffer(radam_optimizer *opt,
 // dtype) is told in one sentence. Nothing is changed unless the whole file is sound and fits. Files that
 // other programs have written may have the biased moments of torch; see docs/checkpoint.md.
 //
+// The file is read twice, to be checked and to be taken over. If it cannot be read the second time,
+// exp_avg, exp_avg_sq and so on are partly those of the file, as the sentence of the RADAM_ERROR_IO says,
+// and the options and step counts those of before.
+//
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO where the file cannot be
 // read; RADAM_ERROR_CORRUPT for one that is no checkpoint or is damaged; RADAM_ERROR_MISMATCH for one that
 // does not fit, or of a later version of the format; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.

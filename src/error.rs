@@ -35,7 +35,7 @@ impl Error {
     }
 }
 
-/// The text in memory of exactly its size, or `None` where there is none.
+/// The text, or `None` where there is no memory for it.
 pub(crate) fn try_format(text: fmt::Arguments) -> Option<String> {
     let mut writer = FallibleWriter(String::new());
     writer.write_fmt(text).ok()?;

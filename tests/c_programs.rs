@@ -75,6 +75,8 @@ programs! {
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
+    checkpoint: shared, statically;
+    misuse_checkpoint: shared, statically, valgrind;
     allocations: shared, statically;
     out_of_memory: shared, statically;
 }

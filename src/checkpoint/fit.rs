@@ -215,19 +215,20 @@ fn cover<'a>(
         push(&mut used, pieces[0])?;
         return Ok(used);
     }
-    let mut next = offset;
+    let (mut next, mut gap_end) = (offset, end);
     for piece in pieces {
         if piece.end() <= next || piece.entry.offset >= end {
             continue;
         }
         if piece.entry.offset > next {
+            gap_end = piece.entry.offset;
             break;
         }
         push(&mut used, *piece)?;
         next = piece.end();
     }
     if next < end {
-        problems.add(format_args!("elements {next} to {end} of \"{name}\" are not in it"));
+        problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are not in it"));
     }
     Ok(used)
 }
@@ -263,7 +264,7 @@ fn add_transfers(
             problems.add(format_args!(
                 "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
             ));
-        } else if tensor.len() != piece.entry.len * size as u64 {
+        } else if piece.entry.len.checked_mul(size as u64) != Some(tensor.len()) {
             problems.add(format_args!(
                 "{array} of \"{name}\" has {} bytes there, which are not {} elements",
                 tensor.len(),

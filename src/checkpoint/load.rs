@@ -125,7 +125,7 @@ fn load_sources(
     // Everything is well. What was just checked is read once more, since there may be no room for it
     // beside the state that it replaces.
     for transfer in &fit.transfers {
-        take_over(&mut sources[transfer.file], transfer, &mut progress)?;
+        take_over(&mut sources[transfer.file], transfer, &mut progress).map_err(halfway)?;
     }
     let accumulation = headers.first().filter(|_| options.hyperparameters);
     let accumulation = accumulation.map(|header| header.manifest.optimizer_accumulation);
@@ -168,6 +168,16 @@ fn check_data(
         "the checkpoint has tensors that its manifest does not know"
     );
     Ok(())
+}
+
+/// Of bytes that could be read when they were checked, and not once more.
+fn halfway(error: Error) -> Error {
+    error!(
+        Io,
+        "{}, when it was read once more; the state is now partly that of the checkpoint: load it again, or \
+         reset it",
+        error.sentence
+    )
 }
 
 fn take_over(source: &mut Source, transfer: &Transfer, progress: &mut Progress) -> Result<()> {

@@ -245,10 +245,11 @@ impl ParamEntry {
     }
 }
 
-/// The value of 8 hexadecimal digits.
+/// The value of 8 hexadecimal digits. Capitals are refused: a flipped bit makes them.
 pub(super) fn parse_checksum(digits: &[u8]) -> Option<u32> {
     let digits = str::from_utf8(digits).ok()?;
-    let is_plain = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let is_plain = digits.len() == 8 && digits.bytes().all(is_digit);
     is_plain.then(|| u32::from_str_radix(digits, 16).ok())?
 }
 

@@ -31,8 +31,9 @@ impl<'a> Replacement<'a> {
         temporary.push(ENDING);
         let temporary = PathBuf::from(temporary);
         let file = loop {
-            let file = open_alone(&temporary)?;
-            if is_at(&file, &temporary)? {
+            let file = open_locked(&temporary)?;
+            let is_there = is_at(&file, &temporary);
+            if is_there.map_err(|error| failed("find", &temporary, &error))? {
                 break file;
             }
         };
@@ -72,16 +73,17 @@ impl<'a> Replacement<'a> {
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        // While it is locked, so that it is not that of another save.
+        if let Some(_locked) = self.file.take() {
             let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// Opens a file that no other save has open.
-fn open_alone(path: &Path) -> Result<File> {
-    let open = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    let file = open.map_err(|error| failed("open", path, &error))?;
+/// Opens the file, or makes it, and locks it.
+fn open_locked(path: &Path) -> Result<File> {
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = open().map_err(|error| failed("open", path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(error!(
@@ -94,21 +96,21 @@ fn open_alone(path: &Path) -> Result<File> {
     }
 }
 
-/// Whether a file is still the one of this name: between opening and locking it, another save may have
-/// finished it and given it its final name.
+/// Whether the name still leads to the file. Before it was locked, another save may have removed it or put
+/// it in the place of the old file.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> Result<bool> {
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let file = file.metadata().map_err(|error| failed("look at", path, &error))?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((file.dev(), file.ino()) == (there.dev(), there.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failed("look at", path, &error)),
-    }
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found?,
+    };
+    let file = file.metadata()?;
+    Ok((file.dev(), file.ino()) == (found.dev(), found.ino()))
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> Result<bool> {
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 

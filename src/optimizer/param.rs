@@ -3,7 +3,7 @@
 use super::given::{ArrayKind, Given};
 use super::state::{Compensation, State, StateKind};
 use crate::dtype::Dtype;
-use crate::error::{Result, ensure, error, try_format};
+use crate::error::{Result, ensure, error};
 use crate::kernel::Arrays;
 use std::fmt;
 use std::ops::Range;
@@ -208,12 +208,14 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// A name in memory of its own.
+/// A name in memory of its own, of exactly its size: a box that had to shrink would abort without memory.
 fn owned(name: &str) -> Result<Box<str>> {
-    match try_format(format_args!("{name}")) {
-        Some(name) => Ok(name.into_boxed_str()),
-        None => Err(error!(OutOfMemory, "there is no memory for the name of a parameter")),
-    }
+    let mut owned = String::new();
+    owned
+        .try_reserve_exact(name.len())
+        .map_err(|_| error!(OutOfMemory, "there is no memory for the name of a parameter"))?;
+    owned.push_str(name);
+    Ok(owned.into_boxed_str())
 }
 
 /// The addresses of a tensor whose length was checked.

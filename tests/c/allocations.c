@@ -1,5 +1,6 @@
-/* After the first step, nothing is allocated, nothing is freed and no thread is started; and state takes
-   two values per element, or three with Kahan summation, and under 200 bytes a tensor. */
+/* After the first step, nothing is allocated, nothing is freed and no thread is started; state takes
+   two values per element, or three with Kahan summation, and under 200 bytes a tensor; and saving and
+   loading needs no copy of it. */
 #define _GNU_SOURCE
 #include "allocator.h"
 
@@ -201,6 +202,32 @@ static void takes_little_memory(radam_dtype dtype, radam_toggle kahan_sum, uint6
   OK(opt, radam_free(opt));
 }
 
+/* The most that calls have in use at once beside what was there, where each array has 100 MiB. */
+static void saving_takes_little_memory(void) {
+  enum { LEN = 25 << 20, ALLOWED = 16 << 20 };
+  char path[128];
+  const char *root = getenv("TMPDIR");
+  snprintf(path, sizeof path, "%s/radam-allocations-%ld", root != NULL && strlen(root) < 64 ? root : "/tmp", (long)getpid());
+  float *data = calloc(LEN, sizeof *data);
+  CHECK(data != NULL, "no memory");
+  radam_optimizer *opt = create(1);
+  radam_group_options options = group_options();
+  add_f32(opt, add_group(opt, &options), data, NULL, LEN);
+  for (int loads = 0; loads < 2; loads++) {
+    const long before = bytes_in_use;
+    most_bytes_in_use = before;
+    OK(opt, loads ? radam_load(opt, path) : radam_save(opt, path));
+    CHECK(most_bytes_in_use - before <= ALLOWED, "%s takes %ld bytes of memory", loads ? "loading" : "saving", most_bytes_in_use - before);
+    CHECK(bytes_in_use == before, "%s keeps %ld bytes of memory", loads ? "loading" : "saving", bytes_in_use - before);
+  }
+  FILE *file = fopen(path, "r");
+  CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0 && ftell(file) >= 200 << 20, "the state is not as large as this test thinks");
+  fclose(file);
+  CHECK(unlink(path) == 0, "the file is gone");
+  OK(opt, radam_free(opt));
+  free(data);
+}
+
 int main(void) {
   alarm(300); /* ends what hangs */
   find_real_functions();
@@ -210,6 +237,7 @@ int main(void) {
       takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 64, kind / 2);
       takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 5003, kind / 2);
     }
+  saving_takes_little_memory();
   for (int is_large = 0; is_large < 2; is_large++) {
     for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
       allocates_nothing("radam_step", step, dtype, RADAM_ON, AS_USUAL, is_large);

@@ -21,8 +21,8 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *memory);
 
 static atomic_long allocations, releases, thread_starts;
-/* Bytes in use, with what the C library adds to the end of each allocation. */
-static atomic_long bytes_in_use;
+/* Bytes in use, with what the C library adds to the end of each allocation, and the most there were. */
+static atomic_long bytes_in_use, most_bytes_in_use;
 
 /* Allocations that still succeed; the next one fails, or all from there on. Negative: none fails. */
 static atomic_long succeed_before_failing = -1;
@@ -41,7 +41,9 @@ static bool fails(void) {
 }
 
 static void *counted(void *memory) {
-  if (memory != NULL) atomic_fetch_add(&bytes_in_use, (long)malloc_usable_size(memory));
+  if (memory == NULL) return NULL;
+  const long size = (long)malloc_usable_size(memory), in_use = atomic_fetch_add(&bytes_in_use, size) + size;
+  for (long most = most_bytes_in_use; most < in_use && !atomic_compare_exchange_weak(&most_bytes_in_use, &most, in_use);) continue;
   return memory;
 }
 

@@ -25,6 +25,7 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   int32_t integer = 123;
   uint64_t steps = 123;
   void *state = data;
+  const char *path = "nowhere/file";
   radam_step_report report;
   radam_group_report group_report;
   OK(NULL, radam_step_report_init(&report, sizeof report));
@@ -67,6 +68,13 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   INVALID(radam_get_group_report(bad, 0, &group_report));
   INVALID(radam_set_seed(bad, 0, 5));
   INVALID(radam_get_seed(bad, 0, &steps));
+  INVALID(radam_save(bad, path));
+  INVALID(radam_save_with(bad, path, NULL));
+  INVALID(radam_save_to_buffer(bad, data, sizeof data, &steps));
+  INVALID(radam_load(bad, path));
+  INVALID(radam_load_with(bad, path, NULL));
+  INVALID(radam_load_shards(bad, &path, 1, NULL));
+  INVALID(radam_load_from_buffer(bad, data, sizeof data));
   INVALID(radam_free(bad));
   radam_last_error(bad, NULL, 0);
   CHECK(id == 123 && number == 123 && integer == 123 && steps == 123, "%s: a refused call wrote an output", kind);

@@ -275,6 +275,57 @@ static void every_allocation_fails(void) {
   remaining = -1;
 }
 
+/* To memory, and to a file; and back. */
+static void save_and_load(void) {
+  static unsigned char bytes[1 << 20];
+  static char path[128];
+  const char *root = getenv("TMPDIR"), *paths[] = {path};
+  uint64_t size = 0;
+  snprintf(path, sizeof path, "%s/radam-out-of-memory-%ld", root != NULL && strlen(root) < 64 ? root : "/tmp", (long)getpid());
+  TRY(radam_save_to_buffer(opt, NULL, 0, &size));
+  CHECK(0 < size && size <= sizeof bytes, "the checkpoint has %llu bytes", (unsigned long long)size);
+  TRY(radam_save_to_buffer(opt, bytes, sizeof bytes, &size));
+  TRY(radam_save(opt, path));
+  OK(opt, radam_step(opt)); /* so that a part that is loaded shows */
+  TRY(radam_load_from_buffer(opt, bytes, size));
+  OK(opt, radam_step(opt));
+  TRY(radam_load(opt, path));
+  OK(opt, radam_step(opt));
+  TRY(radam_load_shards(opt, paths, 1, NULL));
+  CHECK(unlink(path) == 0, "the file is gone");
+}
+
+/* Apart from the others, since a checkpoint takes many small allocations: a parameter with a name, one with a
+   master and one with nothing of that kind. */
+static void every_allocation_for_checkpoints_fails(void) {
+  radam_group_options options = group_options();
+  uint32_t id;
+  memset(&now, 0, sizeof now);
+  opt = create(1);
+  add_group(opt, &options);
+  options.master_remainder = RADAM_ON;
+  add_group(opt, &options);
+  for (uint32_t i = 0; i < 3; i++) {
+    const radam_dtype dtype = i == 1 ? RADAM_DTYPE_BF16 : RADAM_DTYPE_F32;
+    fill_dtype(now.data[i], dtype, i);
+    fill_dtype(now.grads[i], dtype, 100 + i);
+    OK(opt, radam_add_param(opt, i % 2, dtype, 0, now.data[i], now.grads[i], LEN, i == 0 ? "weight \"0\"" : NULL, &id));
+  }
+  for (int kept_up = 0; kept_up < 2; kept_up++) {
+    keep_failing = kept_up;
+    long n = 0;
+    do {
+      OK(opt, radam_step(opt));
+      failed = false;
+      remaining = n++;
+      save_and_load();
+    } while (failed);
+    CHECK(n > 100, "only %ld allocations failed", n - 1);
+  }
+  remaining = -1;
+  OK(opt, radam_free(opt));
+}
+
 /* Without any memory there is still a status, and whatever sentence fits. */
 static void *errors_need_no_memory(void *optimizer) {
   char sentence[512];
@@ -284,6 +335,7 @@ static void *errors_need_no_memory(void *optimizer) {
     radam_step(NULL), radam_set_lr(optimizer, 0, -1), radam_set_grad(optimizer, 99, NULL), radam_step_param(optimizer, 0, NULL),
     radam_options_init(NULL, 8), radam_step_end(optimizer, NULL), radam_step_wave(NULL, NULL), radam_set_frozen(optimizer, 99, RADAM_ON),
     radam_param_state(optimizer, 99, 1, NULL, NULL), radam_update(0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0),
+    radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1), radam_load_options_init(NULL, 8),
   };
   radam_last_error(NULL, sentence, sizeof sentence);
   radam_last_error(optimizer, sentence, sizeof sentence);
@@ -377,6 +429,7 @@ int main(void) {
   alarm(300); /* ends what hangs */
   find_real_functions();
   every_allocation_fails();
+  every_allocation_for_checkpoints_fails();
   errors_without_memory();
   too_large_for_any_machine();
   float *expected = train_large(1);

@@ -1,0 +1,471 @@
+/* Checkpoints in files, where the system fails, the process is killed, or others are in the way: at every moment
+   the old checkpoint loads or the new one. */
+#define _GNU_SOURCE
+#include "file_system.h"
+#include "tasks.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Each array is written in two blocks. */
+enum { LEN = 270000, ARRAYS = 2 };
+
+static char folder[64], path[128], temporary[136];
+static float grad[LEN];
+
+/* An optimizer of one parameter. */
+typedef struct run {
+  radam_optimizer *opt;
+  float data[LEN];
+} run;
+
+typedef struct state {
+  uint64_t steps;
+  double lr;
+  float arrays[ARRAYS][LEN];
+} state;
+
+/* What was saved first, and what is saved over it. */
+static state old_state, new_state;
+static run saver, loader;
+
+static void make(run *r) {
+  radam_group_options options = group_options();
+  r->opt = create(1);
+  fill(r->data, LEN, 1);
+  uint32_t id;
+  add_group(r->opt, &options);
+  OK(r->opt, radam_add_param(r->opt, 0, RADAM_DTYPE_F32, 0, r->data, grad, LEN, "weight", &id));
+}
+
+static void look(const run *r, state *to) {
+  OK(r->opt, radam_step_count(r->opt, 0, &to->steps));
+  OK(r->opt, radam_get_lr(r->opt, 0, &to->lr));
+  for (radam_state which = 1; which <= ARRAYS; which++) {
+    void *array;
+    OK(r->opt, radam_param_state(r->opt, 0, which, &array, NULL));
+    memcpy(to->arrays[which - 1], array, sizeof to->arrays[0]);
+  }
+}
+
+static bool has(const run *r, const state *expected) {
+  static state now;
+  memset(&now, 0, sizeof now);
+  look(r, &now);
+  return memcmp(&now, expected, sizeof now) == 0;
+}
+
+static bool is_there(const char *name) {
+  struct stat found;
+  return lstat(name, &found) == 0;
+}
+
+/* Puts the old checkpoint into the file, as a file that nothing has happened to. */
+static void begin(void) {
+  static run first;
+  if (first.opt == NULL) {
+    make(&first);
+    OK(first.opt, radam_step(first.opt));
+    look(&first, &old_state);
+    make(&saver);
+    OK(saver.opt, radam_step(saver.opt));
+    OK(saver.opt, radam_set_lr(saver.opt, 0, 0.25));
+    OK(saver.opt, radam_step(saver.opt));
+    look(&saver, &new_state);
+    make(&loader);
+  }
+  OK(first.opt, radam_save(first.opt, path));
+  OK(loader.opt, radam_reset_state(loader.opt, 0));
+}
+
+/* What the file has: the old state or the new one, and never anything else. */
+static const state *found(const char *when) {
+  OK(loader.opt, radam_load(loader.opt, path));
+  const bool is_old = has(&loader, &old_state);
+  CHECK(is_old || has(&loader, &new_state), "%s: the file has neither the old state nor the new one", when);
+  return is_old ? &old_state : &new_state;
+}
+
+static void check_sentence(const run *r, const char *word, const char *when) {
+  char sentence[512] = "";
+  radam_last_error(r->opt, sentence, sizeof sentence);
+  CHECK(strlen(sentence) > 30 && strstr(sentence, word) != NULL, "%s: the sentence does not name '%s': %s", when,
+        word, sentence);
+}
+
+/* Every call to the system fails in its turn. */
+static void saving_fails(fault fault, int error) {
+  const char *seen[32];
+  long n = 0;
+  begin();
+  const int files = count_entries("/proc/self/fd");
+  for (;; n++) {
+    begin_faults(fault, error, n);
+    errno = 4321;
+    const radam_status status = radam_save(saver.opt, path);
+    const int errno_after = errno;
+    end_faults();
+    if (faulty == NULL) {
+      CHECK(status == RADAM_OK, "nothing failed, but radam_save gave %s", radam_status_string(status));
+      break;
+    }
+    CHECK(n < 32, "radam_save makes more calls than this test thinks");
+    seen[n] = faulty;
+    CHECK(errno_after == 4321, "radam_save has changed errno, when %s failed", faulty);
+    CHECK(count_entries("/proc/self/fd") == files, "a file stays open when %s fails", faulty);
+    if (fault == FAILING) {
+      CHECK(status == RADAM_ERROR_IO, "radam_save gave %s when %s failed", radam_status_string(status), faulty);
+      const bool may_be_of_the_folder = strcmp(faulty, "open") == 0 || strcmp(faulty, "fsync") == 0;
+      check_sentence(&saver, may_be_of_the_folder ? folder : path, faulty);
+      check_sentence(&saver, error == EIO ? "nput/output" : "space", faulty);
+      /* Whoever cannot lock the file does not know whose it is. */
+      CHECK(strcmp(faulty, "flock") == 0 || !is_there(temporary), "%s is left when %s fails", temporary, faulty);
+    } else {
+      CHECK(status == RADAM_OK, "radam_save gave %s for a call of %s that it should make again",
+            radam_status_string(status), faulty);
+      CHECK(found(faulty) == &new_state, "a save has not saved");
+      CHECK(!is_there(temporary), "%s is left", temporary);
+    }
+    CHECK(has(&saver, &new_state), "radam_save has changed the state when %s failed", faulty);
+    found(faulty);
+    if (status == RADAM_OK) begin();
+  }
+  CHECK(found("at the end") == &new_state && !is_there(temporary), "a save after all these is not as any other");
+  /* What is written is on the disk before it has its name, and then the name is. */
+  const char *needed[] = {"open", "flock", "write", "fsync", "rename", "open", "fsync"};
+  for (long i = 0, at = 0; fault == FAILING && i < 7; i++, at++) {
+    while (at < n && strcmp(seen[at], needed[i]) != 0) at++;
+    CHECK(at < n, "radam_save makes no call of %s where there should be one", needed[i]);
+  }
+  CHECK(n >= (fault == FAILING ? 10 : 5), "only %ld calls had their turn", n);
+}
+
+/* What a killed process left is overwritten, and a folder of that name is told of. */
+static void something_is_there_already(void) {
+  begin();
+  CHECK(mkdir(temporary, 0700) == 0, "no folder");
+  CHECK(radam_save(saver.opt, path) == RADAM_ERROR_IO, "a folder is in the way, and yet the save succeeded");
+  check_sentence(&saver, temporary, "a folder is in the way");
+  CHECK(rmdir(temporary) == 0, "the folder is gone");
+  FILE *left = fopen(temporary, "w");
+  CHECK(left != NULL, "no file");
+  for (int i = 0; i < 5000000; i++) fputc('x', left); /* longer than a checkpoint */
+  fclose(left);
+  OK(saver.opt, radam_save(saver.opt, path));
+  CHECK(found("over what was left") == &new_state && !is_there(temporary), "what was left is still there");
+}
+
+/* Every call to the system fails in its turn; those of the second reading change what they have read. */
+static void loading_fails(fault fault, int error) {
+  static state before;
+  begin();
+  OK(saver.opt, radam_save(saver.opt, path));
+  memset(&before, 0, sizeof before);
+  const int files = count_entries("/proc/self/fd");
+  long n = 0, halfway = 0;
+  for (;; n++) {
+    OK(loader.opt, radam_reset_state(loader.opt, 0));
+    OK(loader.opt, radam_set_lr(loader.opt, 0, 0.75));
+    look(&loader, &before);
+    begin_faults(fault, error, n);
+    errno = 4321;
+    const radam_status status = radam_load(loader.opt, path);
+    const int errno_after = errno;
+    end_faults();
+    if (faulty == NULL) {
+      CHECK(status == RADAM_OK, "nothing failed, but radam_load gave %s", radam_status_string(status));
+      break;
+    }
+    CHECK(errno_after == 4321, "radam_load has changed errno, when %s failed", faulty);
+    CHECK(count_entries("/proc/self/fd") == files, "a file stays open when %s fails", faulty);
+    if (fault != FAILING) {
+      CHECK(status == RADAM_OK && has(&loader, &new_state), "radam_load gave %s for a call of %s that it should make again",
+            radam_status_string(status), faulty);
+      continue;
+    }
+    CHECK(status == RADAM_ERROR_IO, "radam_load gave %s when %s failed", radam_status_string(status), faulty);
+    check_sentence(&loader, path, faulty);
+    if (!has(&loader, &before)) {
+      halfway++;
+      check_sentence(&loader, "partly", "the second reading failed");
+      state now;
+      OK(loader.opt, radam_step_count(loader.opt, 0, &now.steps));
+      OK(loader.opt, radam_get_lr(loader.opt, 0, &now.lr));
+      CHECK(now.steps == before.steps && now.lr == before.lr, "options of a load that failed are taken over");
+    }
+    OK(loader.opt, radam_load(loader.opt, path));
+    CHECK(has(&loader, &new_state), "a load that failed is in the way of the next one");
+  }
+  CHECK(n >= 10 && halfway <= n / 2, "%ld calls had their turn, and %ld failed halfway", n, halfway);
+}
+
+static pid_t forked(void) {
+  pid_t child = fork();
+  CHECK(child >= 0, "no child");
+  if (child == 0) alarm(120);
+  return child;
+}
+
+/* A process is killed at every call, and in the middle of each write. */
+static void saving_is_killed(fault fault) {
+  int status = 0;
+  begin();
+  for (long n = 0; n < 100; n++) {
+    pid_t child = forked();
+    if (child == 0) {
+      begin_faults(fault, 0, n);
+      _exit(radam_save(saver.opt, path) == RADAM_OK ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child, "no child");
+    const state *left = found("after a kill");
+    if (status == 0) {
+      CHECK(n >= 10 && left == &new_state, "a child has saved, after %ld calls, and its file is the old one", n);
+      break;
+    }
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a child ended with status %#x", (unsigned)status);
+    OK(saver.opt, radam_save(saver.opt, path));
+    CHECK(found("after a kill and a save") == &new_state && !is_there(temporary), "what a killed process left is in the way");
+    begin();
+  }
+  CHECK(status == 0, "a save never ends");
+}
+
+/* And at any time. */
+static void saving_is_killed_at_random(void) {
+  begin();
+  for (uint32_t i = 0; i < 40; i++) {
+    pid_t child = forked();
+    if (child == 0)
+      for (;;) radam_save(saver.opt, path);
+    usleep(200 + i * 7919 % 9000);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child, "no child");
+    found("after a kill at some time");
+  }
+  OK(saver.opt, radam_save(saver.opt, path));
+}
+
+static void bad_places(void) {
+  char name[256];
+  begin();
+  snprintf(name, sizeof name, "%s/nowhere/file", folder);
+  CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO, "a save to a folder that is not there");
+  check_sentence(&saver, name, "no folder");
+  CHECK(radam_load(saver.opt, name) == RADAM_ERROR_IO, "a load from a folder that is not there");
+  check_sentence(&saver, name, "no folder");
+  snprintf(name, sizeof name, "%s/folder", folder);
+  CHECK(mkdir(name, 0700) == 0, "no folder");
+  CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO && is_there(name), "a save over a folder");
+  check_sentence(&saver, name, "a folder");
+  radam_status status = radam_load(saver.opt, name);
+  CHECK(status == RADAM_ERROR_IO || status == RADAM_ERROR_CORRUPT, "loading a folder gave %s", radam_status_string(status));
+  CHECK(count_entries(name) == 0 && count_entries(folder) == 2, "a refused save left something");
+  strcat(name, "/");
+  CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO, "a save to the name of a folder with a slash");
+  CHECK(radam_load(saver.opt, "/dev/null") == RADAM_ERROR_CORRUPT, "/dev/null was loaded");
+  const char *no_files[] = {"/", ".", "..", "../.."};
+  for (int i = 0; i < 4; i++) {
+    CHECK(radam_save(saver.opt, no_files[i]) == RADAM_ERROR_INVALID_ARGUMENT, "'%s' was taken for a file", no_files[i]);
+    check_sentence(&saver, "path", no_files[i]);
+  }
+  CHECK(rmdir(name) == 0 && has(&saver, &new_state), "a refused call changed something");
+  /* Root may write anywhere. */
+  CHECK(chmod(folder, 0500) == 0, "no permissions");
+  if (geteuid() != 0) {
+    CHECK(radam_save(saver.opt, path) == RADAM_ERROR_IO, "a save to a folder that is read-only");
+    check_sentence(&saver, path, "a read-only folder");
+    CHECK(found("in a read-only folder") == &old_state && !is_there(temporary), "a refused save left something");
+  }
+  CHECK(chmod(folder, 0700) == 0, "no permissions");
+  /* In the folder where the process is. */
+  CHECK(chdir(folder) == 0, "no folder");
+  OK(saver.opt, radam_save(saver.opt, "checkpoint"));
+  CHECK(found("in the present folder") == &new_state, "the file is elsewhere");
+}
+
+typedef struct progress {
+  radam_optimizer *opt;
+  uint64_t calls, done, total, cancel_at;
+} progress;
+
+static int32_t advance(uint64_t done, uint64_t total, void *user) {
+  progress *p = user;
+  CHECK(done > p->done && done <= total, "progress went from %llu to %llu of %llu", (unsigned long long)p->done,
+        (unsigned long long)done, (unsigned long long)total);
+  CHECK(p->calls == 0 || p->total == total, "the total changed");
+  CHECK(radam_step(p->opt) == RADAM_ERROR_BUSY, "the optimizer steps while it is saved or loaded");
+  p->done = done;
+  p->total = total;
+  return ++p->calls == p->cancel_at ? 1 : 0;
+}
+
+static void progress_of_saving(void) {
+  progress p = {saver.opt, 0, 0, 0, 0};
+  radam_save_options options;
+  uint64_t size;
+  begin();
+  OK(NULL, radam_save_options_init(&options, sizeof options));
+  OK(saver.opt, radam_save_with(saver.opt, path, &options));
+  OK(saver.opt, radam_save_with(saver.opt, path, NULL));
+  options.progress = advance;
+  options.user = &p;
+  OK(saver.opt, radam_save_with(saver.opt, path, &options));
+  OK(saver.opt, radam_save_to_buffer(saver.opt, NULL, 0, &size));
+  CHECK(p.calls > 4 && p.done == p.total && p.total == size, "progress ended at %llu of %llu, of a file of %llu bytes",
+        (unsigned long long)p.done, (unsigned long long)p.total, (unsigned long long)size);
+  const uint64_t calls = p.calls;
+  for (uint64_t at = 1; at <= calls; at++) {
+    begin();
+    p = (progress){saver.opt, 0, 0, 0, at};
+    CHECK(radam_save_with(saver.opt, path, &options) == RADAM_ERROR_IO, "a save that was cancelled went on");
+    check_sentence(&saver, "cancel", "a save");
+    CHECK(p.calls == at, "progress was called after it cancelled");
+    CHECK(found("after cancelling") == &old_state && !is_there(temporary), "a cancelled save left something");
+  }
+}
+
+static void progress_of_loading(void) {
+  static state before;
+  progress p = {loader.opt, 0, 0, 0, 0};
+  radam_load_options options;
+  begin();
+  OK(saver.opt, radam_save(saver.opt, path));
+  OK(NULL, radam_load_options_init(&options, sizeof options));
+  options.progress = advance;
+  options.user = &p;
+  OK(loader.opt, radam_load_with(loader.opt, path, &options));
+  const uint64_t bytes = sizeof new_state.arrays;
+  CHECK(has(&loader, &new_state) && p.done == p.total && p.total == 2 * bytes, "progress ended at %llu of %llu",
+        (unsigned long long)p.done, (unsigned long long)p.total);
+  const uint64_t calls = p.calls;
+  for (uint64_t at = 1; at <= calls; at++) {
+    OK(loader.opt, radam_reset_state(loader.opt, 0));
+    memset(&before, 0, sizeof before);
+    look(&loader, &before);
+    p = (progress){loader.opt, 0, 0, 0, at};
+    const radam_status status = radam_load_with(loader.opt, path, &options);
+    if (p.done > bytes) {
+      CHECK(status == RADAM_OK && has(&loader, &new_state), "a load was cancelled when it was too late for that");
+      continue;
+    }
+    CHECK(status == RADAM_ERROR_IO && has(&loader, &before), "a cancelled load gave %s, or changed something",
+          radam_status_string(status));
+    check_sentence(&loader, "cancel", "a load");
+    CHECK(p.calls == at, "progress was called after it cancelled");
+  }
+}
+
+/* Two optimizers that save to one path: one of them, or both in turn, and the file is always whole. */
+static atomic_long saved, refused;
+
+static void *save_often(void *optimizer) {
+  for (int i = 0; i < 60; i++) {
+    const radam_status status = radam_save(optimizer, path);
+    char sentence[512] = "";
+    radam_last_error(optimizer, sentence, sizeof sentence);
+    CHECK(status == RADAM_OK || (status == RADAM_ERROR_IO && strstr(sentence, "another save") != NULL),
+          "one of two saves gave %s: %s", radam_status_string(status), sentence);
+    atomic_fetch_add(status == RADAM_OK ? &saved : &refused, 1);
+  }
+  return NULL;
+}
+
+static void two_save_at_once(void) {
+  static run other;
+  pthread_t thread;
+  begin();
+  make(&other);
+  OK(other.opt, radam_load(other.opt, path));
+  CHECK(pthread_create(&thread, NULL, save_often, other.opt) == 0, "no thread");
+  save_often(saver.opt);
+  for (int i = 0; i < 20; i++) found("while two save");
+  CHECK(pthread_join(thread, NULL) == 0, "no thread");
+  CHECK(saved > 0 && saved + refused == 120, "%ld saved and %ld refused", (long)saved, (long)refused);
+  found("after two have saved");
+  CHECK(!is_there(temporary), "two saves have left %s", temporary);
+  OK(other.opt, radam_free(other.opt));
+}
+
+/* The worst moment: a save has opened the temporary file, and before it locks it, another one has renamed the
+   same file into place. */
+static _Thread_local bool is_late;
+static atomic_bool may_finish, is_finished;
+
+static void wait_for_another(void) {
+  if (!is_late) return;
+  is_late = false;
+  may_finish = true;
+  while (!is_finished) sched_yield();
+}
+
+static int32_t wait_for_the_late_one(uint64_t done, uint64_t total, void *unused) {
+  (void)unused;
+  while (done == total && !may_finish) sched_yield();
+  return 0;
+}
+
+static void *save_in_the_meantime(void *optimizer) {
+  radam_save_options options;
+  OK(NULL, radam_save_options_init(&options, sizeof options));
+  options.progress = wait_for_the_late_one;
+  OK(optimizer, radam_save_with(optimizer, path, &options));
+  is_finished = true;
+  return NULL;
+}
+
+static int32_t cancel(uint64_t done, uint64_t total, void *unused) {
+  (void)done, (void)total, (void)unused;
+  return 1;
+}
+
+static void a_late_save_leaves_the_file_of_another(void) {
+  radam_save_options options;
+  pthread_t thread;
+  begin();
+  before_locking = wait_for_another;
+  may_finish = is_finished = false;
+  CHECK(pthread_create(&thread, NULL, save_in_the_meantime, saver.opt) == 0, "no thread");
+  while (!is_there(temporary)) sched_yield();
+  is_late = true;
+  OK(NULL, radam_save_options_init(&options, sizeof options));
+  options.progress = cancel;
+  static run other;
+  make(&other);
+  CHECK(radam_save_with(other.opt, path, &options) == RADAM_ERROR_IO, "a save that was cancelled went on");
+  CHECK(pthread_join(thread, NULL) == 0, "no thread");
+  before_locking = NULL;
+  CHECK(found("after a late save") == &new_state, "a late save that was cancelled has touched the file of another");
+  CHECK(!is_there(temporary), "%s is left", temporary);
+  OK(other.opt, radam_free(other.opt));
+}
+
+int main(void) {
+  alarm(300); /* ends what hangs */
+  const char *root = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/radam-checkpoint-XXXXXX", root != NULL && strlen(root) < 32 ? root : "/tmp");
+  CHECK(mkdtemp(folder) != NULL, "no folder");
+  snprintf(path, sizeof path, "%s/checkpoint", folder);
+  snprintf(temporary, sizeof temporary, "%s.tmp", path);
+  fill(grad, LEN, 2);
+  saving_fails(FAILING, ENOSPC);
+  saving_fails(FAILING, EIO);
+  saving_fails(SHORT, 0);
+  saving_fails(INTERRUPTED, 0);
+  something_is_there_already();
+  loading_fails(FAILING, EIO);
+  loading_fails(SHORT, 0);
+  loading_fails(INTERRUPTED, 0);
+  saving_is_killed(KILLED);
+  saving_is_killed(KILLED_HALFWAY);
+  saving_is_killed_at_random();
+  bad_places();
+  progress_of_saving();
+  progress_of_loading();
+  two_save_at_once();
+  a_late_save_leaves_the_file_of_another();
+  OK(saver.opt, radam_free(saver.opt));
+  OK(loader.opt, radam_free(loader.opt));
+  CHECK(unlink(path) == 0 && rmdir(folder) == 0, "something is left in %s", folder);
+  return 0;
+}
