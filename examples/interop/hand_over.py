@@ -14,12 +14,15 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import optimi
 import torch
 
 import radam_checkpoint
 import torch_radam
+
+warnings.filterwarnings("ignore", message="You are using weight_decay", category=UserWarning)
 
 BEFORE, MEANWHILE, AFTER = 10, 20, 10  # steps
 BIAS_JOINS_AT = 4  # so that step counts differ; not in optimi, which counts those of a group
@@ -31,6 +34,7 @@ OPTIMIZERS = {
     "torch.optim.Adam": (torch.optim.Adam, {"maximize": True}),
     "torch.optim.AdamW": (torch.optim.AdamW, {}),
     "optimi.RAdam": (optimi.RAdam, {"decouple_lr": True, "max_lr": 0.02}),
+    "optimi.RAdam, L2": (optimi.RAdam, {}),
 }
 
 
