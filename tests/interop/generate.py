@@ -4,8 +4,8 @@
     venv/bin/python generate.py            # write expected.txt and the checkpoints, beside this script
     venv/bin/python generate.py --check    # make them again in memory; exit status 1 if a bit differs
 
-Each case is a training of examples/interop/hand_over.py: its state after BEFORE steps as torch_radam.py converts it, and
-in expected.txt the weights then and after MEANWHILE more steps of the same optimizer of PyTorch. expected.txt has
+Each case is a training of examples/interop/hand_over.py: its state after BEFORE steps as torch_radam.py converts it,
+and in expected.txt the weights then and after MEANWHILE more steps of the same optimizer of PyTorch. expected.txt has
 blocks: a line that names the checkpoint, dtype and optimizer, then a line per tensor and time, with the weights as the
 hexadecimal bits of their dtype.
 """
