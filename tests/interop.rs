@@ -428,6 +428,10 @@ fn the_library_loads_what_the_python_tool_writes() {
     renamed.run(STEPS, false);
     assert_eq!(training.weights, renamed.weights);
     assert_eq!(training.step_counts(), renamed.step_counts());
+    // And an independent reader finds the name in what the library writes of it.
+    let saved = renamed.saved();
+    let saved = SafeTensors::deserialize(&saved).unwrap();
+    assert_eq!(saved.tensor(&format!("{weight}.exp_avg")).unwrap().shape(), [12]);
 }
 
 /// Whichever byte of a file is another, both the tool and the library see it.

@@ -22,7 +22,7 @@ import zlib
 FORMAT = 1
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I16": 2}
 ZEROS = b"00000000"
-DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-fA-F]{8})"')
+DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-f]{8})"')
 
 
 class Damaged(ValueError):
@@ -67,7 +67,7 @@ def read(path):
     digits = DIGITS.search(header)
     require(digits, "the header has no checksum")
     blank = header[: digits.start(1)] + ZEROS + header[digits.end(1) :]
-    require(zlib.crc32(blank) == int(digits[1], 16), "the header does not have the checksum that it says")
+    require(checksum(blank) == digits[1].decode(), "the header does not have the checksum that it says")
     entries = json.loads(header[8:])
     manifest = json.loads(entries.pop("__metadata__")["radam"])
     require(manifest["format"] == FORMAT, f"the format has version {manifest['format']}, which is unknown here")
@@ -84,7 +84,7 @@ def read(path):
         for array, digits in param["checksums"].items():
             name = f"{param['name']}.{array}"
             require(name in unknown, f'"{name}" is not there')
-            require(zlib.crc32(tensors[name].data) == int(digits, 16), f'"{name}" does not have its checksum')
+            require(checksum(tensors[name].data) == digits, f'"{name}" does not have its checksum')
             unknown.remove(name)
     require(not unknown, f"the manifest does not know {sorted(unknown)}")
     return Checkpoint(manifest, tensors)

@@ -1,4 +1,4 @@
-"""Damages every byte of a checkpoint in turn, and cuts it off at every length, and has radam_checkpoint.py see it.
+"""Flips bits of every byte of a checkpoint in turn, and cuts it off at every length, and has radam_checkpoint.py see it.
 
     python3 find_damage.py FILE
 """
@@ -27,9 +27,10 @@ def is_found(contents, path):
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "damaged.radam"
     for at in range(len(sound)):
-        changed = sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :]
-        if not is_found(changed, path):
-            sys.exit(f"byte {at} was changed, and nobody saw it")
+        for flipped in (1, 0x20):  # the latter makes capitals of letters
+            changed = sound[:at] + bytes([sound[at] ^ flipped]) + sound[at + 1 :]
+            if not is_found(changed, path):
+                sys.exit(f"byte {at} was changed, and nobody saw it")
         if not is_found(sound[:at], path):
             sys.exit(f"the file was cut off at byte {at}, and nobody saw it")
 print(f"all {len(sound)} bytes, and every length: damage found")
