@@ -129,6 +129,7 @@ fn cases() -> Vec<Case> {
 /// library's sentence.
 macro_rules! call {
     ($function:ident($handle:expr $(, $argument:expr)*)) => {{
+        #[allow(unused_unsafe)] // some functions are safe
         // SAFETY: tensors are as long as the library is told, and `Training` keeps them.
         let status = unsafe { $function($handle $(, $argument)*) };
         assert_eq!(status, RADAM_OK, "{}", last_error($handle));
