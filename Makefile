@@ -12,7 +12,7 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench deps lint header asan fuzz bench-peers
+.PHONY: help run test bench deps lint header asan fuzz bench-peers interop
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,10 +49,26 @@ $(PEERS)/installed: benches/peers-requirements.txt
 		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
 	touch $@
 
+# In a virtual environment of its own. What of it needs no PyTorch is in tests/interop.rs.
+INTEROP := $(TARGET)/interop-venv
+interop: $(INTEROP)/installed ## hold the exchange of checkpoints with PyTorch and optimi to both (6 GB of disk)
+	$(CARGO) build --release
+	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp \
+		-o $(TARGET)/continue_training -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+	$(INTEROP)/bin/python examples/interop/hand_over.py $(TARGET)/continue_training
+	$(INTEROP)/bin/python tests/interop/check_tools.py $(TARGET)/continue_training
+	$(INTEROP)/bin/python tests/interop/generate.py --check
+
+$(INTEROP)/installed: tests/interop/requirements.txt
+	rm -rf $(INTEROP)
+	python3 -m venv $(INTEROP)
+	$(INTEROP)/bin/pip install -r $<
+	touch $@
+
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
 deps: ## install the Debian packages that the optional tests use
 	$(SUDO) apt-get update
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3
 
 lint: ## check the format, the lints and the documentation, warnings being errors
 	$(CARGO) fmt --all --check

@@ -190,8 +190,12 @@ fn files(folder: &Path, number: usize, split: u64) -> [std::path::PathBuf; 2] {
     ["checkpoint", "data"].map(|what| folder.join(format!("{what}-{number}-{split}")))
 }
 
+/// The test is its own new process, which finds the folder of the checkpoints in the environment.
 #[test]
 fn in_a_new_process() {
+    if let Ok(folder) = env::var(FOLDER) {
+        return go_on_from_files(Path::new(&folder));
+    }
     let folder = folder("in_a_new_process");
     for (number, kind) in kinds().iter().enumerate() {
         let (saved, expected) = uninterrupted(kind, DECAYS[1]);
@@ -204,17 +208,13 @@ fn in_a_new_process() {
         fs::write(folder.join(format!("expected-{number}")), format!("{expected:?}")).unwrap();
     }
     let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", "resume::of_another_process", "--ignored"]).env(FOLDER, &folder);
+    child.args(["--exact", "resume::in_a_new_process"]).env(FOLDER, &folder);
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("1 passed"), "{text}");
 }
 
-#[test]
-#[ignore = "run by in_a_new_process"]
-fn of_another_process() {
-    let folder = env::var(FOLDER).unwrap();
-    let folder = Path::new(&folder);
+fn go_on_from_files(folder: &Path) {
     for (number, kind) in kinds().iter().enumerate() {
         let expected = fs::read_to_string(folder.join(format!("expected-{number}"))).unwrap();
         for split in SPLITS {

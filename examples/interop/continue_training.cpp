@@ -1,0 +1,142 @@
+// Goes on with a training that began elsewhere, for instance in PyTorch: takes the weights and a checkpoint
+// of the optimizer, makes some steps, and puts both back.
+//
+// The weights are in a file of their own, since a checkpoint has the optimizer's state only: here as plain
+// numbers, one tensor after the other. The names of the tensors and their order in memory have to be those
+// of the other program; options and step counts come with the checkpoint. hand_over.py begins a training in
+// PyTorch, has this program go on, takes it back, and compares. By hand:
+//
+//   cargo build --release
+//   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp
+//       -o continue_training -Ltarget/release -lradam -Wl,-rpath,target/release      (all in one line)
+//   ./continue_training f32 20 weights.bin run.radam
+//
+// SPDX: MIT OR Apache-2.0
+
+#include "../optimizer_handle.hpp"
+
+#include "radam.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <ios>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+// ---- What is trained -----------------------------------------------------------------------------
+
+template <typename Real>
+struct Tensor {
+  std::string name;
+  std::vector<Real> weights, grads;
+
+  // Each weight is pulled to a target, some harder than others. A network's backward pass would be here.
+  void compute_gradients() {
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Real pull = static_cast<Real>(i % 5 + 1) / 4;
+      const Real target = (static_cast<Real>(i * 7 % 11) - 5) / 4;
+      grads[i] = pull * (weights[i] - target);
+    }
+  }
+};
+
+template <typename Real>
+std::vector<Tensor<Real>> tensors() {
+  return {{"layer.weight", std::vector<Real>(12), std::vector<Real>(12)},
+          {"layer.bias", std::vector<Real>(4), std::vector<Real>(4)}};
+}
+
+template <typename Real>
+void load_weights(const std::string& path, std::vector<Tensor<Real>>& tensors) {
+  std::ifstream file(path, std::ios::binary);
+  for (Tensor<Real>& tensor : tensors) {
+    const auto bytes = static_cast<std::streamsize>(tensor.weights.size() * sizeof(Real));
+    file.read(reinterpret_cast<char*>(tensor.weights.data()), bytes);
+  }
+  if (!file || file.peek() != EOF) throw std::runtime_error(path + " does not have the weights and nothing else");
+}
+
+template <typename Real>
+void save_weights(const std::string& path, const std::vector<Tensor<Real>>& tensors) {
+  std::ofstream file(path, std::ios::binary);
+  for (const Tensor<Real>& tensor : tensors) {
+    const auto bytes = static_cast<std::streamsize>(tensor.weights.size() * sizeof(Real));
+    file.write(reinterpret_cast<const char*>(tensor.weights.data()), bytes);
+  }
+  file.close();
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+// ---- The optimizer -------------------------------------------------------------------------------
+
+// One group for each tensor, whose options are those of the checkpoint as soon as it is loaded.
+template <typename Real>
+void add_groups(radam_optimizer* opt, std::vector<Tensor<Real>>& tensors) {
+  radam_group_options options;
+  check(radam_group_options_init(&options, sizeof options));
+  options.lr = 0;
+  for (Tensor<Real>& tensor : tensors) {
+    radam_param param;
+    check(radam_param_init(&param, sizeof param));
+    param.dtype = sizeof(Real) == sizeof(float) ? RADAM_DTYPE_F32 : RADAM_DTYPE_F64;
+    param.len = tensor.weights.size();
+    param.data = tensor.weights.data();
+    param.grad = tensor.grads.data();
+    param.name = tensor.name.c_str();
+    check(radam_add_param_group(opt, &options, &param, 1, nullptr), opt);
+  }
+}
+
+// The eps for the next step that does what torch.optim.RAdam does with its own, which acts before debiasing.
+double eps_like_torch(radam_optimizer* opt, std::uint32_t group, double torch_eps) {
+  double beta2 = 0;
+  check(radam_get_beta2(opt, group, &beta2), opt);
+  radam_group_report report;
+  check(radam_group_report_init(&report, sizeof report));
+  check(radam_get_group_report(opt, group, &report), opt);
+  return torch_eps / std::sqrt(1 - std::pow(beta2, static_cast<double>(report.step)));
+}
+
+template <typename Real>
+void continue_training(int steps, const std::string& weights, const std::string& checkpoint, bool like_torch) {
+  std::vector<Tensor<Real>> model = tensors<Real>();
+  load_weights(weights, model);
+  const OptimizerHandle handle;
+  radam_optimizer* opt = handle.opt;
+  add_groups(opt, model);
+  check(radam_load(opt, checkpoint.c_str()), opt);
+  std::vector<double> eps(model.size());
+  for (std::uint32_t group = 0; group < model.size(); ++group) check(radam_get_eps(opt, group, &eps[group]), opt);
+  for (int step = 0; step < steps; ++step) {
+    for (std::uint32_t group = 0; group < model.size(); ++group) {
+      model[group].compute_gradients();
+      if (like_torch) check(radam_set_eps(opt, group, eps_like_torch(opt, group, eps[group])), opt);
+    }
+    check(radam_step(opt), opt);
+  }
+  for (std::uint32_t group = 0; group < model.size(); ++group) check(radam_set_eps(opt, group, eps[group]), opt);
+  save_weights(weights, model);
+  check(radam_save(opt, checkpoint.c_str()), opt);
+}
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool like_torch = arguments.size() == 5 && arguments[4] == "--eps-of-torch-radam";
+  if ((arguments.size() != 4 && !like_torch) || (arguments[0] != "f32" && arguments[0] != "f64")) {
+    std::fputs("usage: continue_training f32|f64 STEPS WEIGHTS CHECKPOINT [--eps-of-torch-radam]\n", stderr);
+    return 2;
+  }
+  try {
+    const auto run = arguments[0] == "f32" ? continue_training<float> : continue_training<double>;
+    run(std::stoi(arguments[1]), arguments[2], arguments[3], like_torch);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "continue_training: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

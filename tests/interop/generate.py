@@ -1,0 +1,81 @@
+"""Makes the checkpoints and weights that tests/interop.rs goes on from.
+
+    python -m venv venv && venv/bin/pip install -r requirements.txt
+    venv/bin/python generate.py            # write expected.txt and the checkpoints, beside this script
+    venv/bin/python generate.py --check    # make them again in memory; exit status 1 if a bit differs
+
+Each case is a training of examples/interop/hand_over.py: its state after BEFORE steps as torch_radam.py converts it,
+and in expected.txt the weights then and after MEANWHILE more steps of the same optimizer of PyTorch. expected.txt has
+blocks: a line that names the checkpoint, dtype and optimizer, then a line per tensor and time, with the weights as the
+hexadecimal bits of their dtype.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+
+# The same instructions, so the same roundings, on every x86-64 machine of the last ten years.
+os.environ["ATEN_CPU_CAPABILITY"] = "avx2"
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent.parent / "examples" / "interop"))
+
+import torch
+
+import hand_over
+import radam_checkpoint
+import torch_radam
+
+BEFORE, MEANWHILE = 10, 30
+CASES = {  # optimizer, dtype, moments
+    "radam_f64": ("torch.optim.RAdam", torch.float64, "debiased"),
+    "radam_f64_biased": ("torch.optim.RAdam", torch.float64, "biased"),
+    "radam_l2_f32_biased": ("torch.optim.RAdam, L2", torch.float32, "biased"),
+    "adam_f64_biased": ("torch.optim.Adam", torch.float64, "biased"),
+    "adamw_f64": ("torch.optim.AdamW", torch.float64, "debiased"),
+    "adamw_f32_biased": ("torch.optim.AdamW", torch.float32, "biased"),
+    "optimi_f64": ("optimi.RAdam", torch.float64, "debiased"),
+    "optimi_f32": ("optimi.RAdam", torch.float32, "debiased"),
+    "optimi_l2_bf16": ("optimi.RAdam, L2", torch.bfloat16, "debiased"),
+}
+BITS = {torch.float64: (torch.int64, 16), torch.float32: (torch.int32, 8), torch.bfloat16: (torch.int16, 4)}
+
+
+def weight_lines(training, when):
+    for name, param in training.params.items():
+        integer, digits = BITS[param.dtype]
+        bits = param.detach().flatten().view(integer).tolist()
+        yield " ".join([name, when, *(f"{value % 16**digits:0{digits}x}" for value in bits)])
+
+
+def make():
+    """The contents of all files, by their names."""
+    files, lines = {}, []
+    for case, (optimizer, dtype, moments) in CASES.items():
+        training = hand_over.Training(*hand_over.OPTIMIZERS[optimizer], dtype).run(BEFORE)
+        checkpoint = torch_radam.to_radam(training.snapshot(), moments)
+        files[f"{case}.safetensors"] = radam_checkpoint.encode(checkpoint)
+        lines.append(f"{case} {torch_radam.DTYPES[dtype].lower()} {optimizer.split(',')[0]}")
+        lines += weight_lines(training, "before")
+        lines += weight_lines(training.run(MEANWHILE), "after")
+    return files | {"expected.txt": "".join(f"{line}\n" for line in lines).encode()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with what is there, and write nothing")
+    check = parser.parse_args().check
+    different = False
+    for name, contents in make().items():
+        path = HERE / name
+        if not check:
+            path.write_bytes(contents)
+        elif not path.exists() or path.read_bytes() != contents:
+            print(f"{name} would have other contents")
+            different = True
+    sys.exit(different)
+
+
+if __name__ == "__main__":
+    main()
