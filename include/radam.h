@@ -1340,9 +1340,9 @@ radam_status radam_load_options_init(radam_load_options *options, uint32_t struc
 // Saves the optimizer's state, step counts and options to a file: a safetensors file with checksums, which
 // docs/checkpoint.md describes. The parameters themselves are the caller's to save.
 //
-// path is UTF-8. The file appears whole or not at all: it is written as "<path>.tmp", flushed to the disk
-// and then renamed, so that after a crash at any moment the old file or the new one is there. What a
-// killed process left at "<path>.tmp" is overwritten.
+// path is UTF-8. The file appears whole or not at all: it is written under its name with ".tmp" at its
+// end, flushed to the disk and then renamed, so that after a crash at any moment the old file or the new
+// one is there. What a killed process left under that name is overwritten.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a path
 // that is not one of a file; RADAM_ERROR_IO where the system refuses something, which the sentence names;
