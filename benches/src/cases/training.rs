@@ -6,6 +6,7 @@ use crate::bench::{Bench, Case};
 use crate::goal::{Goal, Quantity};
 use crate::library::{Optimizer, Setup, step_options};
 use radam::ffi::*;
+use std::hint::black_box;
 
 const M: usize = 1024 * 1024;
 const ELEMENTS: usize = 32 * M;
@@ -37,6 +38,7 @@ pub fn run(bench: &mut Bench) {
         let with_out = Setup { out: RADAM_DTYPE_BF16, ..plain.clone() };
         against_plain(bench, "a copy in bf16", &with_out, defaults, threads, bytes(2.0));
     }
+    against_reading(bench, clip);
     against_passes(bench);
 }
 
@@ -60,6 +62,38 @@ fn against_plain(
         let mut more = Optimizer::new(&setup);
         measure(&mut || alone.step(), &mut || more.step_with(&options));
     });
+}
+
+/// A step that measures the gradients, over the step and a loop that does no more than read them: what is
+/// left where a core reads slower than it reads and writes.
+fn against_reading(bench: &mut Bench, clip: radam_step_options) {
+    let title = format!("f32, {}, max_grad_norm, 1 thread", size(ELEMENTS));
+    let case = Case::new("training-reading", title, ELEMENTS)
+        .reports(Quantity::Times, "time over the step and reading gradients")
+        .with_goal(Goal::AtMost(TOLERANCE));
+    bench.compare(&case, |measure| {
+        let setup = Setup::new(RADAM_DTYPE_F32, ELEMENTS);
+        let mut alone = Optimizer::new(&setup);
+        let mut clipping = Optimizer::new(&setup);
+        measure(
+            &mut || {
+                read(alone.grads());
+                alone.step();
+            },
+            &mut || clipping.step_with(&clip),
+        );
+    });
+}
+
+/// Reads all bits, in a loop that the compiler vectorizes.
+fn read(grads: &[f32]) {
+    let mut bits = [0u32; 64];
+    for block in grads.chunks_exact(bits.len()) {
+        for (bits, grad) in bits.iter_mut().zip(block) {
+            *bits |= grad.to_bits();
+        }
+    }
+    black_box(bits);
 }
 
 /// Unscaling, checking, clipping, stepping and zeroing as one call, over a pass for each.
