@@ -92,17 +92,22 @@ impl Stepper<'_> {
         };
         let mixed = self.mixed(id, param, piece.start);
         let instruction_set = self.instruction_set;
-        let kernel = self.kernel(dtypes);
-        let step = &self.constants(param).step;
+        let (step, kernel) = self.constants(param, dtypes);
         // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
         // instruction set. The caller keeps the arrays alive and to this call; they were checked to
         // be aligned and apart when they were registered, the state is ours, and each piece is
         // stepped by one thread.
         unsafe {
-            let arrays = arrays.part(piece.start, piece.len(), dtypes);
+            let part;
+            let arrays = if piece.len() == arrays.len {
+                arrays
+            } else {
+                part = arrays.part(piece.start, piece.len(), dtypes);
+                &part
+            };
             match mixed {
-                None => kernel.run(step, &arrays),
-                Some(mixed) => mixed.run(instruction_set, step, &arrays, dtypes),
+                None => kernel.run(step, arrays),
+                Some(mixed) => mixed.run(instruction_set, step, arrays, dtypes),
             }
         }
     }
@@ -154,29 +159,27 @@ impl Stepper<'_> {
         sums.params.add(params);
     }
 
-    fn kernel(&mut self, dtypes: Dtypes) -> Kernel {
-        match self.last_kernel {
-            Some((known, kernel)) if known == dtypes => kernel,
-            _ => {
-                let clips = self.clipping != Clipping::NONE;
-                let kernel = Kernel::new(self.instruction_set, dtypes, clips);
-                self.last_kernel = Some((dtypes, kernel));
-                kernel
-            }
-        }
-    }
-
-    fn constants(&mut self, param: &Param) -> &Constants {
+    /// What a step of the parameter needs to know, and the loop for its dtypes.
+    #[inline]
+    fn constants(&mut self, param: &Param, dtypes: Dtypes) -> (&Step, &Kernel) {
         let (group, number) = (param.group, param.next_step());
         let same = |last: &Constants| last.group == group && last.number == number;
         if !self.last.as_ref().is_some_and(same) {
             self.last = None; // moving it out and back would cost as much as a small tensor
         }
-        self.last.get_or_insert_with(|| {
+        if !self.last_kernel.as_ref().is_some_and(|(known, _)| *known == dtypes) {
+            self.last_kernel = None;
+        }
+        let constants = self.last.get_or_insert_with(|| {
             let hyperparameters = self.groups[group as usize].hyperparameters();
             let step = Step::new(&hyperparameters, number, self.accumulate, self.clipping);
             Constants { group, number, step }
-        })
+        });
+        let (_, kernel) = self.last_kernel.get_or_insert_with(|| {
+            let clips = self.clipping != Clipping::NONE;
+            (dtypes, Kernel::new(self.instruction_set, dtypes, clips))
+        });
+        (&constants.step, kernel)
     }
 }
 
