@@ -1,11 +1,11 @@
 //! Whether checkpoints fit an optimizer, and which of their bytes go where.
 
 use super::header::{Header, file_dtype};
-use super::json::push;
 use super::manifest::{GroupEntry, ParamEntry, owned};
+use super::push;
 use crate::dtype::Dtype;
 use crate::error::{FallibleWriter, Result, error, reserve};
-use crate::optimizer::{Group, NamedArray, Optimizer, Param};
+use crate::optimizer::{Group, NamedArray, Optimizer, Param, Toggle};
 use crate::rectify::BetaPower;
 use crate::sort::order_of;
 use std::fmt::Write;
@@ -28,6 +28,8 @@ pub(super) struct Fit {
     pub params: Vec<(u32, u64, bool)>,
     /// The options of all groups.
     pub groups: Vec<Group>,
+    /// Whether the optimizer accumulates.
+    pub accumulation: Toggle,
 }
 
 /// How many things that do not fit are told of.
@@ -128,16 +130,22 @@ impl Fit {
                 if used.iter().any(|piece| piece.entry.step != first.entry.step) {
                     problems.add(format_args!("\"{name}\" has several step counts there"));
                 }
-                push(&mut params, (id, first.entry.step, first.entry.frozen))?;
+                let frozen = if hyperparameters { first.entry.frozen } else { param.is_frozen() };
+                push(&mut params, (id, first.entry.step, frozen))?;
             }
         }
         if strict {
             add_unexpected(optimizer, &pieces, &mut problems)?;
         }
+        let mut accumulation = optimizer.accumulation();
         let mut groups = Vec::new();
         reserve(&mut groups, optimizer.groups().len(), "groups")?;
         groups.extend_from_slice(optimizer.groups());
         if hyperparameters {
+            if let Some(Header { manifest, .. }) = files.first() {
+                let accumulates = manifest.optimizer_accumulation;
+                accumulation = if accumulates { Toggle::On } else { Toggle::Off };
+            }
             for (id, (group, entry)) in groups.iter_mut().zip(&entries.0).enumerate() {
                 if let Some(entry) = entry {
                     apply(id, entry, group, &mut problems);
@@ -145,7 +153,7 @@ impl Fit {
             }
         }
         problems.check()?;
-        Ok(Self { transfers, params, groups })
+        Ok(Self { transfers, params, groups, accumulation })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The first bytes of a checkpoint: those of any safetensors file, and a checksum over them.
 
-use super::json::{Json, push};
+use super::json::Json;
 use super::json_writer::Writer;
 use super::manifest::{Manifest, owned, parse_checksum};
+use super::push;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error, reserve};
 use crate::sort::order_of;
@@ -26,8 +27,9 @@ pub(super) struct Header {
     tensors: Vec<Tensor>,
     /// The numbers of the tensors, in the order of their names.
     by_name: Vec<u32>,
-    /// Where the data begin.
+    /// Where the data begin, and how many bytes they are.
     pub size: u64,
+    pub data_len: u64,
 }
 
 /// A tensor's place behind the header.
@@ -123,8 +125,8 @@ pub(super) fn read(mut header: Vec<u8>, file_len: u64) -> Result<Header> {
     let tensors = read_tensors(&json)?;
     let size = header.len() as u64;
     let by_name = order_of(&tensors, |one, other| one.name.cmp(&other.name))?;
-    let header = Header { manifest, tensors, by_name, size };
-    let whole = size.checked_add(header.data_len()?);
+    let data_len = data_len(&tensors)?;
+    let whole = size.checked_add(data_len);
     ensure!(
         whole == Some(file_len),
         Corrupt,
@@ -132,7 +134,7 @@ pub(super) fn read(mut header: Vec<u8>, file_len: u64) -> Result<Header> {
          something was appended",
         whole.unwrap_or(u64::MAX)
     );
-    Ok(header)
+    Ok(Header { manifest, tensors, by_name, size, data_len })
 }
 
 fn read_tensors(json: &Json) -> Result<Vec<Tensor>> {
@@ -191,20 +193,20 @@ impl Header {
         let index = self.by_name.partition_point(|number| tensor(number).name.bytes().lt(parts()));
         self.by_name.get(index).map(tensor).filter(|tensor| tensor.name.bytes().eq(parts()))
     }
+}
 
-    /// The bytes behind the header, each of which must belong to one tensor.
-    pub fn data_len(&self) -> Result<u64> {
-        let place = |tensor: &Tensor| (tensor.start, tensor.end);
-        let order = order_of(&self.tensors, |one, other| place(one).cmp(&place(other)))?;
-        order.iter().map(|number| place(&self.tensors[*number as usize])).try_fold(0, |end, (start, next)| {
-            ensure!(
-                start == end,
-                Corrupt,
-                "the tensors of the checkpoint overlap, or do not follow one another, at byte {start}"
-            );
-            Ok(next)
-        })
-    }
+/// The bytes behind the header, each of which must belong to one tensor.
+fn data_len(tensors: &[Tensor]) -> Result<u64> {
+    let place = |tensor: &Tensor| (tensor.start, tensor.end);
+    let order = order_of(tensors, |one, other| place(one).cmp(&place(other)))?;
+    order.iter().map(|number| place(&tensors[*number as usize])).try_fold(0, |end, (start, next)| {
+        ensure!(
+            start == end,
+            Corrupt,
+            "the tensors of the checkpoint overlap, or do not follow one another, at byte {start}"
+        );
+        Ok(next)
+    })
 }
 
 /// Where the digits of the header's checksum begin. Inside of a JSON string there are no bare quotes, so

@@ -1,7 +1,7 @@
 //! Reading as much of JSON as checkpoints need; `json_writer.rs` writes it. (The usual crates end the process where memory does, and would
 //! make the library larger by a third.)
 
-use super::no_memory;
+use super::{no_memory, push};
 use crate::error::{Error, FallibleWriter, Result, ensure, error};
 use crate::sort::order_of;
 use std::fmt::Write;
@@ -234,13 +234,6 @@ impl Reader<'_> {
         self.rest = &self.rest["\\uXXXX".len()..];
         Ok(code)
     }
-}
-
-/// Adds an item, and fails where there is no memory.
-pub(super) fn push<T>(items: &mut Vec<T>, item: T) -> Result<()> {
-    items.try_reserve(1).map_err(|_| no_memory("the header of the checkpoint"))?;
-    items.push(item);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use super::fit::{Fit, Transfer};
 use super::header::{self, Header};
-use super::json::push;
 use super::replace::failed;
-use super::{BLOCK, Callback, Progress, no_memory};
+use super::{BLOCK, Callback, Progress, no_memory, push};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
 use crate::number::{Bf16, Element, F16, Real};
@@ -115,7 +114,7 @@ fn load_sources(
         push(&mut headers, source.header()?)?;
     }
     let fit = Fit::new(optimizer, &headers, options.strict, options.hyperparameters)?;
-    let to_check = headers.iter().try_fold(0, |sum, header| Ok(sum + header.data_len()?))?;
+    let to_check = headers.iter().map(|header| header.data_len).sum::<u64>();
     let to_read: u64 = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum();
     let mut progress = Progress::new(options.callback, to_check + to_read);
     let mut block = zeros(BLOCK)?;
@@ -127,9 +126,7 @@ fn load_sources(
     for transfer in &fit.transfers {
         take_over(&mut sources[transfer.file], transfer, &mut progress).map_err(halfway)?;
     }
-    let accumulation = headers.first().filter(|_| options.hyperparameters);
-    let accumulation = accumulation.map(|header| header.manifest.optimizer_accumulation);
-    optimizer.restore(fit.groups, &fit.params, accumulation, options.hyperparameters);
+    optimizer.restore(fit.groups, &fit.params, fit.accumulation);
     Ok(())
 }
 
@@ -163,7 +160,7 @@ fn check_data(
         }
     }
     ensure!(
-        checked == header.data_len()?,
+        checked == header.data_len,
         Corrupt,
         "the checkpoint has tensors that its manifest does not know"
     );

@@ -1,8 +1,8 @@
 //! What a checkpoint says about the optimizer: its groups with their options, and its parameters.
 
-use super::json::{Json, push};
+use super::json::Json;
 use super::json_writer::Writer;
-use super::no_memory;
+use super::{no_memory, push};
 use crate::error::{Error, Result, ensure, error, reserve, try_format};
 use crate::optimizer::{Group, Optimizer, Param, Toggle};
 

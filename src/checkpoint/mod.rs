@@ -65,3 +65,10 @@ impl Progress {
 fn no_memory(what: &str) -> Error {
     error!(OutOfMemory, "there is no memory for {what}")
 }
+
+/// Adds an item, and fails where there is no memory.
+fn push<T>(items: &mut Vec<T>, item: T) -> Result<()> {
+    items.try_reserve(1).map_err(|_| no_memory("the header of the checkpoint"))?;
+    items.push(item);
+    Ok(())
+}

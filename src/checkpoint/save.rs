@@ -1,10 +1,9 @@
 //! Writing a checkpoint.
 
 use super::header::{self, file_dtype};
-use super::json::push;
 use super::manifest::{Manifest, owned};
 use super::replace::Replacement;
-use super::{BLOCK, Callback, Progress};
+use super::{BLOCK, Callback, Progress, push};
 use crate::error::{Result, ensure};
 use crate::optimizer::{NamedArray, Optimizer};
 use crate::sort::order_of;
@@ -54,15 +53,17 @@ pub(crate) fn save_to_file(
     callback: Option<Callback>,
 ) -> Result<()> {
     let checkpoint = Checkpoint::of(optimizer)?;
+    let header = checkpoint.header()?;
     let mut file = Replacement::new(path)?;
-    checkpoint.write(&mut file, callback)?;
+    checkpoint.write(&header, &mut file, callback)?;
     file.finish()
 }
 
 /// Saves to a buffer, if there is one, and returns the bytes that are needed.
 pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -> Result<u64> {
     let checkpoint = Checkpoint::of(optimizer)?;
-    let size = checkpoint.size()?;
+    let header = checkpoint.header()?;
+    let size = checkpoint.size(&header);
     let Some(bytes) = buffer else { return Ok(size) };
     ensure!(
         bytes.len() as u64 >= size,
@@ -70,7 +71,7 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
         "capacity is {}, but the checkpoint has {size} bytes; capacity must be at least that",
         bytes.len()
     );
-    checkpoint.write(&mut Buffer { bytes, len: 0 }, None)?;
+    checkpoint.write(&header, &mut Buffer { bytes, len: 0 }, None)?;
     Ok(size)
 }
 
@@ -133,15 +134,20 @@ impl<'a> Checkpoint<'a> {
         self.tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum()
     }
 
-    fn size(&self) -> Result<u64> {
-        Ok(self.header()?.len() as u64 + self.data_len())
+    /// Of the whole file.
+    fn size(&self, header: &[u8]) -> u64 {
+        header.len() as u64 + self.data_len()
     }
 
-    /// Writes the data once, and the header again when their checksums are known.
-    fn write(mut self, sink: &mut dyn Sink, callback: Option<Callback>) -> Result<()> {
-        let header = self.header()?;
-        let mut progress = Progress::new(callback, header.len() as u64 + self.data_len());
-        sink.write(&header)?;
+    /// Writes the data once, behind the header, which is written again when their checksums are known.
+    fn write(
+        mut self,
+        header: &[u8],
+        sink: &mut dyn Sink,
+        callback: Option<Callback>,
+    ) -> Result<()> {
+        let mut progress = Progress::new(callback, self.size(header));
+        sink.write(header)?;
         for number in &self.order {
             let tensor = &self.tensors[*number as usize];
             let mut checksum = crc32fast::Hasher::new();

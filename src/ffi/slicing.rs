@@ -1,7 +1,7 @@
 //! The step in slices: for an engine's own threads, or a little in every frame.
 
 use super::arguments::not_null;
-use super::call::{in_step, shared};
+use super::call::{exclusive, in_step, shared};
 use super::step_options::{check_report, step_options, write_report};
 use super::{radam_optimizer, radam_status, radam_step_options, radam_step_report};
 use std::time::Duration;
@@ -29,11 +29,11 @@ pub unsafe extern "C" fn radam_step_begin(
     opt: *mut radam_optimizer,
     options: *const radam_step_options,
 ) -> radam_status {
-    super::call::exclusive(opt, |optimizer| {
+    exclusive(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let mut options = unsafe { step_options(options) }?;
         // Whether radam_step_end gets a report is not known yet; what costs is only done on request.
-        options.measure_grads = options.measures_grads() || options.measure_params;
+        options.measure_grads = options.measure_params;
         optimizer.begin_step(options);
         Ok(())
     })

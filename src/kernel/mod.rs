@@ -5,7 +5,7 @@
 //! - `lanes.rs`: what that loop needs of a register. `avx2.rs`, `avx512.rs`: the registers.
 //! - `instruction_set.rs`: the loop compiled for each instruction set, and which ones there are.
 //! - `mod.rs`: choosing the compiled loop that fits a parameter.
-//! - `mixed.rs`: parameters in two precisions. `convert.rs`: changing dtypes. `sums.rs`: norms.
+//! - `mixed.rs`: bf16 that is computed with as f32. `convert.rs`: changing dtypes. `sums.rs`: norms.
 
 mod arrays;
 #[cfg(target_arch = "x86_64")]

@@ -3,6 +3,7 @@
 use super::state::{Compensation, StateKind};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
+use crate::kernel::{Mixed, Noise};
 use crate::update::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
@@ -110,6 +111,26 @@ impl Group {
             Some(state) => return Err(refuse_state_dtype(state, dtype)),
         };
         Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })
+    }
+
+    /// How a parameter is computed with as f32 in a step, if its state is of this kind and the group's
+    /// options make it so. `remainder` is that of the element `first`, from which on it is stepped.
+    pub fn mixed(
+        &self,
+        kind: StateKind,
+        remainder: *mut i16,
+        first: usize,
+        param: u32,
+        step: u64,
+    ) -> Option<Mixed> {
+        if kind.compensation == Compensation::Remainder {
+            Some(Mixed::WithRemainder { remainder })
+        } else if self.stochastic_rounding.or(false) {
+            let noise = Noise::new(self.seed, param, step);
+            Some(Mixed::Stochastic { noise, first })
+        } else {
+            None
+        }
     }
 
     fn compensation_for(&self, dtype: Dtype) -> Result<Compensation> {

@@ -134,8 +134,13 @@ impl Optimizer {
         if state(&group) != state(before) {
             self.convert_state(id, &group)?;
         }
+        // A schedule sets lr before every step, and must not have the work cut anew each time.
+        let order = |group: &Group| (group.for_each, group.gradient_release);
+        let plan_changes = order(&group) != order(&self.groups[id as usize]);
         self.groups[id as usize] = group;
-        self.invalidate_plan();
+        if plan_changes {
+            self.invalidate_plan();
+        }
         Ok(())
     }
 
@@ -252,26 +257,21 @@ impl Optimizer {
     }
 
     /// Takes over what a checkpoint says, whose arrays are in place: the options of all groups, and of
-    /// some parameters the step count and, if wanted, whether they are frozen.
+    /// some parameters the step count and whether they are frozen.
     pub fn restore(
         &mut self,
         groups: Vec<Group>,
         params: &[(u32, u64, bool)],
-        accumulation: Option<bool>,
-        standing: bool,
+        accumulation: Toggle,
     ) {
         debug_assert_eq!(groups.len(), self.groups.len());
         self.groups = groups;
         for (id, steps, frozen) in params {
             let param = &mut self.params[*id as usize];
             param.set_steps(*steps);
-            if standing {
-                param.standing = if *frozen { Standing::Frozen } else { Standing::Active };
-            }
+            param.set_frozen(*frozen);
         }
-        if let Some(accumulation) = accumulation {
-            self.accumulation = if accumulation { Toggle::On } else { Toggle::Off };
-        }
+        self.accumulation = accumulation;
         self.invalidate_plan();
     }
 

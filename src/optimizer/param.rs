@@ -119,6 +119,11 @@ impl Param {
         self.state.given().slice.unwrap_or((0, self.len() as u64))
     }
 
+    /// Of a parameter that was not removed.
+    pub fn set_frozen(&mut self, frozen: bool) {
+        self.standing = if frozen { Standing::Frozen } else { Standing::Active };
+    }
+
     pub fn is_frozen(&self) -> bool {
         self.standing == Standing::Frozen
     }

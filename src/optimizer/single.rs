@@ -5,7 +5,7 @@ use super::param::{Place, check_array};
 use super::state::Compensation;
 use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error};
-use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise};
+use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
 use crate::update::{Clipping, Step};
 use std::ptr;
 use std::sync::OnceLock;
@@ -45,13 +45,7 @@ pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
         },
         out: ptr::null_mut(),
     };
-    let mixed = if kind.compensation == Compensation::Remainder {
-        Some(Mixed::WithRemainder { remainder: tensor.kahan_comp.cast() })
-    } else if group.stochastic_rounding.or(false) {
-        Some(Mixed::Stochastic { noise: Noise::new(group.seed, 0, number), first: 0 })
-    } else {
-        None
-    };
+    let mixed = group.mixed(kind, tensor.kahan_comp.cast(), 0, 0, number);
     let step = Step::new(&group.hyperparameters(), number, false, Clipping::NONE);
     // SAFETY: the arrays were checked to be aligned and apart, and the caller promises that they are
     // there; `InstructionSet::choose` found the instruction set.

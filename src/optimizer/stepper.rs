@@ -1,14 +1,13 @@
 //! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
 
 use super::Group;
-use super::param::{Param, Standing};
+use super::param::Param;
 use super::plan::Plan;
-use super::state::Compensation;
 use super::sums::Sums;
 use crate::dtype::Dtype;
 use crate::kernel::{
-    Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, count_nonfinite,
-    sum_of_squared_differences, sum_of_squares,
+    Arrays, Dtypes, InstructionSet, Kernel, Mixed, count_nonfinite, sum_of_squared_differences,
+    sum_of_squares,
 };
 use crate::update::{Clipping, Step};
 use std::ops::Range;
@@ -114,20 +113,12 @@ impl Stepper<'_> {
 
     /// How the elements from `start` on are computed with as f32, if they are.
     fn mixed(&self, id: u32, param: &Param, start: usize) -> Option<Mixed> {
-        let state = &param.state;
         if param.dtype != Dtype::Bf16 {
             return None;
         }
+        let remainder = param.state.master_remainder().wrapping_add(start);
         let group = &self.groups[param.group as usize];
-        if state.kind.compensation == Compensation::Remainder {
-            let remainder = state.master_remainder().wrapping_add(start);
-            Some(Mixed::WithRemainder { remainder })
-        } else if group.stochastic_rounding.or(false) {
-            let noise = Noise::new(group.seed, id, param.next_step());
-            Some(Mixed::Stochastic { noise, first: start })
-        } else {
-            None
-        }
+        group.mixed(param.state.kind, remainder, start, id, param.next_step())
     }
 
     /// Steps some elements, and adds what they are then and by how much they changed to the sums.
@@ -176,8 +167,7 @@ impl Stepper<'_> {
             Constants { group, number, step }
         });
         let (_, kernel) = self.last_kernel.get_or_insert_with(|| {
-            let clips = self.clipping != Clipping::NONE;
-            (dtypes, Kernel::new(self.instruction_set, dtypes, clips))
+            (dtypes, Kernel::new(self.instruction_set, dtypes, constants.step.clips))
         });
         (&constants.step, kernel)
     }
@@ -192,7 +182,7 @@ pub(super) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
 
 /// Zeroes some elements of a parameter's gradient, if it has one.
 pub(super) fn zero_grad(param: &Param, piece: Range<usize>) {
-    if !param.grad.is_null() && param.standing != Standing::Removed {
+    if !param.grad.is_null() {
         let size = param.grad_dtype.size();
         let grad = param.grad.wrapping_add(piece.start * size);
         // SAFETY: the caller keeps the registered gradients alive and to this call.

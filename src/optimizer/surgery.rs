@@ -15,8 +15,7 @@ impl Optimizer {
     /// A frozen parameter is skipped by steps, and its step count stands still.
     pub fn set_frozen(&mut self, id: u32, frozen: bool) -> Result<()> {
         self.param(id)?;
-        self.params[id as usize].standing =
-            if frozen { Standing::Frozen } else { Standing::Active };
+        self.params[id as usize].set_frozen(frozen);
         self.stepping_elements = None;
         Ok(())
     }
