@@ -66,6 +66,7 @@ programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
     misuse_step: shared, statically, valgrind;
+    misuse_given: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;

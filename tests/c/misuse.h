@@ -141,4 +141,12 @@ static inline void end_both(void) {
   OK(twin.opt, radam_free(twin.opt));
 }
 
+/* Memory for a parameter with everything that can come with it. */
+typedef struct tensor_memory {
+  _Alignas(8) float data[LEN];
+  float grad[LEN], state[3][LEN];
+  uint16_t copy[LEN];
+  _Alignas(8) char bytes[8 * LEN + 8];
+} tensor_memory;
+
 #endif
