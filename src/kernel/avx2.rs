@@ -5,7 +5,6 @@ use super::lanes::{
 };
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
-use std::array;
 use std::mem::transmute;
 
 /// Eight f32, whose square root is quick for denormal numbers too if it is CAREFUL.
@@ -237,7 +236,7 @@ impl<const CAREFUL: bool> Stored<Bf16> for Pair<F32x8<CAREFUL>> {
 
 impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x8<CAREFUL>> {
     type Packed = __m256i;
-    const NUMBERS_ONLY: bool = true;
+    const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
     unsafe fn read(from: *const EvenOdd) -> Self::Packed {
@@ -269,15 +268,6 @@ impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x8<CAREFUL>> {
             let even = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
             _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(self.1))
         }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        // SAFETY: both types are 16 f32.
-        let [even, odd] = unsafe { transmute::<Self, [[f32; 8]; 2]>(self) };
-        let values = array::from_fn(|i| if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
-        // SAFETY: both types are 16 elements of 16 bits.
-        unsafe { transmute(each_to_bf16::<16>(values)) }
     }
 }
 

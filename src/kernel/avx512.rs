@@ -5,7 +5,6 @@ use super::lanes::{
 };
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
-use std::array;
 use std::mem::transmute;
 
 /// Sixteen f32, whose square root is quick for denormal numbers too if it is CAREFUL.
@@ -237,7 +236,7 @@ impl<const CAREFUL: bool> Stored<Bf16> for Pair<F32x16<CAREFUL>> {
 
 impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x16<CAREFUL>> {
     type Packed = __m512i;
-    const NUMBERS_ONLY: bool = true;
+    const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
     unsafe fn read(from: *const EvenOdd) -> Self::Packed {
@@ -271,15 +270,6 @@ impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x16<CAREFUL>> {
             let lower = _mm512_permutex2var_epi16(even, load(&LOWER_HALVES_IN_TURN), odd);
             rounded_halves(upper, lower)
         }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        // SAFETY: both types are 32 f32.
-        let [even, odd] = unsafe { transmute::<Self, [[f32; 16]; 2]>(self) };
-        let values = array::from_fn(|i| if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
-        // SAFETY: both types are 32 elements of 16 bits.
-        unsafe { transmute(each_to_bf16::<32>(values)) }
     }
 }
 

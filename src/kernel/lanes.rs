@@ -99,7 +99,8 @@ impl<V: Lanes> Stored<Nothing> for V {
 }
 
 /// bfloat16 in whatever order of lanes is cheapest: its neighbours in memory, which share 32 bits,
-/// need not be neighbours in registers. Only for loops in which every array is of this type.
+/// need not be neighbours in registers. Only for loops in which every array is of this type, so that any
+/// NaN has zeros in its lower half and rounding cannot carry it away.
 #[repr(transparent)]
 pub(super) struct EvenOdd {
     _bits: u16,
