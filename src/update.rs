@@ -203,11 +203,18 @@ impl<R: Arithmetic> Coefficients<R> {
         self.moments(grad, exp_avg, exp_avg_sq)
     }
 
-    /// By how much θ is to be lowered, decoupled decay included. The moments are the new ones.
+    /// What `lowered` wants to know of the new v: √v, if the step is rectified.
     #[inline(always)]
-    pub fn lowered(&self, rectified: bool, decay: Decay, param: R, exp_avg: R, exp_avg_sq: R) -> R {
+    pub fn root(rectified: bool, exp_avg_sq: R) -> R {
+        if rectified { exp_avg_sq.sqrt() } else { exp_avg_sq }
+    }
+
+    /// By how much θ is to be lowered, decoupled decay included. `exp_avg` and `root` are of the new
+    /// moments.
+    #[inline(always)]
+    pub fn lowered(&self, rectified: bool, decay: Decay, param: R, exp_avg: R, root: R) -> R {
         let step = self.step_size * exp_avg;
-        let step = if rectified { step / (exp_avg_sq.sqrt() + self.eps) } else { step };
+        let step = if rectified { step / (root + self.eps) } else { step };
         if decay == Decay::Decoupled { self.decay * param + step } else { step }
     }
 }

@@ -1,5 +1,6 @@
 //! The update rule over the arrays of a piece of a parameter.
 
+use super::columns::Columns;
 use super::instruction_set::Compiled;
 use super::lanes::{Lanes, Stored};
 use crate::dtype::Dtype;
@@ -76,107 +77,27 @@ where
     debug_assert!(columns.are_aligned() && step.clips == CLIPS);
     let stepper = Stepper { step, coefficients: step.coefficients.round::<V>() };
     let rest = arrays.len % V::COUNT;
-    for start in (0..arrays.len - rest).step_by(V::COUNT) {
-        // SAFETY: the caller's promise; `V::COUNT` elements are left.
-        unsafe { stepper.step::<P, G, S, O, CLIPS>(&columns, start) };
+    let starts = (0..arrays.len - rest).step_by(V::COUNT);
+    // SAFETY: the caller's promise; `V::COUNT` elements are left from each start on.
+    unsafe {
+        if step.rule == Rule::Accumulate {
+            for start in starts {
+                stepper.accumulate::<P, G, S, O, CLIPS>(&columns, start);
+            }
+        } else if [size_of::<P>(), size_of::<G>(), size_of::<S>()] == [2; 3] {
+            stepper.lower_overlapped::<P, G, S, O, CLIPS>(&columns, starts);
+        } else {
+            for start in starts {
+                let lowering = stepper.begin::<P, G, S, O, CLIPS>(&columns, start);
+                finish(&columns, start, lowering);
+            }
+        }
     }
     if rest > 0 {
         // SAFETY: the caller's promise; `rest` elements are left.
         unsafe { step_rest::<I, V, P, G, S, O, CLIPS>(step, &columns.at(arrays.len - rest), rest) };
     }
 }
-
-/// Where the elements of each array are.
-struct Columns<P, G, S, O> {
-    param: *mut P,
-    grad: *const G,
-    exp_avg: *mut S,
-    exp_avg_sq: *mut S,
-    /// Null without Kahan summation.
-    kahan_comp: *mut S,
-    out: *mut O,
-}
-
-impl<P, G, S, O> Columns<P, G, S, O> {
-    #[inline(always)]
-    fn of(arrays: &Arrays) -> Self {
-        Self {
-            param: arrays.param.cast(),
-            grad: arrays.grad.cast(),
-            exp_avg: arrays.exp_avg.cast(),
-            exp_avg_sq: arrays.exp_avg_sq.cast(),
-            kahan_comp: arrays.kahan_comp.cast(),
-            out: arrays.out.cast(),
-        }
-    }
-
-    fn are_aligned(&self) -> bool {
-        let state = [self.exp_avg, self.exp_avg_sq, self.kahan_comp];
-        self.param.is_aligned() && self.grad.is_aligned() && state.iter().all(|s| s.is_aligned())
-    }
-
-    #[inline(always)]
-    fn kahan_sum(&self) -> bool {
-        !self.kahan_comp.is_null()
-    }
-
-    /// Asks for what comes some blocks after the one at `start`. Elements of 16 bits take so long to
-    /// compute that by itself the processor does not look ahead as far as memory takes to answer.
-    #[inline(always)]
-    fn prefetch<V: Lanes>(&self, start: usize) {
-        prefetch::<V, P>(self.param.wrapping_add(start));
-        prefetch::<V, G>(self.grad.wrapping_add(start));
-        prefetch::<V, S>(self.exp_avg.wrapping_add(start));
-        prefetch::<V, S>(self.exp_avg_sq.wrapping_add(start));
-        if self.kahan_sum() {
-            prefetch::<V, S>(self.kahan_comp.wrapping_add(start));
-        }
-    }
-
-    /// From the element `start` on.
-    ///
-    /// # Safety
-    /// There are as many elements.
-    #[inline(always)]
-    unsafe fn at(&self, start: usize) -> Self {
-        // SAFETY: the caller's promise.
-        unsafe {
-            Self {
-                param: self.param.add(start),
-                grad: self.grad.add(start),
-                exp_avg: self.exp_avg.add(start),
-                exp_avg_sq: self.exp_avg_sq.add(start),
-                kahan_comp: self.kahan_comp.add(if self.kahan_sum() { start } else { 0 }),
-                out: self.out.wrapping_add(start),
-            }
-        }
-    }
-}
-
-/// Bytes ahead: enough for memory to answer in time, and few enough to be still in the first-level
-/// cache then.
-const AHEAD: usize = 512;
-const LINE: usize = 64;
-
-/// Asks for the cache lines of a block of V's lanes, [`AHEAD`] of these.
-#[inline(always)]
-fn prefetch<V: Lanes, E>(block: *const E) {
-    for line in (0..V::COUNT * size_of::<E>()).step_by(LINE) {
-        prefetch_line(block.cast::<i8>().wrapping_add(AHEAD + line));
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn prefetch_line(address: *const i8) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: any address will do.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn prefetch_line(_: *const i8) {}
 
 /// Steps blocks of V's lanes. What it decides anew for each of them is the same for all, so the
 /// processor foresees it.
@@ -185,60 +106,141 @@ struct Stepper<'a, V> {
     coefficients: Coefficients<V>,
 }
 
+/// A block whose moments have been moved.
+#[derive(Clone, Copy)]
+struct Lowering<V> {
+    theta: V,
+    /// By how much θ is to be lowered.
+    lowered: V,
+}
+
 impl<V> Stepper<'_, V> {
+    /// Moves the moments, and not θ.
+    ///
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from `start` on.
     #[inline(always)]
-    unsafe fn step<P, G, S, O, const CLIPS: bool>(
+    unsafe fn accumulate<P, G, S, O, const CLIPS: bool>(
         &self,
         columns: &Columns<P, G, S, O>,
         start: usize,
     ) where
-        V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
+        V: Stored<G> + Stored<S>,
     {
-        let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
-        if size_of::<P>() == 2 {
-            columns.prefetch::<V>(start);
-        }
+        columns.prefetch::<V>(start);
         // SAFETY: the caller's promise.
         unsafe {
-            let grad: V = V::load(columns.grad.add(start));
-            let grad = if CLIPS { coefficients.clipped(grad) } else { grad };
-            let (exp_avg, exp_avg_sq) = (columns.exp_avg.add(start), columns.exp_avg_sq.add(start));
-            let (m, v) = (V::load(exp_avg), V::load(exp_avg_sq));
-            if *rule == Rule::Accumulate {
-                let (m, v) = coefficients.moments(grad, m, v);
-                let nan = (m + v).any_nan();
-                m.store(nan, exp_avg);
-                v.store(nan, exp_avg_sq);
-                return;
-            }
-            let param = columns.param.add(start);
-            let theta: V = V::load(param);
-            let (m, v) = coefficients.penalized_moments(*decay, theta, grad, m, v);
-            // Before what takes long, so that it does not have to wait in the processor's queue.
-            let packed = (<V as Stored<S>>::pack(m), <V as Stored<S>>::pack(v));
-            let moments = m + v;
-            let lowered = coefficients.lowered(*rule == Rule::Rectified, *decay, theta, m, v);
-            let (nan, new);
-            if columns.kahan_sum() {
-                let kahan_comp = columns.kahan_comp.add(start);
-                let change = compensated_change(V::load(kahan_comp), lowered);
-                new = theta + change;
-                nan = (moments + new).any_nan();
-                let packed = <V as Stored<P>>::pack_if(new, nan);
-                <V as Stored<P>>::write(packed, param);
-                let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
-                lost.store(nan, kahan_comp);
-            } else {
-                new = theta - lowered;
-                nan = (moments + new).any_nan();
-                <V as Stored<P>>::store(new, nan, param);
-            }
-            <V as Stored<O>>::store(new, nan, columns.out.wrapping_add(start));
-            m.store_packed(packed.0, nan, exp_avg);
-            v.store_packed(packed.1, nan, exp_avg_sq);
+            let grad = self.grad::<P, G, S, O, CLIPS>(columns, start);
+            let (m, v) = columns.moments::<V>(start);
+            let (m, v) = self.coefficients.moments(grad, m, v);
+            columns.store_moments(start, m, v);
         }
+    }
+
+    /// Steps the blocks, each begun before the one before it is finished. Elements of 16 bits have so much
+    /// done to them after the division that otherwise a processor runs out of places for what waits.
+    ///
+    /// # Safety
+    /// As for [`step`], of `V::COUNT` elements from each start on.
+    #[inline(always)]
+    unsafe fn lower_overlapped<P, G, S, O, const CLIPS: bool>(
+        &self,
+        columns: &Columns<P, G, S, O>,
+        mut starts: impl Iterator<Item = usize>,
+    ) where
+        V: Stored<P> + Stored<G> + Stored<S> + Stored<O>,
+    {
+        let Some(mut before) = starts.next() else { return };
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut begun = self.begin::<P, G, S, O, CLIPS>(columns, before);
+            for start in starts {
+                let next = self.begin::<P, G, S, O, CLIPS>(columns, start);
+                finish(columns, before, begun);
+                (before, begun) = (start, next);
+            }
+            finish(columns, before, begun);
+        }
+    }
+
+    /// Moves the moments, and computes what θ is to be lowered by.
+    ///
+    /// # Safety
+    /// As for [`step`], of `V::COUNT` elements from `start` on.
+    #[inline(always)]
+    unsafe fn begin<P, G, S, O, const CLIPS: bool>(
+        &self,
+        columns: &Columns<P, G, S, O>,
+        start: usize,
+    ) -> Lowering<V>
+    where
+        V: Stored<P> + Stored<G> + Stored<S>,
+    {
+        let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
+        columns.prefetch::<V>(start);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let grad = self.grad::<P, G, S, O, CLIPS>(columns, start);
+            let (m, v) = columns.moments::<V>(start);
+            let theta: V = V::load(columns.param.add(start));
+            let (m, v) = coefficients.penalized_moments(*decay, theta, grad, m, v);
+            let rectified = *rule == Rule::Rectified;
+            // Before the moments are stored, since it takes long; the division has to wait for it.
+            let root = Coefficients::root(rectified, v);
+            columns.store_moments(start, m, v);
+            let lowered = coefficients.lowered(rectified, *decay, theta, m, root);
+            Lowering { theta, lowered }
+        }
+    }
+
+    /// The gradient as the rule is to see it.
+    ///
+    /// # Safety
+    /// As for `begin`.
+    #[inline(always)]
+    unsafe fn grad<P, G, S, O, const CLIPS: bool>(
+        &self,
+        columns: &Columns<P, G, S, O>,
+        start: usize,
+    ) -> V
+    where
+        V: Stored<G>,
+    {
+        // SAFETY: the caller's promise.
+        let grad = unsafe { V::load(columns.grad.add(start)) };
+        if CLIPS { self.coefficients.clipped(grad) } else { grad }
+    }
+}
+
+/// Lowers θ.
+///
+/// # Safety
+/// As for [`step`], of `V::COUNT` elements from `start` on, whose `lowering` it is.
+#[inline(always)]
+unsafe fn finish<V, P, G, S, O>(columns: &Columns<P, G, S, O>, start: usize, lowering: Lowering<V>)
+where
+    V: Stored<P> + Stored<S> + Stored<O>,
+{
+    let Lowering { theta, lowered } = lowering;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let param = columns.param.add(start);
+        let (nan, new);
+        if columns.kahan_sum() {
+            let kahan_comp = columns.kahan_comp.add(start);
+            let change = compensated_change(V::load(kahan_comp), lowered);
+            new = theta + change;
+            nan = new.any_nan();
+            let packed = <V as Stored<P>>::pack_if(new, nan);
+            <V as Stored<P>>::write(packed, param);
+            let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
+            lost.store(nan, kahan_comp);
+        } else {
+            new = theta - lowered;
+            nan = new.any_nan();
+            <V as Stored<P>>::store(new, nan, param);
+        }
+        <V as Stored<O>>::store(new, nan, columns.out.wrapping_add(start));
     }
 }
 

@@ -56,17 +56,6 @@ pub(super) trait Stored<E>: Lanes {
         if Self::NUMBERS_ONLY && nan { self.pack_any() } else { self.pack() }
     }
 
-    /// Writes the elements, which `pack` has `packed`, but not rightly if some value is NaN.
-    ///
-    /// # Safety
-    /// As for `write`.
-    #[inline(always)]
-    unsafe fn store_packed(self, packed: Self::Packed, nan: bool, to: *mut E) {
-        let packed = if Self::NUMBERS_ONLY && nan { self.pack_any() } else { packed };
-        // SAFETY: the caller's promise.
-        unsafe { Self::write(packed, to) };
-    }
-
     /// # Safety
     /// As for `write`.
     #[inline(always)]

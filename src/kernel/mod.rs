@@ -1,7 +1,7 @@
 //! The update rule over raw arrays, for every combination of dtypes and every instruction set.
 //!
 //! - `portable.rs`: plain loops, for any machine, and what the other loops are held equal to.
-//! - `arrays.rs`: the loop over the registers of an instruction set, written once.
+//! - `arrays.rs`: the loop over the registers of an instruction set, written once; `columns.rs`: its arrays.
 //! - `lanes.rs`: what that loop needs of a register. `avx2.rs`, `avx512.rs`: the registers.
 //! - `instruction_set.rs`: the loop compiled for each instruction set, and which ones there are.
 //! - `mod.rs`: choosing the compiled loop that fits a parameter.
@@ -12,6 +12,7 @@ mod arrays;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod columns;
 mod convert;
 mod instruction_set;
 mod lanes;

@@ -182,7 +182,8 @@ impl<P: Element> Columns<'_, P> {
         let elements = theta.iter_mut().zip(grad).zip(m).zip(v);
         let step = |theta, grad, m: &mut P::Real, v: &mut P::Real| {
             (*m, *v) = coefficients.penalized_moments(decay, theta, grad, *m, *v);
-            coefficients.lowered(rectified, decay, theta, *m, *v)
+            let root = Coefficients::root(rectified, *v);
+            coefficients.lowered(rectified, decay, theta, *m, root)
         };
         match comp {
             None => {
