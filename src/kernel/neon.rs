@@ -169,8 +169,8 @@ impl Stored<F16> for Pair<F32x4> {
     #[inline(always)]
     fn unpack(packed: Self::Packed) -> Self {
         let (low, high);
-        // SAFETY: only kernels of this instruction set make registers. As intrinsics, these need a newer
-        // Rust.
+        // SAFETY: only kernels of this instruction set make registers. As intrinsics they need Rust
+        // 1.94.
         unsafe {
             asm!(
                 "fcvtl {low:v}.4s, {packed:v}.4h",
