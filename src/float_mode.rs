@@ -80,10 +80,11 @@ mod register {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hint::black_box;
 
     #[test]
     fn the_float_mode_is_the_default_inside_and_the_callers_outside() {
-        let tiny = || std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+        let tiny = || black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5));
         let before = register::get();
         let flush_to_zero = if cfg!(target_arch = "x86_64") { 1 << 15 } else { 1 << 24 };
         register::set_if_other(before, before | flush_to_zero);
