@@ -12,7 +12,7 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench deps lint header asan fuzz bench-peers interop
+.PHONY: help run test bench deps lint header asan arm fuzz bench-peers interop
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,21 @@ header: ## write include/radam.h anew from src/ffi
 asan: ## run the unit tests of the C boundary and the kernels under AddressSanitizer (needs nightly Rust)
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
+
+# ARM_CC links; ARM_EMULATOR runs the tests, and is told to the one that starts itself once more. One unit
+# test steps more elements than an emulator gets through in reasonable time.
+ARM_TARGET := aarch64-unknown-linux-gnu
+ARM_CC ?= aarch64-linux-gnu-gcc
+ARM_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
+	@for program in $(firstword $(ARM_CC)) $(firstword $(ARM_EMULATOR)); do command -v $$program > /dev/null || { \
+		echo "$$program is missing; Debian has it in gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user"; exit 1; }; done
+	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(ARM_TARGET))" || { \
+		echo "Rust has no standard library for $(ARM_TARGET); rustup target add $(ARM_TARGET) gets it"; exit 1; }
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$(ARM_CC)" \
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(ARM_EMULATOR)" RADAM_TEST_EMULATOR="$(ARM_EMULATOR)" \
+		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
+		-- --skip tensors_of_more_than_2_to_the_32_elements
 
 # Without the tool of that name: these are the flags that it would give.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

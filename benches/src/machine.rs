@@ -29,7 +29,7 @@ pub fn instruction_set() -> &'static str {
             return "avx2";
         }
     }
-    "portable"
+    if cfg!(target_arch = "aarch64") { "neon" } else { "portable" }
 }
 
 /// How many threads this process has, where the system tells.

@@ -4,7 +4,6 @@
 //! reads the gradient. So does the kernel here, but all that it does to an element is XOR with the
 //! gradient's bits, which no machine is slower at than at fetching them.
 
-use crate::machine;
 use crate::memory::Memory;
 use radam::ffi::RADAM_DTYPE_F32;
 use std::arch::asm;
@@ -100,7 +99,7 @@ fn choose(traffic: Traffic) -> Pass {
 /// The loop in the widest registers of the machine.
 fn best<const PARAM: usize, const GRAD: usize, const STATE: usize, const STATES: usize>() -> Pass {
     #[cfg(target_arch = "x86_64")]
-    match machine::instruction_set() {
+    match crate::machine::instruction_set() {
         "avx512" => return avx512::<PARAM, GRAD, STATE, STATES>,
         "avx2" => return avx2::<PARAM, GRAD, STATE, STATES>,
         _ => {}

@@ -7,6 +7,8 @@ use super::arrays::{self, Arrays};
 use super::lanes::{EvenOdd, Stored};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512, lanes::Pair};
+#[cfg(target_arch = "aarch64")]
+use super::{lanes::Pair, neon};
 use crate::error::{Result, error};
 use crate::number::{Bf16, F16};
 use crate::update::Step;
@@ -15,12 +17,15 @@ use std::fmt;
 /// Which of the compiled loops run. All of them give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InstructionSet {
-    /// What every machine of the architecture has: SSE2 on x86-64, NEON on aarch64.
+    /// Plain loops, of which the compiler makes what every machine of the architecture has: SSE2 on
+    /// x86-64, NEON on aarch64.
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl InstructionSet {
@@ -31,6 +36,8 @@ impl InstructionSet {
         Self::Avx2,
         #[cfg(target_arch = "x86_64")]
         Self::Avx512,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
     ];
 
     /// The best that this machine has, or the one that the environment variable RADAM_ISA names.
@@ -65,6 +72,8 @@ impl InstructionSet {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
         }
     }
 
@@ -75,6 +84,8 @@ impl InstructionSet {
             Self::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
         }
     }
 }
@@ -105,7 +116,7 @@ pub(super) trait Compiled {
         V: Stored<P> + Stored<G> + Stored<S> + Stored<O>;
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! compiled {
     ($name:ident, $f32:ty, $careful_f32:ty, $f64:ty, $target_feature:meta) => {
         pub(super) enum $name {}
@@ -143,11 +154,20 @@ compiled!(
     Pair<avx512::F64x8>,
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );
+// The square root of a denormal number takes no longer here.
+#[cfg(target_arch = "aarch64")]
+compiled!(
+    Neon,
+    Pair<Pair<neon::F32x4>>,
+    Pair<Pair<neon::F32x4>>,
+    Pair<Pair<neon::F64x2>>,
+    target_feature(enable = "neon")
+);
 
 /// Compiles a plain loop, which the compiler vectorizes, for registers of 256 bits too:
 /// `compiled_loop!(name, (argument: Type, …) -> Type, the_loop)` makes a function of that name, whose
 /// first argument says what the machine has. (Those of 512 bits would gain little for what they add to
-/// the library.)
+/// the library.) On aarch64 it gets NEON without more.
 ///
 /// The loop is `#[inline(always)]`, so that it gets the instructions of whatever it is compiled into.
 macro_rules! compiled_loop {
@@ -170,6 +190,8 @@ macro_rules! compiled_loop {
                     #[cfg(target_arch = "x86_64")]
                     $crate::kernel::InstructionSet::Avx2
                     | $crate::kernel::InstructionSet::Avx512 => avx2($($argument),*),
+                    #[cfg(target_arch = "aarch64")]
+                    $crate::kernel::InstructionSet::Neon => $plain($($argument),*),
                 }
             }
         }

@@ -103,7 +103,9 @@ pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [u16; N] {
 }
 
 /// What makes the smallest f32 a normal number, and what its square root is then too large by.
+#[cfg(target_arch = "x86_64")]
 pub(super) const SCALE: f32 = (1u64 << 32) as f32;
+#[cfg(target_arch = "x86_64")]
 pub(super) const ROOT_SCALE: f32 = 1.0 / (1 << 16) as f32;
 
 /// Two registers as one: work for the second hides how long the first takes.
@@ -176,7 +178,7 @@ macro_rules! register_arithmetic {
             #[inline(always)]
             fn limited_to(self, limit: Self) -> Self {
                 let lowest = -limit;
-                // SAFETY: as above. Of a NaN and a number, these take the second.
+                // SAFETY: as above. Of NaN in `self` and a number, both take NaN.
                 Self(unsafe { $max(lowest.0, $min(limit.0, self.0)) })
             }
             #[inline(always)]

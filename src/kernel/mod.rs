@@ -2,7 +2,7 @@
 //!
 //! - `portable.rs`: plain loops, for any machine, and what the other loops are held equal to.
 //! - `arrays.rs`: the loop over the registers of an instruction set, written once; `columns.rs`: its arrays.
-//! - `lanes.rs`: what that loop needs of a register. `avx2.rs`, `avx512.rs`: the registers.
+//! - `lanes.rs`: what that loop needs of a register. `avx2.rs`, `avx512.rs`, `neon.rs`: the registers.
 //! - `instruction_set.rs`: the loop compiled for each instruction set, and which ones there are.
 //! - `mod.rs`: choosing the compiled loop that fits a parameter.
 //! - `mixed.rs`: bf16 that is computed with as f32. `convert.rs`: changing dtypes. `sums.rs`: norms.
@@ -17,6 +17,8 @@ mod convert;
 mod instruction_set;
 mod lanes;
 mod mixed;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod sums;
 #[cfg(test)]
@@ -74,6 +76,10 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => {
                 Self::compiled::<instruction_set::Avx512>(instruction_set, dtypes, clips)
+            }
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => {
+                Self::compiled::<instruction_set::Neon>(instruction_set, dtypes, clips)
             }
         }
     }

@@ -1,0 +1,350 @@
+//! Registers of 128 bits, for aarch64, every machine of which has NEON.
+
+use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
+use crate::number::{Bf16, Element, F16};
+use std::arch::aarch64::*;
+use std::arch::asm;
+use std::mem::transmute;
+
+/// Four f32.
+#[derive(Clone, Copy)]
+pub(super) struct F32x4(float32x4_t);
+
+/// Two f64.
+#[derive(Clone, Copy)]
+pub(super) struct F64x2(float64x2_t);
+
+register_arithmetic!(
+    [] F32x4,
+    value => vdupq_n_f32(value as f32),
+    vaddq_f32,
+    vsubq_f32,
+    vmulq_f32,
+    vdivq_f32,
+    vsqrtq_f32,
+    vminq_f32,
+    vmaxq_f32,
+    x => vnegq_f32(x)
+);
+
+register_arithmetic!(
+    [] F64x2,
+    value => vdupq_n_f64(value),
+    vaddq_f64,
+    vsubq_f64,
+    vmulq_f64,
+    vdivq_f64,
+    vsqrtq_f64,
+    vminq_f64,
+    vmaxq_f64,
+    x => vnegq_f64(x)
+);
+
+impl Lanes for Pair<F32x4> {
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        // SAFETY: only kernels of this instruction set make registers. The largest of NaN and numbers is
+        // NaN.
+        unsafe { vmaxvq_f32(vmaxq_f32(self.0.0, self.1.0)).is_nan() }
+    }
+}
+
+impl Lanes for Pair<F64x2> {
+    const COUNT: usize = 4;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        // SAFETY: as above.
+        unsafe { vmaxvq_f64(vmaxq_f64(self.0.0, self.1.0)).is_nan() }
+    }
+}
+
+impl Stored<f32> for Pair<F32x4> {
+    type Packed = Self;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { Self(F32x4(vld1q_f32(from)), F32x4(vld1q_f32(from.add(4)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            vst1q_f32(to, packed.0.0);
+            vst1q_f32(to.add(4), packed.1.0);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        packed
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        self
+    }
+}
+
+impl Stored<f64> for Pair<F64x2> {
+    type Packed = Self;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f64) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { Self(F64x2(vld1q_f64(from)), F64x2(vld1q_f64(from.add(2)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f64) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            vst1q_f64(to, packed.0.0);
+            vst1q_f64(to.add(2), packed.1.0);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        packed
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        self
+    }
+}
+
+impl Stored<f32> for Pair<F64x2> {
+    type Packed = float32x4_t;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { vld1q_f32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { vst1q_f32(to, packed) };
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { Self(F64x2(vcvt_f64_f32(vget_low_f32(packed))), F64x2(vcvt_high_f64_f32(packed))) }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe { vcvt_high_f32_f64(vcvt_f32_f64(self.0.0), self.1.0) }
+    }
+}
+
+impl Stored<F16> for Pair<F32x4> {
+    type Packed = uint16x8_t;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const F16) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { vld1q_u16(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut F16) {
+        // SAFETY: the caller's promise.
+        unsafe { vst1q_u16(to.cast(), packed) };
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        let (low, high);
+        // SAFETY: only kernels of this instruction set make registers. As intrinsics they need Rust
+        // 1.94.
+        unsafe {
+            asm!(
+                "fcvtl {low:v}.4s, {packed:v}.4h",
+                "fcvtl2 {high:v}.4s, {packed:v}.8h",
+                low = out(vreg) low,
+                high = lateout(vreg) high,
+                packed = in(vreg) packed,
+                options(pure, nomem, nostack), // not preserves_flags: those of exceptions may rise
+            );
+        }
+        Self(F32x4(low), F32x4(high))
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        let packed;
+        // SAFETY: as above.
+        unsafe {
+            asm!(
+                "fcvtn {packed:v}.4h, {low:v}.4s",
+                "fcvtn2 {packed:v}.8h, {high:v}.4s",
+                packed = out(vreg) packed,
+                low = in(vreg) self.0.0,
+                high = in(vreg) self.1.0,
+                options(pure, nomem, nostack),
+            );
+        }
+        packed
+    }
+}
+
+impl Stored<Bf16> for Pair<F32x4> {
+    type Packed = uint16x8_t;
+    const NUMBERS_ONLY: bool = true;
+
+    #[inline(always)]
+    unsafe fn read(from: *const Bf16) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { vld1q_u16(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut Bf16) {
+        // SAFETY: the caller's promise.
+        unsafe { vst1q_u16(to.cast(), packed) };
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let low = vshll_n_u16::<16>(vget_low_u16(packed));
+            let high = vshll_high_n_u16::<16>(packed);
+            Self(F32x4(vreinterpretq_f32_u32(low)), F32x4(vreinterpretq_f32_u32(high)))
+        }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        // SAFETY: only kernels of this instruction set make registers.
+        unsafe {
+            let [low, high] = [self.0, self.1].map(|numbers| vreinterpretq_u32_f32(numbers.0));
+            vrsubhn_high_u32(vrsubhn_u32(low, is_even(low)), high, is_even(high))
+        }
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        // SAFETY: both types are 8 f32.
+        let values = unsafe { transmute::<Self, [f32; 8]>(self) };
+        // SAFETY: both types are 8 elements of 16 bits.
+        unsafe { transmute(each_to_bf16(values)) }
+    }
+}
+
+impl Lanes for Pair<Pair<F32x4>> {
+    const COUNT: usize = 16;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        let Pair(Pair(a, b), Pair(c, d)) = self;
+        // SAFETY: as above.
+        unsafe { Pair(F32x4(vmaxq_f32(a.0, b.0)), F32x4(vmaxq_f32(c.0, d.0))).any_nan() }
+    }
+}
+
+impl Lanes for Pair<Pair<F64x2>> {
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn any_nan(self) -> bool {
+        let Pair(Pair(a, b), Pair(c, d)) = self;
+        // SAFETY: as above.
+        unsafe { Pair(F64x2(vmaxq_f64(a.0, b.0)), F64x2(vmaxq_f64(c.0, d.0))).any_nan() }
+    }
+}
+
+/// Four registers to a block: there are enough of them, and what is decided for each block is decided half
+/// as often.
+impl<V, E: Element> Stored<E> for Pair<Pair<V>>
+where
+    Self: Lanes,
+    Pair<V>: Stored<E>,
+{
+    type Packed = [<Pair<V> as Stored<E>>::Packed; 2];
+    const NUMBERS_ONLY: bool = <Pair<V> as Stored<E>>::NUMBERS_ONLY;
+
+    #[inline(always)]
+    unsafe fn read(from: *const E) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { [<Pair<V>>::read(from), <Pair<V>>::read(from.add(<Pair<V>>::COUNT))] }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut E) {
+        let [first, second] = packed;
+        // SAFETY: the caller's promise.
+        unsafe {
+            <Pair<V>>::write(first, to);
+            <Pair<V>>::write(second, to.add(<Pair<V>>::COUNT));
+        }
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        let [first, second] = packed.map(<Pair<V>>::unpack);
+        Self(first, second)
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        [self.0.pack(), self.1.pack()]
+    }
+
+    #[inline(always)]
+    fn pack_any(self) -> Self::Packed {
+        [self.0.pack_any(), self.1.pack_any()]
+    }
+}
+
+/// In the order of memory, which is as cheap as any other.
+impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
+    type Packed = <Self as Stored<Bf16>>::Packed;
+    const NUMBERS_ONLY: bool = false;
+
+    #[inline(always)]
+    unsafe fn read(from: *const EvenOdd) -> Self::Packed {
+        // SAFETY: the caller's promise.
+        unsafe { <Self as Stored<Bf16>>::read(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
+        // SAFETY: the caller's promise.
+        unsafe { <Self as Stored<Bf16>>::write(packed, to.cast()) };
+    }
+
+    #[inline(always)]
+    fn unpack(packed: Self::Packed) -> Self {
+        <Self as Stored<Bf16>>::unpack(packed)
+    }
+
+    #[inline(always)]
+    fn pack(self) -> Self::Packed {
+        <Self as Stored<Bf16>>::pack(self)
+    }
+}
+
+/// 1 where the upper 16 bits are even: what a tie must lose not to be rounded up.
+///
+/// # Safety
+/// The machine has the instructions.
+#[inline(always)]
+unsafe fn is_even(bits: uint32x4_t) -> uint32x4_t {
+    // SAFETY: the caller's promise.
+    unsafe { vbicq_u32(vdupq_n_u32(1), vshrq_n_u32::<16>(bits)) }
+}
