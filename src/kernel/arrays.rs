@@ -85,11 +85,14 @@ where
                 stepper.accumulate::<P, G, S, O, CLIPS>(&columns, start);
             }
         } else if [size_of::<P>(), size_of::<G>(), size_of::<S>()] == [2; 3] {
-            stepper.lower_overlapped::<P, G, S, O, CLIPS>(&columns, starts);
+            stepper.change_overlapped::<P, G, S, O, CLIPS>(&columns, starts);
         } else {
             for start in starts {
-                let lowering = stepper.begin::<P, G, S, O, CLIPS>(&columns, start);
-                finish(&columns, start, lowering);
+                // Before anything is stored: a processor holds back a load whose place in its page is that
+                // of a store under way.
+                let kahan_comp = columns.kahan_comp(start);
+                let begun = stepper.begin::<P, G, S, O, CLIPS>(&columns, start);
+                finish(&columns, start, begun, kahan_comp);
             }
         }
     }
@@ -108,7 +111,7 @@ struct Stepper<'a, V> {
 
 /// A block whose moments have been moved.
 #[derive(Clone, Copy)]
-struct Lowering<V> {
+struct Begun<V> {
     theta: V,
     /// By how much θ is to be lowered.
     lowered: V,
@@ -143,7 +146,7 @@ impl<V> Stepper<'_, V> {
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from each start on.
     #[inline(always)]
-    unsafe fn lower_overlapped<P, G, S, O, const CLIPS: bool>(
+    unsafe fn change_overlapped<P, G, S, O, const CLIPS: bool>(
         &self,
         columns: &Columns<P, G, S, O>,
         mut starts: impl Iterator<Item = usize>,
@@ -156,14 +159,14 @@ impl<V> Stepper<'_, V> {
             let mut begun = self.begin::<P, G, S, O, CLIPS>(columns, before);
             for start in starts {
                 let next = self.begin::<P, G, S, O, CLIPS>(columns, start);
-                finish(columns, before, begun);
+                finish(columns, before, begun, columns.kahan_comp(before));
                 (before, begun) = (start, next);
             }
-            finish(columns, before, begun);
+            finish(columns, before, begun, columns.kahan_comp(before));
         }
     }
 
-    /// Moves the moments, and computes what θ is to be lowered by.
+    /// Moves the moments, and computes by how much θ is to be lowered.
     ///
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from `start` on.
@@ -172,7 +175,7 @@ impl<V> Stepper<'_, V> {
         &self,
         columns: &Columns<P, G, S, O>,
         start: usize,
-    ) -> Lowering<V>
+    ) -> Begun<V>
     where
         V: Stored<P> + Stored<G> + Stored<S>,
     {
@@ -189,7 +192,7 @@ impl<V> Stepper<'_, V> {
             let root = Coefficients::root(rectified, v);
             columns.store_moments(start, m, v);
             let lowered = coefficients.lowered(rectified, *decay, theta, m, root);
-            Lowering { theta, lowered }
+            Begun { theta, lowered }
         }
     }
 
@@ -215,26 +218,29 @@ impl<V> Stepper<'_, V> {
 /// Lowers θ.
 ///
 /// # Safety
-/// As for [`step`], of `V::COUNT` elements from `start` on, whose `lowering` it is.
+/// As for [`step`], of `V::COUNT` elements from `start` on, which are those that were begun.
 #[inline(always)]
-unsafe fn finish<V, P, G, S, O>(columns: &Columns<P, G, S, O>, start: usize, lowering: Lowering<V>)
-where
+unsafe fn finish<V, P, G, S, O>(
+    columns: &Columns<P, G, S, O>,
+    start: usize,
+    begun: Begun<V>,
+    kahan_comp: Option<V>,
+) where
     V: Stored<P> + Stored<S> + Stored<O>,
 {
-    let Lowering { theta, lowered } = lowering;
+    let Begun { theta, lowered } = begun;
+    let (nan, new);
     // SAFETY: the caller's promise.
     unsafe {
         let param = columns.param.add(start);
-        let (nan, new);
-        if columns.kahan_sum() {
-            let kahan_comp = columns.kahan_comp.add(start);
-            let change = compensated_change(V::load(kahan_comp), lowered);
+        if let Some(kahan_comp) = kahan_comp {
+            let change = compensated_change(kahan_comp, lowered);
             new = theta + change;
             nan = new.any_nan();
             let packed = <V as Stored<P>>::pack_if(new, nan);
             <V as Stored<P>>::write(packed, param);
             let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
-            lost.store(nan, kahan_comp);
+            lost.store(nan, columns.kahan_comp.add(start));
         } else {
             new = theta - lowered;
             nan = new.any_nan();

@@ -63,6 +63,20 @@ impl<P, G, S, O> Columns<P, G, S, O> {
         unsafe { (V::load(self.exp_avg.add(start)), V::load(self.exp_avg_sq.add(start))) }
     }
 
+    /// `kahan_comp` from `start` on, with Kahan summation.
+    ///
+    /// # Safety
+    /// As for `moments`.
+    #[inline(always)]
+    pub unsafe fn kahan_comp<V: Stored<S>>(&self, start: usize) -> Option<V> {
+        if self.kahan_sum() {
+            // SAFETY: the caller's promise.
+            Some(unsafe { V::load(self.kahan_comp.add(start)) })
+        } else {
+            None
+        }
+    }
+
     /// Stores the moments from `start` on.
     ///
     /// # Safety
