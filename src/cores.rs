@@ -159,7 +159,7 @@ mod imp {
         // SAFETY: both masks are there to be written.
         unsafe { GetProcessAffinityMask(GetCurrentProcess(), &mut of_process, &mut of_system) };
         match of_process.count_ones() {
-            // More cores than a mask has bits, which the standard library counts without allocating.
+            // Cores in several groups, which the standard library counts without allocating.
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             cores => cores as usize,
         }

@@ -96,7 +96,7 @@ fn open_locked(path: &Path) -> Result<File> {
 }
 
 /// Opens the file, or makes it, and lets others read and rename it, but not write it. A lock would keep
-/// readers out too, and be there for a moment longer than the file's old name.
+/// readers out too, also for a moment after the file has its new name.
 #[cfg(windows)]
 fn open_locked(path: &Path) -> Result<File> {
     use std::os::windows::fs::OpenOptionsExt;
