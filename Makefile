@@ -12,7 +12,7 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench deps lint header asan arm fuzz bench-peers interop
+.PHONY: help run test bench deps lint header asan arm windows fuzz bench-peers interop
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,28 @@ arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(ARM_EMULATOR)" RADAM_TEST_EMULATOR="$(ARM_EMULATOR)" \
 		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
 		-- --skip tensors_of_more_than_2_to_the_32_elements
+
+# WINDOWS_CC links, and compiles the C programs; WINE (8.13 or later) runs everything. Of the C programs those are
+# missing that need a POSIX system.
+WINDOWS_TARGET := x86_64-pc-windows-gnu
+WINDOWS_CC ?= x86_64-w64-mingw32-gcc
+WINE ?= wine
+WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
+WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_checkpoint handles threads slices executor \
+	caller_memory rounding surgery windows windows_unload
+windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
+windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)
+windows: ## run the unit tests, goldens, determinism, checkpoints and C programs for Windows under Wine
+	@for program in $(firstword $(WINDOWS_CC)) $(firstword $(WINE)); do command -v $$program > /dev/null || { \
+		echo "$$program is missing; Debian has it in gcc-mingw-w64-x86-64-posix and wine"; exit 1; }; done
+	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(WINDOWS_TARGET))" || { \
+		echo "Rust has no standard library for $(WINDOWS_TARGET); rustup target add $(WINDOWS_TARGET) gets it"; exit 1; }
+	$(CARGO) test --target $(WINDOWS_TARGET) --no-fail-fast --lib --test goldens --test determinism --test checkpoint
+	$(CARGO) build --release --lib --target $(WINDOWS_TARGET)
+	set -e; for program in $(WINDOWS_PROGRAMS); do echo $$program; \
+		$(WINDOWS_CC) -std=c11 -O1 -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude -include tests/c/on_windows.h \
+			tests/c/$$program.c $(WINDOWS_DIR)/libradam.dll.a -static -o $(WINDOWS_DIR)/$$program.exe; \
+		(cd $(WINDOWS_DIR) && $(WINE) ./$$program.exe); done
 
 # Without the tool of that name: these are the flags that it would give.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

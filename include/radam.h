@@ -537,7 +537,8 @@ radam_status radam_create(const radam_options *options,
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE, also for NULL and for a handle that was freed.
 //
-// Threads: may be called from any, at any time.
+// Threads: may be called from any, at any time; but on Windows not inside of DllMain, where the
+// destructors of a DLL's global objects run too, since no thread can end until that returns.
 radam_status radam_free(radam_optimizer *opt);
 
 // Adds a group of parameters that share options: all of it or, on an error, nothing.
@@ -1342,7 +1343,9 @@ radam_status radam_load_options_init(radam_load_options *options, uint32_t struc
 //
 // path is UTF-8. The file appears whole or not at all: it is written under its name with ".tmp" at its
 // end, flushed to the disk and then renamed, so that after a crash at any moment the old file or the new
-// one is there. What a killed process left under that name is overwritten.
+// one is there. What a killed process left under that name is overwritten. On Windows, a file that a
+// program has open is replaced only if that program lets it be deleted (FILE_SHARE_DELETE, which fopen does
+// not give); otherwise the save fails and the old file stays.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a path
 // that is not one of a file; RADAM_ERROR_IO where the system refuses something, which the sentence names;

@@ -1,7 +1,7 @@
 //! How many cores this process may use, found without allocating: the standard library's
 //! `available_parallelism` ends the process where there is no memory.
 
-/// The cores that the affinity mask and the control groups of this process leave it, at least 1.
+/// The cores that the affinity mask and, on Linux, the control groups of this process leave it, at least 1.
 pub(crate) fn available_cores() -> usize {
     imp::available_cores()
 }
@@ -140,7 +140,33 @@ mod imp {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+mod imp {
+    use std::os::windows::io::BorrowedHandle;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetCurrentProcess() -> BorrowedHandle<'static>;
+        fn GetProcessAffinityMask(
+            process: BorrowedHandle,
+            of_process: *mut usize,
+            of_system: *mut usize,
+        ) -> i32;
+    }
+
+    pub(super) fn available_cores() -> usize {
+        let (mut of_process, mut of_system) = (0, 0);
+        // SAFETY: both masks are there to be written.
+        unsafe { GetProcessAffinityMask(GetCurrentProcess(), &mut of_process, &mut of_system) };
+        match of_process.count_ones() {
+            // Cores in several groups, which the standard library counts without allocating.
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            cores => cores as usize,
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 mod imp {
     pub(super) fn available_cores() -> usize {
         std::thread::available_parallelism().map_or(1, |cores| cores.get())

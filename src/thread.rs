@@ -6,6 +6,9 @@ pub(crate) trait Work: Sync {
     fn work(&self);
 }
 
+/// Plenty for the deepest call of ours, and for the checkers that people run programs under.
+const STACK_SIZE: usize = 256 * 1024;
+
 /// A running thread, which must be joined.
 pub(crate) struct Thread(imp::Handle);
 
@@ -29,14 +32,11 @@ impl Thread {
 
 #[cfg(unix)]
 mod imp {
-    use super::Work;
+    use super::{STACK_SIZE, Work};
     use std::ffi::c_void;
     use std::mem::MaybeUninit;
 
     pub(super) type Handle = libc::pthread_t;
-
-    /// Plenty for the deepest call of ours, and for the checkers that people run programs under.
-    const STACK_SIZE: libc::size_t = 256 * 1024;
 
     extern "C" fn main<W: Work>(work: *mut c_void) -> *mut c_void {
         #[cfg(target_os = "linux")]
@@ -87,9 +87,62 @@ mod imp {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 mod imp {
-    use super::Work;
+    use super::{STACK_SIZE, Work};
+    use std::ffi::c_void;
+    use std::os::windows::io::{AsHandle, BorrowedHandle, HandleOrNull, OwnedHandle};
+    use std::ptr;
+
+    pub(super) type Handle = OwnedHandle;
+
+    const STACK_SIZE_PARAM_IS_A_RESERVATION: u32 = 0x10000;
+    const INFINITE: u32 = u32::MAX;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn CreateThread(
+            attributes: *const c_void,
+            stack_size: usize,
+            main: unsafe extern "system" fn(*mut c_void) -> u32,
+            work: *mut c_void,
+            flags: u32,
+            id: *mut u32,
+        ) -> HandleOrNull;
+        fn GetCurrentThread() -> BorrowedHandle<'static>;
+        fn SetThreadDescription(thread: BorrowedHandle, name: *const u16) -> i32;
+        fn WaitForSingleObject(handle: BorrowedHandle, milliseconds: u32) -> u32;
+    }
+
+    unsafe extern "system" fn main<W: Work>(work: *mut c_void) -> u32 {
+        let name = b"radam\0".map(u16::from);
+        // SAFETY: a thread may name itself; the name ends in NUL, and is copied.
+        unsafe { SetThreadDescription(GetCurrentThread(), name.as_ptr()) };
+        // SAFETY: `start` was promised that it stays valid.
+        unsafe { (*work.cast_const().cast::<W>()).work() };
+        0
+    }
+
+    /// # Safety
+    /// As for `Thread::start`.
+    pub(super) unsafe fn start<W: Work>(work: *const W) -> Option<Handle> {
+        let (work, flags) = (work.cast_mut().cast(), STACK_SIZE_PARAM_IS_A_RESERVATION);
+        // SAFETY: attributes and id may be null; what `main` does with the work is promised.
+        let handle = unsafe {
+            CreateThread(ptr::null(), STACK_SIZE, main::<W>, work, flags, ptr::null_mut())
+        };
+        handle.try_into().ok()
+    }
+
+    pub(super) fn join(handle: Handle) {
+        // SAFETY: the handle is that of a thread.
+        unsafe { WaitForSingleObject(handle.as_handle(), INFINITE) };
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+mod imp {
+    use super::{STACK_SIZE, Work};
 
     pub(super) type Handle = std::thread::JoinHandle<()>;
 
@@ -99,6 +152,7 @@ mod imp {
         let work = work.expose_provenance();
         std::thread::Builder::new()
             .name("radam".to_owned())
+            .stack_size(STACK_SIZE)
             // SAFETY: `start` was promised that it stays valid.
             .spawn(move || unsafe { (*std::ptr::with_exposed_provenance::<W>(work)).work() })
             .ok()

@@ -3,7 +3,9 @@
 use super::no_memory;
 use crate::error::{Error, Result, error};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+#[cfg(not(windows))]
+use std::fs::TryLockError;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -81,19 +83,41 @@ impl Drop for Replacement<'_> {
 }
 
 /// Opens the file, or makes it, and locks it.
+#[cfg(not(windows))]
 fn open_locked(path: &Path) -> Result<File> {
     let open = || OpenOptions::new().write(true).create(true).truncate(false).open(path);
     let file = open().map_err(|error| failed("open", path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(error!(
-            Io,
-            "\"{}\" is being written by another save; each needs a path of its own",
-            path.display()
-        )),
+        Err(TryLockError::WouldBlock) => Err(being_written(path)),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
         Err(TryLockError::Error(error)) => Err(failed("lock", path, &error)),
     }
+}
+
+/// Opens the file, or makes it, and lets others read and rename it, but not write it. A lock would keep
+/// readers out too, also for a moment after the file has its new name.
+#[cfg(windows)]
+fn open_locked(path: &Path) -> Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const FILE_SHARE_READ: u32 = 1;
+    const FILE_SHARE_DELETE: u32 = 4;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    options.share_mode(FILE_SHARE_READ | FILE_SHARE_DELETE);
+    options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(ERROR_SHARING_VIOLATION) => being_written(path),
+        _ => failed("open", path, &error),
+    })
+}
+
+fn being_written(path: &Path) -> Error {
+    error!(
+        Io,
+        "\"{}\" is being written by another save; each needs a path of its own",
+        path.display()
+    )
 }
 
 /// Whether the name still leads to the file. Before it was locked, another save may have removed it or put

@@ -111,7 +111,9 @@ pub unsafe extern "C" fn radam_load_options_init(
 ///
 /// path is UTF-8. The file appears whole or not at all: it is written under its name with ".tmp" at its
 /// end, flushed to the disk and then renamed, so that after a crash at any moment the old file or the new
-/// one is there. What a killed process left under that name is overwritten.
+/// one is there. What a killed process left under that name is overwritten. On Windows, a file that a
+/// program has open is replaced only if that program lets it be deleted (FILE_SHARE_DELETE, which fopen does
+/// not give); otherwise the save fails and the old file stays.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a path
 /// that is not one of a file; RADAM_ERROR_IO where the system refuses something, which the sentence names;

@@ -1,5 +1,6 @@
-//! What stands around every call that comes from C: no panic leaves it, nothing is printed, errno
-//! stays as it was, and the arithmetic inside is IEEE's whatever mode the caller's thread is in.
+//! What stands around every call that comes from C: no panic leaves it, nothing is printed, errno (on
+//! Windows, GetLastError) stays as it was, and the arithmetic inside is IEEE's whatever mode the
+//! caller's thread is in.
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
@@ -9,12 +10,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call from C.
 pub(super) fn guard(body: impl FnOnce() -> radam_status) -> radam_status {
-    let _silence = Silence::new();
-    let _mode = DefaultFloatMode::new();
-    let errno_before = errno::errno();
-    let status = body();
-    errno::set_errno(errno_before);
-    status
+    keeping_errno(|| {
+        let _silence = Silence::new();
+        let _mode = DefaultFloatMode::new();
+        body()
+    })
+}
+
+/// Around all the rest of a call: on Windows, to look at a thread-local variable is enough to change it.
+pub(super) fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
+    let before = errno::errno();
+    let result = body();
+    errno::set_errno(before);
+    result
 }
 
 /// Turns a panic into an error.

@@ -51,7 +51,8 @@ pub unsafe extern "C" fn radam_create(
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE, also for NULL and for a handle that was freed.
 ///
-/// Threads: may be called from any, at any time.
+/// Threads: may be called from any, at any time; but on Windows not inside of DllMain, where the
+/// destructors of a DLL's global objects run too, since no thread can end until that returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
     with(opt, &mut |inside| {

@@ -1,5 +1,6 @@
 //! Versions, statuses and error sentences.
 
+use super::guard::keeping_errno;
 use super::last_error::copy_of_thread;
 use super::{radam_optimizer, registry};
 use crate::error::Status;
@@ -144,8 +145,8 @@ pub unsafe extern "C" fn radam_last_error(
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
     };
-    match registry::enter(opt) {
+    keeping_errno(|| match registry::enter(opt) {
         Some(inside) => inside.slot().last_error.copy(buffer),
         None => copy_of_thread(buffer),
-    }
+    })
 }

@@ -67,8 +67,23 @@ pub fn decayed(set: &Set, decay: Decay, lr: f64) -> f64 {
     }
 }
 
+/// β^t in fixed point. The standard library's `powf` is wrong in the last place on some platforms, and the
+/// division by 1 − β^t makes more of that than the tests allow.
+fn power(beta: f64, mut step: u64) -> f64 {
+    const ONE: u128 = 1 << 63;
+    let (mut power, mut square) = (ONE, (beta * ONE as f64) as u128);
+    while step > 0 {
+        if step % 2 == 1 {
+            power = power * square / ONE;
+        }
+        square = square * square / ONE;
+        step /= 2;
+    }
+    power as f64 / ONE as f64
+}
+
 pub fn debiased(beta: f64, step: u64) -> f64 {
-    let power = beta.powf(step as f64);
+    let power = power(beta, step);
     (power - beta) / (power - 1.0)
 }
 
@@ -77,7 +92,7 @@ pub fn rho_inf(beta2: f64) -> f64 {
 }
 
 pub fn rho(beta2: f64, step: u64) -> f64 {
-    let power = beta2.powf(step as f64);
+    let power = power(beta2, step);
     rho_inf(beta2) - 2.0 * step as f64 * power / (1.0 - power)
 }
 
