@@ -136,7 +136,9 @@ impl<V> Stepper<'_, V> {
             let grad = self.grad::<P, G, S, O, CLIPS>(columns, start);
             let (m, v) = columns.moments::<V>(start);
             let (m, v) = self.coefficients.moments(grad, m, v);
-            columns.store_moments(start, m, v);
+            let nan = (m + v).any_nan();
+            m.store(nan, columns.exp_avg.add(start));
+            v.store(nan, columns.exp_avg_sq.add(start));
         }
     }
 
@@ -188,10 +190,12 @@ impl<V> Stepper<'_, V> {
             let theta: V = V::load(columns.param.add(start));
             let (m, v) = coefficients.penalized_moments(*decay, theta, grad, m, v);
             let rectified = *rule == Rule::Rectified;
-            // Before the moments are stored, since it takes long; the division has to wait for it.
+            // In this order, what is under way waits least for the root and for denormal moments.
             let root = Coefficients::root(rectified, v);
-            columns.store_moments(start, m, v);
+            let nan = (m + v).any_nan();
+            m.store(nan, columns.exp_avg.add(start));
             let lowered = coefficients.lowered(rectified, *decay, theta, m, root);
+            v.store(nan, columns.exp_avg_sq.add(start));
             Begun { theta, lowered }
         }
     }

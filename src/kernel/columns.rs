@@ -77,20 +77,6 @@ impl<P, G, S, O> Columns<P, G, S, O> {
         }
     }
 
-    /// Stores the moments from `start` on.
-    ///
-    /// # Safety
-    /// There are `V::COUNT` elements, and nobody else reads or writes them.
-    #[inline(always)]
-    pub unsafe fn store_moments<V: Stored<S>>(&self, start: usize, m: V, v: V) {
-        let nan = (m + v).any_nan();
-        // SAFETY: the caller's promise.
-        unsafe {
-            m.store(nan, self.exp_avg.add(start));
-            v.store(nan, self.exp_avg_sq.add(start));
-        }
-    }
-
     /// From the element `start` on.
     ///
     /// # Safety
