@@ -2,6 +2,7 @@
 
 use super::lanes::{
     EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
+    stored_as_computed,
 };
 use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
@@ -61,65 +62,8 @@ impl Lanes for Pair<F64x4> {
     }
 }
 
-impl<const CAREFUL: bool> Stored<f32> for Pair<F32x8<CAREFUL>> {
-    type Packed = Self;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { Self(F32x8(_mm256_loadu_ps(from)), F32x8(_mm256_loadu_ps(from.add(8)))) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_ps(to, packed.0.0);
-            _mm256_storeu_ps(to.add(8), packed.1.0);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        packed
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        self
-    }
-}
-
-impl Stored<f64> for Pair<F64x4> {
-    type Packed = Self;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f64) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { Self(F64x4(_mm256_loadu_pd(from)), F64x4(_mm256_loadu_pd(from.add(4)))) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f64) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_pd(to, packed.0.0);
-            _mm256_storeu_pd(to.add(4), packed.1.0);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        packed
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        self
-    }
-}
+stored_as_computed!([const CAREFUL: bool] F32x8<CAREFUL>, f32, F32x8, _mm256_loadu_ps, _mm256_storeu_ps);
+stored_as_computed!([] F64x4, f64, F64x4, _mm256_loadu_pd, _mm256_storeu_pd);
 
 impl Stored<f32> for Pair<F64x4> {
     type Packed = [__m128; 2];

@@ -204,3 +204,43 @@ macro_rules! register_operator {
     };
 }
 pub(super) use register_operator;
+
+/// `stored_as_computed!([generics] register, element, constructor, load, store)`: a block of two registers of
+/// elements that are computed in as they are in memory.
+macro_rules! stored_as_computed {
+    ([$($generics:tt)*] $register:ty, $element:ty, $make:expr, $load:ident, $store:ident) => {
+        impl<$($generics)*> $crate::kernel::lanes::Stored<$element>
+            for $crate::kernel::lanes::Pair<$register>
+        {
+            type Packed = Self;
+            const NUMBERS_ONLY: bool = false;
+
+            #[inline(always)]
+            unsafe fn read(from: *const $element) -> Self::Packed {
+                // SAFETY: the caller's promise.
+                unsafe { Self($make($load(from)), $make($load(from.add(Self::COUNT / 2)))) }
+            }
+
+            #[inline(always)]
+            unsafe fn write(packed: Self::Packed, to: *mut $element) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    $store(to, packed.0.0);
+                    $store(to.add(Self::COUNT / 2), packed.1.0);
+                }
+            }
+
+            #[inline(always)]
+            fn unpack(packed: Self::Packed) -> Self {
+                packed
+            }
+
+            #[inline(always)]
+            fn pack(self) -> Self::Packed {
+                self
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use stored_as_computed;

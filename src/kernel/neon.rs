@@ -1,6 +1,8 @@
 //! Registers of 128 bits, for aarch64, every machine of which has NEON.
 
-use super::lanes::{EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic};
+use super::lanes::{
+    EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic, stored_as_computed,
+};
 use crate::number::{Bf16, Element, F16};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -61,65 +63,8 @@ impl Lanes for Pair<F64x2> {
     }
 }
 
-impl Stored<f32> for Pair<F32x4> {
-    type Packed = Self;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { Self(F32x4(vld1q_f32(from)), F32x4(vld1q_f32(from.add(4)))) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            vst1q_f32(to, packed.0.0);
-            vst1q_f32(to.add(4), packed.1.0);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        packed
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        self
-    }
-}
-
-impl Stored<f64> for Pair<F64x2> {
-    type Packed = Self;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f64) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { Self(F64x2(vld1q_f64(from)), F64x2(vld1q_f64(from.add(2)))) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f64) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            vst1q_f64(to, packed.0.0);
-            vst1q_f64(to.add(2), packed.1.0);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        packed
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        self
-    }
-}
+stored_as_computed!([] F32x4, f32, F32x4, vld1q_f32, vst1q_f32);
+stored_as_computed!([] F64x2, f64, F64x2, vld1q_f64, vst1q_f64);
 
 impl Stored<f32> for Pair<F64x2> {
     type Packed = float32x4_t;
