@@ -9,6 +9,7 @@ use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::{Place, State, Toggle};
 use std::ffi::{CStr, c_char};
+use std::fmt;
 
 pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
     match value {
@@ -106,13 +107,17 @@ pub(super) unsafe fn name<'a>(place: Place, name: *const c_char) -> Result<Optio
         return Ok(None);
     }
     // SAFETY: the caller's promise.
-    let name = unsafe { CStr::from_ptr(name) };
-    match name.to_str() {
-        Ok(name) => Ok(Some(name)),
-        Err(error) => Err(error!(
+    let text = unsafe { CStr::from_ptr(name) };
+    utf8(format_args!("{place}name"), text).map(Some)
+}
+
+/// The text of an argument.
+pub(super) fn utf8<'a>(name: fmt::Arguments, text: &'a CStr) -> Result<&'a str> {
+    text.to_str().map_err(|error| {
+        error!(
             InvalidArgument,
-            "{place}name is not UTF-8 from byte {} on; it must be UTF-8 that ends in NUL",
+            "{name} is not UTF-8 from byte {} on; it must be UTF-8 that ends in NUL",
             error.valid_up_to()
-        )),
-    }
+        )
+    })
 }

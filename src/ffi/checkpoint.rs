@@ -326,8 +326,5 @@ unsafe fn path<'a>(name: &str, path: *const c_char) -> Result<&'a Path> {
         Ok(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
     }
     #[cfg(not(unix))]
-    match path.to_str() {
-        Ok(path) => Ok(Path::new(path)),
-        Err(_) => Err(crate::error::error!(InvalidArgument, "{name} is not UTF-8; it must be")),
-    }
+    super::arguments::utf8(format_args!("{name}"), path).map(Path::new)
 }
