@@ -84,16 +84,22 @@ asan: ## run the unit tests of the C boundary and the kernels under AddressSanit
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
 
+# $(call needs,PROGRAMS,PACKAGES,TARGET): says which of the programs, or whether the Rust target, is missing.
+define needs
+	@for program in $(1); do command -v $$program > /dev/null || { \
+		echo "$$program is missing; Debian has it in $(2)"; exit 1; }; done
+	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(3))" || { \
+		echo "Rust has no standard library for $(3); rustup target add $(3) gets it"; exit 1; }
+endef
+
 # ARM_CC links; ARM_EMULATOR runs the tests, and is told to the one that starts itself once more. One unit
 # test steps more elements than an emulator gets through in reasonable time.
 ARM_TARGET := aarch64-unknown-linux-gnu
 ARM_CC ?= aarch64-linux-gnu-gcc
 ARM_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+ARM_PACKAGES := gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user
 arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
-	@for program in $(firstword $(ARM_CC)) $(firstword $(ARM_EMULATOR)); do command -v $$program > /dev/null || { \
-		echo "$$program is missing; Debian has it in gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user"; exit 1; }; done
-	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(ARM_TARGET))" || { \
-		echo "Rust has no standard library for $(ARM_TARGET); rustup target add $(ARM_TARGET) gets it"; exit 1; }
+	$(call needs,$(firstword $(ARM_CC)) $(firstword $(ARM_EMULATOR)),$(ARM_PACKAGES),$(ARM_TARGET))
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$(ARM_CC)" \
 		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(ARM_EMULATOR)" RADAM_TEST_EMULATOR="$(ARM_EMULATOR)" \
 		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
@@ -110,10 +116,7 @@ WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_checkpoint 
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)
 windows: ## run the unit tests, goldens, determinism, checkpoints and C programs for Windows under Wine
-	@for program in $(firstword $(WINDOWS_CC)) $(firstword $(WINE)); do command -v $$program > /dev/null || { \
-		echo "$$program is missing; Debian has it in gcc-mingw-w64-x86-64-posix and wine"; exit 1; }; done
-	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(WINDOWS_TARGET))" || { \
-		echo "Rust has no standard library for $(WINDOWS_TARGET); rustup target add $(WINDOWS_TARGET) gets it"; exit 1; }
+	$(call needs,$(firstword $(WINDOWS_CC)) $(firstword $(WINE)),gcc-mingw-w64-x86-64-posix and wine,$(WINDOWS_TARGET))
 	$(CARGO) test --target $(WINDOWS_TARGET) --no-fail-fast --lib --test goldens --test determinism --test checkpoint
 	$(CARGO) build --release --lib --target $(WINDOWS_TARGET)
 	set -e; for program in $(WINDOWS_PROGRAMS); do echo $$program; \

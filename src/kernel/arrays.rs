@@ -85,7 +85,7 @@ where
                 stepper.accumulate::<P, G, S, O, CLIPS>(&columns, start);
             }
         } else if [size_of::<P>(), size_of::<G>(), size_of::<S>()] == [2; 3] {
-            stepper.change_overlapped::<P, G, S, O, CLIPS>(&columns, starts);
+            stepper.step_overlapped::<P, G, S, O, CLIPS>(&columns, starts);
         } else {
             for start in starts {
                 // Before anything is stored: a processor holds back a load whose place in its page is that
@@ -148,7 +148,7 @@ impl<V> Stepper<'_, V> {
     /// # Safety
     /// As for [`step`], of `V::COUNT` elements from each start on.
     #[inline(always)]
-    unsafe fn change_overlapped<P, G, S, O, const CLIPS: bool>(
+    unsafe fn step_overlapped<P, G, S, O, const CLIPS: bool>(
         &self,
         columns: &Columns<P, G, S, O>,
         mut starts: impl Iterator<Item = usize>,
@@ -237,6 +237,7 @@ unsafe fn finish<V, P, G, S, O>(
     // SAFETY: the caller's promise.
     unsafe {
         let param = columns.param.add(start);
+        // Asked once, although it says some things twice: twice would take more instructions.
         if let Some(kahan_comp) = kahan_comp {
             let change = compensated_change(kahan_comp, lowered);
             new = theta + change;

@@ -32,6 +32,14 @@ static inline void check_ok(const radam_optimizer *opt, radam_status status, con
   exit(1);
 }
 
+/* The sentence of the last failure on `opt` must have the word in it. */
+static inline void check_sentence(const radam_optimizer *opt, const char *word, const char *when) {
+  char sentence[2048] = "";
+  radam_last_error(opt, sentence, sizeof sentence);
+  CHECK(strlen(sentence) > 30 && strstr(sentence, word) != NULL, "%s: the sentence does not name '%s': %s", when,
+        word, sentence);
+}
+
 /* Numbers in [-1, 1) that look random and are the same everywhere. */
 static inline void fill(float *values, size_t len, uint32_t seed) {
   uint32_t state = seed * 2654435761u + 1;

@@ -12,16 +12,9 @@ static radam_optimizer *optimizer_of(uint32_t num_threads) {
   radam_group_options options = group_options();
   fill(data, LARGE, 1);
   fill(grad, LARGE, 2);
-  add_group(opt, &options);
-  OK(opt, radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, data, grad, LARGE, "weight", NULL));
+  add_f32(opt, add_group(opt, &options), data, grad, LARGE);
   OK(opt, radam_step(opt));
   return opt;
-}
-
-static void check_sentence(const radam_optimizer *opt, const char *word, const char *when) {
-  char sentence[2048] = "";
-  radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(strstr(sentence, word) != NULL, "%s: the sentence does not name '%s': %s", when, word, sentence);
 }
 
 static bool is_there(const wchar_t *name) {
@@ -49,7 +42,6 @@ static void paths_are_utf8_of_any_length(void) {
   round_trip(L"r\x00e4" L"dam \x03c0 \x65e5\x672c \xd83d\xde80.radam", "characters of many scripts");
 
   wchar_t folder[1024] = L"\\\\?\\";
-  GetFullPathNameW(L"", 900, folder + 4, NULL);
   GetCurrentDirectoryW(900, folder + 4);
   const size_t top = wcslen(folder);
   for (int depth = 0; depth < 20; depth++) {
