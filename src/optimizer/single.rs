@@ -81,19 +81,19 @@ fn check_arrays(tensor: &Tensor, dtypes: Dtypes, compensation: Compensation) -> 
         Some(("exp_avg_sq", tensor.exp_avg_sq.cast_const(), state)),
         compensation.map(|dtype| ("kahan_comp", tensor.kahan_comp.cast_const(), dtype)),
     ];
-    let arrays = || arrays.iter().flatten();
+    let arrays = || arrays.iter().flatten().copied();
     for (name, array, dtype) in arrays() {
         ensure!(
             !array.is_null() || tensor.len == 0,
             NullPointer,
             "{name} is NULL; it must point to {} elements{}",
             tensor.len,
-            match *name {
+            match name {
                 "kahan_comp" => " (kahan_sum or master_remainder is on; RADAM_OFF does without)",
                 _ => "",
             }
         );
-        check_array(Place(None), name, *array, *dtype, tensor.len)?;
+        check_array(Place(None), name, array, dtype, tensor.len)?;
     }
     for (index, (name, array, dtype)) in arrays().enumerate() {
         for (other_name, other, other_dtype) in arrays().take(index) {

@@ -154,6 +154,11 @@ static void steps_without_an_optimizer(void) {
   BAD_UPDATE(INVALID_ARGUMENT, "exp_avg", bad.exp_avg = mine.data + LEN - 1);
   BAD_UPDATE(INVALID_ARGUMENT, "exp_avg_sq", bad.exp_avg_sq = mine.state[0] + 1);
   BAD_UPDATE(INVALID_ARGUMENT, "kahan_comp", bad.kahan_comp = mine.grad);
+  char where[96];
+  snprintf(where, sizeof where, "exp_avg is 0x%llx, ", (unsigned long long)(uintptr_t)mine.data);
+  BAD_UPDATE(INVALID_ARGUMENT, where, bad.exp_avg = mine.data);
+  snprintf(where, sizeof where, "param at 0x%llx;", (unsigned long long)(uintptr_t)mine.data);
+  BAD_UPDATE(INVALID_ARGUMENT, where, bad.exp_avg = mine.data);
   BAD_UPDATE(INVALID_ARGUMENT, "struct_size", bad.options.struct_size = 5);
   BAD_UPDATE(INVALID_ARGUMENT, "lr", bad.options.lr = NAN);
   BAD_UPDATE(INVALID_ARGUMENT, "beta2", bad.options.beta2 = 1);
