@@ -3,10 +3,10 @@
 use super::header::{Header, file_dtype};
 use super::manifest::{GroupEntry, ParamEntry, owned};
 use super::push;
-use crate::dtype::Dtype;
 use crate::error::{FallibleWriter, Result, error, reserve};
+use crate::kernel::Dtype;
+use crate::math::BetaPower;
 use crate::optimizer::{Group, NamedArray, Optimizer, Param, Toggle};
-use crate::rectify::BetaPower;
 use crate::sort::order_of;
 use std::fmt::Write;
 

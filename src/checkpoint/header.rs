@@ -4,8 +4,8 @@ use super::json::Json;
 use super::json_writer::Writer;
 use super::manifest::{Manifest, owned, parse_checksum};
 use super::push;
-use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error, reserve};
+use crate::kernel::Dtype;
 use crate::sort::order_of;
 
 /// What the metadata have: the manifest, and the CRC-32 of all bytes of the header, its own digits

@@ -5,8 +5,8 @@ use super::{
     RADAM_ON, RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP,
     RADAM_STATE_MASTER_REMAINDER, radam_dtype, radam_state, radam_toggle,
 };
-use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
+use crate::kernel::Dtype;
 use crate::optimizer::{Place, State, Toggle};
 use std::ffi::{CStr, c_char};
 use std::fmt;

@@ -4,8 +4,8 @@
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
-use crate::float_mode::DefaultFloatMode;
-use crate::silence::Silence;
+use crate::system::DefaultFloatMode;
+use crate::system::Silence;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call from C.

@@ -4,8 +4,8 @@ use super::call::without_handle;
 use super::radam_status;
 use super::versioned::{Versioned, init, read};
 use crate::error::{Result, ensure};
-use crate::executor::Executor;
-use crate::memory::Allocator;
+use crate::system::Allocator;
+use crate::system::Executor;
 use std::ffi::c_void;
 use std::ptr;
 

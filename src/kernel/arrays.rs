@@ -1,10 +1,10 @@
 //! The update rule over the arrays of a piece of a parameter.
 
 use super::columns::Columns;
+use super::dtype::Dtype;
 use super::instruction_set::Compiled;
 use super::lanes::{Lanes, Stored};
-use crate::dtype::Dtype;
-use crate::update::{Coefficients, Rule, Step, compensated_change, lost_change};
+use crate::math::{Coefficients, Rule, Step, compensated_change, lost_change};
 
 /// The arrays of a piece of a parameter, each of `len` elements of its own dtype.
 #[derive(Clone, Copy, Debug)]

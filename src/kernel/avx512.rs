@@ -1,10 +1,10 @@
 //! Registers of 512 bits, for x86-64 with AVX-512 F, BW, DQ and VL.
 
+use super::element::{Bf16, F16};
 use super::lanes::{
     EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
     stored_as_computed,
 };
-use crate::number::{Bf16, F16};
 use std::arch::x86_64::*;
 use std::mem::transmute;
 

@@ -1,8 +1,8 @@
 //! Arrays of one dtype as another.
 
+use super::dtype::Dtype;
+use super::element::{Bf16, Element, F16};
 use super::instruction_set::compiled_loop;
-use crate::dtype::Dtype;
-use crate::number::{Bf16, Element, F16};
 
 compiled_loop! {
     /// Converts `len` elements, rounding to nearest even.

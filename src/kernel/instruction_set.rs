@@ -4,14 +4,14 @@
 //! is detected, a `compiled!` line with its target features, and an arm in `Kernel::new`.
 
 use super::arrays::{self, Arrays};
+use super::element::{Bf16, F16};
 use super::lanes::{EvenOdd, Stored};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512, lanes::Pair};
 #[cfg(target_arch = "aarch64")]
 use super::{lanes::Pair, neon};
 use crate::error::{Result, error};
-use crate::number::{Bf16, F16};
-use crate::update::Step;
+use crate::math::Step;
 use std::fmt;
 
 /// Which of the compiled loops run. All of them give the same bits.

@@ -1,6 +1,7 @@
 //! Several elements at a time: what a loop over arrays needs of a register.
 
-use crate::number::{Arithmetic, Bf16, Element};
+use super::element::{Bf16, Element};
+use crate::math::Arithmetic;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A few neighbouring elements of a tensor, in the type that is computed in.
@@ -169,7 +170,7 @@ macro_rules! register_arithmetic {
             }
         }
 
-        impl<$($generics)*> $crate::number::Arithmetic for $register {
+        impl<$($generics)*> $crate::math::Arithmetic for $register {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 // SAFETY: as above.

@@ -4,11 +4,11 @@
 //! steps themselves are those of f32 parameters.
 
 use super::arrays::{Arrays, Dtypes};
+use super::dtype::Dtype;
+use super::element::{Bf16, Element};
 use super::instruction_set::{InstructionSet, compiled_loop};
 use super::{Kernel, convert_array};
-use crate::dtype::Dtype;
-use crate::number::{Bf16, Element};
-use crate::update::{Rule, Step};
+use crate::math::{Rule, Step};
 
 /// Elements at a time. A multiple of it divides every piece that a parameter is cut into.
 const BLOCK: usize = 1024;

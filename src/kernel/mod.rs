@@ -14,6 +14,8 @@ mod avx2;
 mod avx512;
 mod columns;
 mod convert;
+mod dtype;
+mod element;
 mod instruction_set;
 mod lanes;
 mod mixed;
@@ -26,13 +28,13 @@ mod tests;
 
 pub(crate) use arrays::{Arrays, Dtypes};
 pub(crate) use convert::convert_array;
+pub(crate) use dtype::Dtype;
+pub(crate) use element::{Bf16, Element, F16, Real};
 pub(crate) use instruction_set::InstructionSet;
 pub(crate) use mixed::{Mixed, Noise};
 pub(crate) use sums::{count_nonfinite, sum_of_squared_differences, sum_of_squares};
 
-use crate::dtype::Dtype;
-use crate::number::{Bf16, F16};
-use crate::update::{Rule, Step};
+use crate::math::{Rule, Step};
 use instruction_set::Compiled;
 use lanes::{EvenOdd, Nothing};
 

@@ -1,9 +1,9 @@
 //! Registers of 128 bits, for aarch64, every machine of which has NEON.
 
+use super::element::{Bf16, Element, F16};
 use super::lanes::{
     EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic, stored_as_computed,
 };
-use crate::number::{Bf16, Element, F16};
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::mem::transmute;

@@ -4,10 +4,10 @@
 
 use super::arrays::{Arrays, Dtypes};
 use super::convert::convert_array;
+use super::dtype::Dtype;
+use super::element::{Bf16, Element, F16, Real};
 use super::instruction_set::InstructionSet;
-use crate::dtype::Dtype;
-use crate::number::{Bf16, Element, F16, Real};
-use crate::update::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
+use crate::math::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
 use std::mem::MaybeUninit;
 
 /// Elements that are converted at a time: few enough that all arrays of them stay in the

@@ -3,9 +3,9 @@
 //! The shape of a sum is fixed: [`PARTS`] partial sums in f64, each of every so many elements, added
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
+use super::dtype::Dtype;
+use super::element::{Bf16, Element, F16, Real};
 use super::instruction_set::compiled_loop;
-use crate::dtype::Dtype;
-use crate::number::{Bf16, Element, F16, Real};
 
 const PARTS: usize = 32;
 

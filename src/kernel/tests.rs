@@ -1,9 +1,9 @@
 //! Every instruction set, held equal to the portable loops bit for bit, whatever the bits mean.
 
+use super::dtype::Dtype;
+use super::element::{Bf16, Element, F16};
 use super::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, convert_array};
-use crate::dtype::Dtype;
-use crate::number::{Bf16, Element, F16};
-use crate::update::{Coefficients, Decay, Rule, Step};
+use crate::math::{Coefficients, Decay, Rule, Step};
 use std::ptr;
 
 const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];

@@ -1,6 +1,6 @@
 //! What a caller can bring for a parameter besides its elements and its gradient.
 
-use crate::dtype::Dtype;
+use crate::kernel::Dtype;
 use std::ptr;
 
 /// Arrays that the caller brings for a parameter; null: none.

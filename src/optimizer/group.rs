@@ -1,10 +1,10 @@
 //! The options of a parameter group, checked, and what they come to for one parameter.
 
 use super::state::{Compensation, StateKind};
-use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
+use crate::kernel::Dtype;
 use crate::kernel::{Mixed, Noise};
-use crate::update::Hyperparameters;
+use crate::math::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

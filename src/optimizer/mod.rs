@@ -3,52 +3,38 @@
 //! - `mod.rs`: what an optimizer is made of, and changing its options and pointers.
 //! - `register.rs`: adding groups and parameters, all or nothing.
 //! - `surgery.rs`: freezing, removing and resetting parameters while training.
-//! - `open_step.rs`: the step as waves of chunks; `sliced.rs`: cut into slices by its caller;
-//!   `step_param.rs`: of one parameter, `single.rs`: without an optimizer.
-//! - `stepper.rs`: what happens to a chunk. `step_options.rs`, `sums.rs`: what steps do besides.
+//! - `step/`: how a step goes.
 //! - `group.rs`, `param.rs`, `state.rs`, `given.rs`: one group, one parameter, the state of one, and what
 //!   its caller brings for it.
-//! - `index.rs`: finding parameters by name and address. `plan.rs`: the work cut into chunks.
+//! - `index.rs`: finding parameters by name and address.
 
 mod given;
 mod group;
 mod index;
 mod param;
-mod plan;
-mod open_step;
 mod register;
-mod single;
-mod sliced;
 mod state;
-mod step_options;
-mod step_param;
-mod stepper;
-mod sums;
+mod step;
 mod surgery;
 
 pub(crate) use given::Given;
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
-pub(crate) use single::{Tensor, update};
 pub(crate) use state::{NamedArray, State};
-pub(crate) use step_options::{StepOptions, StepReport};
+pub(crate) use step::{StepOptions, StepReport, Tensor, update};
 
 use crate::error::{Result, ensure, error, reserve};
-use crate::executor::Executor;
 use crate::kernel::InstructionSet;
-use crate::memory::{Allocator, try_box};
-use crate::pool::Pool;
-use crate::update::Scalars;
+use crate::math::Scalars;
+use crate::system::Executor;
+use crate::system::Pool;
+use crate::system::{Allocator, try_box};
 use given::ArrayKind;
 use index::{Array, Index};
-use open_step::OpenStep;
 use param::{Standing, check_array};
-use plan::Plan;
-use sliced::Slices;
 use std::fmt;
 use std::sync::Mutex;
-use stepper::zero_grad;
-use sums::SharedSums;
+use step::{OpenStep, Plan, SharedSums, Slices, zero_grad};
 
 pub(crate) struct Optimizer {
     instruction_set: InstructionSet,

@@ -2,9 +2,9 @@
 
 use super::given::{ArrayKind, Given};
 use super::state::{Compensation, State, StateKind};
-use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error};
 use crate::kernel::Arrays;
+use crate::kernel::Dtype;
 use std::fmt;
 use std::ops::Range;
 use std::ptr;

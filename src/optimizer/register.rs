@@ -4,11 +4,11 @@
 use super::given::ArrayKind;
 use super::index::Array;
 use super::param::{Param, ParamSpec, Place, check_array};
-use super::plan::CHUNK;
 use super::state::{Compensation, StateKind};
+use super::step::CHUNK;
 use super::{Group, Optimizer};
-use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error, reserve};
+use crate::kernel::Dtype;
 use std::ops::Range;
 
 impl Optimizer {

@@ -3,10 +3,10 @@
 //! is in one allocation.
 
 use super::given::Given;
-use crate::dtype::Dtype;
 use crate::error::{Error, Result, ensure, error};
+use crate::kernel::Dtype;
 use crate::kernel::{InstructionSet, convert_array};
-use crate::memory::{Allocator, allocate_zeroed, release, try_box};
+use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
 use std::ptr;
 

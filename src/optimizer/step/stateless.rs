@@ -1,12 +1,12 @@
 //! A step of one tensor whose state the caller keeps: no optimizer, no threads, nothing remembered.
 
-use super::Group;
-use super::param::{Place, check_array};
-use super::state::Compensation;
-use crate::dtype::Dtype;
 use crate::error::{Result, ensure, error};
+use crate::kernel::Dtype;
 use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
-use crate::update::{Clipping, Step};
+use crate::math::{Clipping, Step};
+use crate::optimizer::Group;
+use crate::optimizer::param::{Place, check_array};
+use crate::optimizer::state::Compensation;
 use std::ptr;
 use std::sync::OnceLock;
 

@@ -3,8 +3,25 @@
 //! Plain arithmetic in a fixed order: Rust never fuses a multiplication with an addition on its
 //! own and never replaces a division by an estimate, so every instruction set gives the same bits.
 
-use crate::number::Arithmetic;
-use crate::rectify::BetaPower;
+use super::rectify::BetaPower;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// What the update rule computes with: one f32 or f64, or several of them side by side.
+pub(crate) trait Arithmetic:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The IEEE square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// `value` rounded to nearest even, wherever there is more than one.
+    fn from_f64(value: f64) -> Self;
+    /// Between −`limit` and `limit`; NaN stays NaN.
+    fn limited_to(self, limit: Self) -> Self;
+}
 
 /// The hyperparameters of a parameter group that the rule depends on.
 #[derive(Clone, Copy, Debug)]

@@ -3,20 +3,20 @@
 //!
 //! Here a step goes through its waves at once; in `sliced.rs`, it waits for its caller.
 
-use super::Optimizer;
+use super::options::{StepOptions, StepReport};
+use super::pieces::{Stepper, zero_chunk};
 use super::plan::{CHUNK, Plan};
-use super::step_options::{StepOptions, StepReport};
-use super::stepper::{Stepper, zero_chunk};
 use super::sums::Sums;
-use crate::pool::Pool;
-use crate::queue::Pieces;
-use crate::update::Clipping;
+use crate::math::Clipping;
+use crate::optimizer::Optimizer;
+use crate::system::Pieces;
+use crate::system::Pool;
 use std::ops::Range;
 use std::sync::PoisonError;
 
 /// A step that has begun.
 #[derive(Clone, Debug)]
-pub(super) struct OpenStep {
+pub(in crate::optimizer) struct OpenStep {
     options: StepOptions,
     /// Some gradients share memory, so that all must be done with before any is zeroed.
     zero_last: bool,
@@ -34,14 +34,14 @@ pub(super) struct OpenStep {
 
 /// Chunks that may be worked on in any order and at once.
 #[derive(Clone, Debug)]
-pub(super) struct Wave {
+pub(in crate::optimizer) struct Wave {
     pub work: Work,
     /// The plan's.
     chunks: Range<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub(in crate::optimizer) enum Work {
     Measure,
     Update,
     Zero,
@@ -143,7 +143,7 @@ const WORTH_WAKING: usize = 8 * CHUNK;
 const WORTH_SHARING: usize = 2 * CHUNK;
 
 /// How many threads are worth having for so many elements, the caller's among them.
-pub(super) fn threads_worth(elements: usize, pool: &Pool) -> usize {
+pub(in crate::optimizer) fn threads_worth(elements: usize, pool: &Pool) -> usize {
     elements / if pool.is_awake() { WORTH_SHARING } else { WORTH_WAKING }
 }
 
@@ -158,7 +158,7 @@ impl Optimizer {
     }
 
     /// A step before its first wave.
-    pub(super) fn begin(&mut self, options: StepOptions) -> OpenStep {
+    pub(in crate::optimizer) fn begin(&mut self, options: StepOptions) -> OpenStep {
         self.plan.refresh(&self.groups, &self.params);
         if options.measures_grads() || options.measure_params {
             *self.sums.get() = Sums::ZERO;
@@ -182,7 +182,7 @@ impl Optimizer {
     }
 
     /// Goes on to the next wave, if there is one. The present one is done.
-    pub(super) fn next_wave(&mut self, open: &mut OpenStep) -> bool {
+    pub(in crate::optimizer) fn next_wave(&mut self, open: &mut OpenStep) -> bool {
         if open.wave.as_ref().is_some_and(|wave| wave.work == Work::Measure) {
             open.settle(self.sums.get());
         }
@@ -202,7 +202,11 @@ impl Optimizer {
     }
 
     /// Works on chunks of the present wave.
-    pub(super) fn run_chunks(&self, open: &OpenStep, chunks: impl Iterator<Item = usize>) {
+    pub(in crate::optimizer) fn run_chunks(
+        &self,
+        open: &OpenStep,
+        chunks: impl Iterator<Item = usize>,
+    ) {
         let mut stepper = self.stepper(open.clipping());
         stepper.zero_grad = open.options.zero_grad && !open.zero_last;
         if open.measures() {
@@ -238,7 +242,7 @@ impl Optimizer {
     }
 
     /// Counts the step, whose waves are all done, and says what became of it.
-    pub(super) fn finish(&mut self, open: &OpenStep) -> StepReport {
+    pub(in crate::optimizer) fn finish(&mut self, open: &OpenStep) -> StepReport {
         if !open.skipped {
             for param in self.plan.ids().iter().map(|id| &self.params[*id as usize]) {
                 if param.steps_now() {
@@ -264,7 +268,7 @@ impl Optimizer {
     }
 
     /// What works on pieces of parameters with such clipping.
-    pub(super) fn stepper(&self, clipping: Clipping) -> Stepper<'_> {
+    pub(in crate::optimizer) fn stepper(&self, clipping: Clipping) -> Stepper<'_> {
         Stepper {
             instruction_set: self.instruction_set,
             accumulate: self.accumulation.or(false),

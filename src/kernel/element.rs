@@ -3,25 +3,8 @@
 //! The 16-bit conversions are branchless integer arithmetic, so that the compiler vectorizes them
 //! for every instruction set and all of them give the same bits.
 
-use crate::dtype::Dtype;
-use std::ops::{Add, Div, Mul, Neg, Sub};
-
-/// What the update rule computes with: one f32 or f64, or several of them side by side.
-pub(crate) trait Arithmetic:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-{
-    /// The IEEE square root, correctly rounded.
-    fn sqrt(self) -> Self;
-    /// `value` rounded to nearest even, wherever there is more than one.
-    fn from_f64(value: f64) -> Self;
-    /// Between −`limit` and `limit`; NaN stays NaN.
-    fn limited_to(self, limit: Self) -> Self;
-}
+use super::dtype::Dtype;
+use crate::math::Arithmetic;
 
 /// A type that the update rule computes in: f32 or f64.
 pub(crate) trait Real: Arithmetic + Element<Real = Self> {

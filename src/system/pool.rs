@@ -5,12 +5,12 @@
 //! have and starts its own. (A general-purpose pool does none of the four.) After a job, threads
 //! stay awake for as long as waking them would take, and then sleep.
 
-use crate::cores::available_cores;
+use super::cores::available_cores;
+use super::executor::{Delegate, Executor};
+use super::queue::{Job, Pieces, Queue};
+use super::silence::Silence;
+use super::thread::{Thread, Work};
 use crate::error::Result;
-use crate::executor::{Delegate, Executor};
-use crate::queue::{Job, Pieces, Queue};
-use crate::silence::Silence;
-use crate::thread::{Thread, Work};
 use std::alloc::{Layout, alloc, dealloc};
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,8 +1,8 @@
 //! The work of a step, cut into chunks of about the same size.
 
-use super::group::Group;
-use super::param::{Param, Standing};
 use crate::error::{Result, reserve};
+use crate::optimizer::group::Group;
+use crate::optimizer::param::{Param, Standing};
 use std::ops::Range;
 
 /// Elements of a chunk: enough that taking it from the queue costs nothing beside it, few enough
@@ -156,7 +156,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::Dtype;
+    use crate::kernel::Dtype;
     use crate::optimizer::given::Given;
     use crate::optimizer::param::ParamSpec;
     use crate::optimizer::state::{Compensation, StateKind};

@@ -1,17 +1,17 @@
 //! A step that its caller cuts into slices: wave by wave and chunk by chunk on an engine's own threads,
 //! or for some time in every frame.
 
-use super::Optimizer;
-use super::open_step::{OpenStep, Wave, Work};
-use super::step_options::{StepOptions, StepReport};
+use super::options::{StepOptions, StepReport};
+use super::waves::{OpenStep, Wave, Work};
 use crate::error::{Result, ensure, error, reserve};
+use crate::optimizer::Optimizer;
 use std::iter::once;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Which chunks of the present wave were taken, and how many are done.
 #[derive(Debug, Default)]
-pub(super) struct Slices {
+pub(in crate::optimizer) struct Slices {
     /// A bit for each; long enough for any wave.
     taken: Vec<AtomicU64>,
     /// That there is room for.

@@ -1,12 +1,12 @@
 //! The sums behind the norms that a step reports.
 
-use crate::exact_sum::ExactSum;
+use crate::math::ExactSum;
 use std::sync::{Mutex, PoisonError};
 
 /// Sums of squares over all parameters that step. They are exact, so that it does not matter which
 /// thread adds what, and in which order.
 #[derive(Clone, Debug)]
-pub(super) struct Sums {
+pub(in crate::optimizer) struct Sums {
     pub grads: ExactSum,
     /// Gradient values that are not finite.
     pub nonfinite: u64,
@@ -32,7 +32,7 @@ impl Sums {
 
 /// The sums of several threads.
 #[derive(Debug)]
-pub(super) struct SharedSums(Mutex<Sums>);
+pub(in crate::optimizer) struct SharedSums(Mutex<Sums>);
 
 impl SharedSums {
     pub fn new() -> Self {

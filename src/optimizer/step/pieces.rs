@@ -1,21 +1,21 @@
 //! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
 
-use super::Group;
-use super::param::Param;
 use super::plan::Plan;
 use super::sums::Sums;
-use crate::dtype::Dtype;
+use crate::kernel::Dtype;
 use crate::kernel::{
     Arrays, Dtypes, InstructionSet, Kernel, Mixed, count_nonfinite, sum_of_squared_differences,
     sum_of_squares,
 };
-use crate::update::{Clipping, Step};
+use crate::math::{Clipping, Step};
+use crate::optimizer::Group;
+use crate::optimizer::param::Param;
 use std::ops::Range;
 
 /// Works on pieces of parameters, and remembers the constants of the last one's step, which most of
 /// the others share.
 #[derive(Clone)]
-pub(super) struct Stepper<'a> {
+pub(in crate::optimizer) struct Stepper<'a> {
     pub instruction_set: InstructionSet,
     pub accumulate: bool,
     pub clipping: Clipping,
@@ -28,7 +28,7 @@ pub(super) struct Stepper<'a> {
 
 /// The constants of one step of one group.
 #[derive(Clone)]
-pub(super) struct Constants {
+pub(in crate::optimizer) struct Constants {
     group: u32,
     number: u64,
     step: Step,
@@ -174,14 +174,14 @@ impl Stepper<'_> {
 }
 
 /// Zeroes the gradients of a chunk.
-pub(super) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
+pub(in crate::optimizer) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
     for (_, param, piece) in plan.pieces(chunk, params) {
         zero_grad(param, piece);
     }
 }
 
 /// Zeroes some elements of a parameter's gradient, if it has one.
-pub(super) fn zero_grad(param: &Param, piece: Range<usize>) {
+pub(in crate::optimizer) fn zero_grad(param: &Param, piece: Range<usize>) {
     if !param.grad.is_null() {
         let size = param.grad_dtype.size();
         let grad = param.grad.wrapping_add(piece.start * size);

@@ -1,10 +1,10 @@
 //! The caller's threads, through a function of the caller's that runs a loop on them.
 
+use super::float_mode::DefaultFloatMode;
+use super::memory::try_box;
+use super::queue::{Job, Pieces};
+use super::silence::Silence;
 use crate::error::Result;
-use crate::float_mode::DefaultFloatMode;
-use crate::memory::try_box;
-use crate::queue::{Job, Pieces};
-use crate::silence::Silence;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};

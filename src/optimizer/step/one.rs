@@ -1,11 +1,11 @@
 //! The step of one parameter, inside the caller's backward pass.
 
-use super::Optimizer;
-use super::open_step::threads_worth;
 use super::plan::CHUNK;
+use super::waves::threads_worth;
 use crate::error::{Result, ensure};
-use crate::queue::Pieces;
-use crate::update::Clipping;
+use crate::math::Clipping;
+use crate::optimizer::Optimizer;
+use crate::system::Pieces;
 
 impl Optimizer {
     /// Steps one parameter of a group with gradient release.

@@ -1,7 +1,7 @@
 //! What a step does besides updating parameters, and what it reports.
 
 use crate::error::{Result, ensure};
-use crate::update::Clipping;
+use crate::math::Clipping;
 
 /// The choices for one step of all parameters.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,12 @@
+//! The formula and nothing else: the scalars of a step, the update rule of one element, exact sums.
+
+mod exact_sum;
+mod rectify;
+mod rule;
+
+pub(crate) use exact_sum::ExactSum;
+pub(crate) use rectify::BetaPower;
+pub(crate) use rule::{
+    Arithmetic, Clipping, Coefficients, Decay, Hyperparameters, Rule, Scalars, Step,
+    compensated_change, lost_change,
+};
