@@ -100,6 +100,8 @@ impl Group {
             decouple_lr: self.decouple_lr.or(false),
             maximize: self.maximize.or(false),
             rectify: self.rectify.or(true),
+            rectify_threshold: 5.0,
+            unrectified: true,
         }
     }
 

@@ -262,6 +262,10 @@ impl Optimizer {
         unsafe { slice::from_raw_parts(array.cast::<u8>(), len) }.to_vec()
     }
 
+    pub fn set_step_count(&mut self, param: u32, steps: u64) {
+        call!(radam_set_step_count(self.handle, param, steps));
+    }
+
     pub fn set_lr(&mut self, lr: f64) {
         call!(radam_set_lr(self.handle, 0, lr));
     }
