@@ -187,7 +187,11 @@ fn numbers(dtype: Dtype, array: usize, i: usize) -> u64 {
     let random = any_bits(dtype, array, i);
     let unit = (random >> 40) as f64 / (1u64 << 24) as f64 - if array == 3 { 0.0 } else { 0.5 };
     let scale = [1.0, 1e-3, 1e-5, 1e-7, 1e-38, 1e-40, 1e4, 1e30, 0.0, -0.0][random as usize % 10];
-    let value = unit * scale;
+    store(dtype, unit * scale)
+}
+
+/// The bits of a number in the dtype.
+fn store(dtype: Dtype, value: f64) -> u64 {
     match dtype {
         Dtype::F32 => (value as f32).to_bits().into(),
         Dtype::F64 => value.to_bits(),
@@ -232,6 +236,96 @@ fn every_16_bit_value_comes_out_the_same_in_every_place() {
             check(&Tensors::new(dtypes, 1 << 16, true, |dtype, array, i| {
                 if array == through { i as u64 } else { numbers(dtype, array, i) }
             }));
+        }
+    }
+}
+
+/// The bits of a NaN of the dtype: quiet or signalling, of either sign, with any payload.
+fn nan(dtype: Dtype, i: usize) -> u64 {
+    const PAYLOADS: [u64; 6] = [0, 1, 0x8000, 0x7fff, !0, 0x5555_5555_5555_5555];
+    let (payload, sign, quiet) = (PAYLOADS[i % 6], i / 6 % 2, i / 12 % 2);
+    let (bits, fraction) = match dtype {
+        Dtype::F32 => (32, 23),
+        Dtype::F64 => (64, 52),
+        Dtype::F16 => (16, 10),
+        Dtype::Bf16 => (16, 7),
+    };
+    let exponent = (1 << (bits - 1)) - (1 << fraction);
+    let payload = payload & ((1 << (fraction - 1)) - 1);
+    let quiet = if payload == 0 { 1 } else { quiet as u64 };
+    (sign as u64) << (bits - 1) | exponent | quiet << (fraction - 1) | payload
+}
+
+/// Which elements of the parameter, `exp_avg`, `exp_avg_sq` and `kahan_comp` are NaN after a step, where
+/// those of one array were, and the others are numbers of ordinary size.
+fn nan_after(step: &Step, kahan_sum: bool, through: usize) -> [bool; 4] {
+    let was = |array| array == through;
+    let moves = step.rule != Rule::Accumulate;
+    let scaled = step.clips && step.coefficients.grad_scale.is_nan();
+    let grad = was(1) || scaled || moves && step.decay == Decay::L2 && was(0);
+    let (m, v) = (grad || was(2), grad || was(3));
+    let root = step.rule == Rule::Rectified && v;
+    let param = was(0) || moves && (m || root || kahan_sum && was(4));
+    [param, m, v, if moves && kahan_sum { param } else { was(4) }]
+}
+
+fn check_nan(
+    dtypes: Dtypes,
+    kahan_sum: bool,
+    stepped: impl Fn(Tensors, InstructionSet, &Step) -> Tensors,
+) {
+    const LEN: usize = 101;
+    let mut steps = steps();
+    // What a norm comes to whose gradients had such a NaN.
+    for bits in (0..24).map(|i| nan(Dtype::F32, i) as u32) {
+        let mut step = Step { clips: true, ..steps[0] };
+        step.coefficients.grad_scale = f32::from_bits(bits).into();
+        steps.extend([Rule::Rectified, Rule::Accumulate].map(|rule| Step { rule, ..step }));
+    }
+    for (through, step) in (0..=5).flat_map(|through| steps.iter().map(move |s| (through, s))) {
+        let is_nan = |i: usize| i % 4 == 1;
+        let tensors = Tensors::new(dtypes, LEN, kahan_sum, |dtype, array, i| {
+            let number = store(dtype, 0.25 + (i % 8) as f64 / 8.0);
+            if array == through && is_nan(i) { nan(dtype, i / 4) } else { number }
+        });
+        let [with, without] = [through, 6].map(|through| nan_after(step, kahan_sum, through));
+        for set in InstructionSet::available() {
+            let found = stepped(tensors.clone(), set, step);
+            let state = dtypes.state;
+            let arrays = [(0, dtypes.param), (2, state), (3, state), (4, state)];
+            for (number, (array, dtype)) in arrays.into_iter().enumerate() {
+                for (i, bits) in found.bits_of(array, dtype).enumerate() {
+                    let expected = if is_nan(i) { with[number] } else { without[number] };
+                    let value = f64::from_bits(bits);
+                    assert!(
+                        value.is_nan() == expected && (expected || value.abs() < 100.0),
+                        "{set:?} {dtypes:?} {kahan_sum} NaN in {through} {step:?}: {array}[{i}] is {value}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_of_any_bits_shows_where_it_must_and_nowhere_else() {
+    for dtypes in dtypes() {
+        for kahan_sum in [false, true] {
+            check_nan(dtypes, kahan_sum, |tensors, set, step| tensors.stepped_by(set, step));
+        }
+    }
+}
+
+#[test]
+fn nan_of_any_bits_shows_in_bf16_that_is_stepped_as_f32() {
+    for dtypes in dtypes().filter(|dtypes| dtypes.param == Dtype::Bf16) {
+        for stochastic in [false, true] {
+            check_nan(dtypes, false, |mut tensors, set, step| {
+                let kahan_comp = std::mem::replace(&mut tensors.arrays[4], vec![0; 102]);
+                let (mut stepped, _) = tensors.stepped_as_f32(set, step, stochastic);
+                stepped.arrays[4] = kahan_comp;
+                stepped
+            });
         }
     }
 }
