@@ -397,6 +397,98 @@ fn conversions_come_out_the_same() {
     }
 }
 
+/// The value of an element with these bits, by an implementation that is not ours.
+fn value(dtype: Dtype, bits: u64) -> f64 {
+    match dtype {
+        Dtype::F32 => f32::from_bits(bits as u32).into(),
+        Dtype::F64 => f64::from_bits(bits),
+        Dtype::F16 => half::f16::from_bits(bits as u16).to_f64(),
+        Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
+    }
+}
+
+/// The bits of the number of the dtype that is nearest to a value which is no NaN, ties to even.
+fn nearest(dtype: Dtype, value: f64) -> u64 {
+    let (precision, least_exponent) = match dtype {
+        Dtype::F32 => return (value as f32).to_bits().into(),
+        Dtype::F64 => return value.to_bits(),
+        Dtype::F16 => (11, -14),
+        Dtype::Bf16 => (8, -126),
+    };
+    // In units of the last place, where the value is exact, rounding is exact; and what it gives, half's
+    // conversions only have to store. What they make of a value too large is infinite.
+    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+    let unit = 2f64.powi(exponent.max(least_exponent) - (precision - 1));
+    let rounded = if value.is_finite() { (value / unit).round_ties_even() * unit } else { value };
+    match dtype {
+        Dtype::F16 => half::f16::from_f64(rounded).to_bits().into(),
+        _ => half::bf16::from_f64(rounded).to_bits().into(),
+    }
+}
+
+/// All bits that there are of 16, and of more those around ties and in steps through the rest.
+fn bits_to_convert(dtype: Dtype) -> Vec<u64> {
+    let upper = 0..=0xffff_u64;
+    match dtype {
+        Dtype::F16 | Dtype::Bf16 => upper.collect(),
+        Dtype::F32 => upper
+            .flat_map(|upper| {
+                [0, 1, 0x0fff, 0x1000, 0x1001, 0x3000, 0x7fff, 0x8000, 0x8001, 0xffff]
+                    .map(|lower| upper << 16 | lower)
+            })
+            .collect(),
+        Dtype::F64 => {
+            let near = |bits: u64| {
+                let value = f64::from(f32::from_bits(bits as u32)).to_bits();
+                [value.wrapping_sub(1), value, value + 1, value + (1 << 28)]
+            };
+            let strides = (0..1 << 16).map(|i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            bits_to_convert(Dtype::F32).into_iter().flat_map(near).chain(strides).collect()
+        }
+    }
+}
+
+#[test]
+fn conversions_are_exact_or_nearest_and_keep_every_bit_between_equal_dtypes() {
+    for from in DTYPES {
+        let sources = bits_to_convert(from);
+        let dtypes = Dtypes { param: from, grad: from, state: Dtype::F64, out: None };
+        let tensors =
+            Tensors::new(
+                dtypes,
+                sources.len(),
+                false,
+                |_, array, i| {
+                    if array == 0 { sources[i] } else { 0 }
+                },
+            );
+        for to in DTYPES {
+            for set in InstructionSet::available() {
+                let Tensors { mut arrays, len, .. } = tensors.clone();
+                let (source, target) = (arrays[0].as_ptr().cast(), arrays[2].as_mut_ptr().cast());
+                // SAFETY: there is a word for each element; the instruction set is there.
+                unsafe { convert_array(set, from, source, to, target, len) };
+                for (i, source) in sources.iter().enumerate() {
+                    let mut word = [0; 8];
+                    let at = arrays[2].as_ptr().cast::<u8>().wrapping_add(i * to.size());
+                    // SAFETY: there is a word for each element, and none is larger.
+                    unsafe { word.as_mut_ptr().copy_from_nonoverlapping(at, to.size()) };
+                    let (found, exact) = (u64::from_le_bytes(word), value(from, *source));
+                    let place =
+                        || format!("{set:?}: {source:#x} of {from:?} is {found:#x} in {to:?}");
+                    if from == to {
+                        assert!(found == *source, "{}", place());
+                    } else if exact.is_nan() {
+                        assert!(value(to, found).is_nan(), "{}", place());
+                    } else {
+                        assert!(found == nearest(to, exact), "{}", place());
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// More elements than 32 bits can count, in a few megabytes: every array is the same small window of
 /// memory over and over. The average of gradients counts how often each element was stepped.
 #[cfg(target_os = "linux")]
