@@ -4,8 +4,9 @@
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
 use super::dtype::Dtype;
-use super::element::{Bf16, Element, F16, Real};
+use super::element::{Element, Real};
 use super::instruction_set::compiled_loop;
+use half::{bf16, f16};
 
 const PARTS: usize = 32;
 
@@ -37,8 +38,8 @@ pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize)
         match dtype {
             Dtype::F32 => count(elements::<f32>(array, len)),
             Dtype::F64 => count(elements::<f64>(array, len)),
-            Dtype::F16 => count(elements::<F16>(array, len)),
-            Dtype::Bf16 => count(elements::<Bf16>(array, len)),
+            Dtype::F16 => count(elements::<f16>(array, len)),
+            Dtype::Bf16 => count(elements::<bf16>(array, len)),
         }
     }
 }
@@ -56,8 +57,8 @@ unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f6
         match dtype {
             Dtype::F32 => sum(elements::<f32>(array, len)),
             Dtype::F64 => sum(elements::<f64>(array, len)),
-            Dtype::F16 => sum(elements::<F16>(array, len)),
-            Dtype::Bf16 => sum(elements::<Bf16>(array, len)),
+            Dtype::F16 => sum(elements::<f16>(array, len)),
+            Dtype::Bf16 => sum(elements::<bf16>(array, len)),
         }
     }
 }
@@ -81,8 +82,8 @@ unsafe fn plain_sum_of_squared_differences(
         match dtype {
             Dtype::F32 => sum_of!(f32),
             Dtype::F64 => sum_of!(f64),
-            Dtype::F16 => sum_of!(F16),
-            Dtype::Bf16 => sum_of!(Bf16),
+            Dtype::F16 => sum_of!(f16),
+            Dtype::Bf16 => sum_of!(bf16),
         }
     }
 }

@@ -112,12 +112,13 @@ impl Samples {
     }
 }
 
-/// A number in the bytes of a dtype.
+/// A number in the bytes of a dtype. Of f64, half makes f16 by way of f32 or not, depending on the machine and
+/// on its features: here it is always by way of f32, so that what goes in is the same everywhere.
 pub fn element_bytes(dtype: radam_dtype, value: f64) -> Vec<u8> {
     match dtype {
         RADAM_DTYPE_F64 => value.to_ne_bytes().to_vec(),
         RADAM_DTYPE_F32 => (value as f32).to_ne_bytes().to_vec(),
-        RADAM_DTYPE_F16 => f16::from_f64(value).to_ne_bytes().to_vec(),
+        RADAM_DTYPE_F16 => f16::from_f32(value as f32).to_ne_bytes().to_vec(),
         _ => bf16::from_f64(value).to_ne_bytes().to_vec(),
     }
 }
