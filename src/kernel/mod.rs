@@ -32,7 +32,7 @@ pub(crate) use dtype::Dtype;
 pub(crate) use element::{Element, Real};
 pub(crate) use instruction_set::InstructionSet;
 pub(crate) use mixed::{Mixed, Noise};
-pub(crate) use sums::{count_nonfinite, sum_of_squared_differences, sum_of_squares};
+pub(crate) use sums::{add_squares, sum_of_squared_differences, sum_of_squares};
 
 use crate::math::{Rule, Step};
 use half::{bf16, f16};

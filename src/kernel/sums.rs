@@ -5,7 +5,8 @@
 
 use super::dtype::Dtype;
 use super::element::{Element, Real};
-use super::instruction_set::compiled_loop;
+use super::instruction_set::{InstructionSet, compiled_loop};
+use crate::math::ExactSum;
 use half::{bf16, f16};
 
 const PARTS: usize = 32;
@@ -28,11 +29,37 @@ compiled_loop! {
         = plain_sum_of_squared_differences
 }
 
-/// How many of `len` elements are infinite or NaN.
+/// Adds the sum of the squares of `len` elements to an exact sum. Infinities and NaNs are counted instead; a
+/// sum that is not finite without any has overflowed, which is counted too.
+///
+/// # Safety
+/// As for [`sum_of_squares`].
+pub(crate) unsafe fn add_squares(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    array: *const u8,
+    len: usize,
+    sum: &mut ExactSum,
+) {
+    // SAFETY: the caller promises what both functions ask for.
+    let partial = unsafe { sum_of_squares(instruction_set, dtype, array, len) };
+    if partial.is_finite() {
+        return sum.add(partial);
+    }
+    // SAFETY: as above.
+    let (infinities, nans) = unsafe { count_nonfinite(dtype, array, len) };
+    if infinities + nans > 0 {
+        sum.add_nonfinite(infinities, nans);
+    } else {
+        sum.add(f64::INFINITY);
+    }
+}
+
+/// How many of `len` elements are infinite, and how many are NaN.
 ///
 /// # Safety
 /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
-pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> u64 {
+unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
@@ -44,8 +71,11 @@ pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize)
     }
 }
 
-fn count<E: Element>(array: &[E]) -> u64 {
-    array.iter().filter(|element| !element.load().to_f64().is_finite()).count() as u64
+fn count<E: Element>(array: &[E]) -> (u64, u64) {
+    array.iter().fold((0, 0), |(infinities, nans), element| {
+        let value = element.load().to_f64();
+        (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+    })
 }
 
 /// # Safety
@@ -150,7 +180,6 @@ unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::InstructionSet;
     use super::*;
 
     const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
@@ -213,10 +242,28 @@ mod tests {
     fn what_is_not_finite_is_counted() {
         let mut values = values(100, 5);
         (values[3], values[50], values[99]) = (f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
+        let mut expected = ExactSum::ZERO;
+        expected.add_nonfinite(2, 1);
         for dtype in DTYPES {
             let array = stored(dtype, &values);
-            // SAFETY: the array has 100 elements.
-            assert_eq!(unsafe { count_nonfinite(dtype, array.as_ptr().cast(), 100) }, 3);
+            for set in InstructionSet::available() {
+                let mut found = ExactSum::ZERO;
+                // SAFETY: the array has 100 elements; the instruction set is there.
+                unsafe { add_squares(set, dtype, array.as_ptr().cast(), 100, &mut found) };
+                assert_eq!(found, expected, "{set:?} {dtype:?}");
+            }
         }
+    }
+
+    #[test]
+    fn squares_that_are_too_large_are_no_infinities() {
+        let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
+        // SAFETY: the array has two elements, and every machine can do this.
+        unsafe {
+            let (set, array) = (InstructionSet::Portable, array.as_ptr().cast());
+            add_squares(set, Dtype::F64, array, 1, &mut found);
+            add_squares(set, Dtype::F64, array, 2, &mut found);
+        }
+        assert_eq!((found.nonfinite(), found.value()), (0, f64::INFINITY));
     }
 }

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use super::sums::Sums;
 use crate::kernel::Dtype;
 use crate::kernel::{
-    Arrays, Dtypes, InstructionSet, Kernel, Mixed, count_nonfinite, sum_of_squared_differences,
+    Arrays, Dtypes, InstructionSet, Kernel, Mixed, add_squares, sum_of_squared_differences,
     sum_of_squares,
 };
 use crate::math::{Clipping, Step};
@@ -49,11 +49,7 @@ impl Stepper<'_> {
             // SAFETY: the caller keeps the gradient alive and to this call, and it was checked to be
             // aligned; `InstructionSet::choose` found the instruction set.
             unsafe {
-                let sum = sum_of_squares(self.instruction_set, dtype, grad, len);
-                sums.grads.add(sum);
-                if !sum.is_finite() {
-                    sums.nonfinite += count_nonfinite(dtype, grad, len);
-                }
+                add_squares(self.instruction_set, dtype, grad, len, &mut sums.grads);
             }
         }
     }

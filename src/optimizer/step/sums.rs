@@ -8,23 +8,16 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(in crate::optimizer) struct Sums {
     pub grads: ExactSum,
-    /// Gradient values that are not finite.
-    pub nonfinite: u64,
     pub updates: ExactSum,
     pub params: ExactSum,
 }
 
 impl Sums {
-    pub const ZERO: Self = Self {
-        grads: ExactSum::ZERO,
-        nonfinite: 0,
-        updates: ExactSum::ZERO,
-        params: ExactSum::ZERO,
-    };
+    pub const ZERO: Self =
+        Self { grads: ExactSum::ZERO, updates: ExactSum::ZERO, params: ExactSum::ZERO };
 
     fn add(&mut self, other: &Self) {
         self.grads.add_sum(&other.grads);
-        self.nonfinite += other.nonfinite;
         self.updates.add_sum(&other.updates);
         self.params.add_sum(&other.params);
     }

@@ -100,7 +100,7 @@ impl OpenStep {
     /// Decides by the measured gradients what becomes of the step.
     fn settle(&mut self, sums: &Sums) {
         self.grad_norm = sums.grads.value().sqrt() * self.options.grad_scale;
-        self.nonfinite = sums.nonfinite;
+        self.nonfinite = sums.grads.nonfinite();
         self.clip_coefficient = self.options.clip_coefficient(self.grad_norm);
         self.skipped = self.options.skip_nonfinite && self.nonfinite > 0;
     }
