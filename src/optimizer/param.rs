@@ -3,8 +3,7 @@
 use super::given::{ArrayKind, Given};
 use super::state::{Compensation, State, StateKind};
 use crate::error::{Result, ensure, error};
-use crate::kernel::Arrays;
-use crate::kernel::Dtype;
+use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;
 use std::ops::Range;
 use std::ptr;
@@ -139,17 +138,20 @@ impl Param {
         free.then(|| Claim(&self.in_use))
     }
 
-    /// All of the parameter's arrays, with this gradient.
-    pub fn arrays(&self, grad: *const u8) -> Arrays {
+    /// All of the parameter's arrays, with this gradient; without random numbers.
+    pub fn arrays(&self, grad: *const u8) -> TensorView {
         let [exp_avg, exp_avg_sq, kahan_comp] = self.state.arrays();
-        Arrays {
+        TensorView {
             len: self.len(),
+            first: 0,
             param: self.data,
             grad,
             exp_avg,
             exp_avg_sq,
             kahan_comp,
-            out: self.state.out().map_or(ptr::null_mut(), |(out, _)| out),
+            master_remainder: self.state.master_remainder(),
+            copy: self.state.out().map_or(ptr::null_mut(), |(out, _)| out),
+            noise: Noise::NONE,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A run as a training engine makes it, and its hash: scaled and clipped gradients, skipped steps,
 //! masters and their copies, remainders, stochastic rounding, and tensors without an optimizer.
 
+use std::ffi::CString;
 use std::mem;
 use std::ops::Range;
 use std::{ptr, slice};
@@ -48,8 +49,8 @@ const fn copied(dtype: radam_dtype, out_dtype: radam_dtype) -> Kind {
 const REMAINDER: Kind = Kind { master_remainder: RADAM_ON, ..plain(RADAM_DTYPE_BF16) };
 const STOCHASTIC: Kind = Kind { stochastic_rounding: RADAM_ON, ..plain(RADAM_DTYPE_BF16) };
 
-/// Random numbers depend on the parameter's id and the number of the element: these come first in any
-/// order, and are whole where others are in pieces.
+/// Random numbers depend on the parameter's name and the place of the element in it: the first kinds, which
+/// have them, have names, and are whole where others are in pieces.
 pub const RANDOM: usize = 2;
 
 pub const KINDS: [Kind; 15] = [
@@ -115,6 +116,7 @@ struct Parameter {
     data: Tensor,
     grad: Tensor,
     out: Option<Tensor>,
+    name: Option<CString>,
     pieces: Vec<(u32, Range<usize>)>,
     /// Whether it has no gradient now.
     pauses: bool,
@@ -133,6 +135,7 @@ impl Parameter {
             data,
             grad: Tensor::new(grad_dtype, len, variation.grad_offset),
             out: out_dtype.map(|dtype| Tensor::new(dtype, len, variation.data_offset / 2)),
+            name: (kind < RANDOM).then(|| CString::new(format!("tensor {seed}")).unwrap()),
             pieces: Vec::new(),
             pauses: true,
         }
@@ -148,6 +151,7 @@ impl Parameter {
             param.grad_dtype = self.grad.dtype;
             param.len = range.len() as u64;
             param.data = self.data.element(range.start);
+            param.name = self.name.as_ref().map_or(ptr::null(), |name| name.as_ptr());
             if let Some(out) = &mut self.out {
                 param.out = out.element(range.start);
                 param.out_dtype = out.dtype;
@@ -235,7 +239,7 @@ impl Run<'_> {
     fn new(variation: &Variation) -> Run<'_> {
         let mut order: Vec<usize> = (0..KINDS.len()).collect();
         if variation.reversed {
-            order[RANDOM..].reverse();
+            order.reverse();
         }
         let mut run = Run {
             variation,
@@ -251,13 +255,12 @@ impl Run<'_> {
     }
 
     fn add_group(&mut self, kind: usize) {
-        let random = kind < RANDOM;
         let mut parameters: Vec<Parameter> =
             (0..TENSORS).map(|tensor| Parameter::new(kind, tensor, self.variation)).collect();
-        if self.variation.reversed && !random {
+        if self.variation.reversed {
             parameters.reverse();
         }
-        let pieces = if random { 1 } else { self.variation.pieces };
+        let pieces = if kind < RANDOM { 1 } else { self.variation.pieces };
         let mut next_id =
             self.parameters.iter().map(|parameter| parameter.pieces.len()).sum::<usize>();
         let mut described = Vec::new();

@@ -2,10 +2,8 @@
 
 use super::plan::Plan;
 use super::sums::Sums;
-use crate::kernel::Dtype;
 use crate::kernel::{
-    Arrays, Dtypes, InstructionSet, Kernel, Mixed, add_squares, sum_of_squared_differences,
-    sum_of_squares,
+    Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView, add_squares,
 };
 use crate::math::{Clipping, Step};
 use crate::optimizer::Group;
@@ -23,7 +21,7 @@ pub(in crate::optimizer) struct Stepper<'a> {
     pub zero_grad: bool,
     pub groups: &'a [Group],
     pub last: Option<Constants>,
-    pub last_kernel: Option<(Dtypes, Kernel)>,
+    pub last_kernel: Option<(Layout, Kernel)>,
 }
 
 /// The constants of one step of one group.
@@ -33,9 +31,6 @@ pub(in crate::optimizer) struct Constants {
     number: u64,
     step: Step,
 }
-
-/// Elements whose values before the step are kept, to see by how much they change.
-const BEFORE: usize = 1024;
 
 impl Stepper<'_> {
     /// Adds the gradients of a chunk to the sums.
@@ -47,7 +42,7 @@ impl Stepper<'_> {
             let (dtype, len) = (param.grad_dtype, piece.len());
             let grad = param.grad.wrapping_add(piece.start * dtype.size()).cast_const();
             // SAFETY: the caller keeps the gradient alive and to this call, and it was checked to be
-            // aligned; `InstructionSet::choose` found the instruction set.
+            // aligned.
             unsafe {
                 add_squares(self.instruction_set, dtype, grad, len, &mut sums.grads);
             }
@@ -65,10 +60,10 @@ impl Stepper<'_> {
     ) {
         for (id, param, piece) in plan.pieces(chunk, params) {
             if param.steps_now() {
-                let arrays = param.arrays(param.grad);
+                let view = param.arrays(param.grad);
                 match &mut sums {
-                    None => self.step_piece(id, param, &arrays, piece.clone()),
-                    Some(sums) => self.step_and_measure(id, param, &arrays, piece.clone(), sums),
+                    None => self.step_piece(id, param, &view, piece.clone()),
+                    Some(sums) => self.step_and_measure(id, param, &view, piece.clone(), sums),
                 }
             }
             if self.zero_grad {
@@ -78,83 +73,81 @@ impl Stepper<'_> {
     }
 
     /// Steps some elements of a parameter.
-    pub fn step_piece(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
-        let dtypes = Dtypes {
-            param: param.dtype,
-            grad: param.grad_dtype,
-            state: param.state.kind.dtype,
-            out: param.state.out().map(|(_, dtype)| dtype),
+    pub fn step_piece(&mut self, id: u32, param: &Param, view: &TensorView, piece: Range<usize>) {
+        let layout = self.layout(param);
+        let part;
+        let view = if piece.len() == view.len && layout.rounding != Rounding::Stochastic {
+            view
+        } else {
+            part = self.part(id, param, view, piece, layout);
+            &part
         };
-        let mixed = self.mixed(id, param, piece.start);
-        let instruction_set = self.instruction_set;
-        let (step, kernel) = self.constants(param, dtypes);
-        // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
-        // instruction set. The caller keeps the arrays alive and to this call; they were checked to
-        // be aligned and apart when they were registered, the state is ours, and each piece is
-        // stepped by one thread.
-        unsafe {
-            let part;
-            let arrays = if piece.len() == arrays.len {
-                arrays
-            } else {
-                part = arrays.part(piece.start, piece.len(), dtypes);
-                &part
-            };
-            match mixed {
-                None => kernel.run(step, arrays),
-                Some(mixed) => mixed.run(instruction_set, step, arrays, dtypes),
-            }
-        }
-    }
-
-    /// How the elements from `start` on are computed with as f32, if they are.
-    fn mixed(&self, id: u32, param: &Param, start: usize) -> Option<Mixed> {
-        if param.dtype != Dtype::Bf16 {
-            return None;
-        }
-        let remainder = param.state.master_remainder().wrapping_add(start);
-        let group = &self.groups[param.group as usize];
-        group.mixed(param.state.kind, remainder, start, id, param.next_step())
+        let (step, kernel) = self.constants(param, layout);
+        // SAFETY: the caller keeps the arrays alive and to this call; they were checked to be aligned and
+        // apart when they were registered, the state is ours, and each piece is stepped by one thread.
+        unsafe { kernel.run(step, view) };
     }
 
     /// Steps some elements, and adds what they are then and by how much they changed to the sums.
-    #[inline(never)] // or its copies would be on the stack of every step
     fn step_and_measure(
         &mut self,
         id: u32,
         param: &Param,
-        arrays: &Arrays,
+        view: &TensorView,
         piece: Range<usize>,
         sums: &mut Sums,
     ) {
-        let mut before = [0f64; BEFORE]; // holds as many of any dtype
-        let before = before.as_mut_ptr().cast::<u8>();
-        let (dtype, set) = (param.dtype, self.instruction_set);
-        let (mut updates, mut params) = (0.0, 0.0);
-        for start in piece.clone().step_by(BEFORE) {
-            let len = BEFORE.min(piece.end - start);
-            let data = param.data.wrapping_add(start * dtype.size());
-            // SAFETY: the elements are there, as for the step; and there is room for a copy of them.
-            unsafe {
-                before.copy_from_nonoverlapping(data, len * dtype.size());
-                self.step_piece(id, param, arrays, start..start + len);
-                updates += sum_of_squared_differences(set, dtype, data, before, len);
-                params += sum_of_squares(set, dtype, data, len);
-            }
-        }
+        let layout = self.layout(param);
+        let part = self.part(id, param, view, piece, layout);
+        let (step, kernel) = self.constants(param, layout);
+        // SAFETY: as in `step_piece`.
+        let (updates, params) = unsafe { kernel.run_and_measure(step, &part) };
         sums.updates.add(updates);
         sums.params.add(params);
     }
 
+    /// Some elements, with their random numbers.
+    fn part(
+        &self,
+        id: u32,
+        param: &Param,
+        view: &TensorView,
+        piece: Range<usize>,
+        layout: Layout,
+    ) -> TensorView {
+        let mut part = view.part(piece.start, piece.len(), layout);
+        if layout.rounding == Rounding::Stochastic {
+            let seed = self.groups[param.group as usize].seed;
+            part.first += param.slice().0;
+            part.noise = Noise::new(seed, NameHash::of(param.name(id)), param.next_step());
+        }
+        part
+    }
+
+    fn layout(&self, param: &Param) -> Layout {
+        let state = param.state.kind;
+        Layout {
+            param: param.dtype,
+            grad: param.grad_dtype,
+            state: state.dtype,
+            copy: param.state.out().map(|(_, dtype)| dtype),
+            rounding: if param.dtype == Dtype::Bf16 {
+                self.groups[param.group as usize].rounding(state)
+            } else {
+                Rounding::Nearest // as is all that groups of other dtypes may ask for
+            },
+        }
+    }
+
     /// What a step of the parameter needs to know, and the loop for its dtypes.
     #[inline]
-    fn constants(&mut self, param: &Param, dtypes: Dtypes) -> (&Step, &Kernel) {
+    fn constants(&mut self, param: &Param, layout: Layout) -> (&Step, &Kernel) {
         let (group, number) = (param.group, param.next_step());
         let same = |last: &Constants| last.group == group && last.number == number;
         if !self.last.as_ref().is_some_and(same) {
             self.last = None; // moving it out and back would cost as much as a small tensor
         }
-        if !self.last_kernel.as_ref().is_some_and(|(known, _)| *known == dtypes) {
+        if !self.last_kernel.as_ref().is_some_and(|(known, _)| *known == layout) {
             self.last_kernel = None;
         }
         let constants = self.last.get_or_insert_with(|| {
@@ -163,7 +156,7 @@ impl Stepper<'_> {
             Constants { group, number, step }
         });
         let (_, kernel) = self.last_kernel.get_or_insert_with(|| {
-            (dtypes, Kernel::new(self.instruction_set, dtypes, constants.step.clips))
+            (layout, Kernel::new(self.instruction_set, layout, constants.step.clips))
         });
         (&constants.step, kernel)
     }
