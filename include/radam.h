@@ -46,6 +46,17 @@
 
 #include <stdint.h>
 
+// The version of this header. That of the library which is loaded is radam_version().
+typedef enum radam_version_values {
+  RADAM_VERSION_MAJOR = 0,
+  RADAM_VERSION_MINOR = 2,
+  RADAM_VERSION_PATCH = 0,
+  // major * 1000000 + minor * 1000 + patch.
+  RADAM_VERSION = 2000,
+} radam_version_values;
+
+#define ExactSum_DIGITS DIGITS
+
 // The values of radam_status.
 typedef enum radam_status_values {
   // The call did what its description says.
@@ -86,12 +97,12 @@ typedef enum radam_dtype_values {
 
 // The values of radam_toggle.
 typedef enum radam_toggle_values {
-  // What the description of the option says.
-  RADAM_AUTO = 0,
+  // No.
+  RADAM_OFF = 0,
   // Yes.
   RADAM_ON = 1,
-  // No.
-  RADAM_OFF = 2,
+  // What the description of the option says. The init functions set it.
+  RADAM_AUTO = 2,
 } radam_toggle_values;
 
 // The values of radam_state.
@@ -106,6 +117,9 @@ typedef enum radam_state_values {
   RADAM_STATE_MASTER_REMAINDER = 4,
 } radam_state_values;
 
+// An array of a parameter's state.
+typedef struct StateArray StateArray;
+
 // An optimizer. A pointer to one is a handle: a token that points at nothing.
 typedef struct radam_optimizer radam_optimizer;
 
@@ -116,38 +130,40 @@ typedef int32_t radam_status;
 
 // The caller's functions for the memory of the optimizer's state.
 //
-// They are called from inside radam_add_param_group, radam_add_param, radam_remove_param, radam_free
-// and the functions that change state_dtype or how parameters are rounded, on the thread that called
-// these. They must not throw, nor call the library for the same optimizer (that gives
-// RADAM_ERROR_BUSY).
+// They are called from inside radam_add_param_group, radam_add_params, radam_add_param, radam_remove_param,
+// radam_set_group_options and radam_free, on the thread that called these. They must not throw, nor call
+// the library for the same optimizer (that gives RADAM_ERROR_BUSY).
 typedef struct radam_allocator {
-  // Returns size bytes at a multiple of alignment, a power of two, or NULL where there are none; the
-  // call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing (for a misaligned
-  // pointer, which is released again, RADAM_ERROR_INVALID_ARGUMENT). The bytes need not be zero. NULL, the default: the program's own allocator is used.
+  // Returns size bytes at a multiple of alignment, a power of two, or NULL where it has none: the library's
+  // call then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing. (A misaligned pointer is released
+  // again and gives RADAM_ERROR_INVALID_ARGUMENT.) The bytes need not be zero. NULL, the default: the
+  // program's own allocator is used.
   void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
   // Takes back what allocate returned, with the size and alignment of then. It is never called with
-  // NULL. It must be set where allocate is.
+  // NULL. It must be set if allocate is.
   void (*release)(void *pointer, uint64_t size, uint64_t alignment, void *user);
-  // Given to both; never looked at.
+  // Passed to both, and never dereferenced.
   void *user;
 } radam_allocator;
 
 // The caller's threads: a function that runs the iterations of a loop on them.
 typedef struct radam_executor {
   // Calls body(index, body_data) once for each index from 0 to count - 1, on any threads and in any
-  // order, and returns when all of these calls have ended. An iteration takes about 10 microseconds
-  // or more.
+  // order, and returns when all of these calls have returned. An iteration takes about 10 microseconds
+  // or more, and does the piece of work that its index stands for: the same at every step, so that
+  // threads that get the same indices each time (static scheduling) find what they need in their caches
+  // and in memory near them.
   //
   // It is called from inside the functions that step, on the thread that called these, and only for
-  // work that is large enough to gain from it. It must not throw. Iterations that it leaves out are
+  // work that is large enough (parallel_from). It must not throw. Iterations that it leaves out are
   // done by that thread afterwards, and those that it runs twice or too late do nothing, as long as
-  // the optimizer is there; so the step is complete in any case. NULL, the default: the library uses
+  // the optimizer exists; so the step is complete in any case. NULL, the default: the library uses
   // threads of its own.
   void (*parallel_for)(uint64_t count,
                        void (*body)(uint64_t index, void *body_data),
                        void *body_data,
                        void *user);
-  // Given to parallel_for; never looked at.
+  // Passed to parallel_for, and never dereferenced.
   void *user;
 } radam_executor;
 
@@ -156,18 +172,22 @@ typedef struct radam_options {
   // sizeof(radam_options), as radam_options_init leaves it.
   uint32_t struct_size;
   // How many threads may work at once, the caller's among them, up to 1024. 0, the default: one
-  // per available core. They are started when work is first large enough to gain from them, one for
-  // every 128K elements. 1: everything happens on the calling thread, and the library never starts a
-  // thread.
+  // per available core. They are started with the first step that is large enough to gain from them.
+  // 1: everything happens on the calling thread, and the library never starts a thread.
   uint32_t num_threads;
   // Where the optimizer's state comes from.
   radam_allocator allocator;
   // The caller's threads, in the place of the library's: with it, the library never starts one. It is
   // not used with num_threads 1.
   radam_executor executor;
+  // From how many elements on a step runs on several threads. 0, the default: the library's choice, which
+  // assumes threads that sleep between steps and have to be woken. Engines whose threads are busy or
+  // spinning when a step begins gain from about 65536 on.
+  uint64_t parallel_from;
 } radam_options;
 
-// A choice: RADAM_ON, RADAM_OFF, or RADAM_AUTO, which is 0 and leaves it to the library.
+// A choice: RADAM_OFF, which is C's false, RADAM_ON, which is true, or RADAM_AUTO, which leaves it to the
+// library.
 typedef int32_t radam_toggle;
 
 // What a tensor's elements are: one of the RADAM_DTYPE_… constants, or 0 for the default of the
@@ -187,49 +207,60 @@ typedef struct radam_group_options {
   radam_toggle decouple_lr;
   // Kahan summation: a compensation beside each parameter keeps what rounding loses, so that
   // 16-bit parameters train without a copy in f32. AUTO: on for f16 and bf16, unless
-  // master_remainder or stochastic_rounding is on.
+  // master_remainder or stochastic_rounding is on. When it is switched on, the compensation begins at
+  // 0; when it is switched off, the compensation is dropped.
   radam_toggle kahan_sum;
   // Whether all tensors of the group are stepped as one parallel queue of work (AUTO and ON,
   // optimi's foreach) or one after another (OFF). Same results.
   radam_toggle for_each;
-  // Whether the group is stepped by radam_step_param from inside the backward pass. radam_step
-  // and radam_zero_grad then skip it. AUTO: off.
+  // Whether the group is stepped tensor by tensor, by radam_step_param or radam_step_tensor, for example
+  // from inside the backward pass. radam_step and radam_zero_grad then skip it. AUTO: off.
   radam_toggle gradient_release;
-  // Steps up the gradient and not down. AUTO: off.
+  // Steps up the gradient instead of down. AUTO: off.
   radam_toggle maximize;
   // Rectification, the R of RAdam. OFF: every step is rectified by 1, which is Adam, or AdamW
   // with decouple_wd. AUTO: on.
   radam_toggle rectify;
-  // What exp_avg, exp_avg_sq and the compensation are stored in: 0 for each parameter's own
-  // dtype, or RADAM_DTYPE_F32, or the dtype that all parameters of the group have.
+  // What exp_avg, exp_avg_sq and kahan_comp are stored in: 0 for each parameter's own dtype, or
+  // RADAM_DTYPE_F32, or the dtype that all parameters of the group have. When it changes, the state is
+  // converted, rounded to nearest even.
   radam_dtype state_dtype;
-  // The learning rate; finite, at least 0. There is no default: radam_group_options_init sets
-  // NaN, which is refused.
-  double lr;
-  // The decay rate of the average of gradients, in [0, 1). Default: 0.9.
-  double beta1;
-  // The decay rate of the average of squared gradients, in [0, 1). Default: 0.99.
-  double beta2;
-  // How strongly parameters decay; finite, at least 0. Default: 0.
-  double weight_decay;
-  // Added to the root of exp_avg_sq; finite, at least 0. Default: 1e-6.
-  double eps;
-  // The highest lr of the schedule, which decouple_lr divides by; finite, at least 0, and above 0
-  // with decouple_lr. NaN, the default: the lr that is given with it.
-  double max_lr;
   // Exact master weights in 16 bits: beside each bf16 parameter, in the place of Kahan summation, a
   // signed 16-bit remainder makes an f32 master of it. The parameter is the master rounded to
   // nearest (ties away from zero); the master's bits are the parameter's, shifted up by 16, plus the
   // remainder. The results are bit for bit those of f32 parameters with the same state_dtype (f32, for
   // f32 training). For groups of bf16 parameters only, and not with kahan_sum on. The remainders begin
-  // at 0. AUTO: off.
+  // at 0, and are dropped when it is switched off. AUTO: off.
   radam_toggle master_remainder;
   // Stochastic rounding of bf16 parameters, in the place of Kahan summation: each is rounded up or
   // down at random, so that it is right on average and takes no memory. The random numbers are a
-  // hash of seed, the parameter's id, the number of its step and that of the element, so the results
-  // are the same everywhere. For groups of bf16 parameters only, and not with kahan_sum or
-  // master_remainder on. AUTO: off.
+  // hash of seed, the parameter's name, the number of its step and the place of the element in the whole
+  // tensor (tensor_offset included), so the results are the same on every machine, in any order of
+  // adding and however a tensor is cut into shards. For groups of bf16 parameters only, and not with
+  // kahan_sum or master_remainder on. AUTO: off.
   radam_toggle stochastic_rounding;
+  // What happens in the steps that are not rectified, while rho is not above rectify_threshold. AUTO and
+  // ON: parameters move by lr * exp_avg, as in the paper, optimi and torch. OFF: only exp_avg and
+  // exp_avg_sq move, and parameters wait, as the paper's authors advise where the first steps explode.
+  radam_toggle unrectified;
+  // The learning rate; finite, at least 0. There is no default: radam_group_options_init sets
+  // NaN, which is refused.
+  double lr;
+  // The decay rate of exp_avg, the average of gradients, in [0, 1). Default: 0.9.
+  double beta1;
+  // The decay rate of exp_avg_sq, the average of squared gradients, in [0, 1). Default: 0.99.
+  double beta2;
+  // How strongly parameters decay; finite, at least 0. Default: 0.
+  double weight_decay;
+  // Added to the square root of exp_avg_sq; finite, at least 0. Default: 1e-6.
+  double eps;
+  // The highest lr of the schedule, which decouple_lr divides by; finite, at least 0, and above 0
+  // with decouple_lr. NaN, the default: the lr that is given with it.
+  double max_lr;
+  // What rho, the length of the approximated simple moving average, must exceed for a step to be
+  // rectified; finite, at least 4, below which r does not exist. Default: 5, as in optimi and torch. The
+  // text of the paper has 4.
+  double rectify_threshold;
   // What the random numbers of stochastic_rounding begin with. Default: 0.
   uint64_t seed;
 } radam_group_options;
@@ -244,10 +275,14 @@ typedef struct radam_param {
   radam_dtype dtype;
   // What the elements of grad are. 0, the default: dtype.
   radam_dtype grad_dtype;
+  // What the elements of copy are: RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default:
+  // RADAM_DTYPE_BF16.
+  radam_dtype copy_dtype;
   // The number of elements; may be 0.
   uint64_t len;
   // The elements, aligned to the size of one; they must not overlap another parameter or a
-  // gradient. NULL only where len is 0.
+  // gradient. NULL, the default: the parameter has no place yet. radam_step skips it, radam_set_data
+  // gives it a place, and radam_step_tensor steps it in arrays that are passed to the call.
   void *data;
   // The gradient, len elements aligned to the size of one. NULL, the default: the parameter is
   // skipped until it has one.
@@ -256,40 +291,71 @@ typedef struct radam_param {
   // parameters by it. NULL, the default: "param." and its id.
   const char *name;
   // For f32 and f64: whenever a step changes the parameter, its new values are written here too,
-  // rounded to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+  // rounded to nearest even in copy_dtype; len elements aligned to the size of one, apart from all other
   // arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
   // first step, nor in steps that only accumulate. NULL, the default: no copy.
-  void *out;
-  // RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
-  radam_dtype out_dtype;
+  void *copy;
   // The state, for callers who place it themselves: each is NULL, the default, for the library to
   // allocate it, or len elements in the dtype of the group's state, aligned to the size of one and
   // apart from all other arrays, which the optimizer works on until the parameter is removed. They
   // are used as they are: zeros before the first step, or what an earlier run left there (see
-  // radam_set_step_count). The caller keeps them, and may read them between steps.
+  // radam_set_step_count). They stay the caller's, who may read them between steps.
   void *exp_avg;
   // As exp_avg.
   void *exp_avg_sq;
   // As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
-  // master_remainder, whose int16_t it then is.
+  // master_remainder, whose int16_t it then holds.
   void *kahan_comp;
   // For data-parallel sharding: that the parameter is the elements from tensor_offset on, len of them,
-  // of the tensor of this name, which has tensor_len elements. Only checkpoints care: shards that
-  // several processes have saved can be loaded by any number of processes with other shards.
+  // of the tensor of this name, which has tensor_len elements. Checkpoints that several processes have
+  // saved can then be loaded by any number of processes with other shards; stochastic rounding gives each
+  // element the random numbers that it has in the whole tensor; and norms of shards that are cut at
+  // multiples of 16384 elements are the same bits as those of the whole.
   uint64_t tensor_offset;
   // 0, the default: the parameter is the whole tensor.
   uint64_t tensor_len;
 } radam_param;
 
+// What is known of many gradients, exactly: the sum of their squares, and how many are infinite or NaN.
+//
+// Of two such sums, add the words as plain 64-bit integers (with MPI: MPI_INT64_T, MPI_SUM, 72 of them): the
+// result stands for the gradients of both, and its norm has the same bits in whatever order up to 2^31 of
+// them are added. Fill it by radam_grad_sums_init first, which makes it the sum of nothing.
+//
+// The squares are first added up in f64 over pieces of 16384 elements, counted from the start of the whole
+// tensor (radam_param.tensor_offset included), and these partial sums exactly. So shards that are cut at
+// multiples of 16384 elements give together the same bits as one process; other cuts may change the last place
+// of the norm.
+typedef struct radam_grad_sums {
+  // sizeof(radam_grad_sums), as radam_grad_sums_init leaves it.
+  uint32_t struct_size;
+  // 0.
+  uint32_t reserved;
+  // None is negative. words[0] to words[67] are the digits of the sum of squares in base 2^32, the least
+  // significant first: the sum is that of words[i] * 2^(32 i - 1074). words[68] counts the infinities among
+  // the gradients, words[69] the NaN, and words[70] the partial sums of finite gradients that overflowed.
+  // words[71] is 0.
+  int64_t words[72];
+} radam_grad_sums;
+
 // Options of one step. Fill them by radam_step_options_init first.
 //
 // All of it is folded into the step, which reads the gradients once more where all of them have to be
 // known first (max_grad_norm, skip_nonfinite, a report), and never writes them unless zero_grad is on.
-// Gradients of groups with gradient_release take no part, nor do those of frozen parameters, which only
-// zero_grad zeroes too.
+// Gradients of groups with gradient_release take no part in radam_step_with, nor do those of frozen
+// parameters, which only zero_grad zeroes too.
 typedef struct radam_step_options {
   // sizeof(radam_step_options), as radam_step_options_init leaves it.
   uint32_t struct_size;
+  // Whether a step in which any gradient value is infinite or NaN is skipped: parameters, state and
+  // step counts stay bit for bit as they were. It is no error; the report says so. AUTO: off.
+  radam_toggle skip_nonfinite;
+  // Whether the gradients are filled with zeros once they are not needed any more, as by
+  // radam_zero_grad, also if the step is skipped. AUTO: off.
+  radam_toggle zero_grad;
+  // Whether update_norm and param_norm are measured for the report, on the way: about as much work as
+  // the update itself. AUTO: off.
+  radam_toggle report_norms;
   // Every gradient is multiplied by it, before anything else; finite, above 0. With loss scaling it
   // is 1 / loss scale. Default: 1.
   double grad_scale;
@@ -302,15 +368,11 @@ typedef struct radam_step_options {
   // [-max_grad_value, max_grad_value] become its ends, and NaN stays NaN. Finite, at least 0. 0, the
   // default: no limit.
   double max_grad_value;
-  // Whether a step in which any gradient value is infinite or NaN is skipped: parameters, state and
-  // step counts stay bit for bit as they were. It is no error; the report says so. AUTO: off.
-  radam_toggle skip_nonfinite;
-  // Whether the gradients are filled with zeros once they are not needed any more, as by
-  // radam_zero_grad, also if the step is skipped. AUTO: off.
-  radam_toggle zero_grad;
-  // Whether update_norm and param_norm are measured for the report, on the way: about as much work as
-  // the update itself. AUTO: off.
-  radam_toggle report_norms;
+  // What is known of all gradients already, for example those of several processes or of many tensors
+  // that are stepped one by one: max_grad_norm and skip_nonfinite go by these sums, and the step does not
+  // measure. grad_scale applies to them as it does to the gradients. NULL, the default: the step
+  // measures its own gradients, if it needs to.
+  const radam_grad_sums *grad_sums;
 } radam_step_options;
 
 // What became of a step. Fill it by radam_step_report_init before it is first used.
@@ -324,7 +386,7 @@ typedef struct radam_step_report {
   int32_t skipped;
   // How many gradient values are infinite or NaN.
   uint64_t nonfinite;
-  // The norm of the gradients after grad_scale and before clipping.
+  // The norm of the gradients after grad_scale and before clipping; 0 if there are none.
   double grad_norm;
   // What max_grad_norm multiplied the gradients by: 1 if they were not too long.
   double clip_coefficient;
@@ -334,6 +396,13 @@ typedef struct radam_step_report {
   // The norm of the parameters after the step, as they are stored. NaN unless report_norms is on, or
   // if the step was skipped.
   double param_norm;
+  // How many parameters were stepped: 0 if none has a gradient, or if the step was skipped.
+  uint64_t params_stepped;
+  // How many threads worked on the step, the caller's among them; 0 for a step in slices, which its
+  // caller divides among threads.
+  uint32_t threads;
+  // 0.
+  uint32_t reserved;
 } radam_step_report;
 
 // The scalars of a group's next step, for training loops that plot them. Fill it by
@@ -345,19 +414,19 @@ typedef struct radam_group_report {
   // sizeof(radam_group_report), as radam_group_report_init leaves it.
   uint32_t struct_size;
   // 1 if the step is rectified (also with rectify off, where r is 1), 0 if not: then it goes by lr *
-  // exp_avg, without a square root.
+  // exp_avg, without a square root, or leaves the parameters as they are with unrectified off.
   int32_t rectified;
   // The number t of the step, the first being 1: that of the parameter with the most steps. Other
   // parameters, which joined late or paused, have their own.
   uint64_t step;
-  // The length of the approximated simple moving average, and its limit. Rectified steps begin above
-  // 5.
+  // The length of the approximated simple moving average. Steps are rectified while it is above
+  // rectify_threshold.
   double rho;
-  // 2 / (1 - beta2) - 1.
+  // Its limit: 2 / (1 - beta2) - 1.
   double rho_inf;
-  // The rectification term, in [0, 1]. 0 while rho is 5 or less; 1 with rectify off.
+  // The rectification term, in [0, 1]. 0 in steps that are not rectified; 1 with rectify off.
   double r;
-  // What exp_avg is multiplied by: lr * r if rectified, else lr.
+  // What exp_avg is multiplied by: lr * r if rectified, else lr, or 0 with unrectified off.
   double effective_lr;
   // The debiased beta1: (beta1^t - beta1) / (beta1^t - 1).
   double beta1_hat;
@@ -375,11 +444,13 @@ typedef int32_t radam_state;
 typedef struct radam_save_options {
   // sizeof(radam_save_options), as radam_save_options_init leaves it.
   uint32_t struct_size;
+  // 0.
+  uint32_t reserved;
   // Called now and then, on the calling thread, with the bytes that are done and those there are in
   // all. Returning anything but 0 cancels the call: it gives RADAM_ERROR_IO, and the file stays what it
-  // was. It must not throw, nor call the library for the same optimizer. NULL, the default: nobody asks.
+  // was. It must not throw, nor call the library for the same optimizer. NULL, the default: it is not called.
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
-  // Given to progress; never looked at.
+  // Passed to progress, and never dereferenced.
   void *user;
 } radam_save_options;
 
@@ -391,13 +462,15 @@ typedef struct radam_load_options {
   // in only one of the two stays as it is; what is in both must fit all the same. AUTO: on.
   radam_toggle strict;
   // Whether groups get lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize,
-  // rectify and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
+  // rectify, unrectified, rectify_threshold and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
   // it accumulates, so that the run goes on exactly. OFF: they keep their own. AUTO: on.
   radam_toggle hyperparameters;
+  // 0.
+  uint32_t reserved;
   // As in radam_save_options. Every byte comes twice, to be checked and to be taken over; during the
   // second, the call cannot be cancelled any more.
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
-  // Given to progress; never looked at.
+  // Passed to progress, and never dereferenced.
   void *user;
 } radam_load_options;
 
@@ -405,7 +478,7 @@ typedef struct radam_load_options {
 extern "C" {
 #endif // __cplusplus
 
-// Returns the version of the library: major * 1000000 + minor * 1000 + patch.
+// Returns the version of the library that is loaded: major * 1000000 + minor * 1000 + patch, as RADAM_VERSION.
 uint32_t radam_version(void);
 
 // Returns the version of the library as a string such as "1.2.3", which is not to be freed.
@@ -419,10 +492,10 @@ const char *radam_status_string(radam_status status);
 // Copies the sentence of the last failed call: what was wrong with which argument, its value, and
 // what would be right.
 //
-// Each optimizer keeps the sentence of its last failed call, on whatever thread that was. opt NULL,
-// or any other value that is not a handle, stands for the calling thread's last failure without an
-// optimizer: of radam_create, of the init functions, or of a call with an invalid handle. A call
-// that succeeds leaves the sentence as it is.
+// Each optimizer keeps the sentence of its last failed call, on whatever thread that was, so that
+// runtimes which move between threads get the right one; RADAM_ERROR_BUSY does not replace it. opt NULL,
+// or any other value that is not a handle, stands for the calling thread's last failure of any kind, on
+// any optimizer or none (of which it keeps 2048 bytes). A call that succeeds leaves both as they are.
 //
 // buf takes up to cap bytes of it, cut between characters if need be, and always ends in NUL unless
 // cap is 0. It is UTF-8. buf may be NULL, to ask for the size only.
@@ -433,7 +506,9 @@ const char *radam_status_string(radam_status status);
 //
 // Undefined behaviour unless:
 // buf is NULL or has cap writable bytes.
-uint64_t radam_last_error(const radam_optimizer *opt, char *buf, uint64_t cap);
+uint64_t radam_last_error(const radam_optimizer *opt,
+                          char *buf,
+                          uint64_t cap);
 
 // Fills options with their defaults.
 //
@@ -457,7 +532,84 @@ radam_status radam_options_init(radam_options *options, uint32_t struct_size);
 // options is NULL or points to struct_size writable bytes.
 radam_status radam_group_options_init(radam_group_options *options, uint32_t struct_size);
 
-// Fills a parameter with its defaults; dtype, len and data have none and must be set.
+// Gets all options of a group, as they were set; max_lr is the lr that the group was added with where it was
+// never given.
+//
+// options is filled in the version that its struct_size says: call radam_group_options_init on it first.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown
+// group or a struct_size that no version had.
+//
+// Threads: may be called at any time.
+//
+// Undefined behaviour unless:
+// options is NULL or points to as many writable bytes as its struct_size says.
+radam_status radam_get_group_options(const radam_optimizer *opt,
+                                     uint32_t group,
+                                     radam_group_options *options);
+
+// Sets all options of a group at once: all of them or, on an error, none.
+//
+// Get them first, change some, and set them. Later steps go by the new values; what is stored is brought into
+// the form that state_dtype, kahan_sum, master_remainder and stochastic_rounding ask for.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown
+// group, an option out of its range or a struct_size that no version had; RADAM_ERROR_INVALID_STATE where
+// the caller keeps state of another dtype; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// options is NULL or points to as many bytes as its struct_size says; state of the caller's is valid.
+radam_status radam_set_group_options(radam_optimizer *opt,
+                                     uint32_t group,
+                                     const radam_group_options *options);
+
+// Sets the learning rate of a group, as a schedule does before each step.
+//
+// lr is finite and at least 0. max_lr stays as it is.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or an lr that is
+// refused; RADAM_ERROR_BUSY.
+radam_status radam_set_lr(radam_optimizer *opt,
+                          uint32_t group,
+                          double lr);
+
+// Gets the learning rate of a group.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown
+// group.
+//
+// Threads: may be called at any time.
+//
+// Undefined behaviour unless:
+// lr is NULL or writable.
+radam_status radam_get_lr(const radam_optimizer *opt,
+                          uint32_t group,
+                          double *lr);
+
+// Sets the weight decay of a group.
+//
+// weight_decay is finite and at least 0; decouple_wd and decouple_lr say what it does.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a weight_decay
+// that is refused; RADAM_ERROR_BUSY.
+radam_status radam_set_weight_decay(radam_optimizer *opt,
+                                    uint32_t group,
+                                    double weight_decay);
+
+// Gets the weight decay of a group.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown
+// group.
+//
+// Threads: may be called at any time.
+//
+// Undefined behaviour unless:
+// weight_decay is NULL or writable.
+radam_status radam_get_weight_decay(const radam_optimizer *opt,
+                                    uint32_t group,
+                                    double *weight_decay);
+
+// Fills a parameter with its defaults; dtype has none and must be set.
 //
 // struct_size is sizeof(radam_param).
 //
@@ -467,6 +619,68 @@ radam_status radam_group_options_init(radam_group_options *options, uint32_t str
 // Undefined behaviour unless:
 // param is NULL or points to struct_size writable bytes.
 radam_status radam_param_init(radam_param *param, uint32_t struct_size);
+
+// Makes sums those of no gradients.
+//
+// struct_size is sizeof(radam_grad_sums).
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
+// had.
+//
+// Undefined behaviour unless:
+// sums is NULL or points to struct_size writable bytes.
+radam_status radam_grad_sums_init(radam_grad_sums *sums, uint32_t struct_size);
+
+// Adds the gradients that radam_step would step by to sums: those of all parameters that have data and a
+// gradient and are not frozen, groups with gradient_release excepted.
+//
+// Large work runs on up to num_threads threads, as in radam_step.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for sums that are
+// not as radam_grad_sums describes them; RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no
+// data; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// All gradients that the optimizer has are valid, and nobody writes them during the call; sums is NULL or
+// points to as many writable bytes as its struct_size says.
+radam_status radam_measure(radam_optimizer *opt,
+                           radam_grad_sums *sums);
+
+// Adds the gradient of one tensor to sums, without an optimizer.
+//
+// grad has len elements of grad_dtype, aligned to the size of one, and may be NULL where len is 0. Everything
+// happens on the calling thread. The tensor counts as a whole one: its pieces of 16384 elements begin at its
+// first element.
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown dtype, a length that cannot be,
+// misaligned memory, or sums that are not as radam_grad_sums describes them. The sentence is at
+// radam_last_error(NULL, ...).
+//
+// Threads: may be called from any, also at once with different sums.
+//
+// Undefined behaviour unless:
+// grad is valid, and nobody writes it during the call; sums is NULL or points to as many writable bytes as its
+// struct_size says.
+radam_status radam_measure_tensor(radam_dtype grad_dtype,
+                                  const void *grad,
+                                  uint64_t len,
+                                  radam_grad_sums *sums);
+
+// Tells what sums come to: the L2 norm of the gradients, and how many of them are infinite or NaN.
+//
+// norm and nonfinite may be NULL. The norm is NaN if a gradient is, or else infinite if one is or a partial
+// sum overflowed, and 0 of no gradients.
+//
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for sums that are not as radam_grad_sums
+// describes them. The sentence is at radam_last_error(NULL, ...).
+//
+// Threads: may be called from any.
+//
+// Undefined behaviour unless:
+// sums is NULL or points to as many bytes as its struct_size says; norm and nonfinite are NULL or writable.
+radam_status radam_grad_sums_value(const radam_grad_sums *sums,
+                                   double *norm,
+                                   uint64_t *nonfinite);
 
 // Fills the options of a step with their defaults: an update and nothing else.
 //
@@ -504,7 +718,9 @@ radam_status radam_group_report_init(radam_group_report *report, uint32_t struct
 // Gets the scalars of a group's next step, by its present options.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown group or a struct_size that no version had; RADAM_ERROR_BUSY.
+// unknown group or a struct_size that no version had.
+//
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // report is NULL or points to as many writable bytes as its struct_size says.
@@ -517,7 +733,7 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 // options may be NULL, for the defaults. On success *opt is the handle, for the caller to free by
 // radam_free.
 //
-// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
+// Errors: RADAM_ERROR_NULL_POINTER, also for an allocator that lacks one of its functions; RADAM_ERROR_INVALID_ARGUMENT for a
 // struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA
 // names an instruction set that this machine lacks (it is for tests; the results are the same on all);
 // RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
@@ -548,8 +764,8 @@ radam_status radam_free(radam_optimizer *opt);
 // numbered 0, 1, 2, ... in the order of adding, across all groups. Groups can be added at any time,
 // also between steps; the step count of a new parameter is 0.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options, params or a data that
-// must not be NULL; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options or params;
+// RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
 // or toggle, a struct_size that no version had, a length that cannot be, misaligned memory, a
 // parameter that overlaps another or a gradient, or a name that is used twice;
 // RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
@@ -581,7 +797,8 @@ radam_status radam_add_params(radam_optimizer *opt,
 // Adds one parameter to a group; the same as radam_add_params without structs, for FFI.
 //
 // dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
-// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
+// data may be NULL: the parameter has no place yet (see radam_param). grad may be NULL: the parameter is
+// skipped until it has one. name is UTF-8, copied, that no other
 // parameter has, or NULL for "param." and its id. param, which may be NULL, gets the id.
 //
 // Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
@@ -601,15 +818,17 @@ radam_status radam_add_param(radam_optimizer *opt,
 
 // Tells where the elements of a parameter are from now on, for a caller that has moved them.
 //
-// data has the length and dtype of before; the optimizer's state goes on with it. It must not be
-// NULL unless the length is 0.
+// data has the length and dtype of before; the optimizer's state goes on with it. NULL: the parameter has
+// no place for now, and radam_step skips it.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown param, misaligned memory or an overlap; RADAM_ERROR_BUSY.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned memory
+// or an overlap; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // data stays valid while the optimizer has it.
-radam_status radam_set_data(radam_optimizer *opt, uint32_t param, void *data);
+radam_status radam_set_data(radam_optimizer *opt,
+                            uint32_t param,
+                            void *data);
 
 // Tells where the gradient of a parameter is from now on.
 //
@@ -617,16 +836,54 @@ radam_status radam_set_data(radam_optimizer *opt, uint32_t param, void *data);
 // radam_step skips it and its step count stands still.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned
-// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_BUSY.
+// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_OUT_OF_MEMORY;
+// RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // grad stays valid while the optimizer has it.
-radam_status radam_set_grad(radam_optimizer *opt, uint32_t param, void *grad);
+radam_status radam_set_grad(radam_optimizer *opt,
+                            uint32_t param,
+                            void *grad);
+
+// Tells where the elements and gradients of many parameters are from now on: all of them or, on an error,
+// none. So buffers can be swapped, which one by one would overlap on the way.
+//
+// data and grads are arrays of count pointers, for the parameters first_param, first_param + 1, ..., each
+// as for radam_set_data and radam_set_grad. data or grads may be NULL: those stay as they are.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for parameters that there are not or that
+// were removed, misaligned memory or an overlap; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// data and grads are NULL or have count pointers; what these point to stays valid while the optimizer has
+// it.
+radam_status radam_set_tensors(radam_optimizer *opt,
+                               uint32_t first_param,
+                               uint64_t count,
+                               void *const *data,
+                               void *const *grads);
+
+// Finds a parameter by its name, the default names included.
+//
+// *param receives its id.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT where no parameter
+// has the name.
+//
+// Threads: may be called at any time.
+//
+// Undefined behaviour unless:
+// name is NULL or ends in NUL; param is NULL or writable.
+radam_status radam_param_id(const radam_optimizer *opt,
+                            const char *name,
+                            uint32_t *param);
 
 // Gets how many steps a parameter has made: those in which it had a gradient.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown param; RADAM_ERROR_BUSY.
+// unknown param.
+//
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // steps is NULL or writable.
@@ -634,10 +891,12 @@ radam_status radam_step_count(const radam_optimizer *opt, uint32_t param, uint64
 
 // Updates every parameter that has a gradient, and counts a step for each.
 //
-// Groups with gradient_release are skipped. Large work runs on up to num_threads threads; small
-// work runs on the caller's, allocates nothing and waits for nothing.
+// Groups with gradient_release are skipped. Large work runs on up to num_threads threads. Small work runs on
+// the caller's, allocates nothing and waits for nothing. A step in which no parameter has a gradient succeeds
+// too; radam_step_report.params_stepped tells how many were stepped.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_BUSY.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no
+// data; RADAM_ERROR_BUSY.
 //
 // Source: Liu et al. 2019, arXiv 1908.03265, algorithm 2, with moments that are stored debiased and
 // the other options of the Python library optimi.
@@ -651,10 +910,11 @@ radam_status radam_step(radam_optimizer *opt);
 // not finite, zeroing the gradients on the way; and reports what happened.
 //
 // options may be NULL, for those of radam_step. report may be NULL; otherwise the gradients are measured
-// for it, whatever the options. Norm and clipping are over all groups that step.
+// for it, unless options have grad_sums. Norm and clipping are over all groups that step.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range or a
-// struct_size that no version had; RADAM_ERROR_BUSY.
+// struct_size that no version had; RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no data;
+// RADAM_ERROR_BUSY.
 //
 // Source: clipping as torch.nn.utils.clip_grad_norm_, skipping as torch.amp.GradScaler.
 //
@@ -669,20 +929,45 @@ radam_status radam_step_with(radam_optimizer *opt,
 //
 // grad is its gradient, of its length and grad_dtype, only read; when the call returns, the memory
 // is the caller's to reuse. It does not become the registered gradient. It must not be NULL unless
-// the length is 0. There are no step options here: whoever scales or clips gradients does it before.
+// the length is 0. radam_step_tensor does the same with options.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 // unknown param, misaligned memory or an overlap with a parameter; RADAM_ERROR_INVALID_STATE where
-// gradient_release is off; RADAM_ERROR_BUSY.
+// gradient_release is off or the parameter has no data; RADAM_ERROR_BUSY.
 //
 // Threads: may be called at once on different parameters of one optimizer; the same parameter at
 // once gives one of the callers RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // The parameter and grad are valid, and nobody else writes them during the call.
-radam_status radam_step_param(radam_optimizer *opt,
-                              uint32_t param,
-                              void *grad);
+radam_status radam_step_param(radam_optimizer *opt, uint32_t param, const void *grad);
+
+// Updates one parameter of a group with gradient_release in arrays that are passed to the call, and keeps no
+// pointer to them: for languages whose memory moves, and for engines with new buffers at every step.
+//
+// data and grad are the parameter's elements and gradient, of its length and dtypes. data NULL: the registered
+// elements. grad must not be NULL unless the length is 0; it is only read, unless zero_grad is on. options may
+// be NULL, for an update and nothing else. To clip by norm, measure all gradients first
+// (radam_measure_tensor) and pass grad_sums. report may be NULL; otherwise the gradient is measured for it,
+// unless options have grad_sums.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+// unknown param, misaligned memory, an overlap with another array, an option out of its range, or
+// max_grad_norm without grad_sums; RADAM_ERROR_INVALID_STATE where gradient_release is off, or data is NULL and
+// none is registered; RADAM_ERROR_BUSY.
+//
+// Threads: may be called at once on different parameters of one optimizer; the same parameter at
+// once gives one of the callers RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// data and grad are valid, and nobody else uses data, nor writes grad, during the call; options and report are
+// NULL or point to as many bytes as their struct_size says, those of report writable.
+radam_status radam_step_tensor(radam_optimizer *opt,
+                               uint32_t param,
+                               void *data,
+                               void *grad,
+                               const radam_step_options *options,
+                               radam_step_report *report);
 
 // Switches optimizer accumulation on or off: while it is on, steps change only the optimizer's
 // state and step counts, and the parameters stay as they are.
@@ -697,7 +982,9 @@ radam_status radam_set_optimizer_accumulation(radam_optimizer *opt, radam_toggle
 
 // Gets whether optimizer accumulation is on: what was set, RADAM_OFF at first.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_BUSY.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER.
+//
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // on is NULL or writable.
@@ -719,12 +1006,13 @@ radam_status radam_zero_grad(radam_optimizer *opt);
 //
 // options may be NULL, for those of radam_step. Until radam_step_end, gradients and parameters must
 // stay where they are; and the calls that change the optimizer, radam_step and radam_step_with give
-// RADAM_ERROR_BUSY. The getters go on, and so does radam_step_param, whose groups take no part. Step
-// counts change in radam_step_end. The results are the same bits as those of radam_step_with, however
+// RADAM_ERROR_BUSY. Getters may be called, and so may radam_step_param and radam_step_tensor, whose groups
+// take no part. Step counts change in radam_step_end. The results are the same bits as those of radam_step_with, however
 // the step is sliced.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range;
-// RADAM_ERROR_BUSY, also where a step is open.
+// RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no data; RADAM_ERROR_BUSY, also where a
+// step is open.
 //
 // Undefined behaviour unless:
 // options is NULL or points to as many bytes as its struct_size says. All parameters and gradients that
@@ -814,7 +1102,9 @@ radam_status radam_set_frozen(radam_optimizer *opt,
 // Gets whether a parameter is frozen: RADAM_ON or RADAM_OFF.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown param; RADAM_ERROR_BUSY.
+// unknown param.
+//
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // frozen is NULL or writable.
@@ -860,7 +1150,9 @@ radam_status radam_set_step_count(radam_optimizer *opt,
 // freed, or an option changed that changes the state's dtype or kind.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown param or which; RADAM_ERROR_BUSY.
+// unknown param or which.
+//
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // pointer and dtype are NULL or writable.
@@ -870,415 +1162,26 @@ radam_status radam_param_state(radam_optimizer *opt,
                                void **pointer,
                                radam_dtype *dtype);
 
-// Sets the learning rate, for a group.
+// Tells what is set up in a way that is legal but known to fail in training: sentences, one a line, each with
+// the number that it is about and the cure. Empty where nothing is known.
 //
-// value is finite and at least 0. max_lr stays as it is.
+// It looks at the options of all groups, and at the dtypes of their parameters and state: for example f16
+// exp_avg_sq, which is infinite from gradients of 256 on, or bf16 exp_avg_sq with a beta2 so close to 1 that it
+// never decays.
 //
-// group is the id of the group. Later steps go by the new value.
+// buf takes up to cap bytes of it, cut between characters if need be, and always ends in NUL unless cap is 0.
+// It is UTF-8. buf may be NULL, to ask for the size only.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_lr(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets the learning rate, of a group.
+// Returns the bytes that all of it takes, the NUL included: 1 where there is nothing to say, and where opt is
+// no valid handle or there is no memory for the sentences (radam_last_error(NULL, ...) tells).
 //
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
+// Threads: may be called at any time.
 //
 // Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_lr(const radam_optimizer *opt, uint32_t group, double *value);
-
-// Sets the decay rate of exp_avg, the running average of the gradients, for a group.
-//
-// value is in [0, 1).
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_beta1(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets the decay rate of exp_avg, the running average of the gradients, of a group.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_beta1(const radam_optimizer *opt, uint32_t group, double *value);
-
-// Sets the decay rate of exp_avg_sq, the running average of the squared gradients, for a group.
-//
-// value is in [0, 1).
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_beta2(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets the decay rate of exp_avg_sq, the running average of the squared gradients, of a group.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_beta2(const radam_optimizer *opt, uint32_t group, double *value);
-
-// Sets the weight decay, for a group.
-//
-// value is finite and at least 0. decouple_wd and decouple_lr say what it does.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_weight_decay(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets the weight decay, of a group.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_weight_decay(const radam_optimizer *opt,
-                                    uint32_t group,
-                                    double *value);
-
-// Sets eps, which is added to the square root of exp_avg_sq, for a group.
-//
-// value is finite and at least 0.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_eps(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets eps, which is added to the square root of exp_avg_sq, of a group.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_eps(const radam_optimizer *opt, uint32_t group, double *value);
-
-// Sets the highest learning rate of the schedule, by which decouple_lr divides, for a group.
-//
-// value is finite and at least 0, and above 0 with decouple_lr; NaN stands for the group's present
-// lr.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_max_lr(radam_optimizer *opt, uint32_t group, double value);
-
-// Gets the highest learning rate of the schedule, by which decouple_lr divides, of a group.
-//
-// A max_lr that was never given is the lr that the group was added with.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_max_lr(const radam_optimizer *opt, uint32_t group, double *value);
-
-// Sets what the random numbers of stochastic_rounding begin with, for a group.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group;
-// RADAM_ERROR_BUSY.
-radam_status radam_set_seed(radam_optimizer *opt, uint32_t group, uint64_t value);
-
-// Gets what the random numbers of stochastic_rounding begin with, of a group.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_seed(const radam_optimizer *opt, uint32_t group, uint64_t *value);
-
-// Sets whether weight decay is decoupled from the gradient, as in AdamW, for a group.
-//
-// radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_decouple_wd(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether weight decay is decoupled from the gradient, as in AdamW, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_decouple_wd(const radam_optimizer *opt,
-                                   uint32_t group,
-                                   radam_toggle *value);
-
-// Sets whether weight decay is decoupled from the learning rate too, for a group.
-//
-// RADAM_ON is refused while max_lr is 0. radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_decouple_lr(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether weight decay is decoupled from the learning rate too, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_decouple_lr(const radam_optimizer *opt,
-                                   uint32_t group,
-                                   radam_toggle *value);
-
-// Sets whether parameters are updated by Kahan summation, for a group.
-//
-// Switched on, the compensation begins at 0; switched off, it is dropped. radam_group_options
-// tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
-radam_status radam_set_kahan_sum(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether parameters are updated by Kahan summation, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_kahan_sum(const radam_optimizer *opt,
-                                 uint32_t group,
-                                 radam_toggle *value);
-
-// Sets whether all tensors are stepped as one parallel queue of work, for a group.
-//
-// The results are the same either way. radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_for_each(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether all tensors are stepped as one parallel queue of work, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_for_each(const radam_optimizer *opt,
-                                uint32_t group,
-                                radam_toggle *value);
-
-// Sets whether radam_step_param steps the parameters, and not radam_step, for a group.
-//
-// radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_gradient_release(radam_optimizer *opt,
-                                        uint32_t group,
-                                        radam_toggle value);
-
-// Gets whether radam_step_param steps the parameters, and not radam_step, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_gradient_release(const radam_optimizer *opt,
-                                        uint32_t group,
-                                        radam_toggle *value);
-
-// Sets whether steps go up the gradient, for a group.
-//
-// radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_maximize(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether steps go up the gradient, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_maximize(const radam_optimizer *opt,
-                                uint32_t group,
-                                radam_toggle *value);
-
-// Sets whether steps are rectified, for a group.
-//
-// radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_BUSY.
-radam_status radam_set_rectify(radam_optimizer *opt, uint32_t group, radam_toggle value);
-
-// Gets whether steps are rectified, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_rectify(const radam_optimizer *opt,
-                               uint32_t group,
-                               radam_toggle *value);
-
-// Sets the dtype that exp_avg, exp_avg_sq and kahan_comp are stored in, for a group.
-//
-// value is 0 for each parameter's own dtype, RADAM_DTYPE_F32, or the dtype that all parameters of
-// the group have. The state that there is gets converted, rounded to nearest even.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_INVALID_STATE where the caller keeps state of another dtype;
-// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
-radam_status radam_set_state_dtype(radam_optimizer *opt, uint32_t group, radam_dtype value);
-
-// Gets the dtype that exp_avg, exp_avg_sq and kahan_comp are stored in, of a group.
-//
-// *value is what was set, also where that was 0.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_state_dtype(const radam_optimizer *opt,
-                                   uint32_t group,
-                                   radam_dtype *value);
-
-// Sets whether bf16 parameters are kept with a remainder, as exact f32 masters, for a group.
-//
-// Switched on, the remainders begin at 0; switched off, they are dropped. radam_group_options
-// tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
-radam_status radam_set_master_remainder(radam_optimizer *opt,
-                                        uint32_t group,
-                                        radam_toggle value);
-
-// Gets whether bf16 parameters are kept with a remainder, as exact f32 masters, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_master_remainder(const radam_optimizer *opt,
-                                        uint32_t group,
-                                        radam_toggle *value);
-
-// Sets whether bf16 parameters are rounded at random, for a group.
-//
-// radam_group_options tells what RADAM_AUTO means.
-//
-// group is the id of the group. Later steps go by the new value.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a value
-// that is refused; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
-radam_status radam_set_stochastic_rounding(radam_optimizer *opt,
-                                           uint32_t group,
-                                           radam_toggle value);
-
-// Gets whether bf16 parameters are rounded at random, of a group.
-//
-// *value is what was set, also where that was RADAM_AUTO.
-//
-// group is the id of the group; *value receives the option.
-//
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for
-// an unknown group; RADAM_ERROR_BUSY.
-//
-// Undefined behaviour unless:
-// value is NULL or writable.
-radam_status radam_get_stochastic_rounding(const radam_optimizer *opt,
-                                           uint32_t group,
-                                           radam_toggle *value);
+// buf is NULL or has cap writable bytes.
+uint64_t radam_advice(const radam_optimizer *opt,
+                      char *buf,
+                      uint64_t cap);
 
 // Makes one step of one tensor, all of whose arrays the caller keeps: for engines that need no
 // optimizer.
@@ -1291,9 +1194,9 @@ radam_status radam_get_stochastic_rounding(const radam_optimizer *opt,
 // 1.
 //
 // options are those of a group; for_each and gradient_release mean nothing here. With
-// stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
-// are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
-// allocated. (The environment variable RADAM_ISA, see radam_create, is looked at in the first call only.)
+// stochastic_rounding the tensor counts as a whole one with the name "param.0": give each tensor a seed of
+// its own. The results are the same bits as those of an optimizer. Everything happens on the calling thread;
+// nothing is allocated. (The environment variable RADAM_ISA, see radam_create, is read in the first call only.)
 //
 // Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
 // unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at
@@ -1433,13 +1336,17 @@ radam_status radam_load_shards(radam_optimizer *opt,
 
 // Loads from memory what radam_save_to_buffer or radam_save has saved.
 //
-// buffer has size bytes.
+// buffer has size bytes. options may be NULL, for the defaults.
 //
-// Errors: those of radam_load.
+// Errors: those of radam_load_with.
 //
 // Undefined behaviour unless:
-// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer.
-radam_status radam_load_from_buffer(radam_optimizer *opt, const void *buffer, uint64_t size);
+// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer; options is NULL or
+// points to as many bytes as its struct_size says.
+radam_status radam_load_from_buffer(radam_optimizer *opt,
+                                    const void *buffer,
+                                    uint64_t size,
+                                    const radam_load_options *options);
 
 #ifdef __cplusplus
 }  // extern "C"

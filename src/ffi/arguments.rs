@@ -13,21 +13,21 @@ use std::fmt;
 
 pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
     match value {
-        RADAM_AUTO => Ok(Toggle::Auto),
-        RADAM_ON => Ok(Toggle::On),
         RADAM_OFF => Ok(Toggle::Off),
+        RADAM_ON => Ok(Toggle::On),
+        RADAM_AUTO => Ok(Toggle::Auto),
         _ => Err(error!(
             InvalidArgument,
-            "{name} is {value}; it must be RADAM_AUTO (0), RADAM_ON (1) or RADAM_OFF (2)"
+            "{name} is {value}; it must be RADAM_OFF (0), RADAM_ON (1) or RADAM_AUTO (2)"
         )),
     }
 }
 
 pub(super) fn toggle_value(toggle: Toggle) -> radam_toggle {
     match toggle {
-        Toggle::Auto => RADAM_AUTO,
-        Toggle::On => RADAM_ON,
         Toggle::Off => RADAM_OFF,
+        Toggle::On => RADAM_ON,
+        Toggle::Auto => RADAM_AUTO,
     }
 }
 
@@ -95,6 +95,28 @@ pub(super) fn state_array(which: radam_state, state: &State) -> Result<(*mut u8,
 pub(super) fn not_null<T>(name: &str, pointer: *const T, what: &str) -> Result<()> {
     ensure!(!pointer.is_null(), NullPointer, "{name} is NULL; it must point to {what}");
     Ok(())
+}
+
+/// Writes an output, which must not be NULL.
+///
+/// # Safety
+/// `pointer` is null or writable, at any alignment.
+pub(super) unsafe fn output<T>(name: &str, pointer: *mut T, value: T) -> Result<()> {
+    not_null(name, pointer, "where the result is to be written")?;
+    // SAFETY: the caller's promise.
+    unsafe { pointer.write_unaligned(value) };
+    Ok(())
+}
+
+/// Writes an output, if the caller wants it.
+///
+/// # Safety
+/// As for [`output`].
+pub(super) unsafe fn optional_output<T>(pointer: *mut T, value: T) {
+    if !pointer.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { pointer.write_unaligned(value) };
+    }
 }
 
 /// The text of a name, or `None` for NULL.

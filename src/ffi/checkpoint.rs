@@ -1,7 +1,7 @@
 //! Saving and loading the optimizer's state.
 
 use super::arguments::{not_null, toggle};
-use super::call::{exclusive, without_handle};
+use super::call::{change, without_handle, work};
 use super::versioned::{Versioned, init, read};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
@@ -16,12 +16,14 @@ use std::ptr;
 pub struct radam_save_options {
     /// sizeof(radam_save_options), as radam_save_options_init leaves it.
     pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
     /// Called now and then, on the calling thread, with the bytes that are done and those there are in
     /// all. Returning anything but 0 cancels the call: it gives RADAM_ERROR_IO, and the file stays what it
-    /// was. It must not throw, nor call the library for the same optimizer. NULL, the default: nobody asks.
+    /// was. It must not throw, nor call the library for the same optimizer. NULL, the default: it is not called.
     pub progress:
         Option<unsafe extern "C" fn(bytes_done: u64, bytes_total: u64, user: *mut c_void) -> i32>,
-    /// Given to progress; never looked at.
+    /// Passed to progress, and never dereferenced.
     pub user: *mut c_void,
 }
 
@@ -35,14 +37,16 @@ pub struct radam_load_options {
     /// in only one of the two stays as it is; what is in both must fit all the same. AUTO: on.
     pub strict: radam_toggle,
     /// Whether groups get lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize,
-    /// rectify and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
+    /// rectify, unrectified, rectify_threshold and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
     /// it accumulates, so that the run goes on exactly. OFF: they keep their own. AUTO: on.
     pub hyperparameters: radam_toggle,
+    /// 0.
+    pub reserved: u32,
     /// As in radam_save_options. Every byte comes twice, to be checked and to be taken over; during the
     /// second, the call cannot be cancelled any more.
     pub progress:
         Option<unsafe extern "C" fn(bytes_done: u64, bytes_total: u64, user: *mut c_void) -> i32>,
-    /// Given to progress; never looked at.
+    /// Passed to progress, and never dereferenced.
     pub user: *mut c_void,
 }
 
@@ -51,7 +55,12 @@ impl Versioned for radam_save_options {
     const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
-        Self { struct_size: size_of::<Self>() as u32, progress: None, user: ptr::null_mut() }
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            reserved: 0,
+            progress: None,
+            user: ptr::null_mut(),
+        }
     }
 }
 
@@ -64,6 +73,7 @@ impl Versioned for radam_load_options {
             struct_size: size_of::<Self>() as u32,
             strict: RADAM_AUTO,
             hyperparameters: RADAM_AUTO,
+            reserved: 0,
             progress: None,
             user: ptr::null_mut(),
         }
@@ -144,7 +154,7 @@ pub unsafe extern "C" fn radam_save_with(
     path: *const c_char,
     options: *const radam_save_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    work(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let (path, callback) = unsafe { (self::path("path", path)?, save_callback(options)?) };
         save_to_file(optimizer, path, callback)
@@ -168,7 +178,7 @@ pub unsafe extern "C" fn radam_save_to_buffer(
     capacity: u64,
     size: *mut u64,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    work(opt, |optimizer| {
         not_null("size", size, "where the size of the checkpoint is to be written")?;
         let buffer = if buffer.is_null() {
             None
@@ -246,7 +256,7 @@ pub unsafe extern "C" fn radam_load_shards(
     count: u64,
     options: *const radam_load_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         not_null("paths", paths, "count paths")?;
         ensure!(
             count > 0,
@@ -266,24 +276,27 @@ pub unsafe extern "C" fn radam_load_shards(
 
 /// Loads from memory what radam_save_to_buffer or radam_save has saved.
 ///
-/// buffer has size bytes.
+/// buffer has size bytes. options may be NULL, for the defaults.
 ///
-/// Errors: those of radam_load.
+/// Errors: those of radam_load_with.
 ///
 /// # Safety
-/// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer.
+/// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer; options is NULL or
+/// points to as many bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_load_from_buffer(
     opt: *mut radam_optimizer,
     buffer: *const c_void,
     size: u64,
+    options: *const radam_load_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         not_null("buffer", buffer, "the bytes of a checkpoint")?;
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
         // SAFETY: the caller's promise.
         let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
-        load(optimizer, bytes, LoadOptions::DEFAULT)
+        // SAFETY: the caller's promise.
+        load(optimizer, bytes, unsafe { load_options(options) }?)
     })
 }
 
@@ -295,6 +308,7 @@ unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Cal
     }
     // SAFETY: the caller's promise.
     let options = unsafe { read("options.", options) }?;
+    check_reserved(options.reserved)?;
     Ok(options.progress.map(|function| Callback { function, user: options.user }))
 }
 
@@ -306,11 +320,17 @@ unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions
     }
     // SAFETY: the caller's promise.
     let options = unsafe { read("options.", options) }?;
+    check_reserved(options.reserved)?;
     Ok(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),
         hyperparameters: toggle("hyperparameters", options.hyperparameters)?.or(true),
         callback: options.progress.map(|function| Callback { function, user: options.user }),
     })
+}
+
+fn check_reserved(reserved: u32) -> Result<()> {
+    ensure!(reserved == 0, InvalidArgument, "options.reserved is {reserved}; it must be 0");
+    Ok(())
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
 //! What the next step of a group will be like.
 
 use super::arguments::not_null;
-use super::call::{shared, without_handle};
+use super::call::{get, without_handle};
 use super::versioned::{Versioned, init, size_at, write};
 use super::{radam_optimizer, radam_status};
 
@@ -16,19 +16,19 @@ pub struct radam_group_report {
     /// sizeof(radam_group_report), as radam_group_report_init leaves it.
     pub struct_size: u32,
     /// 1 if the step is rectified (also with rectify off, where r is 1), 0 if not: then it goes by lr *
-    /// exp_avg, without a square root.
+    /// exp_avg, without a square root, or leaves the parameters as they are with unrectified off.
     pub rectified: i32,
     /// The number t of the step, the first being 1: that of the parameter with the most steps. Other
     /// parameters, which joined late or paused, have their own.
     pub step: u64,
-    /// The length of the approximated simple moving average, and its limit. Rectified steps begin above
-    /// 5.
+    /// The length of the approximated simple moving average. Steps are rectified while it is above
+    /// rectify_threshold.
     pub rho: f64,
-    /// 2 / (1 - beta2) - 1.
+    /// Its limit: 2 / (1 - beta2) - 1.
     pub rho_inf: f64,
-    /// The rectification term, in [0, 1]. 0 while rho is 5 or less; 1 with rectify off.
+    /// The rectification term, in [0, 1]. 0 in steps that are not rectified; 1 with rectify off.
     pub r: f64,
-    /// What exp_avg is multiplied by: lr * r if rectified, else lr.
+    /// What exp_avg is multiplied by: lr * r if rectified, else lr, or 0 with unrectified off.
     pub effective_lr: f64,
     /// The debiased beta1: (beta1^t - beta1) / (beta1^t - 1).
     pub beta1_hat: f64,
@@ -80,7 +80,9 @@ pub unsafe extern "C" fn radam_group_report_init(
 /// Gets the scalars of a group's next step, by its present options.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown group or a struct_size that no version had; RADAM_ERROR_BUSY.
+/// unknown group or a struct_size that no version had.
+///
+/// Threads: may be called at any time.
 ///
 /// # Safety
 /// report is NULL or points to as many writable bytes as its struct_size says.
@@ -90,7 +92,7 @@ pub unsafe extern "C" fn radam_get_group_report(
     group: u32,
     report: *mut radam_group_report,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let scalars = optimizer.next_scalars(group)?;
         not_null("report", report, "a struct that radam_group_report_init has filled")?;
         let found = radam_group_report {

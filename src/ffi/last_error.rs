@@ -1,4 +1,4 @@
-//! The sentence of the last failure: of each optimizer, and of each thread without one.
+//! The sentence of the last failure: of each optimizer, and of each thread.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::hint;
@@ -53,7 +53,7 @@ impl LastError {
 
 /// As many bytes of a sentence as are kept for a thread: an array, since a growing string would
 /// have to be freed when the thread ends, when this library may be unloaded.
-const THREAD_BYTES: usize = 1000;
+const THREAD_BYTES: usize = 2048;
 
 struct ThreadError {
     len: usize,
@@ -65,7 +65,7 @@ thread_local! {
         const { RefCell::new(ThreadError { len: 0, bytes: [0; THREAD_BYTES] }) };
 }
 
-/// Keeps the failure of a call without an optimizer.
+/// Keeps the last failure of this thread.
 pub(super) fn keep_for_thread(sentence: &str) {
     OF_THREAD.with_borrow_mut(|kept| {
         kept.len = cut(sentence.as_bytes(), THREAD_BYTES);
@@ -79,7 +79,7 @@ pub(super) fn copy_of_thread(buffer: &mut [u8]) -> u64 {
 }
 
 /// Copies a sentence and a NUL, cut to the buffer, and returns what the whole would take.
-fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
+pub(super) fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
     if let Some(room) = buffer.len().checked_sub(1) {
         let len = cut(sentence, room);
         buffer[..len].copy_from_slice(&sentence[..len]);

@@ -2,7 +2,6 @@
 
 use super::arguments::not_null;
 use super::call::{with, without_handle};
-use super::options::Options;
 use super::registry;
 use super::{radam_options, radam_status};
 use crate::error::error;
@@ -18,7 +17,7 @@ pub struct radam_optimizer {
 /// options may be NULL, for the defaults. On success *opt is the handle, for the caller to free by
 /// radam_free.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
+/// Errors: RADAM_ERROR_NULL_POINTER, also for an allocator that lacks one of its functions; RADAM_ERROR_INVALID_ARGUMENT for a
 /// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA
 /// names an instruction set that this machine lacks (it is for tests; the results are the same on all);
 /// RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
@@ -35,8 +34,8 @@ pub unsafe extern "C" fn radam_create(
     without_handle(|| {
         not_null("opt", opt, "where the new handle is to be written")?;
         // SAFETY: the caller's promise.
-        let Options { num_threads, allocator, executor } = unsafe { Options::read(options) }?;
-        let handle = registry::insert(Optimizer::new(num_threads, allocator, executor)?)?;
+        let options = unsafe { super::options::options(options) }?;
+        let handle = registry::insert(Optimizer::new(options)?)?;
         // SAFETY: the caller's promise.
         unsafe { opt.write_unaligned(handle) };
         Ok(())

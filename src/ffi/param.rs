@@ -6,7 +6,7 @@ use super::versioned::{Versioned, init, read, size_at};
 use super::{radam_dtype, radam_status};
 use crate::error::{Result, ensure, reserve};
 use crate::kernel::Dtype;
-use crate::optimizer::{Given, ParamSpec, Place};
+use crate::optimizer::{CallerArray, Given, ParamSpec, Place};
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
@@ -22,10 +22,14 @@ pub struct radam_param {
     pub dtype: radam_dtype,
     /// What the elements of grad are. 0, the default: dtype.
     pub grad_dtype: radam_dtype,
+    /// What the elements of copy are: RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default:
+    /// RADAM_DTYPE_BF16.
+    pub copy_dtype: radam_dtype,
     /// The number of elements; may be 0.
     pub len: u64,
     /// The elements, aligned to the size of one; they must not overlap another parameter or a
-    /// gradient. NULL only where len is 0.
+    /// gradient. NULL, the default: the parameter has no place yet. radam_step skips it, radam_set_data
+    /// gives it a place, and radam_step_tensor steps it in arrays that are passed to the call.
     pub data: *mut c_void,
     /// The gradient, len elements aligned to the size of one. NULL, the default: the parameter is
     /// skipped until it has one.
@@ -34,26 +38,26 @@ pub struct radam_param {
     /// parameters by it. NULL, the default: "param." and its id.
     pub name: *const c_char,
     /// For f32 and f64: whenever a step changes the parameter, its new values are written here too,
-    /// rounded to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
+    /// rounded to nearest even in copy_dtype; len elements aligned to the size of one, apart from all other
     /// arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
     /// first step, nor in steps that only accumulate. NULL, the default: no copy.
-    pub out: *mut c_void,
-    /// RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
-    pub out_dtype: radam_dtype,
+    pub copy: *mut c_void,
     /// The state, for callers who place it themselves: each is NULL, the default, for the library to
     /// allocate it, or len elements in the dtype of the group's state, aligned to the size of one and
     /// apart from all other arrays, which the optimizer works on until the parameter is removed. They
     /// are used as they are: zeros before the first step, or what an earlier run left there (see
-    /// radam_set_step_count). The caller keeps them, and may read them between steps.
+    /// radam_set_step_count). They stay the caller's, who may read them between steps.
     pub exp_avg: *mut c_void,
     /// As exp_avg.
     pub exp_avg_sq: *mut c_void,
     /// As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
-    /// master_remainder, whose int16_t it then is.
+    /// master_remainder, whose int16_t it then holds.
     pub kahan_comp: *mut c_void,
     /// For data-parallel sharding: that the parameter is the elements from tensor_offset on, len of them,
-    /// of the tensor of this name, which has tensor_len elements. Only checkpoints care: shards that
-    /// several processes have saved can be loaded by any number of processes with other shards.
+    /// of the tensor of this name, which has tensor_len elements. Checkpoints that several processes have
+    /// saved can then be loaded by any number of processes with other shards; stochastic rounding gives each
+    /// element the random numbers that it has in the whole tensor; and norms of shards that are cut at
+    /// multiples of 16384 elements are the same bits as those of the whole.
     pub tensor_offset: u64,
     /// 0, the default: the parameter is the whole tensor.
     pub tensor_len: u64,
@@ -61,7 +65,7 @@ pub struct radam_param {
 
 impl Versioned for radam_param {
     const NAME: &str = "radam_param";
-    const EARLIER_SIZES: &[usize] = &[48];
+    const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
         let null = ptr::null_mut();
@@ -69,12 +73,12 @@ impl Versioned for radam_param {
             struct_size: size_of::<Self>() as u32,
             dtype: 0,
             grad_dtype: 0,
+            copy_dtype: 0,
             len: 0,
             data: null,
             grad: null,
             name: ptr::null(),
-            out: null,
-            out_dtype: 0,
+            copy: null,
             exp_avg: null,
             exp_avg_sq: null,
             kahan_comp: null,
@@ -84,7 +88,7 @@ impl Versioned for radam_param {
     }
 }
 
-/// Fills a parameter with its defaults; dtype, len and data have none and must be set.
+/// Fills a parameter with its defaults; dtype has none and must be set.
 ///
 /// struct_size is sizeof(radam_param).
 ///
@@ -105,8 +109,8 @@ pub unsafe extern "C" fn radam_param_init(
 /// The tensors of an array of `count`; the optimizer checks whether they can be.
 ///
 /// # Safety
-/// `params` is null or points to `count` structs of the size that the first says, whose names are
-/// null or end in NUL and stay as they are for the lifetime that is chosen.
+/// `params` is null or points to `count` structs of the size that the first says, whose names and arrays
+/// are as [`spec`] wants them.
 pub(super) unsafe fn params<'a>(
     params: *const radam_param,
     count: u64,
@@ -143,24 +147,27 @@ pub(super) unsafe fn params<'a>(
 }
 
 /// # Safety
-/// The name is null or ends in NUL and stays as it is for the lifetime that is chosen.
+/// The name is null or ends in NUL and stays as it is for the lifetime that is chosen; the arrays are as
+/// [`CallerArray::new`] wants them.
 pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result<ParamSpec<'a>> {
     let place = Place(index);
     let own_dtype = dtype(place, "dtype", param.dtype)?;
     let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
+    let copy_dtype = dtype_or_default(place, "copy_dtype", param.copy_dtype)?;
+    // SAFETY: the caller's promise.
+    let array = |pointer| unsafe { CallerArray::new(pointer) };
     Ok(ParamSpec {
         dtype: own_dtype,
         grad_dtype: grad_dtype.unwrap_or(own_dtype),
         len: param.len,
-        data: param.data.cast(),
-        grad: param.grad.cast(),
+        data: array(param.data),
+        grad: array(param.grad),
         // SAFETY: the caller's promise.
         name: unsafe { name(place, param.name) }?,
         given: Given {
-            out: param.out.cast(),
-            out_dtype: dtype_or_default(place, "out_dtype", param.out_dtype)?
-                .unwrap_or(Dtype::Bf16),
-            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(|array| array.cast()),
+            copy: array(param.copy),
+            copy_dtype: copy_dtype.unwrap_or(Dtype::Bf16),
+            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(array),
             slice: slice(place, param)?,
         },
         place,

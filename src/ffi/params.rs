@@ -1,11 +1,13 @@
 //! Adding groups and parameters, and moving a parameter's pointers.
 
-use super::arguments::not_null;
-use super::call::{exclusive, shared};
+use super::arguments::{name, not_null, optional_output, output};
+use super::call::{change, get};
 use super::group_options::group;
 use super::param::{params, spec};
 use super::versioned::Versioned;
 use super::{radam_dtype, radam_group_options, radam_optimizer, radam_param, radam_status};
+use crate::error::{Result, ensure};
+use crate::optimizer::{CallerArray, Place};
 use std::ffi::{c_char, c_void};
 
 /// Adds a group of parameters that share options: all of it or, on an error, nothing.
@@ -15,8 +17,8 @@ use std::ffi::{c_char, c_void};
 /// numbered 0, 1, 2, ... in the order of adding, across all groups. Groups can be added at any time,
 /// also between steps; the step count of a new parameter is 0.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options, params or a data that
-/// must not be NULL; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options or params;
+/// RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
 /// or toggle, a struct_size that no version had, a length that cannot be, misaligned memory, a
 /// parameter that overlaps another or a gradient, or a name that is used twice;
 /// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
@@ -32,14 +34,12 @@ pub unsafe extern "C" fn radam_add_param_group(
     count: u64,
     group: *mut u32,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let (options, specs) = unsafe { (self::group(options)?, self::params(params, count)?) };
         let id = optimizer.add_group(options, &specs)?;
-        if !group.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { group.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(group, id) };
         Ok(())
     })
 }
@@ -61,14 +61,12 @@ pub unsafe extern "C" fn radam_add_params(
     count: u64,
     first: *mut u32,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let specs = unsafe { self::params(params, count) }?;
         let id = optimizer.add_to_group(group, &specs)?;
-        if !first.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { first.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(first, id) };
         Ok(())
     })
 }
@@ -76,7 +74,8 @@ pub unsafe extern "C" fn radam_add_params(
 /// Adds one parameter to a group; the same as radam_add_params without structs, for FFI.
 ///
 /// dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
-/// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
+/// data may be NULL: the parameter has no place yet (see radam_param). grad may be NULL: the parameter is
+/// skipped until it has one. name is UTF-8, copied, that no other
 /// parameter has, or NULL for "param." and its id. param, which may be NULL, gets the id.
 ///
 /// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
@@ -98,25 +97,23 @@ pub unsafe extern "C" fn radam_add_param(
 ) -> radam_status {
     let tensor =
         radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::defaults() };
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let spec = unsafe { spec(&tensor, None) }?;
         let id = optimizer.add_to_group(group, std::slice::from_ref(&spec))?;
-        if !param.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { param.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(param, id) };
         Ok(())
     })
 }
 
 /// Tells where the elements of a parameter are from now on, for a caller that has moved them.
 ///
-/// data has the length and dtype of before; the optimizer's state goes on with it. It must not be
-/// NULL unless the length is 0.
+/// data has the length and dtype of before; the optimizer's state goes on with it. NULL: the parameter has
+/// no place for now, and radam_step skips it.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param, misaligned memory or an overlap; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned memory
+/// or an overlap; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// data stays valid while the optimizer has it.
@@ -126,7 +123,8 @@ pub unsafe extern "C" fn radam_set_data(
     param: u32,
     data: *mut c_void,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_data(param, data.cast()))
+    // SAFETY: the caller's promise.
+    change(opt, |optimizer| optimizer.set_data(param, unsafe { CallerArray::new(data) }))
 }
 
 /// Tells where the gradient of a parameter is from now on.
@@ -135,7 +133,8 @@ pub unsafe extern "C" fn radam_set_data(
 /// radam_step skips it and its step count stands still.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned
-/// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_BUSY.
+/// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// grad stays valid while the optimizer has it.
@@ -145,13 +144,70 @@ pub unsafe extern "C" fn radam_set_grad(
     param: u32,
     grad: *mut c_void,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_grad(param, grad.cast()))
+    // SAFETY: the caller's promise.
+    change(opt, |optimizer| optimizer.set_grad(param, unsafe { CallerArray::new(grad) }))
+}
+
+/// Tells where the elements and gradients of many parameters are from now on: all of them or, on an error,
+/// none. So buffers can be swapped, which one by one would overlap on the way.
+///
+/// data and grads are arrays of count pointers, for the parameters first_param, first_param + 1, ..., each
+/// as for radam_set_data and radam_set_grad. data or grads may be NULL: those stay as they are.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for parameters that there are not or that
+/// were removed, misaligned memory or an overlap; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// data and grads are NULL or have count pointers; what these point to stays valid while the optimizer has
+/// it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_tensors(
+    opt: *mut radam_optimizer,
+    first_param: u32,
+    count: u64,
+    data: *const *mut c_void,
+    grads: *const *mut c_void,
+) -> radam_status {
+    change(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let (data, grads) = unsafe { (pointers(data, count)?, pointers(grads, count)?) };
+        optimizer.set_tensors(first_param, count, data, grads)
+    })
+}
+
+/// Finds a parameter by its name, the default names included.
+///
+/// *param receives its id.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT where no parameter
+/// has the name.
+///
+/// Threads: may be called at any time.
+///
+/// # Safety
+/// name is NULL or ends in NUL; param is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_param_id(
+    opt: *const radam_optimizer,
+    name: *const c_char,
+    param: *mut u32,
+) -> radam_status {
+    get(opt, |optimizer| {
+        not_null("name", name, "the name of a parameter")?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let name = self::name(Place(None), name)?.unwrap_or_default();
+            output("param", param, optimizer.param_named(name)?)
+        }
+    })
 }
 
 /// Gets how many steps a parameter has made: those in which it had a gradient.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param; RADAM_ERROR_BUSY.
+/// unknown param.
+///
+/// Threads: may be called at any time.
 ///
 /// # Safety
 /// steps is NULL or writable.
@@ -161,11 +217,29 @@ pub unsafe extern "C" fn radam_step_count(
     param: u32,
     steps: *mut u64,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let count = optimizer.param(param)?.steps();
-        not_null("steps", steps, "where the step count is to be written")?;
         // SAFETY: the caller's promise.
-        unsafe { steps.write_unaligned(count) };
-        Ok(())
+        unsafe { output("steps", steps, count) }
     })
+}
+
+/// The pointers of an array, if there is one.
+///
+/// # Safety
+/// `array` is null or has `count` pointers, which are as [`CallerArray::new`] wants them and stay as they are
+/// for the lifetime that is chosen.
+unsafe fn pointers<'a>(array: *const *mut c_void, count: u64) -> Result<Option<&'a [CallerArray]>> {
+    if array.is_null() || count == 0 {
+        return Ok(None);
+    }
+    ensure!(
+        array.is_aligned() && count <= u32::MAX as u64,
+        InvalidArgument,
+        "count is {count} and the pointers are at {array:p}; there can be at most {} parameters, and the \
+         pointers must be aligned as pointers are",
+        u32::MAX
+    );
+    // SAFETY: the caller's promise; a `CallerArray` is a pointer.
+    Ok(Some(unsafe { std::slice::from_raw_parts(array.cast(), count as usize) }))
 }

@@ -4,6 +4,7 @@
 //! of a freed optimizer never fits the next one in its slot. It is never dereferenced. Nothing here
 //! locks or waits, so a fork at any moment leaves the child a registry that works.
 
+use super::call_lock::CallLock;
 use super::last_error::LastError;
 use super::radam_optimizer;
 use crate::error::{Result, error};
@@ -12,7 +13,6 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Half of a token's bits are the generation; the rest are the slot's number and a lowest bit of 1,
@@ -39,13 +39,13 @@ pub(super) struct Slot {
     /// found, CLAIMED while one is being made or ended, neither while it is vacant; and the number
     /// of calls that are inside.
     state: AtomicU64,
-    optimizer: UnsafeCell<MaybeUninit<RwLock<Optimizer>>>,
+    optimizer: UnsafeCell<MaybeUninit<CallLock<Optimizer>>>,
     pub last_error: LastError,
     number: usize,
 }
 
 // SAFETY: the optimizer is written by the thread that made the slot CLAIMED, or that left it as the
-// last, and is shared only as an RwLock, by calls that are counted inside.
+// last, and is shared only as a CallLock, by calls that are counted inside.
 unsafe impl Sync for Slot {}
 
 const LIVE: u64 = 1 << 31;
@@ -120,7 +120,7 @@ impl Inside {
         self.0
     }
 
-    pub fn optimizer(&self) -> &RwLock<Optimizer> {
+    pub fn optimizer(&self) -> &CallLock<Optimizer> {
         // SAFETY: the optimizer was made before the slot became LIVE, and ends only when no call is
         // inside.
         unsafe { (*self.0.optimizer.get()).assume_init_ref() }
@@ -194,7 +194,7 @@ fn add_page() -> Result<()> {
 pub(super) fn insert(optimizer: Optimizer) -> Result<*mut radam_optimizer> {
     let (number, slot, generation) = claim_slot()?;
     // SAFETY: this thread claimed the slot, so nobody else looks at it.
-    unsafe { (*slot.optimizer.get()).write(RwLock::new(optimizer)) };
+    unsafe { (*slot.optimizer.get()).write(CallLock::new(optimizer)) };
     slot.state.store(state(generation, LIVE), Ordering::Release);
     Ok(token(number, generation))
 }

@@ -1,7 +1,7 @@
 //! The step in slices: for an engine's own threads, or a little in every frame.
 
-use super::arguments::not_null;
-use super::call::{exclusive, in_step, shared};
+use super::arguments::{not_null, optional_output};
+use super::call::{concurrent, work, work_in_step};
 use super::step_options::{check_report, step_options, write_report};
 use super::{radam_optimizer, radam_status, radam_step_options, radam_step_report};
 use std::time::Duration;
@@ -14,12 +14,13 @@ use std::time::Duration;
 ///
 /// options may be NULL, for those of radam_step. Until radam_step_end, gradients and parameters must
 /// stay where they are; and the calls that change the optimizer, radam_step and radam_step_with give
-/// RADAM_ERROR_BUSY. The getters go on, and so does radam_step_param, whose groups take no part. Step
-/// counts change in radam_step_end. The results are the same bits as those of radam_step_with, however
+/// RADAM_ERROR_BUSY. Getters may be called, and so may radam_step_param and radam_step_tensor, whose groups
+/// take no part. Step counts change in radam_step_end. The results are the same bits as those of radam_step_with, however
 /// the step is sliced.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range;
-/// RADAM_ERROR_BUSY, also where a step is open.
+/// RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no data; RADAM_ERROR_BUSY, also where a
+/// step is open.
 ///
 /// # Safety
 /// options is NULL or points to as many bytes as its struct_size says. All parameters and gradients that
@@ -29,13 +30,12 @@ pub unsafe extern "C" fn radam_step_begin(
     opt: *mut radam_optimizer,
     options: *const radam_step_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    work(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let mut options = unsafe { step_options(options) }?;
         // Whether radam_step_end gets a report is not known yet; what costs is only done on request.
         options.measure_grads = options.measure_params;
-        optimizer.begin_step(options);
-        Ok(())
+        optimizer.begin_step(options)
     })
 }
 
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn radam_step_wave(
     opt: *mut radam_optimizer,
     chunks: *mut u64,
 ) -> radam_status {
-    in_step(opt, |optimizer| {
+    work_in_step(opt, |optimizer| {
         not_null("chunks", chunks, "where the number of chunks is to be written")?;
         let len = optimizer.next_slices()?;
         // SAFETY: the caller's promise.
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn radam_step_wave(
 /// As for radam_step_begin.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_step_chunk(opt: *mut radam_optimizer, chunk: u64) -> radam_status {
-    shared(opt, |optimizer| optimizer.step_chunk(chunk))
+    concurrent(opt, |optimizer| optimizer.step_chunk(chunk))
 }
 
 /// Works on the open step for some time, on the calling thread: on what is left of the present wave,
@@ -101,12 +101,10 @@ pub unsafe extern "C" fn radam_step_for(
     budget_ns: u64,
     chunks_left: *mut u64,
 ) -> radam_status {
-    in_step(opt, |optimizer| {
+    work_in_step(opt, |optimizer| {
         let left = optimizer.step_for(Duration::from_nanos(budget_ns))?;
-        if !chunks_left.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { chunks_left.write_unaligned(left as u64) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(chunks_left, left as u64) };
         Ok(())
     })
 }
@@ -127,7 +125,7 @@ pub unsafe extern "C" fn radam_step_end(
     opt: *mut radam_optimizer,
     report: *mut radam_step_report,
 ) -> radam_status {
-    in_step(opt, |optimizer| {
+    work_in_step(opt, |optimizer| {
         // SAFETY: the caller's promise.
         unsafe { check_report(report) }?;
         let found = optimizer.end_step()?;
@@ -144,5 +142,5 @@ pub unsafe extern "C" fn radam_step_end(
 /// changed: then the step must be gone through; RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_step_abort(opt: *mut radam_optimizer) -> radam_status {
-    in_step(opt, |optimizer| optimizer.abort_step())
+    work_in_step(opt, |optimizer| optimizer.abort_step())
 }

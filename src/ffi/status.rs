@@ -75,10 +75,10 @@ pub(super) fn status_of(status: Status) -> radam_status {
     }
 }
 
-/// A program that gives a nonsensical cap gets a sentence all the same.
-const SENTENCE_MAX: usize = 1 << 20;
+/// The most that is used of a buffer: a program that gives a nonsensical cap gets its text all the same.
+const TEXT_MAX: usize = 1 << 20;
 
-/// Returns the version of the library: major * 1000000 + minor * 1000 + patch.
+/// Returns the version of the library that is loaded: major * 1000000 + minor * 1000 + patch, as RADAM_VERSION.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_version() -> u32 {
     let number = |text: &str| text.bytes().fold(0, |n, digit| 10 * n + (digit - b'0') as u32);
@@ -118,10 +118,10 @@ pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
 /// Copies the sentence of the last failed call: what was wrong with which argument, its value, and
 /// what would be right.
 ///
-/// Each optimizer keeps the sentence of its last failed call, on whatever thread that was. opt NULL,
-/// or any other value that is not a handle, stands for the calling thread's last failure without an
-/// optimizer: of radam_create, of the init functions, or of a call with an invalid handle. A call
-/// that succeeds leaves the sentence as it is.
+/// Each optimizer keeps the sentence of its last failed call, on whatever thread that was, so that
+/// runtimes which move between threads get the right one; RADAM_ERROR_BUSY does not replace it. opt NULL,
+/// or any other value that is not a handle, stands for the calling thread's last failure of any kind, on
+/// any optimizer or none (of which it keeps 2048 bytes). A call that succeeds leaves both as they are.
 ///
 /// buf takes up to cap bytes of it, cut between characters if need be, and always ends in NUL unless
 /// cap is 0. It is UTF-8. buf may be NULL, to ask for the size only.
@@ -138,15 +138,23 @@ pub unsafe extern "C" fn radam_last_error(
     buf: *mut c_char,
     cap: u64,
 ) -> u64 {
-    let buffer: &mut [u8] = if buf.is_null() || cap == 0 {
-        &mut []
-    } else {
-        let cap = usize::try_from(cap).unwrap_or(usize::MAX).min(SENTENCE_MAX);
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
-    };
+    // SAFETY: the caller's promise.
+    let buffer = unsafe { text_buffer(buf, cap) };
     keeping_errno(|| match registry::enter(opt) {
         Some(inside) => inside.slot().last_error.copy(buffer),
         None => copy_of_thread(buffer),
     })
+}
+
+/// The caller's room for a text.
+///
+/// # Safety
+/// `buf` is null or has `cap` writable bytes, which nobody else uses for the lifetime that is chosen.
+pub(super) unsafe fn text_buffer<'a>(buf: *mut c_char, cap: u64) -> &'a mut [u8] {
+    if buf.is_null() || cap == 0 {
+        return &mut [];
+    }
+    let cap = usize::try_from(cap).unwrap_or(usize::MAX).min(TEXT_MAX);
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
 }

@@ -1,7 +1,7 @@
 //! Changing and looking at parameters while training.
 
-use super::arguments::{dtype_value, not_null, state_array, toggle};
-use super::call::{exclusive, shared};
+use super::arguments::{dtype_value, optional_output, output, state_array, toggle};
+use super::call::{change, get, work};
 use super::{
     RADAM_OFF, RADAM_ON, radam_dtype, radam_optimizer, radam_state, radam_status, radam_toggle,
 };
@@ -20,7 +20,7 @@ pub extern "C" fn radam_set_frozen(
     param: u32,
     frozen: radam_toggle,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         optimizer.param(param)?;
         optimizer.set_frozen(param, toggle("frozen", frozen)?.or(false))
     })
@@ -29,7 +29,9 @@ pub extern "C" fn radam_set_frozen(
 /// Gets whether a parameter is frozen: RADAM_ON or RADAM_OFF.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param; RADAM_ERROR_BUSY.
+/// unknown param.
+///
+/// Threads: may be called at any time.
 ///
 /// # Safety
 /// frozen is NULL or writable.
@@ -39,12 +41,10 @@ pub unsafe extern "C" fn radam_get_frozen(
     param: u32,
     frozen: *mut radam_toggle,
 ) -> radam_status {
-    shared(opt, |optimizer| {
-        let is_frozen = optimizer.is_frozen(param)?;
-        not_null("frozen", frozen, "where the radam_toggle is to be written")?;
+    get(opt, |optimizer| {
+        let frozen_now = if optimizer.is_frozen(param)? { RADAM_ON } else { RADAM_OFF };
         // SAFETY: the caller's promise.
-        unsafe { frozen.write_unaligned(if is_frozen { RADAM_ON } else { RADAM_OFF }) };
-        Ok(())
+        unsafe { output("frozen", frozen, frozen_now) }
     })
 }
 
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn radam_get_frozen(
 /// RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_remove_param(opt: *mut radam_optimizer, param: u32) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.remove_param(param))
+    change(opt, |optimizer| optimizer.remove_param(param))
 }
 
 /// Makes the state of a parameter what it was before the first step: zeros, and a step count of 0.
@@ -71,7 +71,7 @@ pub extern "C" fn radam_remove_param(opt: *mut radam_optimizer, param: u32) -> r
 /// State that the caller keeps is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_reset_state(opt: *mut radam_optimizer, param: u32) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.reset_state((param != u32::MAX).then_some(param)))
+    work(opt, |optimizer| optimizer.reset_state((param != u32::MAX).then_some(param)))
 }
 
 /// Sets how many steps a parameter has made, for a caller who brings its state from elsewhere: the next
@@ -85,7 +85,7 @@ pub extern "C" fn radam_set_step_count(
     param: u32,
     steps: u64,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_step_count(param, steps))
+    work(opt, |optimizer| optimizer.set_step_count(param, steps))
 }
 
 /// Tells where an array of a parameter's state is, and what its elements are.
@@ -97,7 +97,9 @@ pub extern "C" fn radam_set_step_count(
 /// freed, or an option changed that changes the state's dtype or kind.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param or which; RADAM_ERROR_BUSY.
+/// unknown param or which.
+///
+/// Threads: may be called at any time.
 ///
 /// # Safety
 /// pointer and dtype are NULL or writable.
@@ -109,16 +111,13 @@ pub unsafe extern "C" fn radam_param_state(
     pointer: *mut *mut c_void,
     dtype: *mut radam_dtype,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let param = optimizer.param(param)?;
         let array = state_array(which, &param.state)?;
-        not_null("pointer", pointer, "where the address of the array is to be written")?;
         // SAFETY: the caller's promise.
         unsafe {
-            pointer.write_unaligned(array.0.cast());
-            if !dtype.is_null() {
-                dtype.write_unaligned(dtype_value(array.1));
-            }
+            output("pointer", pointer, array.0.cast())?;
+            optional_output(dtype, dtype_value(array.1));
         }
         Ok(())
     })

@@ -4,7 +4,7 @@ use super::arguments::{dtype, dtype_or_default};
 use super::call::without_handle;
 use super::group_options::group;
 use super::{radam_dtype, radam_group_options, radam_status};
-use crate::optimizer::{Place, Tensor, update};
+use crate::optimizer::{CallerArray, LooseTensor, Place, update};
 use std::ffi::c_void;
 
 /// Makes one step of one tensor, all of whose arrays the caller keeps: for engines that need no
@@ -18,9 +18,9 @@ use std::ffi::c_void;
 /// 1.
 ///
 /// options are those of a group; for_each and gradient_release mean nothing here. With
-/// stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
-/// are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
-/// allocated. (The environment variable RADAM_ISA, see radam_create, is looked at in the first call only.)
+/// stochastic_rounding the tensor counts as a whole one with the name "param.0": give each tensor a seed of
+/// its own. The results are the same bits as those of an optimizer. Everything happens on the calling thread;
+/// nothing is allocated. (The environment variable RADAM_ISA, see radam_create, is read in the first call only.)
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
 /// unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at
@@ -52,15 +52,17 @@ pub unsafe extern "C" fn radam_update(
         // SAFETY: the caller's promise.
         let mut group = unsafe { group(options) }?;
         group.state_dtype = state_dtype.or(group.state_dtype);
-        let tensor = Tensor {
+        // SAFETY: the caller's promise; the gradient is only read.
+        let array = |pointer| unsafe { CallerArray::new(pointer) };
+        let tensor = LooseTensor {
             dtype: own_dtype,
             grad_dtype: grad_dtype.unwrap_or(own_dtype),
             len,
-            param: param.cast(),
-            grad: grad.cast(),
-            exp_avg: exp_avg.cast(),
-            exp_avg_sq: exp_avg_sq.cast(),
-            kahan_comp: kahan_comp.cast(),
+            param: array(param),
+            grad: array(grad.cast_mut()),
+            exp_avg: array(exp_avg),
+            exp_avg_sq: array(exp_avg_sq),
+            kahan_comp: array(kahan_comp),
         };
         update(group, &tensor, step)
     })

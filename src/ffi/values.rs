@@ -17,18 +17,19 @@ pub enum radam_dtype_values {
     RADAM_DTYPE_BF16 = 4,
 }
 
-/// A choice: RADAM_ON, RADAM_OFF, or RADAM_AUTO, which is 0 and leaves it to the library.
+/// A choice: RADAM_OFF, which is C's false, RADAM_ON, which is true, or RADAM_AUTO, which leaves it to the
+/// library.
 pub type radam_toggle = i32;
 
 /// The values of radam_toggle.
 #[repr(C)]
 pub enum radam_toggle_values {
-    /// What the description of the option says.
-    RADAM_AUTO = 0,
+    /// No.
+    RADAM_OFF = 0,
     /// Yes.
     RADAM_ON = 1,
-    /// No.
-    RADAM_OFF = 2,
+    /// What the description of the option says. The init functions set it.
+    RADAM_AUTO = 2,
 }
 
 /// An array that belongs to a parameter's state: one of the RADAM_STATE_... constants.

@@ -27,11 +27,11 @@ compiled_loop! {
         = plain_sum_of_squared_differences
 }
 
-/// How many of `len` elements are infinite or NaN.
+/// How many of `len` elements are infinite, and how many are NaN.
 ///
 /// # Safety
 /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
-pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> u64 {
+pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
@@ -43,8 +43,10 @@ pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize)
     }
 }
 
-fn count<E: Element>(array: &[E]) -> u64 {
-    array.iter().filter(|element| !element.load().to_f64().is_finite()).count() as u64
+fn count<E: Element>(array: &[E]) -> (u64, u64) {
+    let values = || array.iter().map(|element| element.load().to_f64());
+    let count = |are: fn(f64) -> bool| values().filter(|value| are(*value)).count() as u64;
+    (count(f64::is_infinite), count(f64::is_nan))
 }
 
 /// # Safety
@@ -215,7 +217,7 @@ mod tests {
         for dtype in DTYPES {
             let array = stored(dtype, &values);
             // SAFETY: the array has 100 elements.
-            assert_eq!(unsafe { count_nonfinite(dtype, array.as_ptr().cast(), 100) }, 3);
+            assert_eq!(unsafe { count_nonfinite(dtype, array.as_ptr().cast(), 100) }, (2, 1));
         }
     }
 }

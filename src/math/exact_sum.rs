@@ -11,6 +11,12 @@ pub(crate) struct ExactSum {
     not_finite: f64,
 }
 
+impl Default for ExactSum {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 /// f64 spans 2098 bits, and sums of 2^64 of them 64 more.
 const DIGITS: usize = (2098 + 64usize).div_ceil(32);
 const DIGIT_BITS: u32 = 32;
@@ -18,6 +24,22 @@ const DIGIT: u64 = u32::MAX as u64;
 
 impl ExactSum {
     pub const ZERO: Self = Self { digits: [0; DIGITS], not_finite: 0.0 };
+    pub const DIGITS: usize = DIGITS;
+
+    pub fn words(&self) -> [i64; DIGITS] {
+        self.digits.map(|digit| digit as i64)
+    }
+
+    pub fn from_words(words: &[i64; DIGITS]) -> Option<Self> {
+        let mut sum = Self::ZERO;
+        let mut carry = 0;
+        for (digit, word) in sum.digits.iter_mut().zip(words) {
+            let value = carry + *word as u64;
+            *digit = value & DIGIT;
+            carry = value >> DIGIT_BITS;
+        }
+        (carry == 0).then_some(sum)
+    }
 
     pub fn add(&mut self, value: f64) {
         debug_assert!(value.is_nan() || value >= 0.0);

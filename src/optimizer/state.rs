@@ -2,7 +2,7 @@
 //! masters, what compensates for the rounding of the parameter. What the caller does not bring of it
 //! is in one allocation.
 
-use super::given::Given;
+use super::arrays::{CallerArray, Given, StateArray};
 use crate::error::{Error, Result, ensure, error};
 use crate::kernel::Dtype;
 use crate::kernel::{InstructionSet, convert_array};
@@ -117,10 +117,10 @@ impl State {
     ) -> Result<Self> {
         let mut given = self.given();
         if self.kind.compensation != kind.compensation {
-            given.state[2] = ptr::null_mut();
+            given.state[StateArray::Compensation as usize] = CallerArray::NONE;
         }
         ensure!(
-            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_null()),
+            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_none()),
             InvalidState,
             "state_dtype cannot change from {} to {}, because the caller keeps the state of a parameter \
              of the group in arrays of its own",
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// Makes the state what it was before the first step.
-    pub fn reset(&mut self) {
+    pub fn reset(&self) {
         for number in 0..self.count() {
             // SAFETY: the array is as long, and ours or promised by the caller.
             unsafe { self.array(number).write_bytes(0, self.bytes(number)) };
@@ -162,9 +162,22 @@ impl State {
         self.given.as_deref().copied().unwrap_or(Given::NOTHING)
     }
 
+    /// Which part of a larger tensor the parameter is, if it is one: from which element on, and of how many.
+    pub fn slice(&self) -> Option<(u64, u64)> {
+        self.given.as_ref()?.slice
+    }
+
     /// Where to copy the parameter to, if the caller wants that.
-    pub fn out(&self) -> Option<(*mut u8, Dtype)> {
-        self.given.as_ref().filter(|given| !given.out.is_null()).map(|g| (g.out, g.out_dtype))
+    pub fn copy(&self) -> Option<(*mut u8, Dtype)> {
+        let given = self.given.as_ref().filter(|given| !given.copy.is_none())?;
+        Some((given.copy.pointer(), given.copy_dtype))
+    }
+
+    /// Bytes of an element of an array.
+    pub fn element_size(&self, array: StateArray) -> usize {
+        let is_remainder =
+            array == StateArray::Compensation && self.kind.compensation == Compensation::Remainder;
+        if is_remainder { size_of::<i16>() } else { self.kind.dtype.size() }
     }
 
     fn allocator(&self) -> Option<&Allocator> {
@@ -238,10 +251,13 @@ impl State {
     fn array(&self, number: usize) -> *mut u8 {
         let mut before = number;
         if let Some(given) = &self.given {
-            if !given.state[number].is_null() {
-                return given.state[number];
+            if self.len == 0 {
+                return ptr::null_mut();
             }
-            before = given.state[..number].iter().filter(|array| array.is_null()).count();
+            if !given.state[number].is_none() {
+                return given.state[number].pointer();
+            }
+            before = given.state[..number].iter().filter(|array| array.is_none()).count();
         }
         self.allocation.wrapping_add(self.offset as usize + before * self.stride)
     }
@@ -256,7 +272,7 @@ impl State {
     fn layout(&self) -> Option<Option<Layout>> {
         let given = self.given();
         let mut bytes = 0usize;
-        for number in (0..self.count()).filter(|number| given.state[*number].is_null()) {
+        for number in (0..self.count()).filter(|number| given.state[*number].is_none()) {
             let last = number == 2 && self.kind.compensation == Compensation::Remainder;
             bytes = bytes.checked_add(if last { self.bytes(number) } else { self.stride })?;
         }

@@ -1,7 +1,7 @@
 //! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
 
 use super::plan::Plan;
-use super::sums::Sums;
+use super::sums::{GradSums, Sums};
 use crate::kernel::Dtype;
 use crate::kernel::{
     Arrays, Dtypes, InstructionSet, Kernel, Mixed, count_nonfinite, sum_of_squared_differences,
@@ -9,6 +9,7 @@ use crate::kernel::{
 };
 use crate::math::{Clipping, Step};
 use crate::optimizer::Group;
+use crate::optimizer::arrays::CallerArray;
 use crate::optimizer::param::Param;
 use std::ops::Range;
 
@@ -44,17 +45,13 @@ impl Stepper<'_> {
             if !param.steps_now() {
                 continue;
             }
-            let (dtype, len) = (param.grad_dtype, piece.len());
-            let grad = param.grad.wrapping_add(piece.start * dtype.size()).cast_const();
-            // SAFETY: the caller keeps the gradient alive and to this call, and it was checked to be
-            // aligned; `InstructionSet::choose` found the instruction set.
-            unsafe {
-                let sum = sum_of_squares(self.instruction_set, dtype, grad, len);
-                sums.grads.add(sum);
-                if !sum.is_finite() {
-                    sums.nonfinite += count_nonfinite(dtype, grad, len);
-                }
-            }
+            measure_piece(
+                self.instruction_set,
+                param.grad_dtype,
+                param.grad,
+                piece,
+                &mut sums.grads,
+            );
         }
     }
 
@@ -69,25 +66,37 @@ impl Stepper<'_> {
     ) {
         for (id, param, piece) in plan.pieces(chunk, params) {
             if param.steps_now() {
-                let arrays = param.arrays(param.grad);
-                match &mut sums {
-                    None => self.step_piece(id, param, &arrays, piece.clone()),
-                    Some(sums) => self.step_and_measure(id, param, &arrays, piece.clone(), sums),
-                }
+                let arrays = param.arrays(param.data, param.grad);
+                self.step_piece(id, param, &arrays, piece.clone(), sums.as_deref_mut());
             }
             if self.zero_grad {
-                zero_grad(param, piece);
+                zero_grad(param, param.grad, piece);
             }
         }
     }
 
+    /// Steps some elements of a parameter. If there are sums, the updates and the new values are added.
+    pub fn step_piece(
+        &mut self,
+        id: u32,
+        param: &Param,
+        arrays: &Arrays,
+        piece: Range<usize>,
+        sums: Option<&mut Sums>,
+    ) {
+        match sums {
+            None => self.update(id, param, arrays, piece),
+            Some(sums) => self.update_and_measure(id, param, arrays, piece, sums),
+        }
+    }
+
     /// Steps some elements of a parameter.
-    pub fn step_piece(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
+    fn update(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
         let dtypes = Dtypes {
             param: param.dtype,
             grad: param.grad_dtype,
             state: param.state.kind.dtype,
-            out: param.state.out().map(|(_, dtype)| dtype),
+            out: param.state.copy().map(|(_, dtype)| dtype),
         };
         let mixed = self.mixed(id, param, piece.start);
         let instruction_set = self.instruction_set;
@@ -123,7 +132,7 @@ impl Stepper<'_> {
 
     /// Steps some elements, and adds what they are then and by how much they changed to the sums.
     #[inline(never)] // or its copies would be on the stack of every step
-    fn step_and_measure(
+    fn update_and_measure(
         &mut self,
         id: u32,
         param: &Param,
@@ -137,11 +146,11 @@ impl Stepper<'_> {
         let (mut updates, mut params) = (0.0, 0.0);
         for start in piece.clone().step_by(BEFORE) {
             let len = BEFORE.min(piece.end - start);
-            let data = param.data.wrapping_add(start * dtype.size());
+            let data = arrays.param.wrapping_add(start * dtype.size());
             // SAFETY: the elements are there, as for the step; and there is room for a copy of them.
             unsafe {
                 before.copy_from_nonoverlapping(data, len * dtype.size());
-                self.step_piece(id, param, arrays, start..start + len);
+                self.update(id, param, arrays, start..start + len);
                 updates += sum_of_squared_differences(set, dtype, data, before, len);
                 params += sum_of_squares(set, dtype, data, len);
             }
@@ -173,19 +182,37 @@ impl Stepper<'_> {
     }
 }
 
+/// Adds some elements of a gradient to the sums.
+pub(in crate::optimizer) fn measure_piece(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    grad: CallerArray,
+    piece: Range<usize>,
+    sums: &mut GradSums,
+) {
+    let grad = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
+    // SAFETY: the array is the caller's, and nobody writes it during this call; `InstructionSet::choose` found
+    // the instruction set.
+    let (squares, count) = unsafe {
+        let squares = sum_of_squares(instruction_set, dtype, grad, piece.len());
+        (squares, || count_nonfinite(dtype, grad, piece.len()))
+    };
+    sums.add_squares(squares, count);
+}
+
 /// Zeroes the gradients of a chunk.
 pub(in crate::optimizer) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
     for (_, param, piece) in plan.pieces(chunk, params) {
-        zero_grad(param, piece);
+        zero_grad(param, param.grad, piece);
     }
 }
 
-/// Zeroes some elements of a parameter's gradient, if it has one.
-pub(in crate::optimizer) fn zero_grad(param: &Param, piece: Range<usize>) {
-    if !param.grad.is_null() {
+/// Zeroes some elements of a gradient of a parameter, if it has one.
+pub(in crate::optimizer) fn zero_grad(param: &Param, grad: CallerArray, piece: Range<usize>) {
+    if !grad.is_none() {
         let size = param.grad_dtype.size();
-        let grad = param.grad.wrapping_add(piece.start * size);
-        // SAFETY: the caller keeps the registered gradients alive and to this call.
+        let grad = grad.pointer().wrapping_add(piece.start * size);
+        // SAFETY: the array is the caller's, who wants it zeroed, and nobody else uses it during this call.
         unsafe { grad.write_bytes(0, piece.len() * size) };
     }
 }
