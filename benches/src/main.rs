@@ -10,6 +10,7 @@
 //! `results/`.
 
 mod bench;
+mod case;
 mod cases;
 #[path = "../../tests/driver/mod.rs"]
 mod driver;

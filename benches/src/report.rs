@@ -1,6 +1,6 @@
 //! The table, and the page that it stands on.
 
-use crate::bench::{Case, Outcome};
+use crate::case::{Case, Outcome};
 use crate::machine;
 use std::ffi::CStr;
 use std::fmt::Write;

@@ -1,6 +1,7 @@
 //! In cache, where the limit is the arithmetic.
 
-use crate::bench::{Bench, Case, Measure};
+use crate::bench::{Bench, Measure};
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
 use crate::limit::SquareRootAndDivision;
 use crate::machine;

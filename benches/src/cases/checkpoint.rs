@@ -1,7 +1,7 @@
 //! Saving and loading, against writing and copying as many bytes by hand on the same disk.
 
-use super::size;
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size};
 use crate::goal::{Goal, Quantity};
 use crate::setup::Setup;
 use radam::ffi::*;

@@ -1,7 +1,7 @@
 //! The lines of the plot.
 
-use super::size;
-use crate::bench::{Bench, Case, Outcome};
+use crate::bench::Bench;
+use crate::case::{Case, Outcome, size};
 use crate::limit::SquareRootAndDivision;
 use crate::plot::{Curve, Curves};
 use crate::roof::Traffic;

@@ -1,6 +1,7 @@
 //! Denormal numbers, which processors have slow paths for.
 
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
 use crate::setup::Setup;
 use radam::ffi::*;

@@ -1,7 +1,7 @@
 //! From memory, where the roof is the traffic.
 
-use super::{size, thread_count};
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size, thread_count};
 use crate::goal::{Goal, Quantity};
 use crate::roof::Traffic;
 use crate::setup::Setup;

@@ -1,6 +1,7 @@
 //! Many tensors, which should cost what one of their total size costs.
 
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
 use crate::limit::SquareRootAndDivision;
 use crate::machine;

@@ -1,7 +1,7 @@
 //! Two threads against one: from which size on they gain, and that they lose nowhere.
 
-use super::size;
-use crate::bench::{Bench, Case, Outcome};
+use crate::bench::Bench;
+use crate::case::{Case, Outcome, size};
 use crate::goal::{Goal, Quantity};
 use crate::setup::Setup;
 use radam::ffi::*;

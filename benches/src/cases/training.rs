@@ -1,8 +1,8 @@
 //! What training loops do around the step, as part of it: what it adds to the step alone, and what it
 //! saves against passes of its own.
 
-use super::{size, thread_count};
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size, thread_count};
 use crate::driver::step_options;
 use crate::goal::{Goal, Quantity};
 use crate::setup::Setup;
