@@ -4,8 +4,11 @@ use std::fs;
 
 use radam::ffi::*;
 
+use crate::driver::optimizer::Optimizer;
 use crate::file::{File, Random, crc32, quoted};
-use crate::library::{Optimizer, Picture, Spec, folder, group_options};
+use crate::folder;
+use crate::picture::Picture;
+use crate::training::{Spec, group_options};
 
 /// Small, so that there are few bits.
 fn optimizer() -> Optimizer {
@@ -184,7 +187,7 @@ fn headers_with_right_checksums_never_crash() {
             }
         }
         assert!(taken > 100, "only {taken} headers were taken: these are not subtle changes");
-        optimizer.step(7);
+        optimizer.step_number(7);
     }
 }
 

@@ -5,7 +5,10 @@ use std::{ptr, slice};
 
 use radam::ffi::*;
 
-use crate::library::{Optimizer, Spec, call, folder, group_options};
+use crate::driver::call;
+use crate::driver::optimizer::Optimizer;
+use crate::folder;
+use crate::training::{Spec, group_options};
 
 fn f32_spec(name: &str, len: usize) -> Spec {
     Spec::new(name, RADAM_DTYPE_F32, len)
@@ -141,9 +144,7 @@ fn groups_that_were_together() {
     apart.add_group(&options, &[a]);
     apart.load(&together.save()).unwrap();
     for group in 0..2 {
-        let mut lr = 0.0;
-        call!(radam_get_lr(apart.handle, group, &mut lr));
-        assert_eq!(lr, group_options().lr);
+        assert_eq!(apart.group_options(group).lr, group_options().lr);
     }
     for (here, there) in [(0, 1), (1, 0)] {
         assert_eq!(states(&apart, here), states(&together, there));
@@ -193,9 +194,9 @@ fn without_strict_what_is_in_both_must_fit() {
 fn hyperparameters_stay_on_request() {
     let specs = [f32_spec("a", 3)];
     let mut there = trained(&group_options(), &specs);
-    call!(radam_set_frozen(there.handle, 0, RADAM_ON));
-    call!(radam_set_optimizer_accumulation(there.handle, RADAM_ON));
-    there.step(4);
+    there.set_frozen(0, true);
+    there.set_accumulation(true);
+    there.step_number(4);
     let path = saved(&there, "hyperparameters");
     let mut options = group_options();
     options.lr = 0.125;
@@ -212,9 +213,7 @@ fn hyperparameters_stay_on_request() {
     call!(radam_set_step_count(expected.handle, 0, 3));
     assert!(here.picture() == expected.picture());
     here.load_with(&[&path], RADAM_AUTO, RADAM_ON).unwrap();
-    let mut frozen = RADAM_OFF;
-    call!(radam_get_frozen(here.handle, 0, &mut frozen));
-    assert_eq!(frozen, RADAM_ON);
+    assert!(here.frozen(0));
 }
 
 /// Rounding at random depends on the seed; a group that rounds otherwise may load without the options.

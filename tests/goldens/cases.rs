@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use radam::ffi::*;
+
+use crate::driver::tensor::number;
+
 pub const LEN: usize = 16;
 pub const STEPS: u64 = 500;
 pub const CHECKPOINTS: [u64; 7] = [1, 4, 5, 6, 7, 50, 500];
@@ -54,20 +58,16 @@ impl Dtype {
     }
 
     pub fn value(self, bits: u64) -> f64 {
-        match self {
-            Dtype::F64 => f64::from_bits(bits),
-            Dtype::F32 => f32::from_bits(bits as u32).into(),
-            Dtype::F16 => half::f16::from_bits(bits as u16).into(),
-            Dtype::Bf16 => half::bf16::from_bits(bits as u16).into(),
-        }
+        number(self.constant(), bits)
     }
 
-    /// In bytes.
-    pub fn size(self) -> usize {
+    /// As the library is told.
+    pub fn constant(self) -> radam_dtype {
         match self {
-            Dtype::F64 => 8,
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::F64 => RADAM_DTYPE_F64,
+            Dtype::F32 => RADAM_DTYPE_F32,
+            Dtype::F16 => RADAM_DTYPE_F16,
+            Dtype::Bf16 => RADAM_DTYPE_BF16,
         }
     }
 
