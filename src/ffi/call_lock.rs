@@ -60,7 +60,7 @@ impl<T> CallLock<T> {
         let enter = |state: u32| {
             let is_full = |count| state & count == count;
             let has_room = !is_full(ALL_CONCURRENT) && !is_full(ALL_GETTERS);
-            (state & (others | BROKEN) == 0 && has_room).then_some(state + entry)
+            (state & (others | BROKEN) == 0 && has_room).then(|| state + entry)
         };
         match self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, enter) {
             Ok(_) => Ok(Inside { lock: self, entry }),
@@ -135,34 +135,36 @@ impl<T> Exclusive<'_, T> {
     pub fn change(&mut self) -> Result<Change<'_, T>, Refusal> {
         let state = &self.0.lock.state;
         state.fetch_or(CHANGING, Ordering::Relaxed);
-        let change = Change(self.0.lock);
+        let change = Change { lock: self.0.lock };
         let alone = wait(|| state.load(Ordering::Acquire) & ALL_GETTERS == 0);
         if alone { Ok(change) } else { Err(Refusal::Busy) }
     }
 }
 
 /// The value while it changes.
-pub(super) struct Change<'a, T>(&'a CallLock<T>);
+pub(super) struct Change<'a, T> {
+    lock: &'a CallLock<T>,
+}
 
 impl<T> Deref for Change<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
         // SAFETY: as for `deref_mut`.
-        unsafe { &*self.0.value.get() }
+        unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for Change<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the one exclusive call has lent itself to this, and no getter is inside or let in.
-        unsafe { &mut *self.0.value.get() }
+        unsafe { &mut *self.lock.value.get() }
     }
 }
 
 impl<T> Drop for Change<'_, T> {
     fn drop(&mut self) {
-        self.0.state.fetch_and(!CHANGING, Ordering::Release);
+        self.lock.state.fetch_and(!CHANGING, Ordering::Release);
     }
 }
 
@@ -224,8 +226,7 @@ mod tests {
             for number in 1..=10_000 {
                 let mut exclusive = lock.exclusive().ok().unwrap();
                 let mut value = exclusive.change().ok().unwrap();
-                value.0 = number;
-                value.1 = number;
+                *value = (number, number);
             }
         });
     }

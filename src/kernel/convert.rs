@@ -5,7 +5,8 @@ use super::element::{Bf16, Element, F16};
 use super::instruction_set::compiled_loop;
 
 compiled_loop! {
-    /// Converts `len` elements, rounding to nearest even.
+    /// Converts `len` elements, rounding to nearest even. Between equal dtypes every bit is copied, those of
+    /// NaN too.
     ///
     /// # Safety
     /// The machine has the instruction set. The arrays have `len` elements of their dtypes and are
@@ -22,6 +23,7 @@ unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut 
     // SAFETY: the caller's promise.
     unsafe {
         match to {
+            _ if to == from => target.copy_from_nonoverlapping(source, len * from.size()),
             Dtype::F32 => convert_to::<f32>(from, source, target, len),
             Dtype::F64 => convert_to::<f64>(from, source, target, len),
             Dtype::F16 => convert_to::<F16>(from, source, target, len),

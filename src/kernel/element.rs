@@ -95,7 +95,11 @@ real!(f64, Dtype::F64, value => to_odd(value));
 fn to_odd(value: f64) -> f32 {
     let nearest = value as f32;
     let bits = nearest.to_bits();
-    let other = if (nearest as f64).abs() > value.abs() { bits.wrapping_sub(1) } else { bits + 1 };
+    let other = if (nearest as f64).abs() > value.abs() {
+        bits.wrapping_sub(1)
+    } else {
+        bits.wrapping_add(1)
+    };
     let settled = nearest as f64 == value || value.is_nan() || bits & 1 == 1;
     f32::from_bits(if settled { bits } else { other })
 }

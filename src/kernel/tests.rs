@@ -187,7 +187,11 @@ fn numbers(dtype: Dtype, array: usize, i: usize) -> u64 {
     let random = any_bits(dtype, array, i);
     let unit = (random >> 40) as f64 / (1u64 << 24) as f64 - if array == 3 { 0.0 } else { 0.5 };
     let scale = [1.0, 1e-3, 1e-5, 1e-7, 1e-38, 1e-40, 1e4, 1e30, 0.0, -0.0][random as usize % 10];
-    let value = unit * scale;
+    store(dtype, unit * scale)
+}
+
+/// The bits of a number in the dtype.
+fn store(dtype: Dtype, value: f64) -> u64 {
     match dtype {
         Dtype::F32 => (value as f32).to_bits().into(),
         Dtype::F64 => value.to_bits(),
@@ -232,6 +236,96 @@ fn every_16_bit_value_comes_out_the_same_in_every_place() {
             check(&Tensors::new(dtypes, 1 << 16, true, |dtype, array, i| {
                 if array == through { i as u64 } else { numbers(dtype, array, i) }
             }));
+        }
+    }
+}
+
+/// The bits of a NaN of the dtype: quiet or signalling, of either sign, with any payload.
+fn nan(dtype: Dtype, i: usize) -> u64 {
+    const PAYLOADS: [u64; 6] = [0, 1, 0x8000, 0x7fff, !0, 0x5555_5555_5555_5555];
+    let (payload, sign, quiet) = (PAYLOADS[i % 6], i / 6 % 2, i / 12 % 2);
+    let (bits, fraction) = match dtype {
+        Dtype::F32 => (32, 23),
+        Dtype::F64 => (64, 52),
+        Dtype::F16 => (16, 10),
+        Dtype::Bf16 => (16, 7),
+    };
+    let exponent = (1 << (bits - 1)) - (1 << fraction);
+    let payload = payload & ((1 << (fraction - 1)) - 1);
+    let quiet = if payload == 0 { 1 } else { quiet as u64 };
+    (sign as u64) << (bits - 1) | exponent | quiet << (fraction - 1) | payload
+}
+
+/// Which elements of the parameter, `exp_avg`, `exp_avg_sq` and `kahan_comp` are NaN after a step, where
+/// those of one array were, and the others are numbers of ordinary size.
+fn nan_after(step: &Step, kahan_sum: bool, through: usize) -> [bool; 4] {
+    let was = |array| array == through;
+    let moves = step.rule != Rule::Accumulate;
+    let scaled = step.clips && step.coefficients.grad_scale.is_nan();
+    let grad = was(1) || scaled || moves && step.decay == Decay::L2 && was(0);
+    let (m, v) = (grad || was(2), grad || was(3));
+    let root = step.rule == Rule::Rectified && v;
+    let param = was(0) || moves && (m || root || kahan_sum && was(4));
+    [param, m, v, if moves && kahan_sum { param } else { was(4) }]
+}
+
+fn check_nan(
+    dtypes: Dtypes,
+    kahan_sum: bool,
+    stepped: impl Fn(Tensors, InstructionSet, &Step) -> Tensors,
+) {
+    const LEN: usize = 101;
+    let mut steps = steps();
+    // What a norm comes to whose gradients had such a NaN.
+    for bits in (0..24).map(|i| nan(Dtype::F32, i) as u32) {
+        let mut step = Step { clips: true, ..steps[0] };
+        step.coefficients.grad_scale = f32::from_bits(bits).into();
+        steps.extend([Rule::Rectified, Rule::Accumulate].map(|rule| Step { rule, ..step }));
+    }
+    for (through, step) in (0..=5).flat_map(|through| steps.iter().map(move |s| (through, s))) {
+        let is_nan = |i: usize| i % 4 == 1;
+        let tensors = Tensors::new(dtypes, LEN, kahan_sum, |dtype, array, i| {
+            let number = store(dtype, 0.25 + (i % 8) as f64 / 8.0);
+            if array == through && is_nan(i) { nan(dtype, i / 4) } else { number }
+        });
+        let [with, without] = [through, 6].map(|through| nan_after(step, kahan_sum, through));
+        for set in InstructionSet::available() {
+            let found = stepped(tensors.clone(), set, step);
+            let state = dtypes.state;
+            let arrays = [(0, dtypes.param), (2, state), (3, state), (4, state)];
+            for (number, (array, dtype)) in arrays.into_iter().enumerate() {
+                for (i, bits) in found.bits_of(array, dtype).enumerate() {
+                    let expected = if is_nan(i) { with[number] } else { without[number] };
+                    let value = f64::from_bits(bits);
+                    assert!(
+                        value.is_nan() == expected && (expected || value.abs() < 100.0),
+                        "{set:?} {dtypes:?} {kahan_sum} NaN in {through} {step:?}: {array}[{i}] is {value}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_of_any_bits_shows_where_it_must_and_nowhere_else() {
+    for dtypes in dtypes() {
+        for kahan_sum in [false, true] {
+            check_nan(dtypes, kahan_sum, |tensors, set, step| tensors.stepped_by(set, step));
+        }
+    }
+}
+
+#[test]
+fn nan_of_any_bits_shows_in_bf16_that_is_stepped_as_f32() {
+    for dtypes in dtypes().filter(|dtypes| dtypes.param == Dtype::Bf16) {
+        for stochastic in [false, true] {
+            check_nan(dtypes, false, |mut tensors, set, step| {
+                let kahan_comp = std::mem::replace(&mut tensors.arrays[4], vec![0; 102]);
+                let (mut stepped, _) = tensors.stepped_as_f32(set, step, stochastic);
+                stepped.arrays[4] = kahan_comp;
+                stepped
+            });
         }
     }
 }
@@ -298,6 +392,98 @@ fn conversions_come_out_the_same() {
             let expected = converted(InstructionSet::Portable);
             for set in InstructionSet::available() {
                 assert!(converted(set) == expected, "{set:?} {from:?} {to:?}");
+            }
+        }
+    }
+}
+
+/// The value of an element with these bits, by an implementation that is not ours.
+fn value(dtype: Dtype, bits: u64) -> f64 {
+    match dtype {
+        Dtype::F32 => f32::from_bits(bits as u32).into(),
+        Dtype::F64 => f64::from_bits(bits),
+        Dtype::F16 => half::f16::from_bits(bits as u16).to_f64(),
+        Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
+    }
+}
+
+/// The bits of the number of the dtype that is nearest to a value which is no NaN, ties to even.
+fn nearest(dtype: Dtype, value: f64) -> u64 {
+    let (precision, least_exponent) = match dtype {
+        Dtype::F32 => return (value as f32).to_bits().into(),
+        Dtype::F64 => return value.to_bits(),
+        Dtype::F16 => (11, -14),
+        Dtype::Bf16 => (8, -126),
+    };
+    // In units of the last place, where the value is exact, rounding is exact; and what it gives, half's
+    // conversions only have to store. What they make of a value too large is infinite.
+    let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+    let unit = 2f64.powi(exponent.max(least_exponent) - (precision - 1));
+    let rounded = if value.is_finite() { (value / unit).round_ties_even() * unit } else { value };
+    match dtype {
+        Dtype::F16 => half::f16::from_f64(rounded).to_bits().into(),
+        _ => half::bf16::from_f64(rounded).to_bits().into(),
+    }
+}
+
+/// All bits that there are of 16, and of more those around ties and in steps through the rest.
+fn bits_to_convert(dtype: Dtype) -> Vec<u64> {
+    let upper = 0..=0xffff_u64;
+    match dtype {
+        Dtype::F16 | Dtype::Bf16 => upper.collect(),
+        Dtype::F32 => upper
+            .flat_map(|upper| {
+                [0, 1, 0x0fff, 0x1000, 0x1001, 0x3000, 0x7fff, 0x8000, 0x8001, 0xffff]
+                    .map(|lower| upper << 16 | lower)
+            })
+            .collect(),
+        Dtype::F64 => {
+            let near = |bits: u64| {
+                let value = f64::from(f32::from_bits(bits as u32)).to_bits();
+                [value.wrapping_sub(1), value, value + 1, value + (1 << 28)]
+            };
+            let strides = (0..1 << 16).map(|i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            bits_to_convert(Dtype::F32).into_iter().flat_map(near).chain(strides).collect()
+        }
+    }
+}
+
+#[test]
+fn conversions_are_exact_or_nearest_and_keep_every_bit_between_equal_dtypes() {
+    for from in DTYPES {
+        let sources = bits_to_convert(from);
+        let dtypes = Dtypes { param: from, grad: from, state: Dtype::F64, out: None };
+        let tensors =
+            Tensors::new(
+                dtypes,
+                sources.len(),
+                false,
+                |_, array, i| {
+                    if array == 0 { sources[i] } else { 0 }
+                },
+            );
+        for to in DTYPES {
+            for set in InstructionSet::available() {
+                let Tensors { mut arrays, len, .. } = tensors.clone();
+                let (source, target) = (arrays[0].as_ptr().cast(), arrays[2].as_mut_ptr().cast());
+                // SAFETY: there is a word for each element; the instruction set is there.
+                unsafe { convert_array(set, from, source, to, target, len) };
+                for (i, source) in sources.iter().enumerate() {
+                    let mut word = [0; 8];
+                    let at = arrays[2].as_ptr().cast::<u8>().wrapping_add(i * to.size());
+                    // SAFETY: there is a word for each element, and none is larger.
+                    unsafe { word.as_mut_ptr().copy_from_nonoverlapping(at, to.size()) };
+                    let (found, exact) = (u64::from_le_bytes(word), value(from, *source));
+                    let place =
+                        || format!("{set:?}: {source:#x} of {from:?} is {found:#x} in {to:?}");
+                    if from == to {
+                        assert!(found == *source, "{}", place());
+                    } else if exact.is_nan() {
+                        assert!(value(to, found).is_nan(), "{}", place());
+                    } else {
+                        assert!(found == nearest(to, exact), "{}", place());
+                    }
+                }
             }
         }
     }

@@ -7,6 +7,116 @@
 /// a unit in the last place.
 const NEGLIGIBLE: f64 = 1e-40;
 
+/// Up to this β, 1 − β^t and ρ are differences of f64, as the design page writes them, and every bit of
+/// them is pinned. Above it, what those differences cancel would show (5 % of r at β2 = 1 − 1e-8), and
+/// [`Sums`] takes their place.
+const NEAR_ONE: f64 = 0.999;
+
+/// The scalars that depend on β and the number t of the step.
+#[derive(Clone, Copy)]
+pub(crate) struct BetaPower {
+    beta: f64,
+    /// β̂ = (β^t − β) / (β^t − 1): averaging with it gives moments that need no bias correction.
+    pub beta_hat: f64,
+    /// 1 − β̂.
+    pub beta_hat_comp: f64,
+    /// ρ, the length of the approximated simple moving average, where this is β2.
+    pub rho: f64,
+    complement: f64,
+}
+
+impl BetaPower {
+    pub fn new(beta: f64, t: u64) -> Self {
+        if beta > NEAR_ONE {
+            let Sums { weights, lengths } = Sums::new(beta, t);
+            let mean_length = lengths.over(weights);
+            return Self {
+                beta,
+                beta_hat: weights.plus(Exact(-1.0, 0.0)).over(weights).0,
+                beta_hat_comp: Exact(1.0, 0.0).over(weights).0,
+                rho: mean_length.plus(mean_length).plus(Exact(-1.0, 0.0)).0,
+                complement: (1.0 - beta) * weights.0,
+            };
+        }
+        let beta_t = power(beta, t);
+        let beta_hat = (beta_t - beta) / (beta_t - 1.0);
+        Self {
+            beta,
+            beta_hat,
+            beta_hat_comp: 1.0 - beta_hat,
+            rho: rho_inf(beta) - 2.0 * t as f64 * beta_t / (1.0 - beta_t),
+            complement: 1.0 - beta_t,
+        }
+    }
+
+    /// 1 − β^t: what a moving average that starts at zero must be divided by to be debiased.
+    pub fn complement(self) -> f64 {
+        self.complement
+    }
+
+    /// ρ∞, the limit of ρ, where this is β2.
+    pub fn rho_inf(self) -> f64 {
+        rho_inf(self.beta)
+    }
+
+    /// The rectification term r, where this is β2; or `None` while ρ is `threshold` or less, where the
+    /// variance of the adaptive learning rate is intractable. `threshold` is at least 4, below which the
+    /// formula has no root.
+    pub fn rectification(self, threshold: f64) -> Option<f64> {
+        debug_assert!(threshold >= 4.0);
+        let (rho, rho_inf) = (self.rho, self.rho_inf());
+        (rho > threshold).then(|| {
+            let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
+            let denominator = (rho_inf - 4.0) * (rho_inf - 2.0) * rho;
+            (numerator / denominator).sqrt()
+        })
+    }
+}
+
+fn rho_inf(beta: f64) -> f64 {
+    2.0 / (1.0 - beta) - 1.0
+}
+
+/// What 1 − β^t and ρ are made of, as sums of positive terms, in which nothing cancels.
+///
+/// With S_t = Σ β^i over i < t, which is (1 − β^t) / (1 − β), and W_t = Σ β^(t − k) S_k over k from 1 to
+/// t, which is (S_t − t β^t) / (1 − β):
+///
+///     1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
+struct Sums {
+    /// S_t.
+    weights: Exact,
+    /// W_t.
+    lengths: Exact,
+}
+
+impl Sums {
+    /// By the bits of `t` from the first one on: S_2n = S_n + β^n S_n and S_(n+1) = 1 + β S_n, and likewise
+    /// for W.
+    fn new(beta: f64, t: u64) -> Self {
+        let (one, beta) = (Exact(1.0, 0.0), Exact(beta, 0.0));
+        let (mut n, mut power) = (0u64, one);
+        let (mut weights, mut lengths) = (Exact(0.0, 0.0), Exact(0.0, 0.0));
+        for bit in (0..u64::BITS - t.leading_zeros()).rev() {
+            let later = power.times(weights);
+            // n is exact where β^n, with β up to 1 − 2^-53, is not negligible for being too large.
+            let longer = Exact(n as f64, 0.0).times(later);
+            lengths = lengths.plus(power.times(lengths)).plus(longer);
+            weights = weights.plus(later);
+            (n, power) = (2 * n, power.times(power));
+            if t >> bit & 1 == 1 {
+                lengths = beta.times(lengths.plus(weights)).plus(one);
+                weights = beta.times(weights).plus(one);
+                (n, power) = (n + 1, power.times(beta));
+            }
+            if power.0 < NEGLIGIBLE {
+                power = Exact(0.0, 0.0);
+            }
+        }
+        Self { weights, lengths }
+    }
+}
+
 /// `base^exponent` by repeated squaring, written out because the precision of the standard
 /// library's `powi` differs between platforms; or 0 where that is negligible.
 ///
@@ -27,7 +137,7 @@ fn power(base: f64, mut exponent: u64) -> f64 {
     result.0
 }
 
-/// A number in [0, 1] as a sum: the nearest f64, and what is missing.
+/// A number as the sum of the nearest f64 and of what that lacks: about 106 bits.
 #[derive(Clone, Copy)]
 struct Exact(f64, f64);
 
@@ -39,9 +149,27 @@ impl Exact {
         let product = self.0 * other.0;
         let missing =
             ((high * other_high - product) + high * other_low + low * other_high) + low * other_low;
-        let missing = missing + (self.0 * other.1 + self.1 * other.0);
-        let sum = product + missing;
-        Self(sum, missing - (sum - product))
+        Self::normalized(product, missing + (self.0 * other.1 + self.1 * other.0))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        // Knuth's two-sum: exact, whichever of the two is larger.
+        let sum = self.0 + other.0;
+        let added = sum - self.0;
+        let missing = (self.0 - (sum - added)) + (other.0 - added);
+        Self::normalized(sum, missing + (self.1 + other.1))
+    }
+
+    fn over(self, other: Self) -> Self {
+        let quotient = self.0 / other.0;
+        let rest = self.plus(other.times(Self(-quotient, 0.0)));
+        Self::normalized(quotient, rest.0 / other.0)
+    }
+
+    /// `missing` is small beside `nearest`.
+    fn normalized(nearest: f64, missing: f64) -> Self {
+        let sum = nearest + missing;
+        Self(sum, missing - (sum - nearest))
     }
 }
 
@@ -52,61 +180,16 @@ fn halves(number: f64) -> (f64, f64) {
     (high, number - high)
 }
 
-/// β^t, from which all scalars of step `t` come.
-#[derive(Clone, Copy)]
-pub(crate) struct BetaPower {
-    beta: f64,
-    t: u64,
-    beta_t: f64,
-}
-
-impl BetaPower {
-    pub fn new(beta: f64, t: u64) -> Self {
-        Self { beta, t, beta_t: power(beta, t) }
-    }
-
-    /// The debiased β: averaging with it gives moments that need no bias correction.
-    pub fn debiased_beta(self) -> f64 {
-        (self.beta_t - self.beta) / (self.beta_t - 1.0)
-    }
-
-    /// 1 − β^t, which an average that is not debiased is too small by.
-    pub fn complement(self) -> f64 {
-        1.0 - self.beta_t
-    }
-
-    /// ρ∞, the limit of ρ, where this is β2.
-    pub fn rho_inf(self) -> f64 {
-        2.0 / (1.0 - self.beta) - 1.0
-    }
-
-    /// ρ, the length of the approximated simple moving average, where this is β2.
-    pub fn rho(self) -> f64 {
-        self.rho_inf() - 2.0 * self.t as f64 * self.beta_t / (1.0 - self.beta_t)
-    }
-
-    /// The rectification term r, where this is β2; or `None` while the variance of the adaptive
-    /// learning rate is intractable (ρ ≤ 5) and the step is taken without it.
-    pub fn rectification(self) -> Option<f64> {
-        let (rho, rho_inf) = (self.rho(), self.rho_inf());
-        (rho > 5.0).then(|| {
-            let numerator = (rho - 4.0) * (rho - 2.0) * rho_inf;
-            let denominator = (rho_inf - 4.0) * (rho_inf - 2.0) * rho;
-            (numerator / denominator).sqrt()
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn debiased_beta(beta: f64, t: u64) -> f64 {
-        BetaPower::new(beta, t).debiased_beta()
+    fn beta_hat(beta: f64, t: u64) -> f64 {
+        BetaPower::new(beta, t).beta_hat
     }
 
     fn rectification(beta2: f64, t: u64) -> Option<f64> {
-        BetaPower::new(beta2, t).rectification()
+        BetaPower::new(beta2, t).rectification(5.0)
     }
 
     #[test]
@@ -131,9 +214,44 @@ mod tests {
 
     #[test]
     fn the_first_step_takes_the_gradient_whole() {
-        assert_eq!(debiased_beta(0.9, 1), 0.0);
-        assert_eq!(debiased_beta(0.0, 7), 0.0);
-        assert_eq!(debiased_beta(0.99, u64::MAX), 0.99);
+        assert_eq!(beta_hat(0.9, 1), 0.0);
+        assert_eq!(beta_hat(0.0, 7), 0.0);
+        assert_eq!(beta_hat(0.99, u64::MAX), 0.99);
+    }
+
+    fn relative(x: f64, expected: f64) -> f64 {
+        if x == expected { 0.0 } else { ((x - expected) / expected).abs() }
+    }
+
+    /// `generate.py` made these, in decimal arithmetic of 120 digits. Up to 0.999, where the bits of plain
+    /// f64 are pinned, what its differences lose is 1e-16 / (1 − β) of each, and as much of ρ∞.
+    #[test]
+    fn every_scalar_is_that_of_arithmetic_with_120_digits() {
+        let rows = include_str!("../../tests/goldens/rectify.txt");
+        let rows = rows.lines().filter(|line| !line.starts_with('#'));
+        for row in rows {
+            let columns: Vec<_> = row.split(' ').collect();
+            let bits = |column: usize| u64::from_str_radix(columns[column], 16).unwrap();
+            let expected = |column| f64::from_bits(bits(column));
+            let (beta, t) = (expected(0), columns[1].parse().unwrap());
+            let found = BetaPower::new(beta, t);
+            let exact = beta > NEAR_ONE;
+            let limit = if exact { f64::EPSILON } else { 2e-16 / (1.0 - beta) };
+            let check = |name, x, column, limit| {
+                let error = relative(x, expected(column));
+                assert!(error <= limit, "{name} of {beta}, {t}: {x:e} is off by {error:e}");
+            };
+            check("rho", found.rho, 2, limit * if exact { 1.0 } else { found.rho_inf() });
+            check("beta_hat", found.beta_hat, 4, limit);
+            check("1 - beta_hat", found.beta_hat_comp, 5, limit);
+            check("1 - beta^t", found.complement(), 6, limit);
+            match found.rectification(5.0) {
+                None => assert_eq!(columns[3], "-", "{beta}, {t}"),
+                Some(r) => {
+                    check("r", r, 3, 4.0 * limit * if exact { 1.0 } else { found.rho_inf() })
+                }
+            }
+        }
     }
 
     #[test]

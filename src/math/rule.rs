@@ -36,6 +36,17 @@ pub(crate) struct Hyperparameters {
     pub decouple_lr: bool,
     pub maximize: bool,
     pub rectify: bool,
+    /// Steps are rectified where ρ is above it. At least 4.
+    pub rectify_threshold: f64,
+    /// Whether steps that are not rectified go by γ m; otherwise they only move the moments.
+    pub unrectified: bool,
+}
+
+impl Hyperparameters {
+    /// r, where this is the β2 of the step; `None` where the step is not rectified.
+    fn rectification(&self, beta2: BetaPower) -> Option<f64> {
+        if self.rectify { beta2.rectification(self.rectify_threshold) } else { Some(1.0) }
+    }
 }
 
 /// The constants of one step, the same for every element of a parameter.
@@ -100,7 +111,7 @@ pub(crate) struct Scalars {
     pub rho_inf: f64,
     /// `None`: the step is not rectified.
     pub rectification: Option<f64>,
-    /// γr, or γ while unrectified.
+    /// γr, or γ while unrectified; 0 if the step leaves θ alone.
     pub step_size: f64,
     pub beta1_hat: f64,
     pub beta2_hat: f64,
@@ -112,11 +123,18 @@ impl Scalars {
     /// Of step number `t`.
     pub fn new(group: &Hyperparameters, t: u64) -> Self {
         let beta2 = BetaPower::new(group.beta2, t);
-        let rectification = if group.rectify { beta2.rectification() } else { Some(1.0) };
-        let Coefficients { step_size, beta1_hat, beta2_hat, decay, .. } =
-            Step::new(group, t, false, Clipping::NONE).coefficients;
-        let (rho, rho_inf) = (beta2.rho(), beta2.rho_inf());
-        Self { step: t, rho, rho_inf, rectification, step_size, beta1_hat, beta2_hat, decay }
+        let Step { rule, coefficients, .. } = Step::new(group, t, false, Clipping::NONE);
+        let moves = rule != Rule::Accumulate;
+        Self {
+            step: t,
+            rho: beta2.rho,
+            rho_inf: beta2.rho_inf(),
+            rectification: group.rectification(beta2),
+            step_size: if moves { coefficients.step_size } else { 0.0 },
+            beta1_hat: coefficients.beta1_hat,
+            beta2_hat: coefficients.beta2_hat,
+            decay: if moves { coefficients.decay } else { 0.0 },
+        }
     }
 }
 
@@ -135,11 +153,12 @@ impl Step {
     pub fn new(group: &Hyperparameters, t: u64, accumulate: bool, clipping: Clipping) -> Self {
         let beta1 = BetaPower::new(group.beta1, t);
         let beta2 = BetaPower::new(group.beta2, t);
-        let rectification = if group.rectify { beta2.rectification() } else { Some(1.0) };
+        let rectification = group.rectification(beta2);
         let rule = match rectification {
             _ if accumulate => Rule::Accumulate,
             Some(_) => Rule::Rectified,
-            None => Rule::Unrectified,
+            None if group.unrectified => Rule::Unrectified,
+            None => Rule::Accumulate,
         };
         let (decay, l2, share) = if group.weight_decay == 0.0 {
             (Decay::None, 0.0, 0.0)
@@ -150,17 +169,16 @@ impl Step {
         } else {
             (Decay::L2, group.weight_decay, 0.0)
         };
-        let (beta1_hat, beta2_hat) = (beta1.debiased_beta(), beta2.debiased_beta());
         // To maximize, gradients are negated before anything else. It comes to the same, bit for
         // bit, to leave them and negate what they are added to and multiplied by.
         let direction = if group.maximize { -1.0 } else { 1.0 };
         let coefficients = Coefficients {
             l2: direction * l2,
             decay: share,
-            beta1_hat,
-            beta1_comp: direction * (1.0 - beta1_hat),
-            beta2_hat,
-            beta2_comp: 1.0 - beta2_hat,
+            beta1_hat: beta1.beta_hat,
+            beta1_comp: direction * beta1.beta_hat_comp,
+            beta2_hat: beta2.beta_hat,
+            beta2_comp: beta2.beta_hat_comp,
             step_size: group.lr * rectification.unwrap_or(1.0),
             eps: group.eps,
             grad_scale: clipping.scale,
@@ -171,20 +189,22 @@ impl Step {
 }
 
 impl Coefficients<f64> {
-    /// The constants, each rounded once to the type that is computed in.
+    /// The constants, each rounded once to the type that is computed in. Of a NaN, nothing but that it is one
+    /// goes on: a payload could round a 16-bit NaN up until it is zero.
     #[inline(always)]
     pub fn round<R: Arithmetic>(&self) -> Coefficients<R> {
+        let round = |value: f64| R::from_f64(if value.is_nan() { f64::NAN } else { value });
         Coefficients {
-            l2: R::from_f64(self.l2),
-            decay: R::from_f64(self.decay),
-            beta1_hat: R::from_f64(self.beta1_hat),
-            beta1_comp: R::from_f64(self.beta1_comp),
-            beta2_hat: R::from_f64(self.beta2_hat),
-            beta2_comp: R::from_f64(self.beta2_comp),
-            step_size: R::from_f64(self.step_size),
-            eps: R::from_f64(self.eps),
-            grad_scale: R::from_f64(self.grad_scale),
-            max_grad_value: R::from_f64(self.max_grad_value),
+            l2: round(self.l2),
+            decay: round(self.decay),
+            beta1_hat: round(self.beta1_hat),
+            beta1_comp: round(self.beta1_comp),
+            beta2_hat: round(self.beta2_hat),
+            beta2_comp: round(self.beta2_comp),
+            step_size: round(self.step_size),
+            eps: round(self.eps),
+            grad_scale: round(self.grad_scale),
+            max_grad_value: round(self.max_grad_value),
         }
     }
 }
@@ -246,4 +266,60 @@ pub(crate) fn compensated_change<R: Arithmetic>(kahan_comp: R, lowered: R) -> R 
 #[inline(always)]
 pub(crate) fn lost_change<R: Arithmetic>(change: R, param: R, rounded: R) -> R {
     change + (param - rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: Hyperparameters = Hyperparameters {
+        lr: 0.5,
+        beta1: 0.9,
+        beta2: 0.99,
+        weight_decay: 0.25,
+        eps: 1e-6,
+        max_lr: 0.5,
+        decouple_wd: true,
+        decouple_lr: false,
+        maximize: false,
+        rectify: true,
+        rectify_threshold: 5.0,
+        unrectified: true,
+    };
+
+    fn rules(group: &Hyperparameters) -> Vec<Rule> {
+        (1..=8).map(|t| Step::new(group, t, false, Clipping::NONE).rule).collect()
+    }
+
+    /// ρ is 3.97, 4.96 and 5.94 at the steps 4, 5 and 6.
+    #[test]
+    fn steps_are_rectified_above_the_threshold() {
+        for (rectify_threshold, first) in [(4.0, 5), (4.9, 5), (5.0, 6), (5.95, 7)] {
+            let group = Hyperparameters { rectify_threshold, ..GROUP };
+            let expected =
+                (1..=8).map(|t| if t < first { Rule::Unrectified } else { Rule::Rectified });
+            assert_eq!(rules(&group), expected.collect::<Vec<_>>(), "{rectify_threshold}");
+            let r = Scalars::new(&group, first).rectification.unwrap();
+            assert!(r > 0.0 && r < 0.2, "{rectify_threshold}: {r}");
+        }
+        let adam = Hyperparameters { rectify: false, rectify_threshold: 1e9, ..GROUP };
+        assert_eq!(rules(&adam), [Rule::Rectified; 8]);
+    }
+
+    #[test]
+    fn steps_without_an_unrectified_rule_move_only_the_moments() {
+        let group = Hyperparameters { unrectified: false, ..GROUP };
+        for (t, (rule, usual)) in (1..).zip(rules(&group).into_iter().zip(rules(&GROUP))) {
+            let (scalars, with) = (Scalars::new(&group, t), Scalars::new(&GROUP, t));
+            assert_eq!((scalars.beta1_hat, scalars.beta2_hat), (with.beta1_hat, with.beta2_hat));
+            if usual == Rule::Rectified {
+                assert_eq!(rule, Rule::Rectified);
+                assert_eq!((scalars.step_size, scalars.decay), (with.step_size, with.decay));
+            } else {
+                assert_eq!((rule, scalars.rectification), (Rule::Accumulate, None));
+                assert_eq!((scalars.step_size, scalars.decay), (0.0, 0.0));
+                assert_eq!((with.step_size, with.decay), (0.5, 0.125));
+            }
+        }
+    }
 }

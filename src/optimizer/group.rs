@@ -117,6 +117,8 @@ impl Group {
             decouple_lr: self.decouple_lr.or(false),
             maximize: self.maximize.or(false),
             rectify: self.rectify.or(true),
+            rectify_threshold: self.rectify_threshold,
+            unrectified: self.unrectified.or(true),
         }
     }
 

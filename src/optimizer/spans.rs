@@ -204,7 +204,9 @@ mod tests {
             for step in 0..4000u64 {
                 let id = (hash(step + 99) % 1500) as u32;
                 let range = range_of(array(id));
-                if std::mem::replace(&mut known[id as usize], !known[id as usize]) {
+                let is_known = &mut known[id as usize];
+                *is_known = !*is_known;
+                if !*is_known {
                     spans.remove(range.start, array(id));
                 } else {
                     spans.insert(Span { start: range.start, array: array(id) }, range.end).unwrap();

@@ -1,5 +1,5 @@
-/* How 16-bit parameters are rounded: Kahan summation, exact masters, at random; and the 16-bit copies of
-   wider parameters. */
+/* How 16-bit parameters are rounded: Kahan summation, exact masters, at random; the 16-bit copies of wider
+   parameters; and what becomes of NaN. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
@@ -357,6 +357,116 @@ static void copies_wait_for_a_step(void) {
   OK(opt, radam_free(opt));
 }
 
+/* The one line that says how. */
+static void set_state_dtype(radam_optimizer *opt, radam_dtype dtype) {
+  OK(opt, radam_set_state_dtype(opt, 0, dtype));
+}
+
+static void *state_of(radam_optimizer *opt, radam_state which) {
+  void *state = NULL;
+  OK(opt, radam_param_state(opt, 0, which, &state, NULL));
+  return state;
+}
+
+static bool is_same(double x, double y) {
+  return (isnan(x) && isnan(y)) || (x == y && signbit(x) == signbit(y));
+}
+
+/* Every value of two bytes, in each array of a state that becomes f32 and two bytes again; and then f32 that have to
+   be rounded. Remainders are no numbers of either dtype, and keep every bit. */
+static void states_are_converted(radam_dtype dtype, radam_toggle master_remainder) {
+  enum { COUNT = 1 << 16 };
+  static uint16_t params[COUNT], remainders[COUNT];
+  static float wide[COUNT];
+  radam_group_options options = group_options();
+  options.master_remainder = master_remainder;
+  radam_optimizer *opt = optimizer_of(&options, 1, dtype, 0, params, NULL, COUNT);
+  const radam_state last = master_remainder == RADAM_ON ? RADAM_STATE_EXP_AVG_SQ : RADAM_STATE_KAHAN_COMP;
+  for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
+    for (uint32_t i = 0; i < COUNT; i++) ((uint16_t *)state_of(opt, which))[i] = (uint16_t)(i * 40503u + (uint32_t)which);
+  if (master_remainder == RADAM_ON)
+    for (uint32_t i = 0; i < COUNT; i++) ((uint16_t *)state_of(opt, RADAM_STATE_MASTER_REMAINDER))[i] = (uint16_t)i;
+  for (int round = 0; round < 2; round++) {
+    set_state_dtype(opt, RADAM_DTYPE_F32);
+    for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
+      for (uint32_t i = 0; i < COUNT; i++) {
+        const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);
+        float *f32 = (float *)state_of(opt, which) + i;
+        if (round == 0) CHECK(is_same((double)*f32, stored(&bits, dtype, 0)), "%#x of %d becomes %g", bits, dtype, (double)*f32);
+        else { /* every exponent, and in the lower bits ties and what is beside them */
+          const uint32_t lower[] = {0, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff}, word = i << 16 | lower[i % 8];
+          memcpy(f32, &word, sizeof word);
+        }
+      }
+    if (round == 1) memcpy(wide, state_of(opt, RADAM_STATE_EXP_AVG), sizeof wide);
+    set_state_dtype(opt, 0);
+    for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
+      for (uint32_t i = 0; i < COUNT; i++) {
+        const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);
+        const double before = round == 0 ? stored(&bits, dtype, 0) : nearest_in(dtype, (double)wide[i]);
+        const double found = stored(state_of(opt, which), dtype, i);
+        CHECK(is_same(found, before), "%g in f32 becomes %g in %d", before, found, dtype);
+      }
+    if (master_remainder == RADAM_ON) {
+      memcpy(remainders, state_of(opt, RADAM_STATE_MASTER_REMAINDER), sizeof remainders);
+      for (uint32_t i = 0; i < COUNT; i++) CHECK(remainders[i] == i, "the remainder %#x becomes %#x", i, remainders[i]);
+    }
+  }
+  OK(opt, radam_free(opt));
+}
+
+static bool is_nan(uint16_t bf16) {
+  return (bf16 & 0x7fffu) > 0x7f80u;
+}
+
+/* One gradient that is NaN, with whatever bits, makes the norm NaN and so every parameter and moment, also where
+   arrays of two bytes are packed as if all were numbers. */
+static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits) {
+  enum { COUNT = 70 };
+  static uint16_t params[2][COUNT], short_grads[COUNT];
+  static float grads[COUNT];
+  radam_group_options options = group_options();
+  options.decouple_wd = RADAM_ON;
+  radam_step_options clipping;
+  radam_step_report report;
+  radam_optimizer *opt = NULL;
+  const char *chosen = getenv("RADAM_ISA");
+  setenv("RADAM_ISA", instruction_set, 1);
+  const radam_status created = radam_create(NULL, &opt);
+  chosen != NULL ? setenv("RADAM_ISA", chosen, 1) : unsetenv("RADAM_ISA");
+  if (created != RADAM_OK) return; /* this machine has no such instructions */
+  add_group(opt, &options);
+  add_group(opt, &options);
+  fill_bf16(params[0], COUNT, 1);
+  fill_bf16(params[1], COUNT, 2);
+  fill_bf16(short_grads, COUNT, 3);
+  fill(grads, COUNT, 4);
+  memcpy(&grads[COUNT / 2], &nan_bits, sizeof nan_bits);
+  for (uint32_t group = 0; group < 2; group++) {
+    const radam_dtype grad_dtype = group == 0 ? RADAM_DTYPE_BF16 : RADAM_DTYPE_F32;
+    void *grad = group == 0 ? (void *)short_grads : (void *)grads;
+    OK(opt, radam_add_param(opt, group, RADAM_DTYPE_BF16, grad_dtype, params[group], grad, COUNT, NULL, NULL));
+    OK(opt, radam_set_step_count(opt, group, 20)); /* as rectified steps go on */
+  }
+  OK(NULL, radam_step_options_init(&clipping, sizeof clipping));
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  clipping.max_grad_norm = 1;
+  OK(opt, radam_step_with(opt, &clipping, &report));
+  CHECK(report.nonfinite == 1 && isnan(report.grad_norm) && isnan(report.clip_coefficient),
+        "%llu gradients are not finite, and the norm is %g", (unsigned long long)report.nonfinite, report.grad_norm);
+  for (uint32_t group = 0; group < 2; group++) {
+    for (radam_state which = RADAM_STATE_EXP_AVG; which <= RADAM_STATE_KAHAN_COMP; which++) {
+      void *state = NULL;
+      OK(opt, radam_param_state(opt, group, which, &state, NULL));
+      for (size_t i = 0; i < COUNT; i++)
+        CHECK(is_nan(params[group][i]) && is_nan(((const uint16_t *)state)[i]),
+              "%s, NaN %#x, group %u: parameter %zu is %g, and array %d of its state %g", instruction_set, nan_bits,
+              group, i, (double)widened(params[group][i]), which, (double)widened(((const uint16_t *)state)[i]));
+    }
+  }
+  OK(opt, radam_free(opt));
+}
+
 int main(void) {
   alarm(300); /* ends what hangs */
   masters_are_f32(RADAM_OFF);
@@ -371,5 +481,13 @@ int main(void) {
     copies_are_rounded(dtype, RADAM_DTYPE_F32);
   }
   copies_wait_for_a_step();
+  states_are_converted(RADAM_DTYPE_F16, RADAM_OFF);
+  states_are_converted(RADAM_DTYPE_BF16, RADAM_OFF);
+  states_are_converted(RADAM_DTYPE_BF16, RADAM_ON);
+  const char *const instruction_sets[] = {"portable", "avx2", "avx512", "neon"};
+  const uint32_t nans[] = {0x7f800001, 0x7fc00000, 0x7fff7fff, 0x7fff8000, 0x7fffffff,
+                           0xff800001, 0xffc00000, 0xffff7fff, 0xffff8000, 0xffffffff};
+  for (size_t set = 0; set < sizeof instruction_sets / sizeof *instruction_sets; set++)
+    for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) nan_shows_everywhere(instruction_sets[set], nans[i]);
   return 0;
 }

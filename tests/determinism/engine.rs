@@ -272,5 +272,5 @@ pub fn report_of_many(variation: &Variation) -> String {
     options.for_each = variation.for_each();
     optimizer.add_group(&options, [Param { grad: Some(grad), ..Param::new(data) }]);
     let report = step_with_report(&mut optimizer, &step_options(1, true), variation);
-    format!("{report:?}")
+    format!("{:?}", radam_step_report { threads: 0, ..report })
 }

@@ -38,6 +38,8 @@ pub fn outcome(status: radam_status, handle: *const radam_optimizer) -> Result<(
     if status == RADAM_OK {
         return Ok(());
     }
+    // That another call is inside is no failure of the optimizer's, but of this thread's call.
+    let handle = if status == RADAM_ERROR_BUSY { ptr::null() } else { handle };
     // SAFETY: it may be asked for the size only, and then writes no more than the buffer holds.
     let sentence = unsafe {
         let mut sentence = vec![0u8; radam_last_error(handle, ptr::null_mut(), 0) as usize];

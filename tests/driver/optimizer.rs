@@ -131,6 +131,11 @@ impl Optimizer {
         steps
     }
 
+    /// Makes the next step of a parameter number `steps` + 1.
+    pub fn set_step_count(&mut self, param: usize, steps: u64) {
+        call!(radam_set_step_count(self.handle, param as u32, steps));
+    }
+
     /// An array of a parameter's state, in bytes, and its dtype; no bytes if there is no such array.
     pub fn state(&self, param: usize, which: radam_state) -> (Vec<u8>, radam_dtype) {
         let (array, dtype) = self.state_array(param, which);
@@ -169,9 +174,9 @@ impl Optimizer {
     }
 
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let size = bytes.len() as u64;
+        let (bytes, size) = (bytes.as_ptr().cast(), bytes.len() as u64);
         // SAFETY: the buffer has so many bytes.
-        let status = unsafe { radam_load_from_buffer(self.handle, bytes.as_ptr().cast(), size) };
+        let status = unsafe { radam_load_from_buffer(self.handle, bytes, size, ptr::null()) };
         outcome(status, self.handle)
     }
 

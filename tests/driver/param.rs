@@ -47,8 +47,8 @@ impl Param {
         param.len = self.data.len as u64;
         param.data = self.data.pointer();
         param.grad = pointer(&self.grad);
-        param.out = pointer(&self.copy);
-        param.out_dtype = self.copy.as_ref().map_or(0, |copy| copy.dtype);
+        param.copy = pointer(&self.copy);
+        param.copy_dtype = self.copy.as_ref().map_or(0, |copy| copy.dtype);
         param.name = self.name.as_ref().map_or(ptr::null(), |name| name.as_ptr());
         param.tensor_offset = self.tensor_offset;
         param.tensor_len = self.tensor_len;

@@ -12,6 +12,8 @@ The references, each over every hyperparameter set and kind of weight decay that
     torch.txt   torch.optim.RAdam (Adam, AdamW), in f64 and f32
     optax.txt   optax.radam(threshold=5) (optax.adam), in f64
 
+    rectify.txt   the scalars of a step in decimal arithmetic of 120 digits, for beta up to 1 - 2^-53
+
     clipping.txt  torch.optim.RAdam as a training loop calls it: gradients under a loss scale, unscaled by
                   torch.amp.GradScaler, clipped by clip_grad_norm_ and clip_grad_value_, in f64 and f32
 
@@ -20,12 +22,16 @@ the step followed by the parameters as the hexadecimal bits of their dtype. Noth
 parameters and gradients come from a hash of their position (`Inputs`), which the Rust tests implement too, and are
 dyadic rationals of at most 8 bits, so exact in every dtype. All dtypes therefore share one oracle.
 
+rectify.txt has a line for each beta and step: beta, the step, rho, r ("-" where the step is not rectified), beta_hat,
+1 - beta_hat and 1 - beta^t, all but the step as the hexadecimal bits of the nearest f64.
+
 clipping.txt is made of other blocks: a line with the dtype and the fields of `Clipping`, then one line per step, with
 what the loop met (`run_clipping`) and, at checkpoints, the parameters of all groups.
 """
 
 import argparse
 import dataclasses
+import decimal
 import math
 import os
 import pathlib
@@ -400,6 +406,29 @@ def clipping_blocks():
                 yield " ".join(line)
 
 
+RECTIFIED_BETAS = (0.9, 0.99, 0.999, 0.9991, 0.9999, *(1 - 10.0**-n for n in (5, 6, 7, 8, 9, 10, 12, 15)), 1 - 2.0**-53)
+RECTIFIED_STEPS = (*range(1, 13), *(m * 10**n for n in range(1, 16) for m in (3, 10) if m * 10**n <= 10**15))
+
+
+def rectify_lines():
+    """The formulas of the design page, whose differences lose 60 digits at most."""
+    context = decimal.Context(prec=120, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
+    with decimal.localcontext(context):
+        for f64 in RECTIFIED_BETAS:
+            beta = decimal.Decimal(f64)  # exactly
+            rho_inf = 2 / (1 - beta) - 1
+            for t in RECTIFIED_STEPS:
+                beta_t = beta**t
+                beta_hat = (beta_t - beta) / (beta_t - 1)
+                rho = rho_inf - 2 * t * beta_t / (1 - beta_t)
+                values = [beta, rho, beta_hat, 1 - beta_hat, 1 - beta_t]
+                if rho > 5:
+                    values.append(((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)).sqrt())
+                beta_bits, rho_bits, *hats = bits(np.array([float(value) for value in values]), "f64")
+                r_bits = hats.pop() if rho > 5 else "-"
+                yield " ".join([beta_bits, str(t), rho_bits, r_bits, *hats])
+
+
 def as_f64(values):
     return np.array(values.double().numpy() if isinstance(values, torch.Tensor) else values, dtype=np.float64)
 
@@ -480,8 +509,9 @@ def make(report):
             if report:
                 exact = at_checkpoints(run_oracle(hyper, decay, np.longdouble))
                 print(f"{distance(exact, oracle):.2e} f64 plain {hyper.name} {decay} by the oracle in extended precision")
-    clipping = [files["torch"][0], *clipping_blocks()]
-    return {"sets": sets_file(), **files, "clipping": clipping}
+    first_line = files["torch"][0]
+    clipping, rectify = [first_line, *clipping_blocks()], [first_line, *rectify_lines()]
+    return {"sets": sets_file(), **files, "clipping": clipping, "rectify": rectify}
 
 
 def assert_optimi_stands_still():

@@ -151,6 +151,44 @@ fn a_group_report_has_the_scalars_of_the_next_step() {
     }
 }
 
+/// Scalars of β near 1, and of steps up to 1e15. Up to 0.999, f64 as the formulas stand is what is pinned.
+#[test]
+fn a_group_report_is_that_of_arithmetic_with_120_digits() {
+    let mut rows = 0;
+    for row in cases::read("rectify.txt").lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<_> = row.split(' ').collect();
+        let bits = |column: usize| u64::from_str_radix(columns[column], 16).unwrap();
+        let value = |column| f64::from_bits(bits(column));
+        let (beta, step): (f64, u64) = (value(0), columns[1].parse().unwrap());
+        let mut set = set("defaults");
+        (set.beta1, set.beta2) = (beta, beta);
+        let run = Run::new(&set, Decay::None, Dtype::F32);
+        let mut optimizer = run.optimizer();
+        let param = optimizer.add_param(0, run.param(&set.initial_params()));
+        optimizer.set_step_count(param, step - 1);
+        let report = optimizer.group_report(0);
+        let (limit, rho_limit) = if beta > 0.999 {
+            (1e-15, 1e-15)
+        } else {
+            (1e-15 / (1.0 - beta), 1e-15 / (1.0 - beta) * report.rho_inf)
+        };
+        let near = |x: f64, expected: f64, limit: f64| {
+            let same = x == expected || relative(x, expected) <= limit;
+            assert!(same, "beta {beta}, step {step}: {x:e}, not {expected:e}");
+        };
+        let rectified = columns[3] != "-";
+        let r = if rectified { value(3) } else { 0.0 };
+        assert_eq!((report.step, report.rectified), (step, rectified.into()), "{beta} {step}");
+        near(report.rho, value(2), rho_limit);
+        near(report.r, r, rho_limit);
+        near(report.effective_lr, set.max_lr * if rectified { r } else { 1.0 }, rho_limit);
+        near(report.beta1_hat, value(4), limit);
+        near(report.beta2_hat, value(4), limit);
+        rows += 1;
+    }
+    assert_eq!(rows, 14 * 40);
+}
+
 #[test]
 fn a_group_report_goes_by_the_parameter_with_the_most_steps() {
     let set = set("defaults");
