@@ -2,7 +2,7 @@
 
 use super::arrays::ArrayKind;
 use super::param::{Name, Param, Standing};
-use super::spans::{Array, Span, Spans};
+use super::spans::{Array, Spans};
 use crate::error::{Result, error};
 use hashbrown::HashTable;
 use std::fmt::{self, Write};
@@ -54,12 +54,12 @@ impl Index {
 
     /// Takes up an array that steps write.
     pub fn add_written(&mut self, params: &[Param], array: Array) -> Result<()> {
-        add(&mut self.written, array, written_range(params)(array))
+        add(&mut self.written, array, written_range(params))
     }
 
     /// Takes up the gradient of a parameter, if it has one.
     pub fn add_grad(&mut self, params: &[Param], id: u32) -> Result<()> {
-        add(&mut self.grads, grad_of(id), params[id as usize].grad_range())
+        add(&mut self.grads, grad_of(id), grad_range(params))
     }
 
     /// Forgets an array that steps write, which is at these addresses.
@@ -144,13 +144,15 @@ impl Index {
         })
     }
 
-    /// The index of parameters whose elements and gradients have moved; or `None` if this one was brought up to
-    /// date in place, since the arrays are there and in the order of before.
-    pub fn moved(&mut self, params: &[Param], some_came_or_went: bool) -> Result<Option<Self>> {
+    /// Where arrays are of parameters of which some have moved; or `None` if that was brought up to date in place,
+    /// since the arrays are there and in the order of before.
+    pub fn moved(&mut self, params: &[Param], moved: Moved) -> Result<Option<Self>> {
         let (written, grad) = (written_range(params), grad_range(params));
-        let in_order = self.written.keeps_order(&written) && self.grads.keeps_order(&grad);
-        if in_order && !some_came_or_went {
-            self.update(params);
+        let in_order = !moved.came_or_went
+            && (!moved.data || self.written.keeps_order(&written))
+            && (!moved.grads || self.grads.keeps_order(&grad));
+        if in_order {
+            self.update(params, moved);
             return Ok(None);
         }
         let ids = 0..params.len() as u32;
@@ -163,10 +165,14 @@ impl Index {
         }))
     }
 
-    /// Brings all addresses up to date, where the order of the arrays stays.
-    pub fn update(&mut self, params: &[Param]) {
-        self.written.update(written_range(params));
-        self.grads.update(grad_range(params));
+    /// Brings the addresses of what has moved up to date, where the order of the arrays stays.
+    pub fn update(&mut self, params: &[Param], moved: Moved) {
+        if moved.data {
+            self.written.update(written_range(params));
+        }
+        if moved.grads {
+            self.grads.update(grad_range(params));
+        }
     }
 
     /// Takes over where arrays are, and gives back what was known before.
@@ -179,27 +185,35 @@ impl Index {
     /// Two arrays that share bytes although they must not: one that steps write, and another one or the
     /// gradient of a parameter.
     pub fn find_overlap(&self, params: &[Param]) -> Option<(Array, Overlapped)> {
-        let written =
-            self.written.iter().map(|span| (span.array, written_range(params)(span.array)));
-        let mut before: Option<(Array, Range<usize>)> = None;
-        for (array, range) in written.clone() {
-            if let Some((other, other_range)) = before.filter(|(_, other)| other.end > range.start)
-            {
-                debug_assert!(other_range.start <= range.start);
+        let range_of = written_range(params);
+        let mut before: Option<(Array, usize)> = None;
+        let mut grads = self.grads.iter().map(|span| span.array);
+        let mut grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
+        for array in self.written.iter().map(|span| span.array) {
+            let range = range_of(array);
+            if let Some((other, _)) = before.filter(|(_, end)| *end > range.start) {
                 return Some((array, Overlapped::Written(other)));
             }
-            before = Some((array, range));
-        }
-        let mut written = written.peekable();
-        for span in self.grads.iter() {
-            let grad = grad_range(params)(span.array);
-            while written.next_if(|(_, range)| range.end <= grad.start).is_some() {}
-            if let Some((array, _)) = written.peek().filter(|(_, range)| range.start < grad.end) {
-                return Some((*array, Overlapped::Grad(span.array.id)));
+            // Those that begin before this array ends; of two, the first may be the longer one.
+            while let Some((id, found)) = grad.clone().filter(|(_, grad)| grad.start < range.end) {
+                if found.end > range.start {
+                    return Some((array, Overlapped::Grad(id)));
+                }
+                grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
             }
+            before = Some((array, range.end));
         }
         None
     }
+}
+
+/// What has moved of some parameters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub data: bool,
+    pub grads: bool,
+    /// Whether some had no place, or no gradient, and have one now, or the other way round.
+    pub came_or_went: bool,
 }
 
 /// What an array overlaps.
@@ -215,11 +229,8 @@ pub(super) fn written_arrays(params: &[Param], id: u32) -> impl Iterator<Item = 
     kinds.filter(|kind| !param.range_of(*kind).is_empty()).map(move |kind| Array { id, kind })
 }
 
-fn add(spans: &mut Spans, array: Array, range: Range<usize>) -> Result<()> {
-    if range.is_empty() {
-        return Ok(());
-    }
-    spans.insert(Span { start: range.start, array }, range.end)
+fn add(spans: &mut Spans, array: Array, range_of: impl Fn(Array) -> Range<usize>) -> Result<()> {
+    if range_of(array).is_empty() { Ok(()) } else { spans.insert(array, range_of) }
 }
 
 fn hash_of(params: &[Param], id: u32) -> u64 {

@@ -166,12 +166,12 @@ impl Param {
 
     /// The addresses of an array that steps write; nowhere if the caller brought none.
     pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
-        let given = self.state.given();
+        let given = || self.state.given();
         let (array, size) = match kind {
             ArrayKind::Data => (self.data, self.dtype.size()),
-            ArrayKind::Copy => (given.copy, given.copy_dtype.size()),
+            ArrayKind::Copy => (given().copy, given().copy_dtype.size()),
             ArrayKind::State(array) => {
-                (given.state[array as usize], self.state.element_size(array))
+                (given().state[array as usize], self.state.element_size(array))
             }
         };
         array.range(self.len() * size)

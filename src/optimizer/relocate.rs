@@ -1,7 +1,7 @@
 //! Telling where the arrays of parameters are from now on.
 
 use super::arrays::{ArrayKind, CallerArray};
-use super::index::Overlapped;
+use super::index::{Moved, Overlapped};
 use super::param::{Place, Standing, check_array};
 use super::register::{Described, check_grad_is_apart, check_grads_are_apart, check_is_apart};
 use super::spans::Array;
@@ -85,16 +85,16 @@ impl Optimizer {
         }
         let mut before = Vec::new();
         reserve(&mut before, ids.len(), "pointers")?;
-        let mut some_came_or_went = false;
+        let mut moved = Moved { data: data.is_some(), grads: grads.is_some(), came_or_went: false };
         for (index, param) in self.params[ids.clone()].iter_mut().enumerate() {
-            before.push((param.data, param.grad));
-            param.data = data.map_or(param.data, |data| data[index]);
-            param.grad = grads.map_or(param.grad, |grads| grads[index]);
-            let (data, grad) = before[index];
-            some_came_or_went |= data.is_none() != param.data.is_none();
-            some_came_or_went |= grad.is_none() != param.grad.is_none();
+            let (old_data, old_grad) = (param.data, param.grad);
+            before.push((old_data, old_grad));
+            param.data = data.map_or(old_data, |data| data[index]);
+            param.grad = grads.map_or(old_grad, |grads| grads[index]);
+            moved.came_or_went |= old_data.is_none() != param.data.is_none();
+            moved.came_or_went |= old_grad.is_none() != param.grad.is_none();
         }
-        let outcome = self.reindex(some_came_or_went, |params| {
+        let outcome = self.reindex(moved, |params| {
             for (param, before) in params[ids].iter_mut().zip(before) {
                 (param.data, param.grad) = before;
             }
@@ -118,9 +118,8 @@ impl Optimizer {
     }
 
     /// Brings the index up to date, and refuses arrays that overlap: then `undo` puts the old pointers back.
-    fn reindex(&mut self, some_came_or_went: bool, undo: impl FnOnce(&mut [Param])) -> Result<()> {
-        let moved = self.index.moved(&self.params, some_came_or_went);
-        let replaced = match moved {
+    fn reindex(&mut self, moved: Moved, undo: impl FnOnce(&mut [Param])) -> Result<()> {
+        let replaced = match self.index.moved(&self.params, moved) {
             Ok(None) => None,
             Ok(Some(new)) => Some(self.index.replace_arrays(new)),
             Err(error) => {
@@ -133,7 +132,7 @@ impl Optimizer {
         undo(&mut self.params);
         match replaced {
             Some(old) => drop(self.index.replace_arrays(old)),
-            None => self.index.update(&self.params),
+            None => self.index.update(&self.params, moved),
         }
         Err(error)
     }

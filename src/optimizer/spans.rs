@@ -21,7 +21,7 @@ pub(crate) struct Span {
 /// Arrays in the order of their addresses, in blocks, so that to add, remove or find one takes the time of a
 /// block and not of all.
 ///
-/// They may overlap, as gradients do. How long they are, callers tell where it matters.
+/// They may overlap, as gradients do. `range_of` tells the addresses of each where they matter.
 #[derive(Debug, Default)]
 pub(crate) struct Spans {
     /// None is empty.
@@ -31,7 +31,7 @@ pub(crate) struct Spans {
 #[derive(Debug, Default)]
 struct Block {
     spans: Vec<Span>,
-    /// No array of the block ends after this.
+    /// No array of this block or those before it ends after this.
     highest_end: usize,
 }
 
@@ -44,41 +44,58 @@ impl Block {
 }
 
 impl Spans {
-    /// Adds an array that ends before `end`.
-    pub fn insert(&mut self, span: Span, end: usize) -> Result<()> {
-        let after = self.blocks.partition_point(|block| block.first() <= span.start);
+    /// Adds an array.
+    pub fn insert(&mut self, array: Array, range_of: impl Fn(Array) -> Range<usize>) -> Result<()> {
+        let Range { start, end } = range_of(array);
+        let after = self.blocks.partition_point(|block| block.first() <= start);
         let mut index = after.saturating_sub(1);
         if self.blocks.get(index).is_none_or(|block| block.spans.len() == BLOCK) {
-            index = self.make_room(index, span.start)?;
+            index = self.make_room(index, start, range_of)?;
         }
-        let block = &mut self.blocks[index];
-        reserve(&mut block.spans, 1, "arrays")?;
-        let position = block.spans.partition_point(|other| other.start <= span.start);
-        block.spans.insert(position, span);
-        block.highest_end = block.highest_end.max(end);
+        let spans = &mut self.blocks[index].spans;
+        reserve(spans, 1, "arrays")?;
+        let position = spans.partition_point(|other| other.start <= start);
+        spans.insert(position, Span { start, array });
+        for block in self.blocks[index..].iter_mut().take_while(|block| block.highest_end < end) {
+            block.highest_end = end;
+        }
         Ok(())
     }
 
     /// Splits the full block at `index`, or begins a new one behind the last, and returns which one an array at
     /// `start` belongs to. What is added in the order of addresses fills one block after the other.
-    fn make_room(&mut self, index: usize, start: usize) -> Result<usize> {
+    fn make_room(
+        &mut self,
+        index: usize,
+        start: usize,
+        range_of: impl Fn(Array) -> Range<usize>,
+    ) -> Result<usize> {
         reserve(&mut self.blocks, 1, "arrays")?;
-        let is_last = index + 1 >= self.blocks.len();
+        let is_last = index + 1 == self.blocks.len();
         let Some(full) = self.blocks.get_mut(index) else {
             self.blocks.push(Block::default());
             return Ok(0);
         };
         let mut new = Block { spans: Vec::new(), highest_end: full.highest_end };
-        if is_last && full.spans.last().is_some_and(|last| last.start <= start) {
+        let goes_on = full.spans.last().is_none_or(|last| last.start <= start);
+        if goes_on && is_last {
             self.blocks.push(new);
-            self.blocks[index + 1].highest_end = 0;
             return Ok(index + 1);
         }
         reserve(&mut new.spans, BLOCK / 2, "arrays")?;
         new.spans.extend(full.spans.drain(BLOCK / 2..));
         let belongs_to_new = new.first() <= start;
         self.blocks.insert(index + 1, new);
+        self.update_end(index, range_of);
         Ok(index + usize::from(belongs_to_new))
+    }
+
+    /// Finds out where the arrays of a block, and of those before it, end.
+    fn update_end(&mut self, index: usize, range_of: impl Fn(Array) -> Range<usize>) {
+        let before = index.checked_sub(1).map_or(0, |before| self.blocks[before].highest_end);
+        let block = &mut self.blocks[index];
+        let ends = block.spans.iter().map(|span| range_of(span.array).end);
+        block.highest_end = ends.fold(before, usize::max);
     }
 
     /// Forgets an array, which is known to begin at `start`.
@@ -123,15 +140,14 @@ impl Spans {
             return None;
         }
         let after = self.blocks.partition_point(|block| block.first() < range.end);
-        self.blocks[..after].iter().rev().filter(|block| block.highest_end > range.start).find_map(
-            |block| {
-                let after = block.spans.partition_point(|span| span.start < range.end);
-                let arrays = block.spans[..after].iter().rev().map(|span| span.array);
-                arrays
-                    .filter(|array| looked_for(*array))
-                    .find(|array| range_of(*array).end > range.start)
-            },
-        )
+        let blocks = self.blocks[..after].iter().rev();
+        blocks.take_while(|block| block.highest_end > range.start).find_map(|block| {
+            let after = block.spans.partition_point(|span| span.start < range.end);
+            let arrays = block.spans[..after].iter().rev().map(|span| span.array);
+            arrays
+                .filter(|array| looked_for(*array))
+                .find(|array| range_of(*array).end > range.start)
+        })
     }
 
     /// Whether the arrays would stand in the same order at the addresses that `range_of` tells.
@@ -141,13 +157,14 @@ impl Spans {
 
     /// Brings all addresses up to date. The order stays.
     pub fn update(&mut self, range_of: impl Fn(Array) -> Range<usize>) {
+        let mut highest_end = 0;
         for block in &mut self.blocks {
-            block.highest_end = 0;
             for span in &mut block.spans {
                 let range = range_of(span.array);
                 span.start = range.start;
-                block.highest_end = block.highest_end.max(range.end);
+                highest_end = highest_end.max(range.end);
             }
+            block.highest_end = highest_end;
         }
     }
 
@@ -169,10 +186,11 @@ impl Spans {
             let mut spans = Vec::new();
             spans.try_reserve_exact(chunk.len()).map_err(no_memory)?;
             spans.extend_from_slice(chunk);
-            let ends = chunk.iter().map(|span| range_of(span.array).end);
-            blocks.push(Block { spans, highest_end: ends.max().unwrap_or(0) });
+            blocks.push(Block { spans, highest_end: 0 });
         }
-        Ok(Self { blocks })
+        let mut spans = Self { blocks };
+        spans.update(range_of);
+        Ok(spans)
     }
 }
 
@@ -209,7 +227,7 @@ mod tests {
                 if !*is_known {
                     spans.remove(range.start, array(id));
                 } else {
-                    spans.insert(Span { start: range.start, array: array(id) }, range.end).unwrap();
+                    spans.insert(array(id), range_of).unwrap();
                 }
                 let from = hash(step + 5) as usize % (1500 * spread);
                 let asked = from..from + 1 + hash(step + 6) as usize % 30;
@@ -231,7 +249,7 @@ mod tests {
         let mut spans = Spans::default();
         for id in 0..1000 {
             let start = 1000 + 10 * id as usize;
-            spans.insert(Span { start, array: array(id) }, start + 10).unwrap();
+            spans.insert(array(id), |_| start..start + 10).unwrap();
         }
         let backwards = |array: Array| {
             let start = 50_000 - 10 * array.id as usize;
