@@ -6,8 +6,9 @@ use super::replace::failed;
 use super::{BLOCK, Callback, Progress, no_memory, push};
 use crate::error::{Error, Result, ensure, error};
 use crate::kernel::Dtype;
-use crate::kernel::{Bf16, Element, F16, Real};
+use crate::kernel::{Element, Real};
 use crate::optimizer::Optimizer;
+use half::{bf16, f16};
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -213,8 +214,8 @@ unsafe fn divide(dtype: Dtype, array: *mut u8, len: usize, by: f64) {
         match dtype {
             Dtype::F32 => each::<f32>(array, len, by),
             Dtype::F64 => each::<f64>(array, len, by),
-            Dtype::F16 => each::<F16>(array, len, by),
-            Dtype::Bf16 => each::<Bf16>(array, len, by),
+            Dtype::F16 => each::<f16>(array, len, by),
+            Dtype::Bf16 => each::<bf16>(array, len, by),
         }
     }
 }

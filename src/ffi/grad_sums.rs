@@ -4,8 +4,9 @@ use super::arguments::{dtype, not_null, optional_output};
 use super::call::{without_handle, work};
 use super::versioned::{Versioned, init, read, size_at, write};
 use super::{radam_dtype, radam_optimizer, radam_status};
-use crate::error::{Result, ensure};
-use crate::optimizer::{CallerArray, GradSums, Place, measure_tensor};
+use crate::error::{Result, ensure, error};
+use crate::math::ExactSum;
+use crate::optimizer::{CallerArray, Measured, Place, measure_tensor};
 use std::ffi::c_void;
 use std::fmt::Display;
 
@@ -135,7 +136,7 @@ pub unsafe extern "C" fn radam_grad_sums_value(
         not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
         // SAFETY: the caller's promise.
         unsafe {
-            let found = grad_sums("sums->", sums)?.measured();
+            let found = Measured::of(&grad_sums("sums->", sums)?);
             optional_output(norm, found.norm);
             optional_output(nonfinite, found.nonfinite);
         }
@@ -149,14 +150,14 @@ pub unsafe extern "C" fn radam_grad_sums_value(
 /// `sums` is null or points to as many writable bytes as the `struct_size` there says.
 unsafe fn add(
     sums: *mut radam_grad_sums,
-    measure: impl FnOnce() -> Result<GradSums>,
+    measure: impl FnOnce() -> Result<ExactSum>,
 ) -> Result<()> {
     not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
     // SAFETY: the caller's promise; the size is one that some version had.
     unsafe {
         size_at("sums->", sums)?;
         let mut total = grad_sums("sums->", sums)?;
-        total.add(&measure()?);
+        total.add_sum(&measure()?);
         write(&radam_grad_sums { words: total.words(), ..radam_grad_sums::defaults() }, sums);
     }
     Ok(())
@@ -169,18 +170,23 @@ unsafe fn add(
 pub(super) unsafe fn grad_sums(
     place: impl Display + Copy,
     sums: *const radam_grad_sums,
-) -> Result<GradSums> {
+) -> Result<ExactSum> {
     // SAFETY: the caller's promise.
     let radam_grad_sums { reserved, words, .. } = unsafe { read(place, sums) }?;
     ensure!(reserved == 0, InvalidArgument, "{place}reserved is {reserved}; it must be 0");
-    if let Some(index) = words.iter().position(|word| *word < 0) {
+    for (index, word) in words.iter().enumerate() {
+        let is_right = if index == words.len() - 1 { *word == 0 } else { *word >= 0 };
         ensure!(
-            false,
+            is_right,
             InvalidArgument,
-            "{place}words[{index}] is {}; no word may be negative, which sums of up to 2^31 others are not",
-            words[index]
+            "{place}words[{index}] is {word}; no word is negative in sums of up to 2^31 others, and the last is 0"
         );
     }
-    ensure!(words[71] == 0, InvalidArgument, "{place}words[71] is {}; it must be 0", words[71]);
-    Ok(GradSums::from_words(&words))
+    ExactSum::from_words(&words).ok_or_else(|| {
+        error!(
+            InvalidArgument,
+            "{place}words are the digits of a sum that no gradients come to; they must be those that radam_measure or \
+             radam_measure_tensor gave, added word by word"
+        )
+    })
 }

@@ -6,7 +6,7 @@ use super::grad_sums::{grad_sums, radam_grad_sums};
 use super::versioned::{Versioned, init, read, size_at, write};
 use super::{RADAM_AUTO, radam_status, radam_toggle};
 use crate::error::Result;
-use crate::optimizer::{StepOptions, StepReport};
+use crate::optimizer::{Measured, StepOptions, StepReport};
 use std::ptr;
 
 /// Options of one step. Fill them by radam_step_options_init first.
@@ -168,7 +168,7 @@ pub(super) unsafe fn step_options(options: *const radam_step_options) -> Result<
         None
     } else {
         // SAFETY: the caller's promise.
-        Some(unsafe { grad_sums("options.grad_sums->", options.grad_sums) }?.measured())
+        Some(Measured::of(&unsafe { grad_sums("options.grad_sums->", options.grad_sums) }?))
     };
     StepOptions {
         grad_scale: options.grad_scale,

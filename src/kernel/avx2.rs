@@ -1,10 +1,10 @@
 //! Registers of 256 bits, for x86-64 with AVX2 and F16C.
 
-use super::element::{Bf16, F16};
 use super::lanes::{
     EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
     stored_as_computed,
 };
+use half::{bf16, f16};
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
@@ -97,18 +97,18 @@ impl Stored<f32> for Pair<F64x4> {
     }
 }
 
-impl<const CAREFUL: bool> Stored<F16> for Pair<F32x8<CAREFUL>> {
+impl<const CAREFUL: bool> Stored<f16> for Pair<F32x8<CAREFUL>> {
     type Packed = [__m128i; 2];
     const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
-    unsafe fn read(from: *const F16) -> Self::Packed {
+    unsafe fn read(from: *const f16) -> Self::Packed {
         // SAFETY: the caller's promise.
         unsafe { [_mm_loadu_si128(from.cast()), _mm_loadu_si128(from.add(8).cast())] }
     }
 
     #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut F16) {
+    unsafe fn write(packed: Self::Packed, to: *mut f16) {
         // SAFETY: the caller's promise.
         unsafe {
             _mm_storeu_si128(to.cast(), packed[0]);
@@ -130,18 +130,18 @@ impl<const CAREFUL: bool> Stored<F16> for Pair<F32x8<CAREFUL>> {
     }
 }
 
-impl<const CAREFUL: bool> Stored<Bf16> for Pair<F32x8<CAREFUL>> {
+impl<const CAREFUL: bool> Stored<bf16> for Pair<F32x8<CAREFUL>> {
     type Packed = __m256i;
     const NUMBERS_ONLY: bool = true;
 
     #[inline(always)]
-    unsafe fn read(from: *const Bf16) -> Self::Packed {
+    unsafe fn read(from: *const bf16) -> Self::Packed {
         // SAFETY: the caller's promise.
         unsafe { _mm256_loadu_si256(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut Bf16) {
+    unsafe fn write(packed: Self::Packed, to: *mut bf16) {
         // SAFETY: the caller's promise.
         unsafe {
             _mm256_storeu_si256(to.cast(), packed);

@@ -1,8 +1,9 @@
 //! Arrays of one dtype as another.
 
 use super::dtype::Dtype;
-use super::element::{Bf16, Element, F16};
+use super::element::Element;
 use super::instruction_set::compiled_loop;
+use half::{bf16, f16};
 
 compiled_loop! {
     /// Converts `len` elements, rounding to nearest even. Between equal dtypes every bit is copied, those of
@@ -26,8 +27,8 @@ unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut 
             _ if to == from => target.copy_from_nonoverlapping(source, len * from.size()),
             Dtype::F32 => convert_to::<f32>(from, source, target, len),
             Dtype::F64 => convert_to::<f64>(from, source, target, len),
-            Dtype::F16 => convert_to::<F16>(from, source, target, len),
-            Dtype::Bf16 => convert_to::<Bf16>(from, source, target, len),
+            Dtype::F16 => convert_to::<f16>(from, source, target, len),
+            Dtype::Bf16 => convert_to::<bf16>(from, source, target, len),
         }
     }
 }
@@ -41,8 +42,8 @@ unsafe fn convert_to<To: Element>(from: Dtype, source: *const u8, target: *mut u
         match from {
             Dtype::F32 => convert::<f32, To>(source, target, len),
             Dtype::F64 => convert::<f64, To>(source, target, len),
-            Dtype::F16 => convert::<F16, To>(source, target, len),
-            Dtype::Bf16 => convert::<Bf16, To>(source, target, len),
+            Dtype::F16 => convert::<f16, To>(source, target, len),
+            Dtype::Bf16 => convert::<bf16, To>(source, target, len),
         }
     }
 }

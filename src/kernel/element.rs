@@ -1,10 +1,12 @@
 //! The numbers a tensor can hold, and how they become the numbers that are computed with.
 //!
-//! The 16-bit conversions are branchless integer arithmetic, so that the compiler vectorizes them
-//! for every instruction set and all of them give the same bits.
+//! The 16-bit elements are `half`'s, and the conversions are ours: branchless integer arithmetic, which the
+//! compiler vectorizes for every instruction set and which gives the same bits on all of them. Those of
+//! `half` branch on every element, and round from f64 by its upper 32 bits alone.
 
 use super::dtype::Dtype;
 use crate::math::Arithmetic;
+use half::{bf16, f16};
 
 /// A type that the update rule computes in: f32 or f64.
 pub(crate) trait Real: Arithmetic + Element<Real = Self> {
@@ -104,17 +106,12 @@ fn to_odd(value: f64) -> f32 {
     f32::from_bits(if settled { bits } else { other })
 }
 
-/// bfloat16: the upper half of an f32.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Bf16(pub(crate) u16);
-
-impl Element for Bf16 {
+impl Element for bf16 {
     type Real = f32;
 
     #[inline(always)]
     fn load(self) -> f32 {
-        f32::from_bits((self.0 as u32) << 16)
+        f32::from_bits((self.to_bits() as u32) << 16)
     }
 
     #[inline(always)]
@@ -124,7 +121,7 @@ impl Element for Bf16 {
         let rounded = bits.wrapping_add(to_nearest_even) >> 16;
         let quiet_nan = (bits >> 16) | 0x0040;
         let is_nan = (bits & 0x7fff_ffff) > 0x7f80_0000;
-        Bf16(if is_nan { quiet_nan } else { rounded } as u16)
+        bf16::from_bits(if is_nan { quiet_nan } else { rounded } as u16)
     }
 
     #[inline(always)]
@@ -133,22 +130,17 @@ impl Element for Bf16 {
     }
 }
 
-/// IEEE half precision.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct F16(pub(crate) u16);
-
 /// What aligns an f16 exponent, moved to its place in an f32, with the f32's bias.
 const F16_REBIAS: u32 = (127 - 15) << 23;
 /// 2^-14, the smallest normal f16, as f32 bits.
 const F16_MIN_NORMAL: u32 = (127 - 14) << 23;
 
-impl Element for F16 {
+impl Element for f16 {
     type Real = f32;
 
     #[inline(always)]
     fn load(self) -> f32 {
-        let half = self.0 as u32;
+        let half = self.to_bits() as u32;
         let sign = (half & 0x8000) << 16;
         let magnitude = (half & 0x7fff) << 13;
         let normal = magnitude + F16_REBIAS;
@@ -186,7 +178,7 @@ impl Element for F16 {
         } else {
             normal
         };
-        F16((sign | converted) as u16)
+        f16::from_bits((sign | converted) as u16)
     }
 
     #[inline(always)]
@@ -212,16 +204,18 @@ mod tests {
         walk.chain(near_ties).map(f32::from_bits)
     }
 
-    fn same(ours: u16, theirs: u16, nan: bool) -> bool {
-        ours == theirs || nan
+    /// Equal bits, or both NaN.
+    fn same<E: Element>(ours: E, theirs: E) -> bool {
+        let [ours, theirs] = [ours, theirs].map(|element| element.load().to_f64());
+        ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan()
     }
 
     #[test]
     fn every_16_bit_value_loads_as_in_an_independent_implementation() {
         for bits in 0..=u16::MAX {
-            let (ours, theirs) = (F16(bits).load(), half::f16::from_bits(bits).to_f32());
+            let (ours, theirs) = (f16::from_bits(bits).load(), f16::from_bits(bits).to_f32());
             assert!(ours.to_bits() == theirs.to_bits() || theirs.is_nan() && ours.is_nan());
-            let (ours, theirs) = (Bf16(bits).load(), half::bf16::from_bits(bits).to_f32());
+            let (ours, theirs) = (bf16::from_bits(bits).load(), bf16::from_bits(bits).to_f32());
             assert!(ours.to_bits() == theirs.to_bits() || theirs.is_nan() && ours.is_nan());
         }
     }
@@ -229,23 +223,18 @@ mod tests {
     #[test]
     fn every_16_bit_value_comes_back_from_f32() {
         for bits in 0..=u16::MAX {
-            let nan = F16(bits).load().is_nan();
-            assert!(same(F16::store(F16(bits).load()).0, bits, nan), "f16 {bits:#x}");
-            let nan = Bf16(bits).load().is_nan();
-            assert!(same(Bf16::store(Bf16(bits).load()).0, bits, nan), "bf16 {bits:#x}");
+            let value = f16::from_bits(bits).load();
+            assert!(same(f16::store(value), f16::from_bits(bits)), "f16 {bits:#x}");
+            let value = bf16::from_bits(bits).load();
+            assert!(same(bf16::store(value), bf16::from_bits(bits)), "bf16 {bits:#x}");
         }
     }
 
     #[test]
     fn f32_rounds_to_nearest_even_as_in_an_independent_implementation() {
         for value in f32_samples() {
-            let (f16, bf16) = (F16::store(value), Bf16::store(value));
-            assert_eq!(f16.load().is_nan(), value.is_nan(), "f16 of {value:e}");
-            assert_eq!(bf16.load().is_nan(), value.is_nan(), "bf16 of {value:e}");
-            let theirs = half::f16::from_f32(value).to_bits();
-            assert!(same(f16.0, theirs, value.is_nan()), "f16 of {value:e}");
-            let theirs = half::bf16::from_f32(value).to_bits();
-            assert!(same(bf16.0, theirs, value.is_nan()), "bf16 of {value:e}");
+            assert!(same(f16::store(value), f16::from_f32(value)), "f16 of {value:e}");
+            assert!(same(bf16::store(value), bf16::from_f32(value)), "bf16 of {value:e}");
         }
     }
 
@@ -270,19 +259,25 @@ mod tests {
             for beside in [-1e-12, 0.0, 1e-12] {
                 let value = value as f64 * (1.0 + beside);
                 if value.abs() < 65504.0 {
-                    assert!(is_nearest(F16::store_any(value).0, value, F16), "f16 of {value:e}");
+                    assert!(
+                        is_nearest(f16::store_any(value).to_bits(), value, f16::from_bits),
+                        "f16 of {value:e}"
+                    );
                 }
                 if value.abs() < 3.38e38 {
-                    assert!(is_nearest(Bf16::store_any(value).0, value, Bf16), "bf16 of {value:e}");
+                    assert!(
+                        is_nearest(bf16::store_any(value).to_bits(), value, bf16::from_bits),
+                        "bf16 of {value:e}"
+                    );
                 }
             }
         }
-        assert_eq!(F16::store_any(65520.0f64).load(), f32::INFINITY);
-        assert_eq!(F16::store_any(65520.0f64 * (1.0 - 1e-12)).load(), 65504.0);
-        assert_eq!(Bf16::store_any(1e300f64).load(), f32::INFINITY);
-        assert_eq!(Bf16::store_any(-1e-300f64).0, 0x8000);
+        assert_eq!(f16::store_any(65520.0f64).load(), f32::INFINITY);
+        assert_eq!(f16::store_any(65520.0f64 * (1.0 - 1e-12)).load(), 65504.0);
+        assert_eq!(bf16::store_any(1e300f64).load(), f32::INFINITY);
+        assert_eq!(bf16::store_any(-1e-300f64).to_bits(), 0x8000);
         assert!(
-            F16::store_any(f64::NAN).load().is_nan() && Bf16::store_any(f64::NAN).load().is_nan()
+            f16::store_any(f64::NAN).load().is_nan() && bf16::store_any(f64::NAN).load().is_nan()
         );
     }
 }

@@ -4,7 +4,6 @@
 //! is detected, a `compiled!` line with its target features, and an arm in `Kernel::new`.
 
 use super::arrays::{self, Arrays};
-use super::element::{Bf16, F16};
 use super::lanes::{EvenOdd, Stored};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512, lanes::Pair};
@@ -12,6 +11,7 @@ use super::{avx2, avx512, lanes::Pair};
 use super::{lanes::Pair, neon};
 use crate::error::{Result, error};
 use crate::math::Step;
+use half::{bf16, f16};
 use std::fmt;
 
 /// Which of the compiled loops run. All of them give the same bits.
@@ -104,9 +104,9 @@ impl fmt::Display for AvailableNames {
 /// The registers of an instruction set, and the loop of `arrays.rs` compiled for it.
 pub(super) trait Compiled {
     /// For state in 16 bits, in which denormal numbers are rare in f32.
-    type F32: Stored<F16> + Stored<Bf16> + Stored<EvenOdd> + Stored<f32>;
+    type F32: Stored<f16> + Stored<bf16> + Stored<EvenOdd> + Stored<f32>;
     /// For state in f32, where tiny gradients make denormal moments.
-    type CarefulF32: Stored<f32> + Stored<F16> + Stored<Bf16>;
+    type CarefulF32: Stored<f32> + Stored<f16> + Stored<bf16>;
     type F64: Stored<f64> + Stored<f32>;
 
     /// # Safety

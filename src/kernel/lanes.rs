@@ -1,7 +1,8 @@
 //! Several elements at a time: what a loop over arrays needs of a register.
 
-use super::element::{Bf16, Element};
+use super::element::Element;
 use crate::math::Arithmetic;
+use half::bf16;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A few neighbouring elements of a tensor, in the type that is computed in.
@@ -100,7 +101,7 @@ pub(super) struct EvenOdd {
 #[cold]
 #[inline(never)]
 pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [u16; N] {
-    values.map(|value| Bf16::store(value).0)
+    values.map(|value| bf16::store(value).to_bits())
 }
 
 /// What makes the smallest f32 a normal number, and what its square root is then too large by.

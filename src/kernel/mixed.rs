@@ -5,10 +5,11 @@
 
 use super::arrays::{Arrays, Dtypes};
 use super::dtype::Dtype;
-use super::element::{Bf16, Element};
+use super::element::Element;
 use super::instruction_set::{InstructionSet, compiled_loop};
 use super::{Kernel, convert_array};
 use crate::math::{Rule, Step};
+use half::bf16;
 
 /// Elements at a time. A multiple of it divides every piece that a parameter is cut into.
 const BLOCK: usize = 1024;
@@ -91,7 +92,7 @@ impl Mixed {
         start: usize,
     ) {
         let moves = step.rule != Rule::Accumulate;
-        let (len, param) = (arrays.len, arrays.param.cast::<Bf16>());
+        let (len, param) = (arrays.len, arrays.param.cast::<bf16>());
         debug_assert!(len <= BLOCK);
         let mut masters = [0f32; BLOCK];
         let master = masters.as_mut_ptr();
@@ -126,7 +127,7 @@ compiled_loop! {
     /// # Safety
     /// The machine has the instruction set, and the arrays have `len` elements, aligned, and do not
     /// overlap.
-    join(param: *const Bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
+    join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
 }
 
 compiled_loop! {
@@ -134,7 +135,7 @@ compiled_loop! {
     ///
     /// # Safety
     /// As for [`join`].
-    split(master: *const f32, param: *mut Bf16, remainder: *mut i16, len: usize) -> () = plain_split
+    split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) -> () = plain_split
 }
 
 compiled_loop! {
@@ -143,14 +144,14 @@ compiled_loop! {
     ///
     /// # Safety
     /// As for [`join`].
-    round_at_random(master: *const f32, param: *mut Bf16, keys: [u32; 2], first: u32, len: usize) -> ()
+    round_at_random(master: *const f32, param: *mut bf16, keys: [u32; 2], first: u32, len: usize) -> ()
         = plain_round_at_random
 }
 
 /// # Safety
 /// As for [`join`].
 #[inline(always)]
-unsafe fn plain_join(param: *const Bf16, remainder: *const i16, master: *mut f32, len: usize) {
+unsafe fn plain_join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
     for i in 0..len {
         // SAFETY: the caller's promise.
         unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
@@ -160,7 +161,7 @@ unsafe fn plain_join(param: *const Bf16, remainder: *const i16, master: *mut f32
 /// # Safety
 /// As for [`split`].
 #[inline(always)]
-unsafe fn plain_split(master: *const f32, param: *mut Bf16, remainder: *mut i16, len: usize) {
+unsafe fn plain_split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
     for i in 0..len {
         // SAFETY: the caller's promise.
         unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };
@@ -172,7 +173,7 @@ unsafe fn plain_split(master: *const f32, param: *mut Bf16, remainder: *mut i16,
 #[inline(always)]
 unsafe fn plain_round_at_random(
     master: *const f32,
-    param: *mut Bf16,
+    param: *mut bf16,
     keys: [u32; 2],
     first: u32,
     len: usize,
@@ -187,29 +188,29 @@ unsafe fn plain_round_at_random(
 
 /// The f32 whose bits are those of the bf16 plus the remainder.
 #[inline(always)]
-fn joined(param: Bf16, remainder: i16) -> f32 {
-    f32::from_bits(((param.0 as u32) << 16).wrapping_add_signed(remainder as i32))
+fn joined(param: bf16, remainder: i16) -> f32 {
+    f32::from_bits(((param.to_bits() as u32) << 16).wrapping_add_signed(remainder as i32))
 }
 
 /// What `joined` makes the f32 of again.
 #[inline(always)]
-fn halves(master: f32) -> (Bf16, i16) {
+fn halves(master: f32) -> (bf16, i16) {
     let bits = master.to_bits();
     let nearest = bits.wrapping_add(0x8000) >> 16;
     // A NaN could be rounded to something else.
     let upper = if master.is_nan() { (bits >> 16) | 0x0040 } else { nearest };
     let lower = if master.is_nan() { 0 } else { bits.wrapping_sub(nearest << 16) };
-    (Bf16(upper as u16), lower as u16 as i16)
+    (bf16::from_bits(upper as u16), lower as u16 as i16)
 }
 
 /// The bf16 above (in size) where the 16 bits that are cut off are more than 0xffff - `random`, else
 /// the one below.
 #[inline(always)]
-fn rounded_at_random(master: f32, random: u32) -> Bf16 {
+fn rounded_at_random(master: f32, random: u32) -> bf16 {
     if master.is_nan() {
-        Bf16::store(master)
+        bf16::store(master)
     } else {
-        Bf16(((master.to_bits() + random) >> 16) as u16)
+        bf16::from_bits(((master.to_bits() + random) >> 16) as u16)
     }
 }
 
@@ -242,7 +243,7 @@ mod tests {
             let value = |bits: u32| f32::from_bits(bits << 16) as f64;
             let error = |bits| (value(bits) - master as f64).abs();
             let nearest = if error(toward_zero) < error(away) { toward_zero } else { away };
-            assert_eq!(param.0 as u32, nearest, "{master:e}");
+            assert_eq!(param.to_bits() as u32, nearest, "{master:e}");
         }
     }
 
@@ -252,7 +253,7 @@ mod tests {
         const LEN: usize = 1 << 16;
         for (part, share) in [(0, 0.0), (0x4000, 0.25), (0x8000, 0.5), (0xc000, 0.75)] {
             let masters = vec![f32::from_bits(1.0f32.to_bits() | part); LEN];
-            let mut params = vec![Bf16(0); LEN];
+            let mut params = vec![bf16::ZERO; LEN];
             let keys = Noise::new(1, 2, 3).keys(0);
             // SAFETY: both have `LEN` elements, and every machine can do this.
             unsafe {
@@ -286,7 +287,7 @@ mod tests {
         for random in [0, 1, 0x7fff, 0xffff] {
             assert_eq!(rounded_at_random(f32::INFINITY, random).load(), f32::INFINITY);
             assert_eq!(rounded_at_random(f32::NEG_INFINITY, random).load(), f32::NEG_INFINITY);
-            assert_eq!(rounded_at_random(-0.0, random).0, 0x8000);
+            assert_eq!(rounded_at_random(-0.0, random).to_bits(), 0x8000);
             assert!(rounded_at_random(f32::from_bits(0x7fff_ffff), random).load().is_nan());
         }
     }

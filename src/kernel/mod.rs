@@ -29,12 +29,13 @@ mod tests;
 pub(crate) use arrays::{Arrays, Dtypes};
 pub(crate) use convert::convert_array;
 pub(crate) use dtype::Dtype;
-pub(crate) use element::{Bf16, Element, F16, Real};
+pub(crate) use element::{Element, Real};
 pub(crate) use instruction_set::InstructionSet;
 pub(crate) use mixed::{Mixed, Noise};
-pub(crate) use sums::{count_nonfinite, sum_of_squared_differences, sum_of_squares};
+pub(crate) use sums::{add_squares, sum_of_squared_differences, sum_of_squares};
 
 use crate::math::{Rule, Step};
+use half::{bf16, f16};
 use instruction_set::Compiled;
 use lanes::{EvenOdd, Nothing};
 
@@ -171,29 +172,29 @@ fn grad_of_loop(dtypes: Dtypes) -> Dtype {
 
 /// The loop for dtypes whose gradients need not be converted before.
 fn select<I: Compiled, const CLIPS: bool>(dtypes: Dtypes) -> StepLoop {
-    use Dtype::{Bf16 as BF16, F16 as HALF, F32, F64};
+    use Dtype::{Bf16 as BF16, F16, F32, F64};
     match (dtypes.param, dtypes.state, dtypes.grad) {
         (F64, F32, _) => I::step::<I::F64, f64, f64, f32, Nothing, CLIPS>,
         (F64, _, _) => I::step::<I::F64, f64, f64, f64, Nothing, CLIPS>,
         // The masters of bf16 parameters whose state is bf16 too.
-        (F32, BF16, BF16) => I::step::<I::F32, f32, Bf16, Bf16, Nothing, CLIPS>,
-        (F32, BF16, _) => I::step::<I::F32, f32, f32, Bf16, Nothing, CLIPS>,
+        (F32, BF16, BF16) => I::step::<I::F32, f32, bf16, bf16, Nothing, CLIPS>,
+        (F32, BF16, _) => I::step::<I::F32, f32, f32, bf16, Nothing, CLIPS>,
         (F32, _, grad) if copies_itself(dtypes) => match (dtypes.out, grad) {
-            (Some(HALF), HALF) => I::step::<I::CarefulF32, f32, F16, f32, F16, CLIPS>,
-            (Some(HALF), _) => I::step::<I::CarefulF32, f32, f32, f32, F16, CLIPS>,
-            (_, BF16) => I::step::<I::CarefulF32, f32, Bf16, f32, Bf16, CLIPS>,
-            _ => I::step::<I::CarefulF32, f32, f32, f32, Bf16, CLIPS>,
+            (Some(F16), F16) => I::step::<I::CarefulF32, f32, f16, f32, f16, CLIPS>,
+            (Some(F16), _) => I::step::<I::CarefulF32, f32, f32, f32, f16, CLIPS>,
+            (_, BF16) => I::step::<I::CarefulF32, f32, bf16, f32, bf16, CLIPS>,
+            _ => I::step::<I::CarefulF32, f32, f32, f32, bf16, CLIPS>,
         },
-        (F32, _, HALF) => I::step::<I::CarefulF32, f32, F16, f32, Nothing, CLIPS>,
-        (F32, _, BF16) => I::step::<I::CarefulF32, f32, Bf16, f32, Nothing, CLIPS>,
+        (F32, _, F16) => I::step::<I::CarefulF32, f32, f16, f32, Nothing, CLIPS>,
+        (F32, _, BF16) => I::step::<I::CarefulF32, f32, bf16, f32, Nothing, CLIPS>,
         (F32, _, _) => I::step::<I::CarefulF32, f32, f32, f32, Nothing, CLIPS>,
-        (HALF, F32, HALF) => I::step::<I::CarefulF32, F16, F16, f32, Nothing, CLIPS>,
-        (HALF, F32, _) => I::step::<I::CarefulF32, F16, f32, f32, Nothing, CLIPS>,
-        (HALF, _, HALF) => I::step::<I::F32, F16, F16, F16, Nothing, CLIPS>,
-        (HALF, _, _) => I::step::<I::F32, F16, f32, F16, Nothing, CLIPS>,
-        (BF16, F32, BF16) => I::step::<I::CarefulF32, Bf16, Bf16, f32, Nothing, CLIPS>,
-        (BF16, F32, _) => I::step::<I::CarefulF32, Bf16, f32, f32, Nothing, CLIPS>,
+        (F16, F32, F16) => I::step::<I::CarefulF32, f16, f16, f32, Nothing, CLIPS>,
+        (F16, F32, _) => I::step::<I::CarefulF32, f16, f32, f32, Nothing, CLIPS>,
+        (F16, _, F16) => I::step::<I::F32, f16, f16, f16, Nothing, CLIPS>,
+        (F16, _, _) => I::step::<I::F32, f16, f32, f16, Nothing, CLIPS>,
+        (BF16, F32, BF16) => I::step::<I::CarefulF32, bf16, bf16, f32, Nothing, CLIPS>,
+        (BF16, F32, _) => I::step::<I::CarefulF32, bf16, f32, f32, Nothing, CLIPS>,
         (BF16, _, BF16) => I::step::<I::F32, EvenOdd, EvenOdd, EvenOdd, Nothing, CLIPS>,
-        (BF16, _, _) => I::step::<I::F32, Bf16, f32, Bf16, Nothing, CLIPS>,
+        (BF16, _, _) => I::step::<I::F32, bf16, f32, bf16, Nothing, CLIPS>,
     }
 }

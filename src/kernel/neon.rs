@@ -1,9 +1,10 @@
 //! Registers of 128 bits, for aarch64, every machine of which has NEON.
 
-use super::element::{Bf16, Element, F16};
+use super::element::Element;
 use super::lanes::{
     EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic, stored_as_computed,
 };
+use half::{bf16, f16};
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::mem::transmute;
@@ -95,18 +96,18 @@ impl Stored<f32> for Pair<F64x2> {
     }
 }
 
-impl Stored<F16> for Pair<F32x4> {
+impl Stored<f16> for Pair<F32x4> {
     type Packed = uint16x8_t;
     const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
-    unsafe fn read(from: *const F16) -> Self::Packed {
+    unsafe fn read(from: *const f16) -> Self::Packed {
         // SAFETY: the caller's promise.
         unsafe { vld1q_u16(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut F16) {
+    unsafe fn write(packed: Self::Packed, to: *mut f16) {
         // SAFETY: the caller's promise.
         unsafe { vst1q_u16(to.cast(), packed) };
     }
@@ -147,18 +148,18 @@ impl Stored<F16> for Pair<F32x4> {
     }
 }
 
-impl Stored<Bf16> for Pair<F32x4> {
+impl Stored<bf16> for Pair<F32x4> {
     type Packed = uint16x8_t;
     const NUMBERS_ONLY: bool = true;
 
     #[inline(always)]
-    unsafe fn read(from: *const Bf16) -> Self::Packed {
+    unsafe fn read(from: *const bf16) -> Self::Packed {
         // SAFETY: the caller's promise.
         unsafe { vld1q_u16(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut Bf16) {
+    unsafe fn write(packed: Self::Packed, to: *mut bf16) {
         // SAFETY: the caller's promise.
         unsafe { vst1q_u16(to.cast(), packed) };
     }
@@ -258,29 +259,29 @@ where
 
 /// In the order of memory, which is as cheap as any other.
 impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
-    type Packed = <Self as Stored<Bf16>>::Packed;
+    type Packed = <Self as Stored<bf16>>::Packed;
     const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
     unsafe fn read(from: *const EvenOdd) -> Self::Packed {
         // SAFETY: the caller's promise.
-        unsafe { <Self as Stored<Bf16>>::read(from.cast()) }
+        unsafe { <Self as Stored<bf16>>::read(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
         // SAFETY: the caller's promise.
-        unsafe { <Self as Stored<Bf16>>::write(packed, to.cast()) };
+        unsafe { <Self as Stored<bf16>>::write(packed, to.cast()) };
     }
 
     #[inline(always)]
     fn unpack(packed: Self::Packed) -> Self {
-        <Self as Stored<Bf16>>::unpack(packed)
+        <Self as Stored<bf16>>::unpack(packed)
     }
 
     #[inline(always)]
     fn pack(self) -> Self::Packed {
-        <Self as Stored<Bf16>>::pack(self)
+        <Self as Stored<bf16>>::pack(self)
     }
 }
 

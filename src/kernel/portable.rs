@@ -5,9 +5,10 @@
 use super::arrays::{Arrays, Dtypes};
 use super::convert::convert_array;
 use super::dtype::Dtype;
-use super::element::{Bf16, Element, F16, Real};
+use super::element::{Element, Real};
 use super::instruction_set::InstructionSet;
 use crate::math::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
+use half::{bf16, f16};
 use std::mem::MaybeUninit;
 
 /// Elements that are converted at a time: few enough that all arrays of them stay in the
@@ -24,8 +25,8 @@ pub(super) unsafe fn step(step: &Step, arrays: &Arrays, dtypes: Dtypes) {
     let step_as = match dtypes.param {
         Dtype::F64 => step_as::<f64>,
         Dtype::F32 => step_as::<f32>,
-        Dtype::F16 => step_as::<F16>,
-        Dtype::Bf16 => step_as::<Bf16>,
+        Dtype::F16 => step_as::<f16>,
+        Dtype::Bf16 => step_as::<bf16>,
     };
     let mut copies = MaybeUninit::<Copies>::uninit(); // to fill them would cost more than a small step
     for start in (0..arrays.len).step_by(BLOCK) {

@@ -4,8 +4,10 @@
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
 use super::dtype::Dtype;
-use super::element::{Bf16, Element, F16, Real};
-use super::instruction_set::compiled_loop;
+use super::element::{Element, Real};
+use super::instruction_set::{InstructionSet, compiled_loop};
+use crate::math::ExactSum;
+use half::{bf16, f16};
 
 const PARTS: usize = 32;
 
@@ -27,26 +29,53 @@ compiled_loop! {
         = plain_sum_of_squared_differences
 }
 
+/// Adds the sum of the squares of `len` elements to an exact sum. Infinities and NaNs are counted instead; a
+/// sum that is not finite without any has overflowed, which is counted too.
+///
+/// # Safety
+/// As for [`sum_of_squares`].
+pub(crate) unsafe fn add_squares(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    array: *const u8,
+    len: usize,
+    sum: &mut ExactSum,
+) {
+    // SAFETY: the caller promises what both functions ask for.
+    let partial = unsafe { sum_of_squares(instruction_set, dtype, array, len) };
+    if partial.is_finite() {
+        return sum.add(partial);
+    }
+    // SAFETY: as above.
+    let (infinities, nans) = unsafe { count_nonfinite(dtype, array, len) };
+    if infinities + nans > 0 {
+        sum.add_nonfinite(infinities, nans);
+    } else {
+        sum.add(f64::INFINITY);
+    }
+}
+
 /// How many of `len` elements are infinite, and how many are NaN.
 ///
 /// # Safety
 /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
-pub(crate) unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
+unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
             Dtype::F32 => count(elements::<f32>(array, len)),
             Dtype::F64 => count(elements::<f64>(array, len)),
-            Dtype::F16 => count(elements::<F16>(array, len)),
-            Dtype::Bf16 => count(elements::<Bf16>(array, len)),
+            Dtype::F16 => count(elements::<f16>(array, len)),
+            Dtype::Bf16 => count(elements::<bf16>(array, len)),
         }
     }
 }
 
 fn count<E: Element>(array: &[E]) -> (u64, u64) {
-    let values = || array.iter().map(|element| element.load().to_f64());
-    let count = |are: fn(f64) -> bool| values().filter(|value| are(*value)).count() as u64;
-    (count(f64::is_infinite), count(f64::is_nan))
+    array.iter().fold((0, 0), |(infinities, nans), element| {
+        let value = element.load().to_f64();
+        (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+    })
 }
 
 /// # Safety
@@ -58,8 +87,8 @@ unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f6
         match dtype {
             Dtype::F32 => sum(elements::<f32>(array, len)),
             Dtype::F64 => sum(elements::<f64>(array, len)),
-            Dtype::F16 => sum(elements::<F16>(array, len)),
-            Dtype::Bf16 => sum(elements::<Bf16>(array, len)),
+            Dtype::F16 => sum(elements::<f16>(array, len)),
+            Dtype::Bf16 => sum(elements::<bf16>(array, len)),
         }
     }
 }
@@ -83,8 +112,8 @@ unsafe fn plain_sum_of_squared_differences(
         match dtype {
             Dtype::F32 => sum_of!(f32),
             Dtype::F64 => sum_of!(f64),
-            Dtype::F16 => sum_of!(F16),
-            Dtype::Bf16 => sum_of!(Bf16),
+            Dtype::F16 => sum_of!(f16),
+            Dtype::Bf16 => sum_of!(bf16),
         }
     }
 }
@@ -151,7 +180,6 @@ unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::InstructionSet;
     use super::*;
 
     const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
@@ -214,10 +242,28 @@ mod tests {
     fn what_is_not_finite_is_counted() {
         let mut values = values(100, 5);
         (values[3], values[50], values[99]) = (f64::NAN, f64::INFINITY, f64::NEG_INFINITY);
+        let mut expected = ExactSum::ZERO;
+        expected.add_nonfinite(2, 1);
         for dtype in DTYPES {
             let array = stored(dtype, &values);
-            // SAFETY: the array has 100 elements.
-            assert_eq!(unsafe { count_nonfinite(dtype, array.as_ptr().cast(), 100) }, (2, 1));
+            for set in InstructionSet::available() {
+                let mut found = ExactSum::ZERO;
+                // SAFETY: the array has 100 elements; the instruction set is there.
+                unsafe { add_squares(set, dtype, array.as_ptr().cast(), 100, &mut found) };
+                assert_eq!(found, expected, "{set:?} {dtype:?}");
+            }
         }
+    }
+
+    #[test]
+    fn squares_that_are_too_large_are_no_infinities() {
+        let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
+        // SAFETY: the array has two elements, and every machine can do this.
+        unsafe {
+            let (set, array) = (InstructionSet::Portable, array.as_ptr().cast());
+            add_squares(set, Dtype::F64, array, 1, &mut found);
+            add_squares(set, Dtype::F64, array, 2, &mut found);
+        }
+        assert_eq!((found.nonfinite(), found.value()), (0, f64::INFINITY));
     }
 }

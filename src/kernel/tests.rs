@@ -1,9 +1,10 @@
 //! Every instruction set, held equal to the portable loops bit for bit, whatever the bits mean.
 
 use super::dtype::Dtype;
-use super::element::{Bf16, Element, F16};
+use super::element::Element;
 use super::{Arrays, Dtypes, InstructionSet, Kernel, Mixed, Noise, convert_array};
 use crate::math::{Coefficients, Decay, Rule, Step};
+use half::{bf16, f16};
 use std::ptr;
 
 const DTYPES: [Dtype; 4] = [Dtype::F32, Dtype::F64, Dtype::F16, Dtype::Bf16];
@@ -148,8 +149,8 @@ impl Tensors {
                 let value = match dtype {
                     Dtype::F32 => at.cast::<f32>().read() as f64,
                     Dtype::F64 => at.cast::<f64>().read(),
-                    Dtype::F16 => at.cast::<F16>().read().load() as f64,
-                    Dtype::Bf16 => at.cast::<Bf16>().read().load() as f64,
+                    Dtype::F16 => at.cast::<f16>().read().load() as f64,
+                    Dtype::Bf16 => at.cast::<bf16>().read().load() as f64,
                 };
                 if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
             }
@@ -195,8 +196,8 @@ fn store(dtype: Dtype, value: f64) -> u64 {
     match dtype {
         Dtype::F32 => (value as f32).to_bits().into(),
         Dtype::F64 => value.to_bits(),
-        Dtype::F16 => F16::store(value as f32).0.into(),
-        Dtype::Bf16 => Bf16::store(value as f32).0.into(),
+        Dtype::F16 => f16::store(value as f32).to_bits().into(),
+        Dtype::Bf16 => bf16::store(value as f32).to_bits().into(),
     }
 }
 
@@ -402,8 +403,8 @@ fn value(dtype: Dtype, bits: u64) -> f64 {
     match dtype {
         Dtype::F32 => f32::from_bits(bits as u32).into(),
         Dtype::F64 => f64::from_bits(bits),
-        Dtype::F16 => half::f16::from_bits(bits as u16).to_f64(),
-        Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
+        Dtype::F16 => f16::from_bits(bits as u16).to_f64(),
+        Dtype::Bf16 => bf16::from_bits(bits as u16).to_f64(),
     }
 }
 
@@ -421,8 +422,8 @@ fn nearest(dtype: Dtype, value: f64) -> u64 {
     let unit = 2f64.powi(exponent.max(least_exponent) - (precision - 1));
     let rounded = if value.is_finite() { (value / unit).round_ties_even() * unit } else { value };
     match dtype {
-        Dtype::F16 => half::f16::from_f64(rounded).to_bits().into(),
-        _ => half::bf16::from_f64(rounded).to_bits().into(),
+        Dtype::F16 => f16::from_f64(rounded).to_bits().into(),
+        _ => bf16::from_f64(rounded).to_bits().into(),
     }
 }
 
@@ -502,11 +503,11 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
     let param = RepeatedWindow::new(2, LEN, WINDOW);
     let grad = RepeatedWindow::new(2, LEN, WINDOW);
     let [exp_avg, exp_avg_sq] = [(); 2].map(|()| RepeatedWindow::new(4, LEN, WINDOW));
-    let one = Bf16::store(1.0);
+    let one = bf16::store(1.0);
     // SAFETY: the arrays are as long as they say; that some elements share memory only means that
     // they are stepped one after another. The instruction set is there.
     let counts = unsafe {
-        std::slice::from_raw_parts_mut(grad.start.cast::<Bf16>(), WINDOW).fill(one);
+        std::slice::from_raw_parts_mut(grad.start.cast::<bf16>(), WINDOW).fill(one);
         let arrays = Arrays {
             len: LEN,
             param: param.start,

@@ -189,22 +189,23 @@ impl Step {
 }
 
 impl Coefficients<f64> {
-    /// The constants, each rounded once to the type that is computed in. Of a NaN, nothing but that it is one
-    /// goes on: a payload could round a 16-bit NaN up until it is zero.
+    /// The constants, each rounded once to the type that is computed in.
     #[inline(always)]
     pub fn round<R: Arithmetic>(&self) -> Coefficients<R> {
-        let round = |value: f64| R::from_f64(if value.is_nan() { f64::NAN } else { value });
+        // All others come from checked options. Only that it is NaN may go on: with a payload, a 16-bit NaN
+        // could be rounded up until it is zero.
+        let grad_scale = if self.grad_scale.is_nan() { f64::NAN } else { self.grad_scale };
         Coefficients {
-            l2: round(self.l2),
-            decay: round(self.decay),
-            beta1_hat: round(self.beta1_hat),
-            beta1_comp: round(self.beta1_comp),
-            beta2_hat: round(self.beta2_hat),
-            beta2_comp: round(self.beta2_comp),
-            step_size: round(self.step_size),
-            eps: round(self.eps),
-            grad_scale: round(self.grad_scale),
-            max_grad_value: round(self.max_grad_value),
+            l2: R::from_f64(self.l2),
+            decay: R::from_f64(self.decay),
+            beta1_hat: R::from_f64(self.beta1_hat),
+            beta1_comp: R::from_f64(self.beta1_comp),
+            beta2_hat: R::from_f64(self.beta2_hat),
+            beta2_comp: R::from_f64(self.beta2_comp),
+            step_size: R::from_f64(self.step_size),
+            eps: R::from_f64(self.eps),
+            grad_scale: R::from_f64(grad_scale),
+            max_grad_value: R::from_f64(self.max_grad_value),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use arrays::{CallerArray, Given};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};
-pub(crate) use step::{GradSums, LooseTensor, StepOptions, StepReport, measure_tensor, update};
+pub(crate) use step::{LooseTensor, Measured, StepOptions, StepReport, measure_tensor, update};
 
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;

@@ -148,7 +148,8 @@ fn bits(dtype: radam_dtype, number: f64) -> u64 {
     match dtype {
         RADAM_DTYPE_F64 => number.to_bits(),
         RADAM_DTYPE_F32 => (number as f32).to_bits().into(),
-        RADAM_DTYPE_F16 => f16::from_f64(number).to_bits().into(),
+        // half rounds an f64 by way of f32 or not, depending on the machine; here it is by way of f32.
+        RADAM_DTYPE_F16 => f16::from_f32(number as f32).to_bits().into(),
         _ => bf16::from_f64(number).to_bits().into(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) use grid::Grid;
 pub(crate) use options::{StepOptions, StepReport};
 pub(super) use pieces::zero_grad;
 pub(crate) use stateless::{LooseTensor, measure_tensor, update};
-pub(crate) use sums::GradSums;
+pub(crate) use sums::Measured;
 
 use super::group::Group;
 use super::param::Param;

@@ -2,7 +2,7 @@
 
 use super::options::{StepOptions, StepReport};
 use super::pieces::{measure_piece, zero_grad};
-use super::sums::{SharedSums, Sums};
+use super::sums::{Measured, SharedSums, Sums};
 use super::waves::run_on;
 use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::Optimizer;
@@ -119,7 +119,7 @@ impl Optimizer {
         }
         let found = sums.into_inner();
         if options.measures_grads() {
-            measured = Some(found.grads.measured());
+            measured = Some(Measured::of(&found.grads));
         }
         let mut report = options.settle(measured);
         let (skips, sums) = (report.skipped || param.is_frozen(), SharedSums::default());

@@ -1,13 +1,13 @@
 //! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
 
 use super::plan::Plan;
-use super::sums::{GradSums, Sums};
+use super::sums::Sums;
 use crate::kernel::Dtype;
 use crate::kernel::{
-    Arrays, Dtypes, InstructionSet, Kernel, Mixed, count_nonfinite, sum_of_squared_differences,
+    Arrays, Dtypes, InstructionSet, Kernel, Mixed, add_squares, sum_of_squared_differences,
     sum_of_squares,
 };
-use crate::math::{Clipping, Step};
+use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
 use crate::optimizer::arrays::CallerArray;
 use crate::optimizer::param::Param;
@@ -182,22 +182,18 @@ impl Stepper<'_> {
     }
 }
 
-/// Adds some elements of a gradient to the sums.
+/// Adds some elements of a gradient to the sum of squares.
 pub(in crate::optimizer) fn measure_piece(
     instruction_set: InstructionSet,
     dtype: Dtype,
     grad: CallerArray,
     piece: Range<usize>,
-    sums: &mut GradSums,
+    sum: &mut ExactSum,
 ) {
     let grad = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
     // SAFETY: the array is the caller's, and nobody writes it during this call; `InstructionSet::choose` found
     // the instruction set.
-    let (squares, count) = unsafe {
-        let squares = sum_of_squares(instruction_set, dtype, grad, piece.len());
-        (squares, || count_nonfinite(dtype, grad, piece.len()))
-    };
-    sums.add_squares(squares, count);
+    unsafe { add_squares(instruction_set, dtype, grad, piece.len(), sum) };
 }
 
 /// Zeroes the gradients of a chunk.

@@ -2,11 +2,10 @@
 
 use super::grid::Grid;
 use super::pieces::measure_piece;
-use super::sums::GradSums;
 use crate::error::{Result, ensure};
 use crate::kernel::Dtype;
 use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
-use crate::math::{Clipping, Step};
+use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
 use crate::optimizer::arrays::CallerArray;
 use crate::optimizer::param::{Place, check_array};
@@ -119,7 +118,7 @@ fn check_arrays(tensor: &LooseTensor, dtypes: Dtypes, compensation: Compensation
 }
 
 /// Measures the gradient of a whole tensor.
-pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Result<GradSums> {
+pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Result<ExactSum> {
     ensure!(
         !grad.is_none() || len == 0,
         NullPointer,
@@ -127,7 +126,7 @@ pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Resul
     );
     check_array(Place(None), &"grad", grad, dtype, len)?;
     let (instruction_set, grid) = (instruction_set()?, Grid::new(0, len as usize));
-    let mut sums = GradSums::default();
+    let mut sums = ExactSum::ZERO;
     for piece in (0..grid.len()).map(|number| grid.piece(number)) {
         measure_piece(instruction_set, dtype, grad, piece, &mut sums);
     }

@@ -8,9 +8,9 @@ use super::grid::CHUNK;
 use super::options::{StepOptions, StepReport};
 use super::pieces::{Stepper, zero_chunk};
 use super::plan::Plan;
-use super::sums::{GradSums, Sums};
+use super::sums::{Measured, Sums};
 use crate::error::{Result, ensure};
-use crate::math::Clipping;
+use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
 use crate::system::{Pieces, Pool};
 use std::ops::Range;
@@ -132,7 +132,7 @@ impl Stepping {
     /// Goes on to the next wave of a step, if there is one. The present one is done.
     pub fn next_wave(&mut self, open: &mut OpenStep) -> bool {
         if open.wave.as_ref().is_some_and(|wave| wave.work == Work::Measure) {
-            open.report = open.options.settle(Some(self.sums.get().grads.measured()));
+            open.report = open.options.settle(Some(Measured::of(&self.sums.get().grads)));
         }
         let number = open.number.map_or(0, |number| number + 1);
         open.wave = open.wave(&self.plan, number);
@@ -181,7 +181,7 @@ impl Optimizer {
     }
 
     /// Measures the gradients that a step would go by.
-    pub fn measure(&self) -> Result<GradSums> {
+    pub fn measure(&self) -> Result<ExactSum> {
         let stepping = &mut *self.stepping_alone();
         let mut open =
             self.begin(stepping, &StepOptions { measure_grads: true, ..StepOptions::PLAIN })?;
@@ -209,7 +209,7 @@ impl Optimizer {
         let grads_overlap = &mut stepping.grads_overlap;
         let overlap = || self.index.grads_overlap(&self.params);
         // Where nothing is to be stepped, there is nothing to measure, and the norm is 0.
-        let measured = options.measures_grads().then(|| GradSums::default().measured());
+        let measured = options.measures_grads().then(|| Measured::of(&ExactSum::ZERO));
         Ok(OpenStep {
             options: *options,
             zero_last: options.zero_grad && *grads_overlap.get_or_insert_with(overlap),
