@@ -5,6 +5,8 @@
 mod biased;
 #[path = "checkpoint/damage.rs"]
 mod damage;
+#[path = "checkpoint/earlier.rs"]
+mod earlier;
 #[path = "checkpoint/file.rs"]
 mod file;
 #[path = "checkpoint/fit.rs"]
