@@ -11,6 +11,8 @@ mod earlier;
 mod file;
 #[path = "checkpoint/fit.rs"]
 mod fit;
+#[path = "checkpoint/header.rs"]
+mod header;
 #[path = "checkpoint/library.rs"]
 mod library;
 #[path = "checkpoint/reader.rs"]

@@ -85,7 +85,7 @@ fn what_is_no_checkpoint_is_refused() {
         json: "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}".into(),
         data: vec![0; 4],
     };
-    optimizer.refuses(&other.bytes(), RADAM_ERROR_CORRUPT, &["no checkpoint of radam"]);
+    optimizer.refuses(&other.bytes(), RADAM_ERROR_CORRUPT, &["not a checkpoint of radam"]);
     optimizer.refuses(&bytes[..0], RADAM_ERROR_CORRUPT, &["0 bytes"]);
 }
 
