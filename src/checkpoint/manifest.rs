@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The version of the format that is written. A reader refuses later ones.
-const FORMAT: u64 = 1;
+/// The version of the format that is written. Earlier ones are read, and later ones refused.
+const FORMAT: u64 = 2;
 
 /// Just the version, of a manifest that may be of a later one.
 #[derive(Deserialize)]
@@ -57,6 +57,8 @@ pub(super) struct GroupEntry {
     eps: f64,
     #[serde(deserialize_with = "number")]
     max_lr: f64,
+    #[serde(deserialize_with = "number", default = "GroupEntry::rectify_threshold_of_format_1")]
+    rectify_threshold: f64,
     #[serde(default)]
     decouple_wd: Toggle,
     #[serde(default)]
@@ -65,6 +67,8 @@ pub(super) struct GroupEntry {
     maximize: Toggle,
     #[serde(default)]
     rectify: Toggle,
+    #[serde(default)]
+    unrectified: Toggle,
     #[serde(default)]
     pub stochastic_rounding: Toggle,
     #[serde(default)]
@@ -107,12 +111,6 @@ struct Checksum(u32);
 words!(Moments: "debiased" = Debiased, "biased" = Biased);
 words!(Toggle: "auto" = Auto, "on" = On, "off" = Off);
 words!(Dtype: "f32" = F32, "f64" = F64, "f16" = F16, "bf16" = Bf16);
-
-impl Default for Toggle {
-    fn default() -> Self {
-        Self::Auto
-    }
-}
 
 impl<'a> Manifest<'a> {
     /// Of an optimizer, with checksums of 0.
@@ -190,10 +188,15 @@ macro_rules! copy_options {
         (to.weight_decay, to.max_lr, to.seed) = (from.weight_decay, from.max_lr, from.seed);
         (to.decouple_wd, to.decouple_lr) = (from.decouple_wd, from.decouple_lr);
         (to.maximize, to.rectify) = (from.maximize, from.rectify);
+        (to.unrectified, to.rectify_threshold) = (from.unrectified, from.rectify_threshold);
     }};
 }
 
 impl GroupEntry {
+    fn rectify_threshold_of_format_1() -> f64 {
+        5.0
+    }
+
     fn of(group: &Group) -> Self {
         let mut entry = Self { stochastic_rounding: group.stochastic_rounding, ..Self::default() };
         copy_options!(group => &mut entry);

@@ -5,7 +5,7 @@ use super::call::without_handle;
 use super::versioned::{Versioned, init, read};
 use super::{RADAM_AUTO, radam_dtype, radam_status, radam_toggle};
 use crate::error::Result;
-use crate::optimizer::{Group, Place};
+use crate::optimizer::{Group, Place, Toggle};
 
 /// Options of one parameter group; the names are those of the Python library optimi. Fill them by
 /// radam_group_options_init first, and then set lr, which has no default.
@@ -137,6 +137,8 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
         gradient_release: toggle("gradient_release", options.gradient_release)?,
         maximize: toggle("maximize", options.maximize)?,
         rectify: toggle("rectify", options.rectify)?,
+        unrectified: Toggle::Auto,
+        rectify_threshold: 5.0,
         master_remainder: toggle("master_remainder", options.master_remainder)?,
         stochastic_rounding: toggle("stochastic_rounding", options.stochastic_rounding)?,
         seed: options.seed,

@@ -7,8 +7,9 @@ use crate::kernel::{Mixed, Noise};
 use crate::math::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Toggle {
+    #[default]
     Auto,
     On,
     Off,
@@ -42,6 +43,10 @@ pub(crate) struct Group {
     pub gradient_release: Toggle,
     pub maximize: Toggle,
     pub rectify: Toggle,
+    /// Whether steps that are not rectified update the parameter, too.
+    pub unrectified: Toggle,
+    /// What ρ must exceed for a step to be rectified.
+    pub rectify_threshold: f64,
     pub master_remainder: Toggle,
     pub stochastic_rounding: Toggle,
     /// Of the random numbers of `stochastic_rounding`.
@@ -62,6 +67,13 @@ impl Group {
             self.max_lr = self.lr;
         }
         check_not_negative("max_lr", self.max_lr)?;
+        ensure!(
+            self.rectify_threshold >= 4.0 && self.rectify_threshold.is_finite(),
+            InvalidArgument,
+            "rectify_threshold is {:?}; it must be finite and at least 4, below which there is no \
+             rectification",
+            self.rectify_threshold
+        );
         ensure!(
             self.max_lr > 0.0 || !self.decouple_lr.or(false),
             InvalidArgument,

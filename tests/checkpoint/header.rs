@@ -256,6 +256,35 @@ fn unknown_keys_are_skipped() {
     ));
 }
 
+/// What format 2 has more than format 1 goes in and out, and has defaults.
+#[test]
+fn the_options_of_format_2() {
+    let saved = |group: &str| {
+        let manifest = manifest(&format!("{GROUP}{group}"), &param(""));
+        taken(&file(&manifest.replace("\"format\":1", "\"format\":2"))).save()
+    };
+    for (group, threshold, unrectified) in [
+        ("", "5.0", "auto"),
+        (",\"rectify_threshold\":4", "4.0", "auto"),
+        (",\"unrectified\":\"off\",\"rectify_threshold\":1e9", "1000000000.0", "off"),
+        (",\"unrectified\":\"on\"", "5.0", "on"),
+    ] {
+        let json = File::of(&saved(group)).json;
+        for entry in [
+            r#"\"format\":2,"#,
+            &format!(r#"\"rectify_threshold\":{threshold},"#),
+            &format!(r#"\"unrectified\":\"{unrectified}\","#),
+        ] {
+            assert!(json.contains(entry), "no {entry} in {json}");
+        }
+    }
+    for threshold in ["3.9999", "-5", "0"] {
+        let group = format!("{GROUP},\"rectify_threshold\":{threshold}");
+        let bytes = file(&manifest(&group, &param(""))).bytes();
+        optimizer().refuses(&bytes, RADAM_ERROR_MISMATCH, &["rectify_threshold", "at least 4"]);
+    }
+}
+
 /// Every kind of escape, in names, on their way in and out.
 #[test]
 fn escapes_are_characters() {

@@ -178,6 +178,8 @@ mod tests {
             gradient_release: Toggle::Auto,
             maximize: Toggle::Auto,
             rectify: Toggle::Auto,
+            unrectified: Toggle::Auto,
+            rectify_threshold: 5.0,
             master_remainder: Toggle::Auto,
             stochastic_rounding: Toggle::Auto,
             seed: 0,
