@@ -5,11 +5,15 @@
 mod biased;
 #[path = "checkpoint/damage.rs"]
 mod damage;
+#[path = "checkpoint/earlier.rs"]
+mod earlier;
 #[path = "checkpoint/file.rs"]
 mod file;
 #[path = "checkpoint/fit.rs"]
 mod fit;
 mod driver;
+#[path = "checkpoint/header.rs"]
+mod header;
 #[path = "checkpoint/picture.rs"]
 mod picture;
 #[path = "checkpoint/reader.rs"]

@@ -282,9 +282,10 @@ fn the_python_tool_shows_what_the_library_saves() {
     fs::write(&path, training.optimizer.save()).unwrap();
     let shown = text(&succeed(show.arg("show").arg(&path)));
     for line in [
-        concat!("format 1, by radam ", env!("CARGO_PKG_VERSION"), ", moments debiased"),
-        "group 0: lr 0.01, beta1 0.9, beta2 0.99, weight_decay 0.1, eps 1e-06, max_lr 0.01, decouple_wd off, \
-         decouple_lr off, maximize off, rectify on, stochastic_rounding auto, seed 0",
+        concat!("format 2, by radam ", env!("CARGO_PKG_VERSION"), ", moments debiased"),
+        "group 0: lr 0.01, beta1 0.9, beta2 0.99, weight_decay 0.1, eps 1e-06, max_lr 0.01, \
+         rectify_threshold 5.0, decouple_wd off, decouple_lr off, maximize off, rectify on, unrectified on, \
+         stochastic_rounding auto, seed 0",
         "layer.weight: group 0, 12 elements, step 12, exp_avg BF16, exp_avg_sq BF16, kahan_comp BF16",
         "layer.bias: group 1, 4 elements, step 12, exp_avg BF16, exp_avg_sq BF16, kahan_comp BF16",
     ] {

@@ -1,7 +1,8 @@
 //! Whether checkpoints fit an optimizer, and which of their bytes go where.
 
-use super::header::{Header, file_dtype};
-use super::manifest::{GroupEntry, ParamEntry, owned};
+use super::header::{FileDtype, Header};
+use super::json::Shown;
+use super::manifest::{GroupEntry, Manifest, Moments, ParamEntry, owned};
 use super::push;
 use crate::error::{FallibleWriter, Result, error, reserve};
 use crate::kernel::Dtype;
@@ -66,12 +67,15 @@ impl Problems {
     }
 }
 
+/// What a file says of itself.
+pub(super) type File<'a> = (&'a Header<'a>, Manifest<'a>);
+
 /// A parameter's entry in one of the files.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
-    file: usize,
-    header: &'a Header,
-    entry: &'a ParamEntry,
+    number: usize,
+    file: &'a File<'a>,
+    entry: &'a ParamEntry<'a>,
 }
 
 impl<'a> Piece<'a> {
@@ -80,7 +84,97 @@ impl<'a> Piece<'a> {
     }
 
     fn group(&self) -> &'a GroupEntry {
-        &self.header.manifest.groups[self.entry.group]
+        &self.file.1.groups.items[self.entry.group as usize]
+    }
+}
+
+/// All pieces of all files.
+struct Pieces<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// Their numbers in the order of names, and of places in the tensor.
+    order: Vec<u32>,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(files: &'a [File<'a>]) -> Result<Self> {
+        let mut pieces = Vec::new();
+        let count = files.iter().map(|(_, manifest)| manifest.params.items.len()).sum();
+        reserve(&mut pieces, count, "parameters")?;
+        for (number, file) in files.iter().enumerate() {
+            let entries = &file.1.params.items;
+            pieces.extend(entries.iter().map(|entry| Piece { number, file, entry }));
+        }
+        let order = order_of(&pieces, |one, other| {
+            let (one, other) = (one.entry, other.entry);
+            (one.name(), one.offset).cmp(&(other.name(), other.offset))
+        })?;
+        Ok(Self { pieces, order })
+    }
+
+    fn name(&self, number: u32) -> &'a str {
+        self.pieces[number as usize].entry.name()
+    }
+
+    /// Those of one parameter, as a range of the order.
+    fn of_name(&self, name: &str) -> &[u32] {
+        let start = self.order.partition_point(|number| self.name(*number) < name);
+        let rest = &self.order[start..];
+        &rest[..rest.partition_point(|number| self.name(*number) == name)]
+    }
+
+    /// The pieces that together have all elements of a parameter.
+    fn cover(&self, name: &str, param: &Param, problems: &mut Problems) -> Result<Vec<Piece<'a>>> {
+        let pieces = || self.of_name(name).iter().map(|number| self.pieces[*number as usize]);
+        let mut used = Vec::new();
+        let (offset, total_len) = param.slice();
+        let end = offset + param.len() as u64;
+        if let Some(other) = pieces().find(|piece| piece.entry.total_len() != total_len) {
+            problems.add(format_args!(
+                "\"{}\" has {} elements there and {total_len} here",
+                Shown(name),
+                other.entry.total_len()
+            ));
+            return Ok(used);
+        }
+        if offset == end {
+            pieces().next().map_or(Ok(()), |piece| push(&mut used, piece))?;
+            return Ok(used);
+        }
+        let (mut next, mut gap_end) = (offset, end);
+        for piece in pieces() {
+            if piece.end() <= next || piece.entry.offset >= end {
+                continue;
+            }
+            if piece.entry.offset > next {
+                gap_end = piece.entry.offset;
+                break;
+            }
+            push(&mut used, piece)?;
+            next = piece.end();
+        }
+        if next < end && pieces().next().is_some() {
+            let name = Shown(name);
+            problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are not in it"));
+        }
+        Ok(used)
+    }
+
+    /// Tells of the parameters that only the files have.
+    fn add_unexpected(&self, optimizer: &Optimizer, problems: &mut Problems) -> Result<()> {
+        let mut names = Vec::new();
+        for (id, param) in optimizer.params() {
+            push(&mut names, owned(param.name(id))?)?;
+        }
+        let order = order_of(&names, |one, other| one.cmp(other))?;
+        for same in self.order.chunk_by(|one, other| self.name(*one) == self.name(*other)) {
+            let name = self.name(same[0]);
+            if order.binary_search_by(|number| names[*number as usize].as_str().cmp(name)).is_err()
+            {
+                let name = Shown(name);
+                problems.add(format_args!("it has \"{name}\", which the optimizer does not have"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -89,45 +183,33 @@ impl Fit {
     /// the groups get the options of the files.
     pub fn new(
         optimizer: &Optimizer,
-        files: &[Header],
+        files: &[File],
         strict: bool,
         hyperparameters: bool,
     ) -> Result<Self> {
-        let mut pieces = Vec::new();
-        for (file, header) in files.iter().enumerate() {
-            for entry in &header.manifest.params {
-                push(&mut pieces, Piece { file, header, entry })?;
-            }
-        }
-        let order = order_of(&pieces, |one, other| {
-            let (one, other) = (one.entry, other.entry);
-            (&one.name, one.offset).cmp(&(&other.name, other.offset))
-        })?;
-        let mut sorted = Vec::new();
-        reserve(&mut sorted, pieces.len(), "parameters")?;
-        sorted.extend(order.iter().map(|number| pieces[*number as usize]));
-        let pieces = sorted;
+        let pieces = Pieces::of(files)?;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
         let (mut transfers, mut params) = (Vec::new(), Vec::new());
         let mut entries = GroupEntries::new(optimizer.groups().len())?;
         for (id, param) in optimizer.params() {
             let name = owned(param.name(id))?;
-            let found = of_name(&pieces, &name);
-            if found.is_empty() && strict {
-                problems.add(format_args!("\"{name}\" is not in it"));
+            if strict && pieces.of_name(&name).is_empty() {
+                problems.add(format_args!("\"{}\" is not in it", Shown(&name)));
             }
-            let used = cover(&name, param, found, &mut problems)?;
+            let used = pieces.cover(&name, param, &mut problems)?;
             for piece in &used {
                 add_transfers(&name, param, piece, &mut transfers, &mut problems)?;
                 if !entries.take_up(param.group, piece.group()) && hyperparameters {
                     problems.add(format_args!(
-                        "\"{name}\" has other options there than other parameters of its group {}",
+                        "\"{}\" has other options there than other parameters of its group {}",
+                        Shown(&name),
                         param.group
                     ));
                 }
             }
             if let Some(first) = used.first() {
                 if used.iter().any(|piece| piece.entry.step != first.entry.step) {
+                    let name = Shown(&name);
                     problems.add(format_args!("\"{name}\" has several step counts there"));
                 }
                 let frozen = if hyperparameters { first.entry.frozen } else { param.is_frozen() };
@@ -135,14 +217,14 @@ impl Fit {
             }
         }
         if strict {
-            add_unexpected(optimizer, &pieces, &mut problems)?;
+            pieces.add_unexpected(optimizer, &mut problems)?;
         }
         let mut accumulation = optimizer.accumulation();
         let mut groups = Vec::new();
         reserve(&mut groups, optimizer.groups().len(), "groups")?;
         groups.extend_from_slice(optimizer.groups());
         if hyperparameters {
-            if let Some(Header { manifest, .. }) = files.first() {
+            if let Some((_, manifest)) = files.first() {
                 let accumulates = manifest.optimizer_accumulation;
                 accumulation = if accumulates { Toggle::On } else { Toggle::Off };
             }
@@ -174,73 +256,6 @@ impl GroupEntries {
     }
 }
 
-/// The pieces of this name, among all, which are sorted.
-fn of_name<'a, 'b>(pieces: &'b [Piece<'a>], name: &str) -> &'b [Piece<'a>] {
-    let start = pieces.partition_point(|piece| piece.entry.name.as_str() < name);
-    let len = pieces[start..].partition_point(|piece| piece.entry.name.as_str() == name);
-    &pieces[start..start + len]
-}
-
-/// Tells of the parameters that only the files have.
-fn add_unexpected(optimizer: &Optimizer, pieces: &[Piece], problems: &mut Problems) -> Result<()> {
-    let mut names = Vec::new();
-    for (id, param) in optimizer.params() {
-        push(&mut names, owned(param.name(id))?)?;
-    }
-    let order = order_of(&names, |one, other| one.cmp(other))?;
-    for same in pieces.chunk_by(|one, other| one.entry.name == other.entry.name) {
-        let name = &same[0].entry.name;
-        if order.binary_search_by(|number| names[*number as usize].cmp(name)).is_err() {
-            problems.add(format_args!("it has \"{name}\", which the optimizer has not"));
-        }
-    }
-    Ok(())
-}
-
-/// The pieces, which are sorted, that together have all elements of a parameter.
-fn cover<'a>(
-    name: &str,
-    param: &Param,
-    pieces: &[Piece<'a>],
-    problems: &mut Problems,
-) -> Result<Vec<Piece<'a>>> {
-    let mut used = Vec::new();
-    if pieces.is_empty() {
-        return Ok(used);
-    }
-    let (offset, total_len) = param.slice();
-    let end = offset + param.len() as u64;
-    for Piece { entry, .. } in pieces {
-        if entry.total_len != total_len {
-            problems.add(format_args!(
-                "\"{name}\" has {} elements there and {total_len} here",
-                entry.total_len
-            ));
-            return Ok(used);
-        }
-    }
-    if offset == end {
-        push(&mut used, pieces[0])?;
-        return Ok(used);
-    }
-    let (mut next, mut gap_end) = (offset, end);
-    for piece in pieces {
-        if piece.end() <= next || piece.entry.offset >= end {
-            continue;
-        }
-        if piece.entry.offset > next {
-            gap_end = piece.entry.offset;
-            break;
-        }
-        push(&mut used, *piece)?;
-        next = piece.end();
-    }
-    if next < end {
-        problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are not in it"));
-    }
-    Ok(used)
-}
-
 /// What of a piece goes into the arrays of a parameter.
 fn add_transfers(
     name: &str,
@@ -255,24 +270,26 @@ fn add_transfers(
     if first >= end {
         return Ok(());
     }
+    let name = Shown(name);
+    let (header, _) = piece.file;
     let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
-    for (array, _) in &piece.entry.checksums {
+    for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {
             problems.add(format_args!("\"{name}\" has {array} there and not here"));
         }
     }
     for NamedArray { name: array, dtype, pointer, .. } in param.state.named_arrays() {
-        let (Some(tensor), true) = (piece.header.tensor(name, array), is_there(array)) else {
+        let (Some(tensor), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
             problems.add(format_args!("\"{name}\" has {array} here and not there"));
             continue;
         };
-        let (dtype_here, size) = file_dtype(dtype);
-        if tensor.dtype != dtype_here {
-            let dtype_there = &tensor.dtype;
+        let (dtype_there, dtype_here) = (tensor.entry.dtype, FileDtype::of(dtype));
+        let size = dtype_here.size();
+        if dtype_there != dtype_here {
             problems.add(format_args!(
                 "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
             ));
-        } else if piece.entry.len.checked_mul(size as u64) != Some(tensor.len()) {
+        } else if piece.entry.len.checked_mul(size) != Some(tensor.len()) {
             problems.add(format_args!(
                 "{array} of \"{name}\" has {} bytes there, which are not {} elements",
                 tensor.len(),
@@ -280,10 +297,10 @@ fn add_transfers(
             ));
         } else {
             let transfer = Transfer {
-                file: piece.file,
-                from: piece.header.size + tensor.start + (first - piece.entry.offset) * size as u64,
-                to: pointer.wrapping_add((first - offset) as usize * size),
-                bytes: (end - first) as usize * size,
+                file: piece.number,
+                from: header.size + tensor.start() + (first - piece.entry.offset) * size,
+                to: pointer.wrapping_add(((first - offset) * size) as usize),
+                bytes: ((end - first) * size) as usize,
                 debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
             };
             push(transfers, transfer)?;
@@ -295,10 +312,10 @@ fn add_transfers(
 /// What the elements of an array have to be divided by, if they are biased.
 fn bias(piece: &Piece, array: &str) -> Option<f64> {
     let step = piece.entry.step;
-    if piece.header.manifest.is_debiased || step == 0 {
+    if piece.file.1.moments == Moments::Debiased || step == 0 {
         return None;
     }
-    let [beta1, beta2] = piece.group().betas();
+    let GroupEntry { beta1, beta2, .. } = *piece.group();
     match array {
         "exp_avg" => Some(BetaPower::new(beta1, step).complement()),
         "exp_avg_sq" => Some(BetaPower::new(beta2, step).complement()),
@@ -308,7 +325,7 @@ fn bias(piece: &Piece, array: &str) -> Option<f64> {
 
 /// Gives a group the options of the file.
 fn apply(id: usize, entry: &GroupEntry, group: &mut Group, problems: &mut Problems) {
-    let stochastic_rounding = entry.stochastic_rounding();
+    let stochastic_rounding = entry.stochastic_rounding.or(false);
     if stochastic_rounding != group.stochastic_rounding.or(false) {
         problems.add(format_args!(
             "stochastic_rounding of group {id} is {} there and not here",

@@ -2,6 +2,8 @@
 
 use super::fit::{Fit, Transfer};
 use super::header::{self, Header};
+use super::json::Shown;
+use super::manifest::Manifest;
 use super::replace::failed;
 use super::{BLOCK, Callback, Progress, no_memory, push};
 use crate::error::{Error, Result, ensure, error};
@@ -71,19 +73,20 @@ impl<'a> Source<'a> {
         read().map_err(|error| self.failed(&error))
     }
 
-    fn header(&mut self) -> Result<Header> {
+    /// The bytes of the header, and the length of the file.
+    fn header(&mut self) -> Result<(Vec<u8>, u64)> {
         let len = self.len()?;
         ensure!(
             len >= header::LENGTH as u64,
             Corrupt,
-            "the file has {len} bytes, too few for a checkpoint; it is none, or it was cut off"
+            "the file has {len} bytes, too few for a checkpoint; it is not one, or it was cut off"
         );
         let mut first = [0; header::LENGTH];
         self.read_at(0, &mut first)?;
         let size = header::LENGTH + header::json_len(first, len)?;
         let mut bytes = zeros(size)?;
         self.read_at(0, &mut bytes)?;
-        header::read(bytes, len)
+        Ok((bytes, len))
     }
 }
 
@@ -110,17 +113,24 @@ fn load_sources(
     sources: &mut [Source],
     options: LoadOptions,
 ) -> Result<()> {
-    let mut headers = Vec::new();
+    // Each borrows names and the like from the one before.
+    let (mut bytes, mut headers, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for source in &mut *sources {
-        push(&mut headers, source.header()?)?;
+        push(&mut bytes, source.header()?)?;
     }
-    let fit = Fit::new(optimizer, &headers, options.strict, options.hyperparameters)?;
+    for (bytes, len) in &bytes {
+        push(&mut headers, Header::read(bytes, *len)?)?;
+    }
+    for header in &headers {
+        push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
+    }
+    let fit = Fit::new(optimizer, &files, options.strict, options.hyperparameters)?;
     let to_check = headers.iter().map(|header| header.data_len).sum::<u64>();
     let to_read: u64 = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum();
     let mut progress = Progress::new(options.callback, to_check + to_read);
     let mut block = zeros(BLOCK)?;
-    for (source, header) in sources.iter_mut().zip(&headers) {
-        check_data(source, header, &mut block, &mut progress)?;
+    for (source, (header, manifest)) in sources.iter_mut().zip(&files) {
+        check_data(source, header, manifest, &mut block, &mut progress)?;
     }
     // Everything is well. What was just checked is read once more, since there may be no room for it
     // beside the state that it replaces.
@@ -135,35 +145,37 @@ fn load_sources(
 fn check_data(
     source: &mut Source,
     header: &Header,
+    manifest: &Manifest,
     block: &mut [u8],
     progress: &mut Progress,
 ) -> Result<()> {
     let mut checked = 0;
-    for param in &header.manifest.params {
-        for (array, expected) in &param.checksums {
-            let name = &param.name;
-            let Some(tensor) = header.tensor(name, array) else {
+    for param in &manifest.params.items {
+        let name = Shown(param.name());
+        for (array, expected) in param.checksums.iter() {
+            let Some(tensor) = header.find(param.name(), array) else {
                 return Err(error!(Corrupt, "the checkpoint lacks {array} of \"{name}\""));
             };
             let mut checksum = crc32fast::Hasher::new();
-            for at in (tensor.start..tensor.end).step_by(BLOCK) {
-                let bytes = &mut block[..BLOCK.min((tensor.end - at) as usize)];
-                source.read_at(header.size + at, bytes)?;
+            for at in (0..tensor.len()).step_by(BLOCK) {
+                let bytes = &mut block[..BLOCK.min((tensor.len() - at) as usize)];
+                source.read_at(header.size + tensor.start() + at, bytes)?;
                 checksum.update(bytes);
                 progress.advance(bytes.len())?;
             }
             ensure!(
-                *expected == checksum.finalize(),
+                expected == checksum.finalize(),
                 Corrupt,
-                "{array} of \"{name}\" does not have the checksum that the checkpoint says; the file is damaged"
+                "{array} of \"{name}\" does not have its checksum; the file is damaged"
             );
-            checked += tensor.len();
+            checked += 1;
         }
     }
+    // No two parameters have the same name, nor two tensors, so that none was checked twice.
     ensure!(
-        checked == header.data_len,
+        checked == header.tensor_count(),
         Corrupt,
-        "the checkpoint has tensors that its manifest does not know"
+        "the checkpoint has tensors that its manifest does not list"
     );
     Ok(())
 }

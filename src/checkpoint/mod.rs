@@ -2,14 +2,13 @@
 //! describes the format.
 //!
 //! - `manifest.rs`: what the file says about groups and parameters. `header.rs`: its first bytes.
-//!   `json.rs` and `json_writer.rs`: the language of both.
+//!   `json.rs`: the language of both, by serde_json.
 //! - `save.rs`: writing to a sink; `replace.rs`: a file that is there whole or not at all.
 //! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where.
 
 mod fit;
 mod header;
 mod json;
-mod json_writer;
 mod load;
 mod manifest;
 mod replace;

@@ -1,7 +1,7 @@
 //! Writing a checkpoint.
 
-use super::header::{self, file_dtype};
-use super::manifest::{Manifest, owned};
+use super::header::{self, FileDtype, TensorEntry};
+use super::manifest::Manifest;
 use super::replace::Replacement;
 use super::{BLOCK, Callback, Progress, push};
 use crate::error::{Result, ensure};
@@ -77,7 +77,7 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
 
 /// What there is to save.
 struct Checkpoint<'a> {
-    manifest: Manifest,
+    manifest: Manifest<'a>,
     tensors: Vec<Tensor<'a>>,
     order: Vec<u32>,
 }
@@ -86,9 +86,7 @@ struct Checkpoint<'a> {
 struct Tensor<'a> {
     param: usize,
     name: &'static str,
-    dtype: &'static str,
-    /// Of an element.
-    size: usize,
+    dtype: FileDtype,
     bytes: &'a [u8],
 }
 
@@ -104,12 +102,12 @@ impl<'a> Checkpoint<'a> {
                     // borrowed; if it is the caller's, the caller promises that.
                     unsafe { std::slice::from_raw_parts(pointer.cast_const(), bytes) }
                 };
-                let (dtype, size) = file_dtype(dtype);
-                push(&mut tensors, Tensor { param: number, name, dtype, size, bytes })?;
+                let dtype = FileDtype::of(dtype);
+                push(&mut tensors, Tensor { param: number, name, dtype, bytes })?;
             }
         }
         // The largest first, so that each is aligned for its elements, as readers expect.
-        let place = |tensor: &Tensor| (Reverse(tensor.size), tensor.param, tensor.name);
+        let place = |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.name);
         let order = order_of(&tensors, |one, other| place(one).cmp(&place(other)))?;
         Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
     }
@@ -121,11 +119,10 @@ impl<'a> Checkpoint<'a> {
 
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, name, dtype, bytes, .. } in self.in_order() {
-            let start = end;
+        for Tensor { param, name, dtype, bytes } in self.in_order() {
+            let entry = TensorEntry::new(*dtype, end, bytes.len() as u64);
             end += bytes.len() as u64;
-            let name = owned(format_args!("{}.{name}", self.manifest.params[*param].name))?;
-            push(&mut tensors, header::Tensor { name, dtype: owned(dtype)?, start, end })?;
+            push(&mut tensors, (self.manifest.params.items[*param].name(), *name, entry))?;
         }
         header::write(&self.manifest, &tensors)
     }
@@ -156,10 +153,8 @@ impl<'a> Checkpoint<'a> {
                 sink.write(block)?;
                 progress.advance(block.len())?;
             }
-            let checksums = &mut self.manifest.params[tensor.param].checksums;
-            if let Some(entry) = checksums.iter_mut().find(|(name, _)| name == tensor.name) {
-                entry.1 = checksum.finalize();
-            }
+            let param = &mut self.manifest.params.items[tensor.param];
+            param.checksums.set(tensor.name, checksum.finalize());
         }
         let len = header.len();
         let header = self.header()?;

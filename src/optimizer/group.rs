@@ -7,8 +7,9 @@ use crate::kernel::{Mixed, Noise};
 use crate::math::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Toggle {
+    #[default]
     Auto,
     On,
     Off,

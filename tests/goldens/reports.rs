@@ -133,7 +133,7 @@ fn a_group_report_has_the_scalars_of_the_next_step() {
             let r = rectification.unwrap_or(0.0);
             let decayed = oracle::decayed(&set, decay, lr);
             assert_eq!(report.step, step, "{place}");
-            assert_eq!(report.rectified, rectification.is_some().into(), "{place}");
+            assert_eq!(report.rectified, i32::from(rectification.is_some()), "{place}");
             near(report.rho_inf, rho_inf, 1e-15);
             near(report.rho, rho, lost(set.beta2) * rho_inf);
             near(report.r, r, lost(set.beta2) * rho_inf);
