@@ -62,9 +62,10 @@ fn mean(values: &[f64]) -> f64 {
 
 #[test]
 fn references_agree_with_the_oracle() {
-    // torch and optax cannot accumulate in the state, so they lack one set, in four kinds of decay.
-    for (file, cases_without) in
-        [("oracle.txt", 0), ("optimi.txt", 0), ("torch.txt", 4), ("optax.txt", 4)]
+    // torch and optax cannot accumulate in the state, optimi and torch have one threshold, and none of the three
+    // can wait: so they lack some sets, each in four kinds of decay.
+    for (file, sets_without) in
+        [("oracle.txt", 0), ("optimi.txt", 5), ("torch.txt", 6), ("optax.txt", 3)]
     {
         let vectors = Vectors::read(file);
         let (mut seen, mut worst) = (0, 0f64);
@@ -77,7 +78,7 @@ fn references_agree_with_the_oracle() {
             worst = worst.max(error);
             seen += 1;
         }
-        assert_eq!(seen, cases().len() - cases_without, "{file}");
+        assert_eq!(seen, cases().len() - 4 * sets_without, "{file}");
         println!("{file}: {worst:.1e}");
     }
 }
@@ -132,7 +133,7 @@ fn mean_distances(dtype: Dtype, decay: Decay, kahan: bool) -> (f64, f64) {
         (distance(&ours, &oracle), distance(theirs, &oracle))
     };
     let (ours, theirs): (Vec<f64>, Vec<f64>) =
-        sets().into_iter().filter(|set| set.fits(dtype)).map(pair).unzip();
+        sets().into_iter().filter(|set| set.fits(dtype) && set.is_usual()).map(pair).unzip();
     let (ours, theirs) = (mean(&ours), mean(&theirs));
     println!(
         "{dtype:?} {decay:?}, Kahan {kahan}: {ours:.2e} / {theirs:.2e} = {:.3}",

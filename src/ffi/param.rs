@@ -40,7 +40,8 @@ pub struct radam_param {
     /// For f32 and f64: whenever a step changes the parameter, its new values are written here too,
     /// rounded to nearest even in copy_dtype; len elements aligned to the size of one, apart from all other
     /// arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
-    /// first step, nor in steps that only accumulate. NULL, the default: no copy.
+    /// first step, nor in steps that leave the parameter as it is (optimizer accumulation, unrectified off).
+    /// NULL, the default: no copy.
     pub copy: *mut c_void,
     /// The state, for callers who place it themselves: each is NULL, the default, for the library to
     /// allocate it, or len elements in the dtype of the group's state, aligned to the size of one and

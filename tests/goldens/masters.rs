@@ -79,6 +79,7 @@ fn copied(run: &Run, copy: Dtype) -> Trajectory {
     let mut optimizer = run.optimizer_of(&[&run.set.initial_params()]);
     let mut found = Trajectory::new();
     for step in 1..=STEPS {
+        let waits = !run.set.unrectified && oracle::rectification(run.set, step).is_none();
         let updates = run.set.updates_at(step);
         let before = optimizer.copy(0);
         optimizer.set_lr(0, run.set.lr_at(step));
@@ -86,8 +87,11 @@ fn copied(run: &Run, copy: Dtype) -> Trajectory {
         optimizer.set_grads(0, &run.set.grads(step));
         optimizer.step();
         let params = optimizer.values(0);
-        let rounded =
-            if updates { params.iter().map(|&x| copy.round(x)).collect() } else { before };
+        let rounded = if updates && !waits {
+            params.iter().map(|&x| copy.round(x)).collect()
+        } else {
+            before
+        };
         assert_eq!(optimizer.copy(0), rounded, "{} {:?} {step}", run.set.name, run.decay);
         if CHECKPOINTS.contains(&step) {
             found.insert(step, params);
@@ -150,7 +154,7 @@ fn master_trajectory(set: &Set, decay: Decay) -> Trajectory {
 #[test]
 fn masters_of_bf16_are_as_close_to_the_oracle_as_optimi_in_f32() {
     let vectors = Vectors::read("optimi.txt");
-    for set in sets() {
+    for set in sets().into_iter().filter(Set::is_usual) {
         for decay in DECAYS {
             let oracle = oracle::trajectory(&set, decay);
             let ours = distance(&master_trajectory(&set, decay), &oracle);

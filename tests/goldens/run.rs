@@ -64,6 +64,8 @@ impl<'a> Run<'a> {
         options.state_dtype = self.state_dtype;
         options.rectify = toggle(self.set.rectify);
         options.maximize = toggle(self.set.maximize);
+        options.rectify_threshold = self.set.threshold;
+        options.unrectified = toggle(self.set.unrectified);
         options.gradient_release = toggle(self.gradient_release);
         options
     }
