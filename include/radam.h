@@ -55,8 +55,6 @@ typedef enum radam_version_values {
   RADAM_VERSION = 2000,
 } radam_version_values;
 
-#define ExactSum_DIGITS DIGITS
-
 // The values of radam_status.
 typedef enum radam_status_values {
   // The call did what its description says.
@@ -116,9 +114,6 @@ typedef enum radam_state_values {
   // What master_remainder keeps of the parameter: int16_t, which is no radam_dtype.
   RADAM_STATE_MASTER_REMAINDER = 4,
 } radam_state_values;
-
-// An array of a parameter's state.
-typedef struct StateArray StateArray;
 
 // An optimizer. A pointer to one is a handle: a token that points at nothing.
 typedef struct radam_optimizer radam_optimizer;
