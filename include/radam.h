@@ -115,9 +115,6 @@ typedef enum radam_state_values {
   RADAM_STATE_MASTER_REMAINDER = 4,
 } radam_state_values;
 
-// An array of a parameter's state.
-typedef struct StateArray StateArray;
-
 // An optimizer. A pointer to one is a handle: a token that points at nothing.
 typedef struct radam_optimizer radam_optimizer;
 

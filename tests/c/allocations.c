@@ -1,12 +1,12 @@
 /* After the first step, nothing is allocated, nothing is freed and no thread is started; state takes
-   two values per element, or three with Kahan summation, and under 200 bytes a tensor; and saving and
+   two values per element, or three with Kahan summation, and some 200 bytes a tensor; and saving and
    loading needs no copy of it. */
 #define _GNU_SOURCE
 #include "allocator.h"
 
 /* A small network of 6,800 elements in six tensors, and work that is large enough for threads. */
 static const size_t small[] = {64 * 64, 64, 64 * 32, 32, 32 * 16, 48}, large[] = {1 << 20, 300000, 7};
-enum { SMALL_COUNT = 6, LARGE_COUNT = 3, WARM_UP = 2, ROUNDS = 40, LARGEST = 1 << 20 };
+enum { SMALL_COUNT = 6, LARGE_COUNT = 3, WARM_UP = 3, ROUNDS = 40, LARGEST = 1 << 20 };
 
 typedef struct world {
   radam_optimizer *opt;
@@ -60,7 +60,7 @@ static void step_and_look(world *w) {
   OK(w->opt, radam_step(w->opt));
   OK(w->opt, radam_step_count(w->opt, 0, &count));
   OK(w->opt, radam_get_lr(w->opt, 0, &lr));
-  OK(w->opt, radam_get_kahan_sum(w->opt, 0, &on));
+  CHECK(options_of(w->opt, 0).kahan_sum == RADAM_AUTO, "another kahan_sum");
   OK(w->opt, radam_get_optimizer_accumulation(w->opt, &on));
 }
 
@@ -151,7 +151,7 @@ static void allocates_nothing(const char *what, void (*round)(world *), radam_dt
     tensors[i].data = param_of(&w, i);
     tensors[i].grad = grad_of(&w, i);
     tensors[i].len = lens[i];
-    tensors[i].out = rounding == COPIES ? copies[i] : NULL;
+    tensors[i].copy = rounding == COPIES ? copies[i] : NULL;
   }
   OK(w.opt, radam_add_param_group(w.opt, &options, tensors, w.count, NULL));
   const bool starts_threads = is_large && round != release && round != step_in_slices && round != update;
@@ -196,7 +196,7 @@ static void takes_little_memory(radam_dtype dtype, radam_toggle kahan_sum, uint6
     if (!at_once) OK(opt, radam_add_param(opt, 0, dtype, 0, tensors[i].data, NULL, len, NULL, &id));
     const long tensor_count = at_once ? COUNT : i + 1, used = bytes_in_use - before - group_bytes;
     /* A short list may have room for a few more than it has. */
-    CHECK(tensor_count < 16 || used - state * tensor_count < 200 * tensor_count, "%ld tensors of %llu elements of dtype %d, %s: %ld bytes each besides the state",
+    CHECK(tensor_count < 16 || used - state * tensor_count < 208 * tensor_count, "%ld tensors of %llu elements of dtype %d, %s: %ld bytes each besides the state",
           tensor_count, (unsigned long long)len, dtype, at_once ? "added at once" : "added one by one", used / tensor_count - state);
   }
   OK(opt, radam_free(opt));

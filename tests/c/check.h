@@ -56,6 +56,12 @@ static inline float *filled(size_t len, uint32_t seed) {
   return values;
 }
 
+/* How many threads take part is the one thing in a report that may depend on the machine. */
+static inline bool is_same_report(radam_step_report x, radam_step_report y) {
+  x.threads = y.threads = 0;
+  return memcmp(&x, &y, sizeof x) == 0;
+}
+
 static inline radam_optimizer *create(uint32_t num_threads) {
   radam_options options;
   radam_optimizer *opt = NULL;
@@ -73,6 +79,24 @@ static inline radam_group_options group_options(void) {
   options.weight_decay = 0.1;
   return options;
 }
+
+/* The options of a group, to be changed and set again. */
+static inline radam_group_options options_of(const radam_optimizer *opt, uint32_t group) {
+  radam_group_options options = group_options();
+  OK(opt, radam_get_group_options(opt, group, &options));
+  return options;
+}
+
+/* The options that SET_OPTION changes. */
+static inline radam_group_options *changing(void) {
+  static _Thread_local radam_group_options options;
+  return &options;
+}
+
+/* Sets one option of a group, and gives the status of that. */
+#define SET_OPTION(opt, group, field, value)                                                        \
+  (*changing() = options_of(opt, group), changing()->field = (value),                               \
+   radam_set_group_options(opt, group, changing()))
 
 static inline uint32_t add_group(radam_optimizer *opt, const radam_group_options *options) {
   uint32_t group = UINT32_MAX;

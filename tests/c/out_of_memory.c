@@ -12,8 +12,7 @@ typedef struct picture {
   uint16_t copies[GIVEN][LEN], masters[GIVEN][LEN], master_grads[GIVEN][LEN];
   float given[GIVEN][LEN];
   double states[PARAMS + GIVEN][4][LEN];
-  double numbers[GROUPS][6];
-  int32_t integers[GROUPS][10];
+  radam_group_options options[GROUPS];
   radam_status statuses[GROUPS + PARAMS + GIVEN];
   uint64_t steps[PARAMS + GIVEN];
   radam_toggle frozen[PARAMS + GIVEN];
@@ -31,24 +30,8 @@ static void look(picture *to) {
   memcpy(to->master_grads, now.master_grads, sizeof to->master_grads);
   memcpy(to->given, now.given, sizeof to->given);
   for (uint32_t group = 0; group < GROUPS; group++) {
-    double *numbers = to->numbers[group];
-    int32_t *integers = to->integers[group];
-    to->statuses[group] = radam_get_lr(opt, group, &numbers[0]);
-    radam_get_beta1(opt, group, &numbers[1]);
-    radam_get_beta2(opt, group, &numbers[2]);
-    radam_get_weight_decay(opt, group, &numbers[3]);
-    radam_get_eps(opt, group, &numbers[4]);
-    radam_get_max_lr(opt, group, &numbers[5]);
-    radam_get_decouple_wd(opt, group, &integers[0]);
-    radam_get_decouple_lr(opt, group, &integers[1]);
-    radam_get_kahan_sum(opt, group, &integers[2]);
-    radam_get_for_each(opt, group, &integers[3]);
-    radam_get_gradient_release(opt, group, &integers[4]);
-    radam_get_maximize(opt, group, &integers[5]);
-    radam_get_rectify(opt, group, &integers[6]);
-    radam_get_state_dtype(opt, group, &integers[7]);
-    radam_get_master_remainder(opt, group, &integers[8]);
-    radam_get_stochastic_rounding(opt, group, &integers[9]);
+    to->options[group] = group_options();
+    to->statuses[group] = radam_get_group_options(opt, group, &to->options[group]);
   }
   for (uint32_t param = 0; param < PARAMS + GIVEN; param++) {
     to->statuses[GROUPS + param] = radam_step_count(opt, param, &to->steps[param]);
@@ -193,7 +176,7 @@ static void build_given(void) {
   copied.grad_dtype = RADAM_DTYPE_BF16;
   copied.data = now.given[3];
   copied.len = LEN;
-  copied.out = now.copies[3];
+  copied.copy = now.copies[3];
   options = group_options();
   TRY_ID(radam_add_param_group(opt, &options, &copied, 1, &id), id);
   CHECK(id == GROUPS, "the group after these is %u", id);
@@ -224,17 +207,17 @@ static void train(void) {
     TRY(radam_set_lr(opt, 0, 0.01 / (1 + step)));
     TRY(radam_set_grad(opt, 0, step % 2 ? now.grads[0] : NULL));
     TRY(radam_set_data(opt, 1, now.data[1]));
-    if (step == 2) TRY(radam_set_kahan_sum(opt, 0, RADAM_ON));
-    if (step == 3) TRY(radam_set_state_dtype(opt, 0, RADAM_DTYPE_F32));
+    if (step == 2) TRY(SET_OPTION(opt, 0, kahan_sum, RADAM_ON));
+    if (step == 3) TRY(SET_OPTION(opt, 0, state_dtype, RADAM_DTYPE_F32));
     if (step == 4) TRY(radam_set_optimizer_accumulation(opt, RADAM_ON));
     if (step == 5) TRY(radam_set_optimizer_accumulation(opt, RADAM_OFF));
-    if (step == 5) TRY(radam_set_kahan_sum(opt, 1, RADAM_OFF));
-    if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_OFF));
-    if (step == 6) TRY(radam_set_gradient_release(opt, 2, RADAM_ON));
+    if (step == 5) TRY(SET_OPTION(opt, 1, kahan_sum, RADAM_OFF));
+    if (step == 6) TRY(SET_OPTION(opt, 2, gradient_release, RADAM_OFF));
+    if (step == 6) TRY(SET_OPTION(opt, 2, gradient_release, RADAM_ON));
     if (step == 1) step_with_everything();
     if (step == 2) TRY(radam_set_frozen(opt, 2, RADAM_ON));
-    if (step == 4) TRY(radam_set_master_remainder(opt, 3, RADAM_OFF));
-    if (step == 5) TRY(radam_set_stochastic_rounding(opt, 3, RADAM_ON));
+    if (step == 4) TRY(SET_OPTION(opt, 3, master_remainder, RADAM_OFF));
+    if (step == 5) TRY(SET_OPTION(opt, 3, stochastic_rounding, RADAM_ON));
     if (step == 6) TRY(radam_reset_state(opt, 3));
     if (step == 6) TRY(radam_set_step_count(opt, 3, 100));
     if (step == 7) TRY(radam_remove_param(opt, 4));
@@ -287,7 +270,7 @@ static void save_and_load(void) {
   TRY(radam_save_to_buffer(opt, bytes, sizeof bytes, &size));
   TRY(radam_save(opt, path));
   OK(opt, radam_step(opt)); /* so that a part that is loaded shows */
-  TRY(radam_load_from_buffer(opt, bytes, size));
+  TRY(radam_load_from_buffer(opt, bytes, size, NULL));
   OK(opt, radam_step(opt));
   TRY(radam_load(opt, path));
   OK(opt, radam_step(opt));
@@ -335,7 +318,7 @@ static void *errors_need_no_memory(void *optimizer) {
     radam_step(NULL), radam_set_lr(optimizer, 0, -1), radam_set_grad(optimizer, 99, NULL), radam_step_param(optimizer, 0, NULL),
     radam_options_init(NULL, 8), radam_step_end(optimizer, NULL), radam_step_wave(NULL, NULL), radam_set_frozen(optimizer, 99, RADAM_ON),
     radam_param_state(optimizer, 99, 1, NULL, NULL), radam_update(0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0),
-    radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1), radam_load_options_init(NULL, 8),
+    radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1, NULL), radam_load_options_init(NULL, 8),
   };
   radam_last_error(NULL, sentence, sizeof sentence);
   radam_last_error(optimizer, sentence, sizeof sentence);
