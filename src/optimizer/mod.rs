@@ -242,6 +242,11 @@ impl Optimizer {
         Ok(Scalars::new(&hyperparameters, step))
     }
 
+    /// The state of a parameter.
+    pub fn state_mut(&mut self, id: u32) -> &mut State {
+        &mut self.params[id as usize].state
+    }
+
     /// Takes over what a checkpoint says, whose arrays are in place: the options of all groups, and of
     /// some parameters the step count and whether they are frozen.
     pub fn restore(
