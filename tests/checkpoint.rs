@@ -3,6 +3,8 @@
 
 #[path = "checkpoint/biased.rs"]
 mod biased;
+#[path = "checkpoint/callbacks.rs"]
+mod callbacks;
 #[path = "checkpoint/damage.rs"]
 mod damage;
 #[path = "checkpoint/earlier.rs"]

@@ -7,16 +7,20 @@ use super::push;
 use crate::error::{FallibleWriter, Result, error, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
-use crate::optimizer::{Group, NamedArray, Optimizer, Param, Toggle};
+use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, Toggle};
 use crate::sort::order_of;
 use std::fmt::Write;
 
-/// Bytes of a file that become those of an array.
+/// Bytes of a tensor in a file that become those of an array of a parameter.
 pub(super) struct Transfer {
-    /// The number of the file, and where in it they begin.
     pub file: usize,
+    pub tensor: usize,
+    /// Where in the tensor they begin.
     pub from: u64,
-    pub to: *mut u8,
+    pub param: u32,
+    pub array: usize,
+    /// Where in the array they begin.
+    pub to: usize,
     pub bytes: usize,
     /// What the elements are to be divided by, and what they are.
     pub debias: Option<(f64, Dtype)>,
@@ -25,12 +29,8 @@ pub(super) struct Transfer {
 /// What loading comes to.
 pub(super) struct Fit {
     pub transfers: Vec<Transfer>,
-    /// Of each parameter that is in the files: its id, its steps, and whether it is frozen.
-    pub params: Vec<(u32, u64, bool)>,
-    /// The options of all groups.
-    pub groups: Vec<Group>,
-    /// Whether the optimizer accumulates.
-    pub accumulation: Toggle,
+    /// What the optimizer is to take over besides.
+    pub restored: Restored,
 }
 
 /// How many things that do not fit are told of.
@@ -198,7 +198,7 @@ impl Fit {
             }
             let used = pieces.cover(&name, param, &mut problems)?;
             for piece in &used {
-                add_transfers(&name, param, piece, &mut transfers, &mut problems)?;
+                add_transfers(id, param, piece, &mut transfers, &mut problems)?;
                 if !entries.take_up(param.group, piece.group()) && hyperparameters {
                     problems.add(format_args!(
                         "\"{}\" has other options there than other parameters of its group {}",
@@ -235,7 +235,7 @@ impl Fit {
             }
         }
         problems.check()?;
-        Ok(Self { transfers, params, groups, accumulation })
+        Ok(Self { transfers, restored: Restored { params, groups, accumulation } })
     }
 }
 
@@ -258,7 +258,7 @@ impl GroupEntries {
 
 /// What of a piece goes into the arrays of a parameter.
 fn add_transfers(
-    name: &str,
+    id: u32,
     param: &Param,
     piece: &Piece,
     transfers: &mut Vec<Transfer>,
@@ -270,7 +270,7 @@ fn add_transfers(
     if first >= end {
         return Ok(());
     }
-    let name = Shown(name);
+    let name = Shown(piece.entry.name());
     let (header, _) = piece.file;
     let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
     for (array, _) in piece.entry.checksums.iter() {
@@ -278,11 +278,12 @@ fn add_transfers(
             problems.add(format_args!("\"{name}\" has {array} there and not here"));
         }
     }
-    for NamedArray { name: array, dtype, pointer, .. } in param.state.named_arrays() {
-        let (Some(tensor), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
+    for NamedArray { number, name: array, dtype, .. } in param.state.named_arrays() {
+        let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
             problems.add(format_args!("\"{name}\" has {array} here and not there"));
             continue;
         };
+        let tensor = &header.tensors[found];
         let (dtype_there, dtype_here) = (tensor.entry.dtype, FileDtype::of(dtype));
         let size = dtype_here.size();
         if dtype_there != dtype_here {
@@ -298,8 +299,11 @@ fn add_transfers(
         } else {
             let transfer = Transfer {
                 file: piece.number,
-                from: header.size + tensor.start() + (first - piece.entry.offset) * size,
-                to: pointer.wrapping_add(((first - offset) * size) as usize),
+                tensor: found,
+                from: (first - piece.entry.offset) * size,
+                param: id,
+                array: number,
+                to: ((first - offset) * size) as usize,
                 bytes: ((end - first) * size) as usize,
                 debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
             };

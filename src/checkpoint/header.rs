@@ -27,7 +27,7 @@ pub(super) const LENGTH: usize = 8;
 pub(super) struct Header<'a> {
     /// As JSON.
     pub manifest: Cow<'a, str>,
-    tensors: Vec<Tensor<'a>>,
+    pub tensors: Vec<Tensor<'a>>,
     /// The numbers of the tensors, in the order of their names.
     by_name: Vec<u32>,
     /// Where the data begin, and how many bytes they are.
@@ -203,19 +203,15 @@ impl<'a> Header<'a> {
         })
     }
 
-    pub fn tensor_count(&self) -> usize {
-        self.tensors.len()
-    }
-
-    /// The array of a parameter.
-    pub fn find(&self, param: &str, array: &str) -> Option<&Tensor<'a>> {
+    /// The number of the tensor that is this array of a parameter.
+    pub fn find(&self, param: &str, array: &str) -> Option<usize> {
         // The name is the two with a dot between, which need not be put together to be compared.
         let parts = || param.bytes().chain([b'.']).chain(array.bytes());
         let name =
             |number: u32| self.tensors[number as usize].name.0.iter().flat_map(|name| name.bytes());
         let index = self.by_name.partition_point(|number| name(*number).lt(parts()));
         let number = *self.by_name.get(index)?;
-        name(number).eq(parts()).then(|| &self.tensors[number as usize])
+        name(number).eq(parts()).then_some(number as usize)
     }
 }
 

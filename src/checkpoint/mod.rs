@@ -18,6 +18,7 @@ pub(crate) use load::{LoadOptions, load, load_files};
 pub(crate) use save::{save_to_buffer, save_to_file};
 
 use crate::error::{Error, Result, error};
+use crate::system::DefaultFloatMode;
 use std::ffi::c_void;
 
 /// Bytes that are checked, written or read at a time.
@@ -49,6 +50,9 @@ impl Progress {
         let Some(Callback { function, user }) = self.callback else { return Ok(()) };
         // SAFETY: the caller's function and what it wants to be called with.
         let answer = unsafe { function(self.done, self.total, user) };
+        // It may have left another floating-point mode behind, and moments may be divided afterwards. (The
+        // mode of before comes back where the call ends.)
+        std::mem::forget(DefaultFloatMode::new());
         if answer == 0 {
             return Ok(());
         }
@@ -70,4 +74,12 @@ fn push<T>(items: &mut Vec<T>, item: T) -> Result<()> {
     items.try_reserve(1).map_err(|_| no_memory("the header of the checkpoint"))?;
     items.push(item);
     Ok(())
+}
+
+/// So many zeros, for a buffer.
+fn zeros(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| no_memory("a buffer for the checkpoint"))?;
+    bytes.resize(len, 0);
+    Ok(bytes)
 }

@@ -3,9 +3,9 @@
 use super::header::{self, FileDtype, TensorEntry};
 use super::manifest::Manifest;
 use super::replace::Replacement;
-use super::{BLOCK, Callback, Progress, push};
+use super::{BLOCK, Callback, Progress, push, zeros};
 use crate::error::{Result, ensure};
-use crate::optimizer::{NamedArray, Optimizer};
+use crate::optimizer::{NamedArray, Optimizer, State};
 use crate::sort::order_of;
 use std::cmp::Reverse;
 use std::path::Path;
@@ -82,32 +82,27 @@ struct Checkpoint<'a> {
     order: Vec<u32>,
 }
 
-/// An array of a state: which parameter's in the manifest, and what it is called.
+/// An array of the state of a parameter, which has this number in the manifest.
 struct Tensor<'a> {
     param: usize,
-    name: &'static str,
+    state: &'a State,
+    array: NamedArray,
     dtype: FileDtype,
-    bytes: &'a [u8],
 }
 
 impl<'a> Checkpoint<'a> {
     fn of(optimizer: &'a Optimizer) -> Result<Self> {
         let mut tensors = Vec::new();
         for (number, (_, param)) in optimizer.params().enumerate() {
-            for NamedArray { name, dtype, pointer, bytes } in param.state.named_arrays() {
-                let bytes = if bytes == 0 {
-                    &[][..]
-                } else {
-                    // SAFETY: the array has so many bytes, and nobody writes it while the optimizer is
-                    // borrowed; if it is the caller's, the caller promises that.
-                    unsafe { std::slice::from_raw_parts(pointer.cast_const(), bytes) }
-                };
-                let dtype = FileDtype::of(dtype);
-                push(&mut tensors, Tensor { param: number, name, dtype, bytes })?;
+            let state = &param.state;
+            for array in state.named_arrays() {
+                let dtype = FileDtype::of(array.dtype);
+                push(&mut tensors, Tensor { param: number, state, array, dtype })?;
             }
         }
-        // The largest first, so that each is aligned for its elements, as readers expect.
-        let place = |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.name);
+        // The largest elements first, so that each is aligned, as readers expect.
+        let place =
+            |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.array.number);
         let order = order_of(&tensors, |one, other| place(one).cmp(&place(other)))?;
         Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
     }
@@ -119,16 +114,17 @@ impl<'a> Checkpoint<'a> {
 
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, name, dtype, bytes } in self.in_order() {
-            let entry = TensorEntry::new(*dtype, end, bytes.len() as u64);
-            end += bytes.len() as u64;
-            push(&mut tensors, (self.manifest.params.items[*param].name(), *name, entry))?;
+        for Tensor { param, array, dtype, .. } in self.in_order() {
+            let bytes = array.bytes as u64;
+            let entry = TensorEntry::new(*dtype, end, bytes);
+            end += bytes;
+            push(&mut tensors, (self.manifest.params.items[*param].name(), array.name, entry))?;
         }
         header::write(&self.manifest, &tensors)
     }
 
     fn data_len(&self) -> u64 {
-        self.tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum()
+        self.tensors.iter().map(|tensor| tensor.array.bytes as u64).sum()
     }
 
     /// Of the whole file.
@@ -144,17 +140,19 @@ impl<'a> Checkpoint<'a> {
         callback: Option<Callback>,
     ) -> Result<()> {
         let mut progress = Progress::new(callback, self.size(header));
+        let mut block = zeros(BLOCK)?;
         sink.write(header)?;
         for number in &self.order {
-            let tensor = &self.tensors[*number as usize];
+            let Tensor { param, state, array, .. } = &self.tensors[*number as usize];
             let mut checksum = crc32fast::Hasher::new();
-            for block in tensor.bytes.chunks(BLOCK) {
+            for start in (0..array.bytes).step_by(BLOCK) {
+                let block = &mut block[..BLOCK.min(array.bytes - start)];
+                state.read(array.number, start, block)?;
                 checksum.update(block);
                 sink.write(block)?;
                 progress.advance(block.len())?;
             }
-            let param = &mut self.manifest.params.items[tensor.param];
-            param.checksums.set(tensor.name, checksum.finalize());
+            self.manifest.params.items[*param].checksums.set(array.name, checksum.finalize());
         }
         let len = header.len();
         let header = self.header()?;

@@ -29,6 +29,21 @@ pub(super) fn work(
     exclusively(opt, false, &mut |call| body.take().map_or(Ok(()), |body| body(call)))
 }
 
+/// A call that works with the optimizer, and then changes it by what came of that.
+pub(super) fn work_and_change<T>(
+    opt: *const radam_optimizer,
+    work: impl FnOnce(&Optimizer) -> Result<T>,
+    change: impl FnOnce(&mut Optimizer, T),
+) -> radam_status {
+    let mut parts = Some((work, change));
+    exclusively(opt, false, &mut |call| {
+        let Some((work, change)) = parts.take() else { return Ok(()) };
+        let outcome = work(call)?;
+        change(&mut *call.change().map_err(refused)?, outcome);
+        Ok(())
+    })
+}
+
 /// As `work`, where a step is open.
 pub(super) fn work_in_step(
     opt: *const radam_optimizer,

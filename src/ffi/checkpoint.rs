@@ -1,11 +1,12 @@
 //! Saving and loading the optimizer's state.
 
 use super::arguments::{not_null, toggle};
-use super::call::{change, without_handle, work};
+use super::call::{without_handle, work, work_and_change};
 use super::versioned::{Versioned, init, read};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
 use crate::error::{Result, ensure, reserve};
+use crate::optimizer::Optimizer;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 use std::ptr;
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn radam_load_shards(
     count: u64,
     options: *const radam_load_options,
 ) -> radam_status {
-    change(opt, |optimizer| {
+    let load = |optimizer: &Optimizer| {
         not_null("paths", paths, "count paths")?;
         ensure!(
             count > 0,
@@ -271,7 +272,8 @@ pub unsafe extern "C" fn radam_load_shards(
         }
         // SAFETY: the caller's promise.
         load_files(optimizer, &list, unsafe { load_options(options) }?)
-    })
+    };
+    work_and_change(opt, load, Optimizer::restore)
 }
 
 /// Loads from memory what radam_save_to_buffer or radam_save has saved.
@@ -290,14 +292,15 @@ pub unsafe extern "C" fn radam_load_from_buffer(
     size: u64,
     options: *const radam_load_options,
 ) -> radam_status {
-    change(opt, |optimizer| {
+    let load = |optimizer: &Optimizer| {
         not_null("buffer", buffer, "the bytes of a checkpoint")?;
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
         // SAFETY: the caller's promise.
         let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
         // SAFETY: the caller's promise.
         load(optimizer, bytes, unsafe { load_options(options) }?)
-    })
+    };
+    work_and_change(opt, load, Optimizer::restore)
 }
 
 /// # Safety

@@ -65,6 +65,16 @@ pub(crate) struct Options {
     pub parallel_from: u64,
 }
 
+/// What a checkpoint says besides the arrays of the state.
+pub(crate) struct Restored {
+    /// The options of all groups.
+    pub groups: Vec<Group>,
+    /// Of some parameters the id, the step count, and whether they are frozen.
+    pub params: Vec<(u32, u64, bool)>,
+    /// Whether steps change only the state.
+    pub accumulation: Toggle,
+}
+
 impl Optimizer {
     pub fn new(options: Options) -> Result<Self> {
         let Options { num_threads, allocator, executor, .. } = options;
@@ -183,22 +193,16 @@ impl Optimizer {
         Ok(Scalars::new(&hyperparameters, step))
     }
 
-    /// Takes over what a checkpoint says, whose arrays are in place: the options of all groups, and of
-    /// some parameters the step count and whether they are frozen.
-    pub fn restore(
-        &mut self,
-        groups: Vec<Group>,
-        params: &[(u32, u64, bool)],
-        accumulation: Toggle,
-    ) {
-        debug_assert_eq!(groups.len(), self.groups.len());
-        self.groups = groups;
-        for (id, steps, frozen) in params {
-            let param = &mut self.params[*id as usize];
-            param.set_steps(*steps);
-            param.set_frozen(*frozen);
+    /// Takes over what a checkpoint says, whose arrays are in place.
+    pub fn restore(&mut self, restored: Restored) {
+        debug_assert_eq!(restored.groups.len(), self.groups.len());
+        self.groups = restored.groups;
+        for (id, steps, frozen) in restored.params {
+            let param = &mut self.params[id as usize];
+            param.set_steps(steps);
+            param.set_frozen(frozen);
         }
-        self.accumulation = accumulation;
+        self.accumulation = restored.accumulation;
         self.stepping_mut().invalidate();
     }
 

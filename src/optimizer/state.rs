@@ -28,11 +28,13 @@ pub(crate) struct StateKind {
 }
 
 /// An array of a state, as checkpoints see it.
+#[derive(Clone, Copy)]
 pub(crate) struct NamedArray {
+    /// For `State::read` and `State::write`.
+    pub number: usize,
     pub name: &'static str,
     /// `None`: signed 16-bit numbers.
     pub dtype: Option<Dtype>,
-    pub pointer: *mut u8,
     pub bytes: usize,
 }
 
@@ -230,12 +232,37 @@ impl State {
                 _ => "kahan_comp",
             };
             NamedArray {
+                number,
                 name,
                 dtype: (!remainder).then_some(self.kind.dtype),
-                pointer: self.array(number),
                 bytes: self.bytes(number),
             }
         })
+    }
+
+    /// Copies bytes of an array, from this one on. Checkpoints see state only through this and `write`, so
+    /// that they need not know in which memory it is.
+    pub fn read(&self, array: usize, offset: usize, into: &mut [u8]) -> Result<()> {
+        let from = self.place(array, offset, into.len());
+        // SAFETY: `place` has checked that the array has these bytes; they are ours, or the caller's, who has
+        // promised that they are valid and that nobody writes them during a call.
+        unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        Ok(())
+    }
+
+    /// Replaces bytes of an array, from this one on.
+    pub fn write(&self, array: usize, offset: usize, from: &[u8]) -> Result<()> {
+        let to = self.place(array, offset, from.len());
+        // SAFETY: as in `read`, and the caller has promised that nobody else uses them during a call.
+        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        Ok(())
+    }
+
+    /// Where so many bytes of an array are.
+    fn place(&self, array: usize, offset: usize, len: usize) -> *mut u8 {
+        assert!(array < self.count());
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.bytes(array)));
+        self.array(array).wrapping_add(offset)
     }
 
     /// How many arrays there are.
