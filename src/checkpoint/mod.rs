@@ -48,7 +48,7 @@ impl Progress {
         self.done += bytes as u64;
         let Some(Callback { function, user }) = self.callback else { return Ok(()) };
         // SAFETY: the caller's function and what it wants to be called with.
-        let answer = unsafe { function(self.done, self.total, user) };
+        let answer = crate::system::call_out(|| unsafe { function(self.done, self.total, user) });
         if answer == 0 {
             return Ok(());
         }

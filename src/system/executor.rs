@@ -1,6 +1,6 @@
 //! The caller's threads, through a function of the caller's that runs a loop on them.
 
-use super::float_mode::DefaultFloatMode;
+use super::float_mode::{DefaultFloatMode, call_out};
 use super::memory::try_box;
 use super::queue::{Job, Pieces};
 use super::silence::Silence;
@@ -72,8 +72,12 @@ impl Delegate {
         loops.count.store(count, Ordering::Relaxed);
         loops.open.store(true, Ordering::SeqCst);
         let (body_data, user) = (ptr::from_ref(loops).cast_mut().cast(), self.executor.user);
-        // SAFETY: the caller's function and what it wants to be called with.
-        unsafe { (self.executor.parallel_for)(count as u64, body, body_data, user) };
+        call_out(|| {
+            // SAFETY: whoever set the executor promised that its function can be called like this from any
+            // thread that calls the library; and a body may be called with `body_data` at any time while
+            // the optimizer lives.
+            unsafe { (self.executor.parallel_for)(count as u64, body, body_data, user) }
+        });
         while loops.run_next() {}
         loops.close();
         assert!(!loops.panicked.swap(false, Ordering::Relaxed), "a body of the loop panicked");

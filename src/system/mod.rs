@@ -10,7 +10,7 @@ mod silence;
 mod thread;
 
 pub(crate) use executor::Executor;
-pub(crate) use float_mode::DefaultFloatMode;
+pub(crate) use float_mode::{DefaultFloatMode, call_out};
 pub(crate) use memory::{Allocator, allocate_zeroed, release, try_box};
 pub(crate) use pool::Pool;
 pub(crate) use queue::Pieces;

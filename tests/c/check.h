@@ -110,4 +110,14 @@ static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data
   return param;
 }
 
+/* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
+static inline void leave_another_float_mode(void) {
+#if defined(__x86_64__)
+  const unsigned mode = 0xbfc0;
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode));
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(1ULL << 24 | 2ULL << 22));
+#endif
+}
+
 #endif
