@@ -1,5 +1,6 @@
 //! What the system and the caller's program give: threads, memory, the floating-point mode.
 
+mod claims;
 mod cores;
 mod executor;
 mod float_mode;
@@ -9,6 +10,7 @@ mod queue;
 mod silence;
 mod thread;
 
+pub(crate) use claims::Claims;
 pub(crate) use executor::Executor;
 pub(crate) use float_mode::{DefaultFloatMode, call_out};
 pub(crate) use memory::{Allocator, allocate_zeroed, release, try_box};
