@@ -4,6 +4,7 @@ use super::float_mode::call_out;
 use crate::error::{Result, ensure, error};
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ffi::c_void;
+use std::hint::black_box;
 use std::ptr;
 
 /// The caller's functions, called only from inside calls to the library and on their threads.
@@ -85,4 +86,11 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
         ptr::write(memory, value);
         Ok(Box::from_raw(memory))
     }
+}
+
+/// Whether so many bytes can be allocated right now. Where the standard library or rayon would end the process for
+/// want of a few bytes, asking first leaves that to memory that runs out at this very moment.
+pub(crate) fn has_memory(bytes: usize) -> bool {
+    let mut memory = Vec::<u8>::new();
+    black_box(&mut memory).try_reserve_exact(bytes).is_ok()
 }

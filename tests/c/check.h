@@ -62,11 +62,13 @@ static inline bool is_same_report(radam_step_report x, radam_step_report y) {
   return memcmp(&x, &y, sizeof x) == 0;
 }
 
+/* Work for threads need not be as large as by default. */
 static inline radam_optimizer *create(uint32_t num_threads) {
   radam_options options;
   radam_optimizer *opt = NULL;
   OK(NULL, radam_options_init(&options, sizeof options));
   options.num_threads = num_threads;
+  options.parallel_from = 1 << 17;
   OK(NULL, radam_create(&options, &opt));
   return opt;
 }
