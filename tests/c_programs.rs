@@ -76,6 +76,7 @@ programs! {
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
+    unload: shared;
     checkpoint: shared, statically;
     misuse_checkpoint: shared, statically, valgrind;
     allocations: shared, statically;

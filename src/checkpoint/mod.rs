@@ -18,7 +18,7 @@ pub(crate) use load::{LoadOptions, load, load_files};
 pub(crate) use save::{save_to_buffer, save_to_file};
 
 use crate::error::{Error, Result, error};
-use crate::system::DefaultFloatMode;
+use crate::system::call_out;
 use std::ffi::c_void;
 
 /// Bytes that are checked, written or read at a time.
@@ -49,10 +49,7 @@ impl Progress {
         self.done += bytes as u64;
         let Some(Callback { function, user }) = self.callback else { return Ok(()) };
         // SAFETY: the caller's function and what it wants to be called with.
-        let answer = unsafe { function(self.done, self.total, user) };
-        // It may have left another floating-point mode behind, and moments may be divided afterwards. (The
-        // mode of before comes back where the call ends.)
-        std::mem::forget(DefaultFloatMode::new());
+        let answer = call_out(|| unsafe { function(self.done, self.total, user) });
         if answer == 0 {
             return Ok(());
         }

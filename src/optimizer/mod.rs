@@ -30,7 +30,7 @@ pub(crate) use step::{LooseTensor, Measured, StepOptions, StepReport, measure_te
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;
 use crate::math::Scalars;
-use crate::system::{Allocator, Executor, Pool, try_box};
+use crate::system::{Allocator, Executor, Threads, try_box};
 use arrays::ArrayKind;
 use index::Index;
 use param::Standing;
@@ -45,7 +45,7 @@ pub(crate) struct Optimizer {
     params: Vec<Param>,
     index: Index,
     /// Only concurrent calls have to lock it, since other calls are alone.
-    threads: Mutex<Pool>,
+    threads: Mutex<Threads>,
     /// Whether steps change only the state, as set.
     accumulation: Toggle,
     /// What steps need besides, behind a lock of its own, so that they leave the rest to getters.
@@ -77,13 +77,13 @@ pub(crate) struct Restored {
 
 impl Optimizer {
     pub fn new(options: Options) -> Result<Self> {
-        let Options { num_threads, allocator, executor, .. } = options;
+        let Options { num_threads, allocator, executor, parallel_from } = options;
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),
             params: Vec::new(),
             index: Index::default(),
-            threads: Mutex::new(Pool::new(num_threads, executor)?),
+            threads: Mutex::new(Threads::new(num_threads, parallel_from, executor)?),
             accumulation: Toggle::Off,
             stepping: RwLock::default(),
             allocator: allocator.map(try_box).transpose()?,

@@ -11,6 +11,7 @@ use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 use std::fmt;
 use std::ops::Range;
+use std::sync::PoisonError;
 
 impl Optimizer {
     /// Adds a group with its first parameters, and returns its id.
@@ -70,6 +71,7 @@ impl Optimizer {
         }
         let chunks = self.params[first..].iter().map(|param| param.grid().len()).sum();
         let params = self.params.len();
+        self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).reserve(chunks)?;
         self.stepping_mut().reserve(params, chunks)
     }
 

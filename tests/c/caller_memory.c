@@ -39,6 +39,7 @@ static void *allocate(uint64_t size, uint64_t alignment, void *user) {
   memset(new->memory, 0xa5, size + 2 * alignment);
   new->start = (char *)new->memory + (alignment - (uintptr_t)new->memory % alignment) + (fails ? alignment / 2 : 0);
   live_bytes += size;
+  leave_another_float_mode();
   return new->start;
 }
 
@@ -54,6 +55,7 @@ static void release(void *pointer, uint64_t size, uint64_t alignment, void *user
   free(blocks[i].memory);
   live_bytes -= size;
   blocks[i] = blocks[--live];
+  leave_another_float_mode();
 }
 
 static radam_optimizer *create_allocating(void) {

@@ -62,11 +62,13 @@ static inline bool is_same_report(radam_step_report x, radam_step_report y) {
   return memcmp(&x, &y, sizeof x) == 0;
 }
 
+/* Work for threads need not be as large as by default. */
 static inline radam_optimizer *create(uint32_t num_threads) {
   radam_options options;
   radam_optimizer *opt = NULL;
   OK(NULL, radam_options_init(&options, sizeof options));
   options.num_threads = num_threads;
+  options.parallel_from = 1 << 17;
   OK(NULL, radam_create(&options, &opt));
   return opt;
 }
@@ -108,6 +110,16 @@ static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data
   uint32_t param = UINT32_MAX;
   OK(opt, radam_add_param(opt, group, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &param));
   return param;
+}
+
+/* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
+static inline void leave_another_float_mode(void) {
+#if defined(__x86_64__)
+  const unsigned mode = 0xbfc0;
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode));
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(1ULL << 24 | 2ULL << 22));
+#endif
 }
 
 #endif

@@ -169,6 +169,14 @@ static void in_another_mode(uint64_t count, loop_body *body, void *data, void *u
 }
 #endif
 
+/* The calling thread, too: from before its first body on, and still when the step goes on with what was left. */
+static void leaves_another_mode(uint64_t count, loop_body *body, void *data, void *user) {
+  begin_loop(count, user);
+  leave_another_float_mode();
+  for (uint64_t index = 0; index < count; index += 3) body(index, data);
+  leave_another_float_mode();
+}
+
 typedef void parallel_for(uint64_t count, loop_body *body, void *data, void *user);
 
 static radam_optimizer *create_with(parallel_for *run, uint32_t num_threads) {
@@ -316,6 +324,7 @@ int main(void) {
 #if defined(__x86_64__)
   same_bits(in_another_mode, true, "threads in another floating-point mode");
 #endif
+  same_bits(leaves_another_mode, false, "an executor that leaves another floating-point mode");
   small_work_stays_here();
   steps_of_one_parameter();
   steps_wait_for_bodies();

@@ -3,7 +3,6 @@
 use super::options::{StepOptions, StepReport};
 use super::pieces::{measure_piece, zero_grad};
 use super::sums::{Measured, SharedSums, Sums};
-use super::waves::run_on;
 use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
@@ -157,9 +156,9 @@ impl Optimizer {
     fn run_pieces(&self, param: &Param, job: &(dyn Fn(Pieces) + Sync)) -> usize {
         let count = param.grid().len();
         match self.threads.try_lock() {
-            Ok(mut pool) => run_on(&mut pool, param.len(), count, job),
+            Ok(mut threads) => threads.run(param.len(), count, job),
             Err(_) => {
-                job(Pieces::All(0..count)); // another thread has the pool
+                job(Pieces::All(0..count)); // a step of another parameter has the threads
                 1
             }
         }

@@ -4,19 +4,17 @@
 use super::Stepping;
 use super::options::{StepOptions, StepReport};
 use super::waves::{OpenStep, Wave, Work};
-use crate::error::{Result, ensure, error, reserve};
+use crate::error::{Result, ensure, error};
 use crate::optimizer::Optimizer;
+use crate::system::Claims;
 use std::iter::once;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Which chunks of the present wave were taken, and how many are done.
+/// Which chunks of the present wave are taken, and how many are done.
 #[derive(Debug, Default)]
 pub(in crate::optimizer) struct Slices {
-    /// A bit for each; long enough for any wave.
-    taken: Vec<AtomicU64>,
-    /// That there is room for.
-    chunks: usize,
+    taken: Claims,
     done: AtomicUsize,
     /// No chunk before this one is left. Only for whoever takes them in order.
     next: usize,
@@ -25,29 +23,14 @@ pub(in crate::optimizer) struct Slices {
 impl Slices {
     /// Makes room for so many more chunks.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
-        let chunks = self.chunks + additional;
-        let words = chunks.div_ceil(64);
-        if words > self.taken.len() {
-            let more = words - self.taken.len();
-            reserve(&mut self.taken, more, "chunks")?;
-            self.taken.resize_with(words, AtomicU64::default);
-        }
-        self.chunks = chunks;
-        Ok(())
+        self.taken.reserve(additional)
     }
 
-    fn begin_wave(&mut self) {
-        for word in &mut self.taken {
-            *word.get_mut() = 0;
-        }
+    fn begin_wave(&mut self, chunks: usize) {
+        let has_room = self.taken.begin(chunks);
+        debug_assert!(has_room);
         *self.done.get_mut() = 0;
         self.next = 0;
-    }
-
-    /// Whether nobody took the chunk before.
-    fn take(&self, chunk: usize) -> bool {
-        let bit = 1 << (chunk % 64);
-        self.taken[chunk / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
     fn done(&self) -> usize {
@@ -66,8 +49,8 @@ impl Stepping {
     fn advance(&mut self) -> Result<bool> {
         let mut open = self.open_step()?.clone();
         let is_there = self.next_wave(&mut open);
-        self.slices.begin_wave();
         self.open = Some(open);
+        self.slices.begin_wave(self.wave_len());
         Ok(is_there)
     }
 
@@ -103,7 +86,7 @@ impl Optimizer {
     pub fn begin_step(&self, options: StepOptions) -> Result<()> {
         let stepping = &mut *self.stepping_alone();
         stepping.open = Some(self.begin(stepping, &options)?);
-        stepping.slices.begin_wave();
+        stepping.slices.begin_wave(0);
         Ok(())
     }
 
@@ -142,7 +125,7 @@ impl Optimizer {
             wave.len()
         );
         ensure!(
-            stepping.slices.take(chunk as usize),
+            stepping.slices.taken.claim(chunk as usize),
             InvalidArgument,
             "chunk is {chunk}, which was stepped already; each chunk of a wave must be stepped once"
         );
@@ -178,7 +161,7 @@ impl Optimizer {
     fn step_next_chunk(&self, stepping: &mut Stepping) -> Result<bool> {
         loop {
             let (len, next) = (stepping.wave_len(), stepping.slices.next);
-            if let Some(chunk) = (next..len).find(|chunk| stepping.slices.take(*chunk)) {
+            if let Some(chunk) = stepping.slices.taken.claim_first(next..len) {
                 stepping.slices.next = chunk + 1;
                 self.run_slice(stepping, stepping.open_step()?, chunk);
                 return Ok(true);

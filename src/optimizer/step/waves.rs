@@ -12,7 +12,7 @@ use super::sums::{Measured, Sums};
 use crate::error::{Result, ensure};
 use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
-use crate::system::{Pieces, Pool};
+use crate::system::Pieces;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
@@ -141,23 +141,6 @@ impl Stepping {
     }
 }
 
-/// Elements that make it worth to wake a thread for them, and to let one that is awake share in the
-/// work.
-const WORTH_WAKING: usize = 8 * CHUNK;
-const WORTH_SHARING: usize = 2 * CHUNK;
-
-/// Does a job of `count` pieces, and tells how many threads took part.
-pub(in crate::optimizer) fn run_on(
-    pool: &mut Pool,
-    elements: usize,
-    count: usize,
-    job: &(dyn Fn(Pieces) + Sync),
-) -> usize {
-    let threads = elements / if pool.is_awake() { WORTH_SHARING } else { WORTH_WAKING };
-    pool.run(threads, count, job);
-    threads.clamp(1, count.max(1))
-}
-
 impl Optimizer {
     /// What steps need besides, for one call that steps or for several that step chunks.
     pub(super) fn stepping(&self) -> RwLockReadGuard<'_, Stepping> {
@@ -224,8 +207,8 @@ impl Optimizer {
         let Some(wave) = &open.wave else { return 1 };
         let job = |pieces: Pieces| self.run_chunks(stepping, open, pieces);
         let elements = open.elements.min(wave.chunks.len() * CHUNK) / wave.work.at_once();
-        let mut pool = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        run_on(&mut pool, elements, wave.len(), &job)
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.run(elements, wave.len(), &job)
     }
 
     /// Works on chunks of the present wave.
