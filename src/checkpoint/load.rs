@@ -141,7 +141,8 @@ fn load_sources(
     let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
     let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
     let mut progress = Progress::new(options.callback, to_verify + to_copy);
-    let mut block = zeros(BLOCK)?;
+    let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
+    let mut block = zeros(largest.unwrap_or(0).min(BLOCK as u64) as usize)?;
     let mut verified = Vec::new();
     for (source, file) in sources.iter_mut().zip(&files) {
         push(&mut verified, Verified::new(source, file, &mut block, &mut progress)?)?;

@@ -110,7 +110,8 @@ impl<'a> Checkpoint<'a> {
     ) -> Result<()> {
         let failed = |error| failed("write", path, &error);
         let mut progress = Progress::new(callback, self.size(header));
-        let mut block = zeros(BLOCK)?;
+        let largest = self.tensors.iter().map(|tensor| tensor.array.bytes).max();
+        let mut block = zeros(BLOCK.min(largest.unwrap_or(0)))?;
         sink.write_all(header).map_err(failed)?;
         for number in &self.order {
             let Tensor { param, state, array, .. } = &self.tensors[*number as usize];
