@@ -11,30 +11,30 @@ use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, Toggle};
 use crate::sort::order_of;
 use std::fmt::Write;
 
-/// Bytes of a tensor in a file that become those of an array of a parameter.
+/// Bytes of a tensor in a file that replace bytes of an array of a parameter.
 pub(super) struct Transfer {
     pub file: usize,
     pub tensor: usize,
-    /// Where in the tensor they begin.
+    /// Offset in the tensor, in bytes.
     pub from: u64,
     pub param: u32,
     pub array: usize,
-    /// Where in the array they begin.
+    /// Offset in the array, in bytes.
     pub to: usize,
     pub bytes: usize,
-    /// What the elements are to be divided by, and what they are.
+    /// What to divide the elements by, and their dtype.
     pub debias: Option<(f64, Dtype)>,
 }
 
-/// What loading comes to.
+/// What loading will do.
 pub(super) struct Fit {
     pub transfers: Vec<Transfer>,
     /// What the optimizer is to take over besides.
     pub restored: Restored,
 }
 
-/// How many things that do not fit are told of.
-const TOLD: usize = 10;
+/// How many problems a sentence lists.
+const LISTED: usize = 10;
 
 const NO_FIT: &str = "the checkpoint does not fit the optimizer";
 
@@ -46,7 +46,7 @@ struct Problems {
 
 impl Problems {
     fn add(&mut self, problem: std::fmt::Arguments) {
-        if self.count < TOLD {
+        if self.count < LISTED {
             let separator = if self.count == 0 { "" } else { "; " };
             let _ = write!(self.text, "{separator}{problem}");
         }
@@ -54,23 +54,19 @@ impl Problems {
     }
 
     fn check(self) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
+        let (text, more) = (self.text.0, self.count.saturating_sub(LISTED));
+        match more {
+            _ if self.count == 0 => Ok(()),
+            0 => Err(error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")),
+            _ => Err(error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")),
         }
-        let text = self.text.0;
-        let more = self.count.saturating_sub(TOLD);
-        Err(if more > 0 {
-            error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")
-        } else {
-            error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")
-        })
     }
 }
 
-/// What a file says of itself.
+/// What a file says about itself.
 pub(super) type File<'a> = (&'a Header<'a>, Manifest<'a>);
 
-/// A parameter's entry in one of the files.
+/// The entry of a parameter, or of a slice of it, in one of the files.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
     number: usize,
@@ -88,10 +84,10 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// All pieces of all files.
+/// The entries of all files.
 struct Pieces<'a> {
     pieces: Vec<Piece<'a>>,
-    /// Their numbers in the order of names, and of places in the tensor.
+    /// Their numbers, sorted by name and offset.
     order: Vec<u32>,
 }
 
@@ -115,14 +111,14 @@ impl<'a> Pieces<'a> {
         self.pieces[number as usize].entry.name()
     }
 
-    /// Those of one parameter, as a range of the order.
+    /// The part of the order that belongs to one parameter.
     fn of_name(&self, name: &str) -> &[u32] {
         let start = self.order.partition_point(|number| self.name(*number) < name);
         let rest = &self.order[start..];
         &rest[..rest.partition_point(|number| self.name(*number) == name)]
     }
 
-    /// The pieces that together have all elements of a parameter.
+    /// The pieces that together cover all elements of a parameter.
     fn cover(&self, name: &str, param: &Param, problems: &mut Problems) -> Result<Vec<Piece<'a>>> {
         let pieces = || self.of_name(name).iter().map(|number| self.pieces[*number as usize]);
         let mut used = Vec::new();
@@ -130,7 +126,7 @@ impl<'a> Pieces<'a> {
         let end = offset + param.len() as u64;
         if let Some(other) = pieces().find(|piece| piece.entry.total_len() != total_len) {
             problems.add(format_args!(
-                "\"{}\" has {} elements there and {total_len} here",
+                "\"{}\" has {} elements in the file and {total_len} in the optimizer",
                 Shown(name),
                 other.entry.total_len()
             ));
@@ -154,12 +150,12 @@ impl<'a> Pieces<'a> {
         }
         if next < end && pieces().next().is_some() {
             let name = Shown(name);
-            problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are not in it"));
+            problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are in no file"));
         }
         Ok(used)
     }
 
-    /// Tells of the parameters that only the files have.
+    /// Adds the parameters that only the files have.
     fn add_unexpected(&self, optimizer: &Optimizer, problems: &mut Problems) -> Result<()> {
         let mut names = Vec::new();
         for (id, param) in optimizer.params() {
@@ -171,7 +167,7 @@ impl<'a> Pieces<'a> {
             if order.binary_search_by(|number| names[*number as usize].as_str().cmp(name)).is_err()
             {
                 let name = Shown(name);
-                problems.add(format_args!("it has \"{name}\", which the optimizer does not have"));
+                problems.add(format_args!("the file has \"{name}\", which the optimizer does not"));
             }
         }
         Ok(())
@@ -179,8 +175,8 @@ impl<'a> Pieces<'a> {
 }
 
 impl Fit {
-    /// `strict`: whether every parameter must be in the files, and nothing else. `hyperparameters`: whether
-    /// the groups get the options of the files.
+    /// `strict`: whether the files must have every parameter and nothing else. `hyperparameters`: whether
+    /// groups take their options from the files.
     pub fn new(
         optimizer: &Optimizer,
         files: &[File],
@@ -190,18 +186,23 @@ impl Fit {
         let pieces = Pieces::of(files)?;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
         let (mut transfers, mut params) = (Vec::new(), Vec::new());
-        let mut entries = GroupEntries::new(optimizer.groups().len())?;
+        let (mut groups, mut entries) = (Vec::new(), Vec::new());
+        reserve(&mut groups, optimizer.groups().len(), "groups")?;
+        reserve(&mut entries, optimizer.groups().len(), "groups")?;
+        groups.extend_from_slice(optimizer.groups());
+        entries.resize(groups.len(), None);
         for (id, param) in optimizer.params() {
             let name = owned(param.name(id))?;
             if strict && pieces.of_name(&name).is_empty() {
-                problems.add(format_args!("\"{}\" is not in it", Shown(&name)));
+                problems.add(format_args!("the file lacks \"{}\"", Shown(&name)));
             }
             let used = pieces.cover(&name, param, &mut problems)?;
             for piece in &used {
                 add_transfers(id, param, piece, &mut transfers, &mut problems)?;
-                if !entries.take_up(param.group, piece.group()) && hyperparameters {
+                let entry = entries[param.group as usize].get_or_insert(piece.group());
+                if *entry != piece.group() && hyperparameters {
                     problems.add(format_args!(
-                        "\"{}\" has other options there than other parameters of its group {}",
+                        "in the file, \"{}\" has other options than other parameters of group {}",
                         Shown(&name),
                         param.group
                     ));
@@ -210,7 +211,9 @@ impl Fit {
             if let Some(first) = used.first() {
                 if used.iter().any(|piece| piece.entry.step != first.entry.step) {
                     let name = Shown(&name);
-                    problems.add(format_args!("\"{name}\" has several step counts there"));
+                    problems.add(format_args!(
+                        "\"{name}\" has different step counts in different files"
+                    ));
                 }
                 let frozen = if hyperparameters { first.entry.frozen } else { param.is_frozen() };
                 push(&mut params, (id, first.entry.step, frozen))?;
@@ -220,18 +223,13 @@ impl Fit {
             pieces.add_unexpected(optimizer, &mut problems)?;
         }
         let mut accumulation = optimizer.accumulation();
-        let mut groups = Vec::new();
-        reserve(&mut groups, optimizer.groups().len(), "groups")?;
-        groups.extend_from_slice(optimizer.groups());
         if hyperparameters {
             if let Some((_, manifest)) = files.first() {
                 let accumulates = manifest.optimizer_accumulation;
                 accumulation = if accumulates { Toggle::On } else { Toggle::Off };
             }
-            for (id, (group, entry)) in groups.iter_mut().zip(&entries.0).enumerate() {
-                if let Some(entry) = entry {
-                    apply(id, entry, group, &mut problems);
-                }
+            for (id, (group, entry)) in groups.iter_mut().zip(entries).enumerate() {
+                entry.into_iter().for_each(|entry| apply(id, entry, group, &mut problems));
             }
         }
         problems.check()?;
@@ -239,24 +237,7 @@ impl Fit {
     }
 }
 
-/// The options of the file for each group of the optimizer, as far as they are known.
-struct GroupEntries(Vec<Option<GroupEntry>>);
-
-impl GroupEntries {
-    fn new(groups: usize) -> Result<Self> {
-        let mut entries = Vec::new();
-        reserve(&mut entries, groups, "groups")?;
-        entries.resize(groups, None);
-        Ok(Self(entries))
-    }
-
-    /// False if other options are known already.
-    fn take_up(&mut self, group: u32, entry: &GroupEntry) -> bool {
-        *self.0[group as usize].get_or_insert(*entry) == *entry
-    }
-}
-
-/// What of a piece goes into the arrays of a parameter.
+/// Adds what of a piece goes into the arrays of a parameter.
 fn add_transfers(
     id: u32,
     param: &Param,
@@ -275,26 +256,25 @@ fn add_transfers(
     let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
     for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {
-            problems.add(format_args!("\"{name}\" has {array} there and not here"));
+            problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
     for NamedArray { number, name: array, dtype, .. } in param.state.named_arrays() {
         let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
-            problems.add(format_args!("\"{name}\" has {array} here and not there"));
+            problems.add(format_args!("\"{name}\" has {array} in the optimizer only"));
             continue;
         };
         let tensor = &header.tensors[found];
-        let (dtype_there, dtype_here) = (tensor.entry.dtype, FileDtype::of(dtype));
+        let (dtype_there, dtype_here) = (tensor.dtype, FileDtype::of(dtype));
         let size = dtype_here.size();
         if dtype_there != dtype_here {
             problems.add(format_args!(
-                "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
+                "{array} of \"{name}\" is {dtype_there} in the file and {dtype_here} in the optimizer"
             ));
-        } else if piece.entry.len.checked_mul(size) != Some(tensor.len()) {
+        } else if piece.entry.len.checked_mul(size) != Some(tensor.len) {
             problems.add(format_args!(
-                "{array} of \"{name}\" has {} bytes there, which are not {} elements",
-                tensor.len(),
-                piece.entry.len
+                "{array} of \"{name}\" has {} bytes in the file, which are not {} elements",
+                tensor.len, piece.entry.len
             ));
         } else {
             let transfer = Transfer {
@@ -313,7 +293,7 @@ fn add_transfers(
     Ok(())
 }
 
-/// What the elements of an array have to be divided by, if they are biased.
+/// What to divide the elements of an array by, if they are biased.
 fn bias(piece: &Piece, array: &str) -> Option<f64> {
     let step = piece.entry.step;
     if piece.file.1.moments == Moments::Debiased || step == 0 {
@@ -327,13 +307,13 @@ fn bias(piece: &Piece, array: &str) -> Option<f64> {
     }
 }
 
-/// Gives a group the options of the file.
+/// Gives a group the options that it has in the file.
 fn apply(id: usize, entry: &GroupEntry, group: &mut Group, problems: &mut Problems) {
     let stochastic_rounding = entry.stochastic_rounding.or(false);
     if stochastic_rounding != group.stochastic_rounding.or(false) {
+        let [there, here] = if stochastic_rounding { ["on", "off"] } else { ["off", "on"] };
         problems.add(format_args!(
-            "stochastic_rounding of group {id} is {} there and not here",
-            if stochastic_rounding { "on" } else { "off" }
+            "stochastic_rounding of group {id} is {there} in the file and {here} in the optimizer"
         ));
     }
     entry.apply(group);

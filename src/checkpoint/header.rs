@@ -1,4 +1,4 @@
-//! The first bytes of a checkpoint: those of any safetensors file, and a checksum over them.
+//! The header of a checkpoint: that of a safetensors file, with a manifest and a checksum as metadata.
 
 use super::json::{self, List, Object, Shown, Text, words};
 use super::manifest::{Manifest, owned};
@@ -18,41 +18,43 @@ const METADATA: &str = "__metadata__";
 const CHECKSUM_KEY: &[u8] = b"\"radam.checksum\"";
 const ZEROS: &str = "00000000";
 
-/// The longest header that readers of safetensors accept.
+/// The longest header that readers of safetensors files accept.
 const LONGEST: u64 = 100_000_000;
-/// The length of the JSON comes first.
+/// The bytes in front of the JSON, which say how long it is.
 pub(super) const LENGTH: usize = 8;
 
-/// Where the tensors of a file are.
+/// What the header of a file says.
 pub(super) struct Header<'a> {
     /// As JSON.
     pub manifest: Cow<'a, str>,
     pub tensors: Vec<Tensor<'a>>,
-    /// The numbers of the tensors, in the order of their names.
+    /// The numbers of the tensors, sorted by name.
     by_name: Vec<u32>,
-    /// Where the data begin, and how many bytes they are.
+    /// Of the header, with its length, and of the data behind it, in bytes.
     pub size: u64,
     pub data_len: u64,
 }
 
-/// A tensor's place behind the header.
+/// A tensor, and where it is in the data, in bytes.
 pub(super) struct Tensor<'a> {
     name: Text<'a>,
-    pub entry: TensorEntry,
+    pub dtype: FileDtype,
+    pub start: u64,
+    pub len: u64,
 }
 
-/// As the header has it.
+/// A tensor as the header has it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TensorEntry {
-    pub dtype: FileDtype,
+    dtype: FileDtype,
     shape: Shape,
     data_offsets: [u64; 2],
 }
 
-/// The elements of a tensor, of however many dimensions.
+/// The number of elements of a tensor of any number of dimensions.
 struct Shape(u64);
 
-/// What a safetensors file calls a dtype. I16 are the halves of master weights.
+/// The dtypes of safetensors that checkpoints use; I16 is that of `master_remainder`.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum FileDtype {
     F64,
@@ -91,18 +93,17 @@ impl fmt::Display for FileDtype {
     }
 }
 
-/// The metadata, which are strings.
+/// The metadata that belong to checkpoints.
 #[derive(Serialize, Deserialize)]
 struct Metadata<T, C> {
     /// The manifest.
     radam: T,
-    /// The CRC-32 of all bytes of the header, its own digits taken as zeros.
+    /// The CRC-32 of the length and the JSON, in which its own digits count as zeros.
     #[serde(rename = "radam.checksum")]
     checksum: C,
 }
 
-/// The bytes of a header, with its length and checksum. Each tensor is an array of a parameter; they are in
-/// the order of their places.
+/// The bytes of a header. The tensors, each an array of a parameter, are in the order of their data.
 pub(super) fn write(
     manifest: &Manifest,
     tensors: &[(&str, &'static str, TensorEntry)],
@@ -120,8 +121,8 @@ pub(super) fn write(
     ensure!(
         padded as u64 <= LONGEST,
         InvalidState,
-        "the checkpoint would have a header of {padded} bytes, and readers of safetensors accept {LONGEST} at \
-         most; the optimizer has too many parameters for one file"
+        "the header of the checkpoint would have {padded} bytes, but the limit of safetensors files is {LONGEST}; \
+         the optimizer has too many parameters for one file"
     );
     let mut header = Vec::new();
     reserve(&mut header, LENGTH + padded, "bytes of a header")?;
@@ -134,32 +135,32 @@ pub(super) fn write(
     Ok(header)
 }
 
-/// How many bytes the JSON has, by the first bytes of a file of this length, which has as many.
+/// The length of the JSON, from the first bytes of a file of this length.
 pub(super) fn json_len(first: [u8; LENGTH], file_len: u64) -> Result<usize> {
     let len = u64::from_le_bytes(first);
     ensure!(
         len <= LONGEST,
         Corrupt,
-        "the file is not a checkpoint: a safetensors file begins with the length of its header, which is at \
-         most {LONGEST}"
+        "the file is not a safetensors file, and so not a checkpoint: it would begin with the length of its \
+         header, at most {LONGEST}"
     );
     ensure!(
         len <= file_len - LENGTH as u64,
         Corrupt,
-        "the file ends within its header: it has {file_len} bytes, and the first of them say that the header \
-         has {len}; it was cut off, or it is not a checkpoint"
+        "the file ends within its header: the header should have {len} bytes, and the whole file has {file_len}; \
+         it has been truncated, or it is not a checkpoint"
     );
     Ok(len as usize)
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header, all of whose bytes are there, of a file of this length.
+    /// Reads the header of a file of this length.
     pub fn read(header: &'a [u8], file_len: u64) -> Result<Self> {
         let digits = find_checksum(header)?;
         ensure!(
             parse_checksum(&header[digits.clone()]) == Some(checksum(header, &digits)),
             Corrupt,
-            "the header of the checkpoint does not have its checksum; the file is damaged"
+            "the checksum of the header is wrong; the file is damaged"
         );
         let text = str::from_utf8(&header[LENGTH..]).map_err(|error| {
             error!(Corrupt, "the header of the checkpoint is not UTF-8: {error}")
@@ -191,8 +192,8 @@ impl<'a> Header<'a> {
         ensure!(
             whole == file_len,
             Corrupt,
-            "the checkpoint has {file_len} bytes, and by its header it should have {whole}; it was cut off, or \
-             something was appended"
+            "the checkpoint has {file_len} bytes, but should have {whole} according to its header; it has been \
+             truncated, or something has been appended"
         );
         Ok(Self {
             manifest: metadata.radam.0.unwrap_or_default(),
@@ -203,9 +204,9 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// The number of the tensor that is this array of a parameter.
+    /// The number of the tensor that holds this array of a parameter.
     pub fn find(&self, param: &str, array: &str) -> Option<usize> {
-        // The name is the two with a dot between, which need not be put together to be compared.
+        // Its name is the two with a dot between them, which can be compared without being put together.
         let parts = || param.bytes().chain([b'.']).chain(array.bytes());
         let name =
             |number: u32| self.tensors[number as usize].name.0.iter().flat_map(|name| name.bytes());
@@ -215,25 +216,14 @@ impl<'a> Header<'a> {
     }
 }
 
-impl Tensor<'_> {
-    /// Where it begins, counted from the first byte of the data.
-    pub fn start(&self) -> u64 {
-        self.entry.data_offsets[0]
-    }
-
-    pub fn len(&self) -> u64 {
-        self.entry.data_offsets[1] - self.start()
-    }
-}
-
 impl TensorEntry {
-    /// So many bytes from this one on, as a list of elements.
+    /// A tensor of one dimension. `start` and `len` are in bytes.
     pub fn new(dtype: FileDtype, start: u64, len: u64) -> Self {
         Self { dtype, shape: Shape(len / dtype.size()), data_offsets: [start, start + len] }
     }
 }
 
-/// All entries of the header.
+/// The entries of a header.
 struct Entries<'a> {
     metadata: Option<Metadata<Text<'a>, &'a RawValue>>,
     tensors: List<Tensor<'a>>,
@@ -261,14 +251,14 @@ impl<'de> Visitor<'de> for Entries<'de> {
                 }
                 continue;
             }
-            let entry: TensorEntry = map.next_value_seed(Object(PhantomData))?;
-            let [start, end] = entry.data_offsets;
-            if entry.shape.0.checked_mul(entry.dtype.size()) != end.checked_sub(start) {
-                return Err(A::Error::custom(
-                    "dtype, shape and data_offsets contradict one another",
-                ));
-            }
-            self.tensors.push(Tensor { name, entry });
+            let TensorEntry { dtype, shape, data_offsets: [start, end] } =
+                map.next_value_seed(Object(PhantomData))?;
+            let len = end
+                .checked_sub(start)
+                .filter(|len| shape.0.checked_mul(dtype.size()) == Some(*len));
+            let contradiction =
+                || A::Error::custom("dtype, shape and data_offsets contradict one another");
+            self.tensors.push(Tensor { name, dtype, start, len: len.ok_or_else(contradiction)? });
         }
         Ok(self)
     }
@@ -303,22 +293,22 @@ impl<'de> Visitor<'de> for Shape {
     }
 }
 
-/// The bytes behind the header, each of which must belong to one tensor.
+/// The length of the data. Each byte must belong to exactly one tensor.
 fn data_len(tensors: &[Tensor]) -> Result<u64> {
-    let place = |tensor: &Tensor| tensor.entry.data_offsets;
+    let place = |tensor: &Tensor| (tensor.start, tensor.len);
     let order = order_of(tensors, |one, other| place(one).cmp(&place(other)))?;
-    order.iter().map(|number| place(&tensors[*number as usize])).try_fold(0, |end, [start, next]| {
+    order.iter().map(|number| place(&tensors[*number as usize])).try_fold(0, |end, (start, len)| {
         ensure!(
             start == end,
             Corrupt,
-            "the tensors of the checkpoint overlap, or there is a gap between them, at byte {start} of the data"
+            "the tensors of the checkpoint overlap or leave a gap at byte {end} of the data; the file is damaged"
         );
-        Ok(next)
+        Ok(end + len)
     })
 }
 
-/// Where the digits of the header's checksum are. Within a JSON string a quote has a backslash before it,
-/// so that no part of a longer string can be taken for the key.
+/// Where the digits of the checksum are: behind the first string that is the key, as every reader can find it
+/// without JSON. (Within a string, quotes are escaped.)
 fn find_checksum(header: &[u8]) -> Result<Range<usize>> {
     let find = || {
         let key = header.windows(CHECKSUM_KEY.len()).position(|window| window == CHECKSUM_KEY)?;
@@ -338,7 +328,7 @@ fn find_checksum(header: &[u8]) -> Result<Range<usize>> {
     })
 }
 
-/// The checksum of a header, whose own digits are here.
+/// The checksum of a header that has the digits of its own checksum here.
 fn checksum(header: &[u8], digits: &Range<usize>) -> u32 {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&header[..digits.start]);
@@ -347,7 +337,7 @@ fn checksum(header: &[u8], digits: &Range<usize>) -> u32 {
     checksum.finalize()
 }
 
-/// The value of 8 hexadecimal digits. Capitals are refused: a flipped bit makes them.
+/// The value of 8 hexadecimal digits. Capitals are refused, since a flipped bit turns letters into them.
 pub(super) fn parse_checksum(digits: &[u8]) -> Option<u32> {
     let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
     let is_plain = digits.len() == ZEROS.len() && digits.iter().all(is_digit);

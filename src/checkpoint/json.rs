@@ -1,12 +1,11 @@
-//! JSON, by serde_json, as untrusted files need it: an object must be an object (derived code would take a
-//! list as well), strings stay slices of the text unless something in them is escaped, and numbers are the
-//! nearest f64.
+//! What checkpoints need beside serde_json: objects that cannot be written as lists, which derived code would
+//! accept; strings that borrow from the text unless they have escapes; numbers rounded to the nearest f64; and
+//! errors instead of aborts where memory runs out.
 //!
-//! Where memory runs out, there is an error. What serde reads therefore keeps quiet about it until the whole
-//! text is read ([`Text::check`] and [`List::check`] tell), since an error of serde_json is itself an
-//! allocation. serde_json allocates nothing for a text that is as expected, but does so, and ends the process
-//! if it cannot, for the error about one that is not, for escapes in keys, and for deep nesting in values
-//! that are skipped.
+//! An error of serde_json is an allocation, which aborts if it fails. So values that are read remember that
+//! memory ran out, and [`Text::check`] and [`List::check`] report it at the end. serde_json itself allocates
+//! nothing for a text that is as expected. It does for the error about one that is not, for escapes in known
+//! keys, and for deeply nested values of unknown keys.
 
 use super::{no_memory, push};
 use crate::error::{Result, error};
@@ -19,16 +18,16 @@ use std::fmt::{self, Display, Write as _};
 use std::io;
 use std::marker::PhantomData;
 
-/// Reads an object; `what` the text is goes into the sentence about one that is not as expected.
+/// Reads an object. `what` names the text in error sentences.
 pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = Object(PhantomData).deserialize(&mut json);
-    value.and_then(|value| json.end().map(|()| value)).map_err(|problem| {
-        error!(Corrupt, "{what} is damaged, or radam did not write it: {}", Shown(problem))
-    })
+    value
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|problem| error!(Corrupt, "{what} is invalid: {}", Shown(problem)))
 }
 
-/// The text that `body` writes.
+/// The JSON that `body` writes.
 pub(super) fn write(
     body: impl FnOnce(&mut serde_json::Serializer<&mut Output>) -> serde_json::Result<()>,
 ) -> Result<String> {
@@ -36,14 +35,16 @@ pub(super) fn write(
     let outcome = body(&mut serde_json::Serializer::new(&mut output));
     check(!output.is_full)?;
     let text = outcome.ok().and_then(|()| String::from_utf8(output.bytes).ok());
-    text.ok_or_else(|| error!(InvalidState, "the checkpoint has what JSON cannot express"))
+    text.ok_or_else(|| {
+        error!(InvalidState, "the header of the checkpoint cannot be written as JSON")
+    })
 }
 
 fn check(had_memory: bool) -> Result<()> {
     if had_memory { Ok(()) } else { Err(no_memory("the header of the checkpoint")) }
 }
 
-/// What is written. It never fails, since serde_json would allocate for the error.
+/// Where JSON is written. Writing never fails, since serde_json would allocate for the error.
 pub(super) struct Output {
     bytes: Vec<u8>,
     is_full: bool,
@@ -63,7 +64,7 @@ impl io::Write for Output {
     }
 }
 
-/// Reads a `T` from an object, and from nothing else.
+/// Reads a `T` from an object only.
 pub(super) struct Object<T>(pub PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Object<T> {
@@ -86,15 +87,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
     }
 }
 
-/// For fields that may be missing, but not null.
+/// For fields that may be missing but not null.
 pub(super) fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     json: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(json).map(Some)
 }
 
-/// For fields that are any number: the nearest f64, as the standard library reads it. serde_json by itself
-/// may be off by one in the last place, and allocates where it is told not to be.
+/// For fields that are numbers: the nearest f64, as the standard library parses it. serde_json may be off by a
+/// last place, and with its feature against that it may allocate.
 pub(super) fn number<'de, D: Deserializer<'de>>(json: D) -> Result<f64, D::Error> {
     let text = <&RawValue>::deserialize(json)?.get();
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
@@ -149,7 +150,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
     }
 }
 
-/// A string. `None`: there was no memory to undo its escapes.
+/// A string. `None`: memory ran out while its escapes were decoded.
 pub(super) struct Text<'a>(pub Option<Cow<'a, str>>);
 
 impl Text<'_> {
@@ -175,16 +176,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// The text that stands between the quotes of a JSON string, whose escapes serde_json has found to be
-/// well-formed; it would undo them in a buffer of its own that ends the process where memory does. `None`:
-/// surrogates that are not pairs.
+/// Decodes the escapes in a JSON string, which serde_json has found to be well-formed. (Its own buffer for
+/// decoding aborts when memory runs out.) `None` if surrogates are not in pairs.
 fn unescaped(raw: &str) -> Option<Text<'_>> {
     if !raw.contains('\\') {
         return Some(Text(Some(Cow::Borrowed(raw))));
     }
     let mut text = String::new();
     if text.try_reserve_exact(raw.len()).is_err() {
-        return Some(Text(None)); // no escape is shorter than its character
+        return Some(Text(None)); // no escape is shorter than the character it stands for
     }
     let mut rest = raw;
     while let Some((plain, escape)) = rest.split_once('\\') {
@@ -213,13 +213,13 @@ fn unescaped(raw: &str) -> Option<Text<'_>> {
     Some(Text(Some(Cow::Owned(text))))
 }
 
-/// Of UTF-16, from its four digits, and what follows it.
+/// A code unit of UTF-16 from its four digits, and what follows them.
 fn code_unit(digits: &str) -> Option<(u16, &str)> {
     let (digits, rest) = digits.split_at_checked(4)?;
     Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }
 
-/// Writes and reads an enum as strings.
+/// Writes and reads the variants of an enum as strings.
 macro_rules! words {
     ($type:ident: $($word:literal = $variant:ident),+) => {
         impl serde::Serialize for $type {
@@ -243,15 +243,15 @@ macro_rules! words {
 }
 pub(super) use words;
 
-/// What a file says, in a sentence: without control characters, and not too long.
+/// Text from a file, as error sentences show it: control characters escaped, and cut if it is long.
 pub(super) struct Shown<T>(pub T);
 
-/// So many characters are shown.
-const SHOWN: usize = 200;
+/// In characters.
+const LONGEST_SHOWN: usize = 200;
 
 impl<T: Display> Display for Shown<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(Limited { formatter, left: SHOWN }, "{}", self.0)
+        write!(Limited { formatter, left: LONGEST_SHOWN }, "{}", self.0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading checkpoints: everything is checked first, and then all of it is taken over, or nothing.
+//! Loading checkpoints: everything is verified first, and only then copied into the state.
 
 use super::fit::{self, Fit, Transfer};
 use super::header::{self, Header};
@@ -15,9 +15,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub(crate) struct LoadOptions {
-    /// Whether every parameter must be in the file, and nothing else.
+    /// Whether the file must have every parameter and nothing else.
     pub strict: bool,
-    /// Whether groups get the options of the file.
+    /// Whether groups take their options from the file.
     pub hyperparameters: bool,
     pub callback: Option<Callback>,
 }
@@ -26,7 +26,7 @@ impl LoadOptions {
     pub const DEFAULT: Self = Self { strict: true, hyperparameters: true, callback: None };
 }
 
-/// A checkpoint that is open.
+/// An open checkpoint.
 enum Source<'a> {
     File(File, &'a Path),
     Buffer(&'a [u8]),
@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads bytes that are there, unless a file has become shorter meanwhile.
+    /// Reads bytes that exist, unless the file has been truncated in the meantime.
     fn read_at(&mut self, start: u64, into: &mut [u8]) -> Result<()> {
         match self {
             Self::File(file, path) => {
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
         ensure!(
             len >= header::LENGTH as u64,
             Corrupt,
-            "the file has {len} bytes, too few for a checkpoint; it is not one, or it was cut off"
+            "the file has only {len} bytes; it is not a checkpoint, or it has been truncated"
         );
         let mut first = [0; header::LENGTH];
         self.read_at(0, &mut first)?;
@@ -88,12 +88,28 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Loads the state in the checkpoint of a buffer. The rest of it is for `Optimizer::restore`.
+impl Header<'_> {
+    /// The block of a tensor that starts at this byte of it.
+    fn read_block<'b>(
+        &self,
+        source: &mut Source,
+        tensor: usize,
+        start: u64,
+        block: &'b mut [u8],
+    ) -> Result<&'b mut [u8]> {
+        let tensor = &self.tensors[tensor];
+        let block = &mut block[..(BLOCK as u64).min(tensor.len - start) as usize];
+        source.read_at(self.size + tensor.start + start, block)?;
+        Ok(block)
+    }
+}
+
+/// Loads the state from the checkpoint in a buffer. The rest of it is for `Optimizer::restore`.
 pub(crate) fn load(optimizer: &Optimizer, buffer: &[u8], options: LoadOptions) -> Result<Restored> {
     load_sources(optimizer, &mut [Source::Buffer(buffer)], options)
 }
 
-/// The same of a file, or of files that each have a part of the checkpoint.
+/// The same from a file, or from the files of several shards.
 pub(crate) fn load_files(
     optimizer: &Optimizer,
     paths: &[&Path],
@@ -111,7 +127,7 @@ fn load_sources(
     sources: &mut [Source],
     options: LoadOptions,
 ) -> Result<Restored> {
-    // Each borrows names and the like from the one before.
+    // Each borrows from the one before it.
     let (mut bytes, mut headers, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for source in &mut *sources {
         push(&mut bytes, source.header()?)?;
@@ -123,143 +139,126 @@ fn load_sources(
         push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
     }
     let fit = Fit::new(optimizer, &files, options.strict, options.hyperparameters)?;
-    let to_check = headers.iter().map(|header| header.data_len).sum::<u64>();
-    let to_take_over: u64 = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum();
-    let mut progress = Progress::new(options.callback, to_check + to_take_over);
-    let mut block = zeros(BLOCK)?;
-    let mut checked = Vec::new();
+    let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
+    let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
+    let mut progress = Progress::new(options.callback, to_verify + to_copy);
+    let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
+    let mut block = zeros(largest.unwrap_or(0).min(BLOCK as u64) as usize)?;
+    let mut verified = Vec::new();
     for (source, file) in sources.iter_mut().zip(&files) {
-        push(&mut checked, Checked::of(source, file, &mut block, &mut progress)?)?;
+        push(&mut verified, Verified::new(source, file, &mut block, &mut progress)?)?;
     }
-    // All is well. There may be no room for the data beside the state that they replace, and so they are read
-    // once more.
+    // There may not be enough memory to hold the data beside the state they replace, so they are read again.
     for transfer in &fit.transfers {
-        let Transfer { file, param, .. } = *transfer;
-        let (state, header) = (&optimizer.param(param)?.state, &headers[file]);
-        take_over(
-            &mut sources[file],
-            header,
-            &checked[file],
-            transfer,
-            state,
-            &mut block,
-            &mut progress,
-        )
-        .map_err(halfway)?;
+        let (source, verified) = (&mut sources[transfer.file], &verified[transfer.file]);
+        let state = &optimizer.param(transfer.param)?.state;
+        verified.copy(source, transfer, state, &mut block, &mut progress).map_err(halfway)?;
     }
     Ok(fit.restored)
 }
 
-/// The checksums of the blocks of a file's tensors, with which each is held to what it was when it was
-/// checked.
-struct Checked {
+/// A file whose data have their checksums, and the checksum of each block, which still has to be the same when
+/// the block is read again.
+struct Verified<'a> {
+    header: &'a Header<'a>,
     blocks: Vec<u32>,
-    /// Where those of a tensor begin, by the number of the tensor.
-    starts: Vec<usize>,
+    /// The number of the first block of each tensor.
+    first_blocks: Vec<usize>,
 }
 
-impl Checked {
-    /// Refuses a file whose data are not what its checksums say.
-    fn of(
+impl<'a> Verified<'a> {
+    fn new(
         source: &mut Source,
-        (header, manifest): &fit::File,
+        (header, manifest): &fit::File<'a>,
         block: &mut [u8],
         progress: &mut Progress,
     ) -> Result<Self> {
-        let (mut blocks, mut starts, mut count) = (Vec::new(), Vec::new(), 0);
-        reserve(&mut starts, header.tensors.len(), "tensors")?;
-        starts.resize(header.tensors.len(), 0);
+        let (mut blocks, mut first_blocks, mut count) = (Vec::new(), Vec::new(), 0);
+        reserve(&mut first_blocks, header.tensors.len(), "tensors")?;
+        first_blocks.resize(header.tensors.len(), 0);
         for param in &manifest.params.items {
             let name = Shown(param.name());
             for (array, expected) in param.checksums.iter() {
                 let Some(number) = header.find(param.name(), array) else {
-                    return Err(error!(Corrupt, "the checkpoint lacks {array} of \"{name}\""));
+                    return Err(error!(Corrupt, "the checkpoint has no {array} of \"{name}\""));
                 };
-                let tensor = &header.tensors[number];
-                starts[number] = blocks.len();
+                first_blocks[number] = blocks.len();
                 let mut checksum = crc32fast::Hasher::new();
-                for start in (0..tensor.len()).step_by(BLOCK) {
-                    let bytes = &mut block[..BLOCK.min((tensor.len() - start) as usize)];
-                    source.read_at(header.size + tensor.start() + start, bytes)?;
+                for start in (0..header.tensors[number].len).step_by(BLOCK) {
+                    let block = header.read_block(source, number, start, block)?;
                     let mut of_block = crc32fast::Hasher::new();
-                    of_block.update(bytes);
+                    of_block.update(block);
                     checksum.combine(&of_block);
                     push(&mut blocks, of_block.finalize())?;
-                    progress.advance(bytes.len())?;
+                    progress.advance(block.len())?;
                 }
                 ensure!(
                     expected == checksum.finalize(),
                     Corrupt,
-                    "{array} of \"{name}\" does not have its checksum; the file is damaged"
+                    "the checksum of {array} of \"{name}\" is wrong; the file is damaged"
                 );
                 count += 1;
             }
         }
-        // No two parameters have the same name, nor two tensors, so that none was counted twice.
+        // Parameters have different names, and so do tensors: none has been counted twice.
         ensure!(
             count == header.tensors.len(),
             Corrupt,
             "the checkpoint has tensors that its manifest does not list"
         );
-        Ok(Self { blocks, starts })
+        Ok(Self { header, blocks, first_blocks })
+    }
+
+    /// Copies part of a tensor into the state of a parameter.
+    fn copy(
+        &self,
+        source: &mut Source,
+        transfer: &Transfer,
+        state: &State,
+        block: &mut [u8],
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let Transfer { tensor, from, array, to, bytes, debias, .. } = *transfer;
+        let mut done = 0;
+        while done < bytes {
+            let at = from + done as u64;
+            let (number, within) = ((at / BLOCK as u64) as usize, (at % BLOCK as u64) as usize);
+            let block = self.header.read_block(source, tensor, at - within as u64, block)?;
+            ensure!(
+                crc32fast::hash(block) == self.blocks[self.first_blocks[tensor] + number],
+                Io,
+                "\"{}\" has changed since it was verified",
+                source.path().display()
+            );
+            let end = block.len().min(within + bytes - done);
+            let part = &mut block[within..end];
+            if let Some((bias, dtype)) = debias {
+                divide(dtype, part, bias);
+            }
+            state.write(array, to + done, part)?;
+            done += part.len();
+            let _ = progress.advance(part.len()); // too late to cancel
+        }
+        Ok(())
     }
 }
 
-/// Of bytes that could be read when they were checked, and not once more.
+/// Of data that could be verified, but not read again.
 fn halfway(error: Error) -> Error {
     error!(
         Io,
-        "{}, when it was read once more; the state is now partly that of the checkpoint: load it again, or \
-         reset it",
+        "{}, when it was read again; the state now comes partly from the checkpoint: load it again, or reset the \
+         state",
         error.sentence
     )
 }
 
-/// Copies a part of a tensor into the state of a parameter, block by block, after a look at whether a block
-/// is still what was checked.
-fn take_over(
-    source: &mut Source,
-    header: &Header,
-    checked: &Checked,
-    transfer: &Transfer,
-    state: &State,
-    block: &mut [u8],
-    progress: &mut Progress,
-) -> Result<()> {
-    let Transfer { tensor: number, from, array, to, bytes, debias, .. } = *transfer;
-    let tensor = &header.tensors[number];
-    let mut done = 0;
-    while done < bytes {
-        let (at, skipped) =
-            ((from + done as u64) / BLOCK as u64, (from + done as u64) % BLOCK as u64);
-        let start = at * BLOCK as u64;
-        let block = &mut block[..BLOCK.min((tensor.len() - start) as usize)];
-        source.read_at(header.size + tensor.start() + start, block)?;
-        ensure!(
-            crc32fast::hash(block) == checked.blocks[checked.starts[number] + at as usize],
-            Io,
-            "\"{}\" has changed since it was checked",
-            source.path().display()
-        );
-        let part = &mut block[skipped as usize..];
-        let len = part.len().min(bytes - done);
-        let part = &mut part[..len];
-        if let Some((bias, dtype)) = debias {
-            divide(dtype, part, bias);
-        }
-        state.write(array, to + done, part)?;
-        done += len;
-        let _ = progress.advance(len); // too late to cancel
-    }
-    Ok(())
-}
-
-/// Divides elements, which are rounded once.
+/// Divides elements, rounding once.
 fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
     fn each<E: Element>(bytes: &mut [u8], by: f64) {
         for bytes in bytes.chunks_exact_mut(size_of::<E>()) {
             let element = bytes.as_mut_ptr().cast::<E>();
-            // SAFETY: there are the bytes of an element, which may have any value, and need not be aligned.
+            // SAFETY: these are the bytes of one element; every bit pattern is valid, and the access is unaligned.
             unsafe {
                 let quotient = element.read_unaligned().load().to_f64() / by;
                 element.write_unaligned(E::store_any(quotient));

@@ -1,5 +1,5 @@
-//! What a checkpoint says about the optimizer: its groups with their options, and its parameters. These
-//! structs are the JSON of the manifest.
+//! The manifest: what a checkpoint says about the optimizer, its groups and its parameters. The fields of these
+//! structs are the keys of its JSON.
 
 use super::header::parse_checksum;
 use super::json::{self, List, Shown, Text, number, some, words};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The version of the format that is written. Earlier ones are read, and later ones refused.
+/// The version of the format that is written. Earlier ones are read, later ones are refused.
 const FORMAT: u64 = 2;
 
-/// Just the version, of a manifest that may be of a later one.
+/// What manifests of all versions have.
 #[derive(Deserialize)]
 struct Version {
     format: u64,
@@ -35,14 +35,14 @@ pub(super) struct Manifest<'a> {
     pub params: List<ParamEntry<'a>>,
 }
 
-/// Whether the averages are divided by 1 − β^t, as here and in optimi, or not, as in torch.
+/// Whether the averages have been divided by 1 − β^t, as in radam and optimi, or not, as in torch.
 #[derive(PartialEq)]
 pub(super) enum Moments {
     Debiased,
     Biased,
 }
 
-/// A group's options, as the C API names them.
+/// The options of a group that are saved.
 #[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupEntry {
     #[serde(deserialize_with = "number")]
@@ -81,31 +81,31 @@ pub(super) struct ParamEntry<'a> {
     pub name: Text<'a>,
     /// The number of its group in the file.
     pub group: u32,
-    /// For other readers: loading goes by the dtypes of the tensors.
+    /// For other readers; loading goes by the dtypes of the tensors.
     #[serde(default, deserialize_with = "some")]
     dtype: Option<Dtype>,
-    /// Elements of the slice that this is of the tensor.
+    /// Elements of the parameter, which may be a slice of a tensor.
     pub len: u64,
-    /// Where the slice begins in the tensor, and the elements of the whole tensor, if that is not all of it.
+    /// The first element of the slice, and the number of elements of the whole tensor.
     #[serde(default)]
     pub offset: u64,
     #[serde(default, deserialize_with = "some")]
     total_len: Option<u64>,
-    /// Steps made.
+    /// The step count.
     pub step: u64,
     #[serde(default)]
     pub frozen: bool,
     pub checksums: Checksums,
 }
 
-/// Of each array of a state that is there, the CRC-32 of its bytes.
+/// The CRC-32 of each array of a state.
 #[derive(Default)]
 pub(super) struct Checksums([Option<u32>; ARRAYS.len()]);
 
-/// What the names of tensors end in. There is no dot in them, so that a name has one end.
+/// The names of tensors end in one of these. They have no dots, so that only one parameter can be meant.
 const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"];
 
-/// As 8 hexadecimal digits.
+/// A CRC-32 as 8 hexadecimal digits.
 struct Checksum(u32);
 
 words!(Moments: "debiased" = Debiased, "biased" = Biased);
@@ -136,7 +136,7 @@ impl<'a> Manifest<'a> {
     pub fn parse(text: &'a str) -> Result<Self> {
         const WHAT: &str = "the manifest of the checkpoint";
         let manifest = json::read::<Self>(text, WHAT);
-        // A later version need not have the same types.
+        // Later versions may have keys of other types.
         let format = match &manifest {
             Ok(manifest) => manifest.format,
             Err(_) => json::read::<Version>(text, WHAT).map_or(FORMAT, |version| version.format),
@@ -144,8 +144,7 @@ impl<'a> Manifest<'a> {
         ensure!(
             (1..=FORMAT).contains(&format),
             Mismatch,
-            "the checkpoint has version {format} of the format; this version of the library reads \
-             versions 1 to {FORMAT}"
+            "the checkpoint has format {format}; this version of the library reads formats 1 to {FORMAT}"
         );
         let manifest = manifest?;
         manifest.groups.check()?;
@@ -157,14 +156,14 @@ impl<'a> Manifest<'a> {
             ensure!(
                 (param.group as usize) < manifest.groups.items.len(),
                 Corrupt,
-                "the checkpoint has \"{name}\" in group {}, and no such group",
+                "the manifest of the checkpoint has \"{name}\" in group {}, which it does not have",
                 param.group
             );
             ensure!(
                 offset.checked_add(len).is_some_and(|end| end <= total_len),
                 Corrupt,
-                "the checkpoint has {len} elements of \"{name}\" from element {offset} on, which are not \
-                 all within a tensor of {total_len}"
+                "the manifest of the checkpoint has {len} elements of \"{name}\" from element {offset} on, which \
+                 are not all within a tensor of {total_len}"
             );
         }
         let order = order_of(&manifest.params.items, |one, other| one.name().cmp(other.name()))?;
@@ -172,15 +171,15 @@ impl<'a> Manifest<'a> {
         match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
             Some(pair) => {
                 let name = Shown(name(pair[0]));
-                Err(error!(Corrupt, "the checkpoint has two parameters of the name \"{name}\""))
+                Err(error!(Corrupt, "the manifest of the checkpoint has two parameters \"{name}\""))
             }
             None => Ok(manifest),
         }
     }
 }
 
-/// Copies what groups and their entries both have. Whether rounding is stochastic is not copied into a group,
-/// since that says how its state is stored.
+/// Copies the options that groups take from a checkpoint. stochastic_rounding is not one of them, since it says
+/// how state is stored.
 macro_rules! copy_options {
     ($from:expr => $to:expr) => {{
         let (from, to) = ($from, $to);
@@ -298,7 +297,7 @@ impl<'de> Deserialize<'de> for Checksum {
     }
 }
 
-/// A text in memory of its own.
+/// A copy of a text.
 pub(super) fn owned(text: impl std::fmt::Display) -> Result<String> {
     try_format(format_args!("{text}")).ok_or_else(|| no_memory("the header of the checkpoint"))
 }

@@ -218,8 +218,8 @@ fn a_later_format_is_told() {
     let (bytes, mut optimizer, _) = saved();
     let later = File::of(&bytes).replaced("\\\"format\\\":2,", "\\\"format\\\":3,");
     for file in [&later, &later.replaced("\\\"step\\\":3,", "\\\"step\\\":[3],")] {
-        optimizer.refuses(&file.bytes(), RADAM_ERROR_MISMATCH, &["version 3", "1 to 2"]);
+        optimizer.refuses(&file.bytes(), RADAM_ERROR_MISMATCH, &["format 3", "formats 1 to 2"]);
     }
     let earlier = later.replaced("\\\"format\\\":3,", "\\\"format\\\":0,");
-    optimizer.refuses(&earlier.bytes(), RADAM_ERROR_MISMATCH, &["version 0", "1 to 2"]);
+    optimizer.refuses(&earlier.bytes(), RADAM_ERROR_MISMATCH, &["format 0", "formats 1 to 2"]);
 }

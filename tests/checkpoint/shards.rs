@@ -189,7 +189,7 @@ fn other_steps_and_totals_are_told() {
         &folder,
         &[trained(0..5), later],
         &mut slice(0..10),
-        &["\"w\" has several step counts"],
+        &["\"w\" has different step counts"],
     );
     let other = |total_len| {
         let spec = Spec::slice("w", RADAM_DTYPE_F32, 5, 5, total_len);
@@ -197,18 +197,18 @@ fn other_steps_and_totals_are_told() {
         optimizer.steps(1..4);
         optimizer
     };
-    let words = ["\"w\" has 11 elements there and 10 here"];
+    let words = ["\"w\" has 11 elements in the file and 10"];
     refused(&folder, &[trained(0..5), other(11)], &mut slice(0..10), &words);
     refused(&folder, &[other(11)], &mut slice(5..10), &words);
     let mut alone = Optimizer::of(&group_options(), &[Spec::new("w", RADAM_DTYPE_F32, 5)]);
-    refused(&folder, &[trained(0..5)], &mut alone, &["\"w\" has 10 elements there and 5 here"]);
+    refused(&folder, &[trained(0..5)], &mut alone, &["\"w\" has 10 elements in the file and 5"]);
     let mut bf16 = Optimizer::of(&group_options(), &[Spec::slice("w", RADAM_DTYPE_BF16, 5, 5, 10)]);
     bf16.steps(1..4);
     refused(
         &folder,
         &[trained(0..5), bf16],
         &mut slice(0..10),
-        &["exp_avg of \"w\" is BF16 there"],
+        &["exp_avg of \"w\" is BF16 in the file"],
     );
 }
 
