@@ -1,8 +1,8 @@
 //! Arrays of one dtype as another.
 
+use super::detect::compiled_loop;
 use super::dtype::Dtype;
 use super::element::Element;
-use super::instruction_set::compiled_loop;
 use half::{bf16, f16};
 
 compiled_loop! {
@@ -10,9 +10,8 @@ compiled_loop! {
     /// NaN too.
     ///
     /// # Safety
-    /// The machine has the instruction set. The arrays have `len` elements of their dtypes and are
-    /// aligned for them. Nothing else writes the source nor reads or writes the target meanwhile, and
-    /// they do not overlap.
+    /// The arrays have `len` elements of their dtypes and are aligned for them. Nothing else writes the
+    /// source nor reads or writes the target meanwhile, and they do not overlap.
     convert_array(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) -> ()
         = plain_convert
 }
@@ -21,7 +20,7 @@ compiled_loop! {
 /// As for [`convert_array`].
 #[inline(always)]
 unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the arrays are as the caller says, and the types those of the dtypes.
     unsafe {
         match to {
             _ if to == from => target.copy_from_nonoverlapping(source, len * from.size()),
@@ -34,10 +33,10 @@ unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut 
 }
 
 /// # Safety
-/// As for [`convert_array`].
+/// As for [`convert_array`], of a target of To.
 #[inline(always)]
 unsafe fn convert_to<To: Element>(from: Dtype, source: *const u8, target: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as above.
     unsafe {
         match from {
             Dtype::F32 => convert::<f32, To>(source, target, len),
@@ -49,12 +48,12 @@ unsafe fn convert_to<To: Element>(from: Dtype, source: *const u8, target: *mut u
 }
 
 /// # Safety
-/// As for [`convert_array`].
+/// As for [`convert_array`], of a source of From and a target of To.
 #[inline(always)]
 unsafe fn convert<From: Element, To: Element>(source: *const u8, target: *mut u8, len: usize) {
     let (source, target) = (source.cast::<From>(), target.cast::<To>());
     debug_assert!(source.is_aligned() && target.is_aligned());
-    // SAFETY: the caller's promise.
+    // SAFETY: both have `len` elements, and only this function uses the target.
     let (source, target) = unsafe {
         (std::slice::from_raw_parts(source, len), std::slice::from_raw_parts_mut(target, len))
     };

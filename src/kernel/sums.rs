@@ -3,9 +3,9 @@
 //! The shape of a sum is fixed: [`PARTS`] partial sums in f64, each of every so many elements, added
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
+use super::detect::{InstructionSet, compiled_loop};
 use super::dtype::Dtype;
 use super::element::{Element, Real};
-use super::instruction_set::{InstructionSet, compiled_loop};
 use crate::math::ExactSum;
 use half::{bf16, f16};
 
@@ -192,7 +192,7 @@ mod tests {
     fn stored(dtype: Dtype, values: &[f64]) -> Vec<u64> {
         let mut array = vec![0u64; values.len() + 1];
         let (from, to) = (values.as_ptr().cast(), array.as_mut_ptr().cast());
-        let set = InstructionSet::Portable;
+        let set = InstructionSet::PORTABLE;
         // SAFETY: both have as many elements, and there is a word for each.
         unsafe { super::super::convert_array(set, Dtype::F64, from, dtype, to, values.len()) };
         array
@@ -211,7 +211,7 @@ mod tests {
                     let difference = sum_of_squared_differences(set, dtype, array, other, len);
                     (square.to_bits(), difference.to_bits())
                 };
-                let expected = sums(InstructionSet::Portable);
+                let expected = sums(InstructionSet::PORTABLE);
                 for set in InstructionSet::available() {
                     assert_eq!(sums(set), expected, "{set:?} {dtype:?} {len}");
                 }
@@ -228,7 +228,7 @@ mod tests {
         let difference: f64 = values.iter().zip(&others).map(|(x, y)| (x - y) * (x - y)).sum();
         // SAFETY: the arrays have `len` elements, and every machine can do this.
         let (square_found, difference_found) = unsafe {
-            let set = InstructionSet::Portable;
+            let set = InstructionSet::PORTABLE;
             (
                 sum_of_squares(set, Dtype::F64, array, len),
                 sum_of_squared_differences(set, Dtype::F64, array, other, len),
@@ -260,7 +260,7 @@ mod tests {
         let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
         // SAFETY: the array has two elements, and every machine can do this.
         unsafe {
-            let (set, array) = (InstructionSet::Portable, array.as_ptr().cast());
+            let (set, array) = (InstructionSet::PORTABLE, array.as_ptr().cast());
             add_squares(set, Dtype::F64, array, 1, &mut found);
             add_squares(set, Dtype::F64, array, 2, &mut found);
         }
