@@ -68,6 +68,7 @@ programs! {
     misuse_step: shared, statically, valgrind;
     misuse_given: shared, statically, valgrind;
     handles: shared, statically, valgrind;
+    unbound: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
