@@ -128,7 +128,7 @@ WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE ?= wine
 WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
 WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_checkpoint handles \
-	unbound \
+	unbound step_tensor step_tensor_threads \
 	threads slices executor caller_memory rounding surgery windows windows_unload
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)

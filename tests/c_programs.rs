@@ -69,6 +69,8 @@ programs! {
     misuse_given: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
+    step_tensor: shared, statically, valgrind;
+    step_tensor_threads: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
