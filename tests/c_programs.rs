@@ -67,10 +67,12 @@ programs! {
     misuse: shared, statically, valgrind;
     misuse_step: shared, statically, valgrind;
     misuse_given: shared, statically, valgrind;
+    misuse_tensors: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
     step_tensor: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
+    set_tensors: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
