@@ -68,11 +68,13 @@ programs! {
     misuse_step: shared, statically, valgrind;
     misuse_given: shared, statically, valgrind;
     misuse_tensors: shared, statically, valgrind;
+    misuse_sums: shared, statically, valgrind;
     handles: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
     step_tensor: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
     set_tensors: shared, statically, valgrind;
+    grad_sums: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
