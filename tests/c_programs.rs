@@ -75,6 +75,7 @@ programs! {
     step_tensor_threads: shared, statically, valgrind;
     set_tensors: shared, statically, valgrind;
     grad_sums: shared, statically, valgrind;
+    getters: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
