@@ -70,6 +70,8 @@ programs! {
     misuse_tensors: shared, statically, valgrind;
     misuse_sums: shared, statically, valgrind;
     handles: shared, statically, valgrind;
+    group_options: shared, statically, valgrind;
+    advice: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
     step_tensor: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
