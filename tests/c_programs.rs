@@ -72,6 +72,8 @@ programs! {
     handles: shared, statically, valgrind;
     group_options: shared, statically, valgrind;
     advice: shared, statically, valgrind;
+    report: shared, statically, valgrind;
+    plan: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
     step_tensor: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
