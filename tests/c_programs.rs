@@ -73,6 +73,7 @@ programs! {
     group_options: shared, statically, valgrind;
     advice: shared, statically, valgrind;
     report: shared, statically, valgrind;
+    report_threads: shared, statically, valgrind;
     rectification: shared, statically, valgrind;
     plan: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
