@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"
 
+#include <math.h>
+
 static _Alignas(8) char bytes[8 * LEN + 8];
 
 static radam_grad_sums some_sums(void) {
@@ -60,6 +62,25 @@ static void structs(radam_optimizer *opt) {
     BAD_SUMS(name, bad.words[word] = -1);
     BAD_SUMS(name, bad.words[word] = INT64_MIN);
   }
+  BAD_SUMS("words are the digits", bad.words[67] = INT64_MAX);
+  BAD_SUMS("words are the digits", bad.words[67] = 1 << 18);
+  BAD_SUMS("words are the digits", for (int word = 0; word < 68; word++) bad.words[word] = INT64_MAX);
+
+  /* What is as large as sums can be is taken, and grows no further than that. */
+  const double largest[] = {1e153, 1e153};
+  double norm = 0;
+  radam_grad_sums full = some_sums();
+  for (int word = 0; word < 67; word++) full.words[word] = UINT32_MAX;
+  full.words[67] = (1 << 18) - 1;
+  for (int word = 68; word < 71; word++) full.words[word] = INT64_MAX;
+  for (int round = 0; round < 2; round++) {
+    const radam_status status = radam_measure_tensor(RADAM_DTYPE_F64, largest, 2, &full);
+    CHECK(status == (round == 0 ? RADAM_OK : RADAM_ERROR_INVALID_ARGUMENT), "sums that are full gave %s", radam_status_string(status));
+  }
+  full = some_sums();
+  for (int word = 0; word < 68; word++) full.words[word] = word < 67 ? UINT32_MAX : (1 << 18) - 1;
+  OK(NULL, radam_grad_sums_value(&full, &norm, NULL));
+  CHECK(isinf(norm), "the norm of sums beyond f64 is %g", norm);
 }
 
 static void arguments(radam_optimizer *opt) {
