@@ -61,13 +61,28 @@ macro_rules! programs {
 
 // Valgrind puts its own allocator and its own limits in the place of the ones that `allocations`
 // and `out_of_memory` arrange, and it crashes where a process sends itself a signal that all of its
-// threads block, as `no_surprises` does.
+// threads block, as `no_surprises` does. `many_params` measures times.
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
     misuse_step: shared, statically, valgrind;
     misuse_given: shared, statically, valgrind;
+    misuse_tensors: shared, statically, valgrind;
+    misuse_sums: shared, statically, valgrind;
     handles: shared, statically, valgrind;
+    group_options: shared, statically, valgrind;
+    advice: shared, statically, valgrind;
+    report: shared, statically, valgrind;
+    report_threads: shared, statically, valgrind;
+    rectification: shared, statically, valgrind;
+    plan: shared, statically, valgrind;
+    unbound: shared, statically, valgrind;
+    step_tensor: shared, statically, valgrind;
+    step_tensor_threads: shared, statically, valgrind;
+    set_tensors: shared, statically, valgrind;
+    grad_sums: shared, statically, valgrind;
+    many_params: shared, statically;
+    getters: shared, statically, valgrind;
     threads: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
