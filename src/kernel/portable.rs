@@ -1,27 +1,18 @@
 //! The update rule on any machine: plain loops over f32 or f64, which the compiler vectorizes, and to which
 //! the loops over registers are held equal. Arrays of other dtypes have to be staged.
 
-use super::dtype::Dtype;
+use super::dtype::{Dtype, with_element};
 use super::element::Element;
 use super::step_loop::StepLoop;
 use super::tensor_view::{Layout, Rounding, TensorView};
 use crate::math::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
-use half::{bf16, f16};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// The loop for tensors of this layout, and the layout that it is for.
 pub(super) fn choose(layout: Layout, clips: bool) -> (StepLoop, Layout) {
     let rounded_to = if layout.rounding == Rounding::Nearest { layout.param } else { Dtype::F32 };
-    let step_loop: StepLoop = match (rounded_to, clips) {
-        (Dtype::F32, false) => step::<f32, false>,
-        (Dtype::F32, true) => step::<f32, true>,
-        (Dtype::F64, false) => step::<f64, false>,
-        (Dtype::F64, true) => step::<f64, true>,
-        (Dtype::F16, false) => step::<f16, false>,
-        (Dtype::F16, true) => step::<f16, true>,
-        (Dtype::Bf16, false) => step::<bf16, false>,
-        (Dtype::Bf16, true) => step::<bf16, true>,
-    };
+    let step_loop: StepLoop =
+        with_element!(rounded_to, E => if clips { step::<E, true> } else { step::<E, false> });
     let real = if layout.param == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
     let rounding = Rounding::Nearest;
     (step_loop, Layout { param: real, grad: real, state: real, copy: None, rounding })

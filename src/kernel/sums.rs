@@ -4,10 +4,9 @@
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
 use super::detect::{InstructionSet, compiled_loop};
-use super::dtype::Dtype;
+use super::dtype::{Dtype, with_element};
 use super::element::{Element, Real};
 use crate::math::ExactSum;
-use half::{bf16, f16};
 
 const PARTS: usize = 32;
 
@@ -15,8 +14,7 @@ compiled_loop! {
     /// The sum of the squares of `len` elements.
     ///
     /// # Safety
-    /// The machine has the instruction set. The array has `len` elements of the dtype and is aligned
-    /// for them, and nothing writes it meanwhile.
+    /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
     sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 = plain_sum_of_squares
 }
 
@@ -41,7 +39,7 @@ pub(crate) unsafe fn add_squares(
     len: usize,
     sum: &mut ExactSum,
 ) {
-    // SAFETY: the caller promises what both functions ask for.
+    // SAFETY: the preconditions are the same.
     let partial = unsafe { sum_of_squares(instruction_set, dtype, array, len) };
     if partial.is_finite() {
         return sum.add(partial);
@@ -58,23 +56,14 @@ pub(crate) unsafe fn add_squares(
 /// How many of `len` elements are infinite, and how many are NaN.
 ///
 /// # Safety
-/// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
+/// As for [`sum_of_squares`].
 unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => count(elements::<f32>(array, len)),
-            Dtype::F64 => count(elements::<f64>(array, len)),
-            Dtype::F16 => count(elements::<f16>(array, len)),
-            Dtype::Bf16 => count(elements::<bf16>(array, len)),
-        }
-    }
-}
-
-fn count<E: Element>(array: &[E]) -> (u64, u64) {
-    array.iter().fold((0, 0), |(infinities, nans), element| {
-        let value = element.load().to_f64();
-        (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+    with_element!(dtype, E => {
+        (0..len).fold((0, 0), |(infinities, nans), i| {
+            // SAFETY: `i` is below `len`.
+            let value = unsafe { element::<E>(array, i) };
+            (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+        })
     })
 }
 
@@ -82,15 +71,8 @@ fn count<E: Element>(array: &[E]) -> (u64, u64) {
 /// As for [`sum_of_squares`].
 #[inline(always)]
 unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => sum(elements::<f32>(array, len)),
-            Dtype::F64 => sum(elements::<f64>(array, len)),
-            Dtype::F16 => sum(elements::<f16>(array, len)),
-            Dtype::Bf16 => sum(elements::<bf16>(array, len)),
-        }
-    }
+    // SAFETY: `sum` asks for elements below `len`.
+    with_element!(dtype, E => sum(len, |i| unsafe { element::<E>(array, i) }))
 }
 
 /// # Safety
@@ -102,62 +84,38 @@ unsafe fn plain_sum_of_squared_differences(
     other: *const u8,
     len: usize,
 ) -> f64 {
-    macro_rules! sum_of {
-        ($element:ty) => {
-            sum_of_differences(elements::<$element>(array, len), elements::<$element>(other, len))
-        };
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => sum_of!(f32),
-            Dtype::F64 => sum_of!(f64),
-            Dtype::F16 => sum_of!(f16),
-            Dtype::Bf16 => sum_of!(bf16),
-        }
-    }
+    with_element!(dtype, E => {
+        // SAFETY: `sum` asks for elements below `len`.
+        sum(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) })
+    })
 }
 
+/// # Safety
+/// The array is aligned for elements of E, has an element `i`, and nothing writes it meanwhile.
 #[inline(always)]
-fn sum<E: Element>(array: &[E]) -> f64 {
-    let (blocks, rest) = array.as_chunks::<PARTS>();
+unsafe fn element<E: Element>(array: *const u8, i: usize) -> f64 {
+    let array = array.cast::<E>();
+    debug_assert!(array.is_aligned());
+    // SAFETY: there is such an element.
+    unsafe { *array.add(i) }.load().to_f64()
+}
+
+/// The sum of the squares of the values of these numbers.
+#[inline(always)]
+fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
     let mut parts = [0.0; PARTS];
-    for block in blocks {
-        for (part, element) in parts.iter_mut().zip(block) {
-            let value = element.load().to_f64();
+    let rest = len % PARTS;
+    for start in (0..len - rest).step_by(PARTS) {
+        for (i, part) in parts.iter_mut().enumerate() {
+            let value = value(start + i);
             *part += value * value;
         }
     }
-    for (part, element) in parts.iter_mut().zip(rest) {
-        let value = element.load().to_f64();
+    for (i, part) in parts[..rest].iter_mut().enumerate() {
+        let value = value(len - rest + i);
         *part += value * value;
     }
-    total(parts)
-}
-
-#[inline(always)]
-fn sum_of_differences<E: Element>(array: &[E], other: &[E]) -> f64 {
-    let (blocks, rest) = array.as_chunks::<PARTS>();
-    let (other_blocks, other_rest) = other.as_chunks::<PARTS>();
-    let mut parts = [0.0; PARTS];
-    let square = |x: &E, y: &E| {
-        let difference = x.load().to_f64() - y.load().to_f64();
-        difference * difference
-    };
-    for (block, other) in blocks.iter().zip(other_blocks) {
-        for i in 0..PARTS {
-            parts[i] += square(&block[i], &other[i]);
-        }
-    }
-    for (part, (x, y)) in parts.iter_mut().zip(rest.iter().zip(other_rest)) {
-        *part += square(x, y);
-    }
-    total(parts)
-}
-
-/// Adds up in pairs, as a tree.
-#[inline(always)]
-fn total(mut parts: [f64; PARTS]) -> f64 {
+    // Added up in pairs, as a tree.
     let mut half = PARTS / 2;
     while half > 0 {
         for i in 0..half {
@@ -166,16 +124,6 @@ fn total(mut parts: [f64; PARTS]) -> f64 {
         half /= 2;
     }
     parts[0]
-}
-
-/// # Safety
-/// The array has `len` elements and is aligned for them; nothing writes it while the slice is there.
-#[inline(always)]
-unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
-    let array = array.cast::<E>();
-    debug_assert!(array.is_aligned() && !array.is_null());
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(array, len) }
 }
 
 #[cfg(test)]
