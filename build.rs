@@ -41,7 +41,7 @@ fn version() -> String {
     let whole = major * 1_000_000 + minor * 1_000 + patch;
     format!(
         "
-// The version of this header. That of the library which is loaded is radam_version().
+// The version of this header; radam_version() returns that of the loaded library.
 typedef enum radam_version_values {{
   RADAM_VERSION_MAJOR = {major},
   RADAM_VERSION_MINOR = {minor},

@@ -1,4 +1,4 @@
-//! What is set up in a legal way that is known to fail in training.
+//! Advice on settings that are allowed but known to make training fail.
 
 use super::call::get;
 use super::last_error::copy;
@@ -6,20 +6,21 @@ use super::status::text_buffer;
 use super::{RADAM_OK, radam_optimizer};
 use std::ffi::c_char;
 
-/// Tells what is set up in a way that is legal but known to fail in training: sentences, one a line, each with
-/// the number that it is about and the cure. Empty where nothing is known.
+/// Copies advice on settings that are allowed but known to make training fail: one sentence per
+/// line, with the number in question and a remedy. Empty if there is nothing to report.
 ///
-/// It looks at the options of all groups, and at the dtypes of their parameters and state: for example f16
-/// exp_avg_sq, which is infinite from gradients of 256 on, or bf16 exp_avg_sq with a beta2 so close to 1 that it
-/// never decays.
+/// It checks the options of all groups and the dtypes of their parameters and state. Examples: f16
+/// exp_avg_sq, which overflows with gradients of about 256 and more; bf16 exp_avg_sq with beta2 so
+/// close to 1 that it never decays.
 ///
-/// buf takes up to cap bytes of it, cut between characters if need be, and always ends in NUL unless cap is 0.
-/// It is UTF-8. buf may be NULL, to ask for the size only.
+/// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer text is cut
+/// at a character boundary. buf may be NULL to query the size.
 ///
-/// Returns the bytes that all of it takes, the NUL included: 1 where there is nothing to say, and where opt is
-/// no valid handle or there is no memory for the sentences (radam_last_error(NULL, ...) tells).
+/// Returns the size of the whole text in bytes, including the NUL: 1 if there is none. It also
+/// returns 1 if opt is not a valid handle or there is no memory for the text; radam_last_error(NULL,
+/// ...) then has the message.
 ///
-/// Threads: may be called at any time.
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// buf is NULL or has cap writable bytes.

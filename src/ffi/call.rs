@@ -1,4 +1,4 @@
-//! How a call from C reaches its optimizer, and how its outcome gets back.
+//! From a C call to its optimizer, and from its result to a status and a kept error message.
 
 use super::call_lock::{Exclusive, Refusal};
 use super::guard::{bug, catch, guard};
@@ -8,7 +8,7 @@ use super::{RADAM_OK, radam_optimizer, radam_status, status_of};
 use crate::error::{Error, Result, Status, error};
 use crate::optimizer::Optimizer;
 
-/// A call that changes the optimizer, alone inside it.
+/// An exclusive call that changes the optimizer; not even getters overlap it.
 pub(super) fn change(
     opt: *const radam_optimizer,
     body: impl FnOnce(&mut Optimizer) -> Result<()>,
@@ -20,7 +20,7 @@ pub(super) fn change(
     })
 }
 
-/// A call that works with the optimizer, no other beside it but getters.
+/// An exclusive call that leaves what getters read alone, so getters may overlap it.
 pub(super) fn work(
     opt: *const radam_optimizer,
     body: impl FnOnce(&Optimizer) -> Result<()>,
@@ -29,7 +29,7 @@ pub(super) fn work(
     exclusively(opt, false, &mut |call| body.take().map_or(Ok(()), |body| body(call)))
 }
 
-/// A call that works with the optimizer, and then changes it by what came of that.
+/// An exclusive call that does its work as [`work`] does, and applies the outcome as [`change`] does.
 pub(super) fn work_and_change<T>(
     opt: *const radam_optimizer,
     work: impl FnOnce(&Optimizer) -> Result<T>,
@@ -44,7 +44,7 @@ pub(super) fn work_and_change<T>(
     })
 }
 
-/// As `work`, where a step is open.
+/// As [`work`], for the calls that belong to an open step.
 pub(super) fn work_in_step(
     opt: *const radam_optimizer,
     body: impl FnOnce(&Optimizer) -> Result<()>,
@@ -53,7 +53,7 @@ pub(super) fn work_in_step(
     exclusively(opt, true, &mut |call| body.take().map_or(Ok(()), |body| body(call)))
 }
 
-/// A call that may overlap others of its kind on the same optimizer.
+/// A concurrent call, which may overlap others of its kind.
 pub(super) fn concurrent(
     opt: *const radam_optimizer,
     body: impl FnOnce(&Optimizer) -> Result<()>,
@@ -65,7 +65,7 @@ pub(super) fn concurrent(
     })
 }
 
-/// A call that reads, at any time.
+/// A getter.
 pub(super) fn get(
     opt: *const radam_optimizer,
     body: impl FnOnce(&Optimizer) -> Result<()>,
@@ -77,8 +77,8 @@ pub(super) fn get(
     })
 }
 
-// What follows takes trait objects: a copy for every function of the API would make the library larger
-// by a third.
+// The functions below take trait objects: a copy of them for each function of the API would make the library a
+// third larger.
 
 fn exclusively(
     opt: *const radam_optimizer,
@@ -94,8 +94,8 @@ fn exclusively(
     })
 }
 
-/// A call on whatever the handle stands for, whoever else is inside. A failure is kept for the thread and,
-/// unless it is only that another call is inside, on the handle.
+/// A call on the slot of a handle, whatever other calls are inside. The error message is kept for the thread and,
+/// unless it is BUSY, on the handle.
 pub(super) fn with(
     opt: *const radam_optimizer,
     body: &mut dyn FnMut(&Inside) -> Result<()>,
@@ -116,7 +116,7 @@ pub(super) fn with(
     })
 }
 
-/// A call without an optimizer. A failure is kept for the thread.
+/// A call without an optimizer. The error message is kept for the thread.
 pub(super) fn without_handle(body: impl FnOnce() -> Result<()>) -> radam_status {
     let mut body = Some(body);
     without(&mut || body.take().map_or(Ok(()), |body| body()))
@@ -138,8 +138,8 @@ fn refused(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Busy => error!(
             Busy,
-            "opt is in use by another call; calls on one optimizer must not overlap, except for getters, and \
-             for radam_step_param, radam_step_tensor and radam_step_chunk among themselves"
+            "opt is in use by another call; on one optimizer, only getters may overlap other calls, and \
+             radam_step_param, radam_step_tensor and radam_step_chunk one another"
         ),
         Refusal::Broken => bug(),
     }
@@ -148,19 +148,19 @@ fn refused(refusal: Refusal) -> Error {
 fn step_open() -> Error {
     error!(
         Busy,
-        "opt has an open step, which radam_step_begin opened; radam_step_end must end it first, or \
-         radam_step_abort while nothing has changed yet"
+        "opt has an open step, which radam_step_begin opened; end it first with radam_step_end, or with \
+         radam_step_abort if nothing has changed yet"
     )
 }
 
 fn invalid_handle(opt: *const radam_optimizer) -> Error {
     if opt.is_null() {
-        error!(InvalidHandle, "opt is NULL; it must be a handle that radam_create gave")
+        error!(InvalidHandle, "opt is NULL; it must be a handle from radam_create")
     } else {
         error!(
             InvalidHandle,
-            "opt is {opt:p}, which is not a handle or one that was freed; it must be one that \
-             radam_create gave and radam_free did not free"
+            "opt is {opt:p}, which is not a handle, or one that has been freed; it must be a handle from \
+             radam_create that has not been passed to radam_free"
         )
     }
 }

@@ -1,12 +1,12 @@
 //! Which calls may be inside an optimizer at the same time.
 //!
-//! - *Exclusive* calls keep each other and concurrent calls out: who comes second is told so and does not wait.
-//! - *Concurrent* calls (radam_step_param, radam_step_chunk, ...) overlap one another.
-//! - *Getters* overlap all of these. They wait only while an exclusive call changes what they read, which
-//!   it does in short sections and never while it steps.
+//! - *Exclusive* calls keep out each other and concurrent calls. The second one is refused; it does not wait.
+//! - *Concurrent* calls (radam_step_param, radam_step_chunk, ...) may overlap one another.
+//! - *Getters* may overlap all of these. They wait only while an exclusive call changes what they read, which no
+//!   call does while it steps.
 //!
-//! Nothing here is poisoned by a fork: whatever was inside in the parent stays inside in the child, where
-//! waiting for it ends after [`PATIENCE`].
+//! After a fork, calls of other threads that were inside in the parent stay counted in the child. Waiting for them
+//! ends after [`PATIENCE`].
 
 use crate::system::Silence;
 use std::cell::UnsafeCell;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A value with the calls that are inside it.
+/// A value, and which calls are inside it.
 pub(super) struct CallLock<T> {
     /// The flags and the two counts below.
     state: AtomicU32,
@@ -29,25 +29,25 @@ const EXCLUSIVE: u32 = 1 << 31;
 const CHANGING: u32 = 1 << 30;
 /// A call has panicked inside; the value may only be dropped.
 const BROKEN: u32 = 1 << 29;
-/// One concurrent call, and all of them.
+/// One concurrent call, and the mask of their count.
 const CONCURRENT: u32 = 1 << 16;
 const ALL_CONCURRENT: u32 = BROKEN - CONCURRENT;
-/// One getter, and all of them.
+/// One getter, and the mask of their count.
 const GETTER: u32 = 1;
 const ALL_GETTERS: u32 = CONCURRENT - GETTER;
 
-/// How long a getter waits for a change, and a change for getters, before it gives up: far longer than
-/// either takes, unless what is waited for was left behind by a fork.
+/// How long a getter waits for a change, and a change for getters, before it gives up. Both are short, unless large
+/// state is converted; only calls that a fork left behind never end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a call was not let in.
+/// Why a call was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Busy,
     Broken,
 }
 
-// SAFETY: exclusive calls hand the value from thread to thread, and the others share it.
+// SAFETY: exclusive calls move access to the value from thread to thread, and the others share it.
 unsafe impl<T: Send + Sync> Sync for CallLock<T> {}
 
 impl<T> CallLock<T> {
@@ -55,7 +55,7 @@ impl<T> CallLock<T> {
         Self { state: AtomicU32::new(0), value: UnsafeCell::new(value) }
     }
 
-    /// Lets a call in if `others` of the state are clear, and counts it by `entry`.
+    /// Lets a call in if the bits `others` of the state are clear, and adds `entry` to the state.
     fn enter(&self, others: u32, entry: u32) -> Result<Inside<'_, T>, Refusal> {
         let enter = |state: u32| {
             let is_full = |count| state & count == count;
@@ -69,7 +69,7 @@ impl<T> CallLock<T> {
         }
     }
 
-    /// Lets an exclusive call in. It shares the value with getters until it changes it.
+    /// Lets an exclusive call in. It shares the value with getters until it calls `change`.
     pub fn exclusive(&self) -> Result<Exclusive<'_, T>, Refusal> {
         self.enter(EXCLUSIVE | ALL_CONCURRENT, EXCLUSIVE).map(Exclusive)
     }
@@ -79,7 +79,7 @@ impl<T> CallLock<T> {
         self.enter(EXCLUSIVE, CONCURRENT)
     }
 
-    /// Lets a getter in, as soon as nobody is changing the value.
+    /// Lets a getter in as soon as no call is changing the value.
     pub fn getter(&self) -> Result<Inside<'_, T>, Refusal> {
         let mut entry = Err(Refusal::Busy);
         wait(|| {
@@ -89,16 +89,16 @@ impl<T> CallLock<T> {
         entry
     }
 
-    /// Notes that a call has panicked inside. From now on none is let in.
+    /// Records that a call has panicked inside. No call is let in any more.
     pub fn set_broken(&self) {
         self.state.fetch_or(BROKEN, Ordering::Relaxed);
     }
 }
 
-/// A call that is inside, and shares the value.
+/// A call that is inside and shares the value.
 pub(super) struct Inside<'a, T> {
     lock: &'a CallLock<T>,
-    /// What it was counted by.
+    /// What it added to the state.
     entry: u32,
 }
 
@@ -106,15 +106,15 @@ impl<T> Deref for Inside<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the value changes only behind a `Change`, which keeps everyone out but the exclusive call
-        // whose `Exclusive` it borrows mutably.
+        // SAFETY: the value changes only through a `Change`, which keeps out every call but the exclusive one that
+        // has lent it its `Exclusive`.
         unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> Drop for Inside<'_, T> {
     fn drop(&mut self) {
-        // Release, so that what this call wrote is seen by whoever is let in because it left.
+        // Release: a call that is let in because this one has left must see what this one wrote.
         self.lock.state.fetch_sub(self.entry, Ordering::Release);
     }
 }
@@ -131,7 +131,7 @@ impl<T> Deref for Exclusive<'_, T> {
 }
 
 impl<T> Exclusive<'_, T> {
-    /// Keeps getters out while the value changes.
+    /// Keeps getters out until the returned value is dropped.
     pub fn change(&mut self) -> Result<Change<'_, T>, Refusal> {
         let state = &self.0.lock.state;
         state.fetch_or(CHANGING, Ordering::Relaxed);
@@ -141,7 +141,7 @@ impl<T> Exclusive<'_, T> {
     }
 }
 
-/// The value while it changes.
+/// Exclusive access to the value.
 pub(super) struct Change<'a, T> {
     lock: &'a CallLock<T>,
 }
@@ -157,7 +157,7 @@ impl<T> Deref for Change<'_, T> {
 
 impl<T> DerefMut for Change<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the one exclusive call has lent itself to this, and no getter is inside or let in.
+        // SAFETY: there is one exclusive call, which has lent itself to this; and no getter is inside or let in.
         unsafe { &mut *self.lock.value.get() }
     }
 }
@@ -168,8 +168,8 @@ impl<T> Drop for Change<'_, T> {
     }
 }
 
-/// Waits until a condition holds, and says whether it does. A call from inside another call of the same
-/// thread (from a callback) does not wait, since the outer one cannot go on meanwhile.
+/// Waits until a condition holds, and returns whether it does. A call made from a callback, inside another call on
+/// the same thread, does not wait, since the outer call could not make progress meanwhile.
 fn wait(mut condition: impl FnMut() -> bool) -> bool {
     let mut start = None;
     for attempt in 0u32.. {

@@ -1,4 +1,4 @@
-//! What is known of many gradients, as sums that can be added up across calls and processes.
+//! Exact sums of gradients, which can be combined across calls and processes.
 
 use super::arguments::{dtype, not_null, optional_output};
 use super::call::{without_handle, work};
@@ -10,27 +10,28 @@ use crate::optimizer::{CallerArray, Measured, Place, measure_tensor};
 use std::ffi::c_void;
 use std::fmt::Display;
 
-/// What is known of many gradients, exactly: the sum of their squares, and how many are infinite or NaN.
+/// The exact sum of squares of any number of gradient elements, and how many of them are infinite or
+/// NaN. Call radam_grad_sums_init first, which makes it the sum of nothing.
 ///
-/// Of two such sums, add the words as plain 64-bit integers (with MPI: MPI_INT64_T, MPI_SUM, 72 of them): the
-/// result stands for the gradients of both, and its norm has the same bits in whatever order up to 2^31 of
-/// them are added. Fill it by radam_grad_sums_init first, which makes it the sum of nothing.
+/// To combine two of these, add their words as plain 64-bit integers; with MPI, all-reduce the 72
+/// words with MPI_INT64_T and MPI_SUM. The result describes the gradients of both, and its norm has
+/// the same bits in whatever order up to 2^31 sums are added.
 ///
-/// The squares are first added up in f64 over pieces of 16384 elements, counted from the start of the whole
-/// tensor (radam_param.tensor_offset included), and these partial sums exactly. So shards that are cut at
-/// multiples of 16384 elements give together the same bits as one process; other cuts may change the last place
-/// of the norm.
+/// Squares are first added up in f64 over pieces of 16384 elements, counted from the start of the
+/// whole tensor (radam_param.tensor_offset included); these partial sums are then added exactly.
+/// Shards that are cut at multiples of 16384 elements therefore give the same bits as one process
+/// with the whole tensor. With other cuts, the norm may differ in its last place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_grad_sums {
-    /// sizeof(radam_grad_sums), as radam_grad_sums_init leaves it.
+    /// sizeof(radam_grad_sums); set by radam_grad_sums_init.
     pub struct_size: u32,
-    /// 0.
+    /// Must be 0.
     pub reserved: u32,
-    /// None is negative. words[0] to words[67] are the digits of the sum of squares in base 2^32, the least
-    /// significant first: the sum is that of words[i] * 2^(32 i - 1074). words[68] counts the infinities among
-    /// the gradients, words[69] the NaN, and words[70] the partial sums of finite gradients that overflowed.
-    /// words[71] is 0.
+    /// None is negative. Words 0 to 67 are the digits of the sum of squares in base 2^32, least
+    /// significant first: word i counts multiples of 2^(32 * i - 1074). Word 68 is the number of
+    /// infinite elements, word 69 that of NaN elements, and word 70 that of partial sums of finite
+    /// elements that overflowed. Word 71 is 0.
     pub words: [i64; 72],
 }
 
@@ -43,12 +44,12 @@ impl Versioned for radam_grad_sums {
     }
 }
 
-/// Makes sums those of no gradients.
+/// Sets sums to the sum of no gradients.
 ///
 /// struct_size is sizeof(radam_grad_sums).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// sums is NULL or points to struct_size writable bytes.
@@ -61,18 +62,18 @@ pub unsafe extern "C" fn radam_grad_sums_init(
     without_handle(|| unsafe { init("sums", sums, struct_size) })
 }
 
-/// Adds the gradients that radam_step would step by to sums: those of all parameters that have data and a
-/// gradient and are not frozen, groups with gradient_release excepted.
+/// Adds to sums the gradients that radam_step would use: those of all parameters with data and a
+/// gradient that are not frozen, except in groups with gradient_release.
 ///
-/// Large work runs on up to num_threads threads, as in radam_step.
+/// Large work runs on several threads, as in radam_step.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for sums that are
-/// not as radam_grad_sums describes them; RADAM_ERROR_INVALID_STATE for a parameter that has a gradient and no
-/// data; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if
+/// sums is not as radam_grad_sums describes it; RADAM_ERROR_INVALID_STATE if a parameter has a
+/// gradient but no data; RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// All gradients that the optimizer has are valid, and nobody writes them during the call; sums is NULL or
-/// points to as many writable bytes as its struct_size says.
+/// All registered gradients are valid and not written to during the call; sums is NULL or points to
+/// as many writable bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_measure(
     opt: *mut radam_optimizer,
@@ -82,21 +83,20 @@ pub unsafe extern "C" fn radam_measure(
     work(opt, |optimizer| unsafe { add(sums, || optimizer.measure()) })
 }
 
-/// Adds the gradient of one tensor to sums, without an optimizer.
+/// Adds to sums the gradient of one tensor, without an optimizer.
 ///
-/// grad has len elements of grad_dtype, aligned to the size of one, and may be NULL where len is 0. Everything
-/// happens on the calling thread. The tensor counts as a whole one: its pieces of 16384 elements begin at its
-/// first element.
+/// grad is an array of len elements of grad_dtype, aligned to the element size; it may be NULL if
+/// len is 0. It is taken to be a whole tensor: its pieces of 16384 elements begin at its first
+/// element. All work runs on the calling thread.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown dtype, a length that cannot be,
-/// misaligned memory, or sums that are not as radam_grad_sums describes them. The sentence is at
-/// radam_last_error(NULL, ...).
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an unknown grad_dtype, a len
+/// beyond the address space, a misaligned grad, or if sums is not as radam_grad_sums describes it.
 ///
-/// Threads: may be called from any, also at once with different sums.
+/// Threads: may be called at any time, also at the same time with different sums.
 ///
 /// # Safety
-/// grad is valid, and nobody writes it during the call; sums is NULL or points to as many writable bytes as its
-/// struct_size says.
+/// grad is valid and not written to during the call; sums is NULL or points to as many writable
+/// bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_measure_tensor(
     grad_dtype: radam_dtype,
@@ -114,18 +114,19 @@ pub unsafe extern "C" fn radam_measure_tensor(
     })
 }
 
-/// Tells what sums come to: the L2 norm of the gradients, and how many of them are infinite or NaN.
+/// Gets the L2 norm of the gradients in sums, and how many elements are infinite or NaN.
 ///
-/// norm and nonfinite may be NULL. The norm is NaN if a gradient is, or else infinite if one is or a partial
-/// sum overflowed, and 0 of no gradients.
+/// norm and nonfinite may be NULL. The norm is NaN if any element is NaN; otherwise infinite if any
+/// element is infinite or a partial sum overflowed; and 0 for no gradients.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for sums that are not as radam_grad_sums
-/// describes them. The sentence is at radam_last_error(NULL, ...).
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if sums is not as radam_grad_sums
+/// describes it.
 ///
-/// Threads: may be called from any.
+/// Threads: may be called at any time.
 ///
 /// # Safety
-/// sums is NULL or points to as many bytes as its struct_size says; norm and nonfinite are NULL or writable.
+/// sums is NULL or points to as many bytes as its struct_size says; norm and nonfinite are NULL or
+/// writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_grad_sums_value(
     sums: *const radam_grad_sums,
@@ -144,7 +145,7 @@ pub unsafe extern "C" fn radam_grad_sums_value(
     })
 }
 
-/// Adds what is measured to the caller's sums, which are checked before.
+/// Checks the caller's sums, and adds what `measure` returns.
 ///
 /// # Safety
 /// `sums` is null or points to as many writable bytes as the `struct_size` there says.
@@ -163,7 +164,7 @@ unsafe fn add(
     Ok(())
 }
 
-/// The sums in a struct of the caller's. `place` is how its fields are named.
+/// The sums in the caller's struct. `place` comes before the names of fields in messages.
 ///
 /// # Safety
 /// `sums` points to as many bytes as the `struct_size` there says.
@@ -179,14 +180,15 @@ pub(super) unsafe fn grad_sums(
         ensure!(
             is_right,
             InvalidArgument,
-            "{place}words[{index}] is {word}; no word is negative in sums of up to 2^31 others, and the last is 0"
+            "{place}words[{index}] is {word}; words must not be negative, and the last one must be 0 (at most 2^31 sums \
+             can be added up)"
         );
     }
     ExactSum::from_words(&words).ok_or_else(|| {
         error!(
             InvalidArgument,
-            "{place}words are the digits of a sum that no gradients come to; they must be those that radam_measure or \
-             radam_measure_tensor gave, added word by word"
+            "{place}words are not a possible sum of gradients; they must come from radam_measure and \
+             radam_measure_tensor, added up word by word"
         )
     })
 }

@@ -1,10 +1,11 @@
-//! The C boundary and nothing else: what `include/radam.h` declares.
+//! The C API: everything that `include/radam.h` declares, in the same order, and nothing else.
 //!
-//! Here are statuses and error sentences, structs of several versions, handles that are tokens, and
-//! the guard around every call. Each function checks its arguments, turns them into Rust's types
-//! and calls the optimizer. The order of the modules is that of the header.
+//! Each function checks its arguments, converts them to Rust types and calls the optimizer. The modules below
+//! `checkpoint` are what they share: `call.rs` looks up the handle (`registry.rs`), enters the optimizer
+//! (`call_lock.rs`) behind a panic guard (`guard.rs`) and keeps the error message (`last_error.rs`); `arguments.rs`
+//! converts arguments; `versioned.rs` reads and writes structs whose size depends on the caller's version.
 
-#![allow(non_camel_case_types)] // the names are C's
+#![allow(non_camel_case_types)] // C names
 
 mod status;
 mod values;

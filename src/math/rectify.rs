@@ -82,7 +82,9 @@ fn rho_inf(beta: f64) -> f64 {
 /// With S_t = Σ β^i over i < t, which is (1 − β^t) / (1 − β), and W_t = Σ β^(t − k) S_k over k from 1 to
 /// t, which is (S_t − t β^t) / (1 − β):
 ///
-///     1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
+/// ```text
+/// 1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
+/// ```
 struct Sums {
     /// S_t.
     weights: Exact,
