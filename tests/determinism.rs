@@ -27,7 +27,7 @@ use variation::{LOOPS, Slicing, Variation, instruction_sets};
 const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
 
 /// The same of the run in `engine.rs`, with norms and without.
-const ENGINE_HASHES: [u64; 2] = [0xa4af_0ea1_d0e4_bcd0, 0xd0d9_3f6d_40fc_526a];
+const ENGINE_HASHES: [u64; 2] = [0x6111_01da_631f_5640, 0xd42a_64cd_2ae4_f9aa];
 
 /// The most that a tensor is moved by: a cache line of the smallest elements.
 const OFFSETS: usize = 32;

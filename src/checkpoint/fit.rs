@@ -3,12 +3,12 @@
 use super::header::{FileDtype, Header};
 use super::json::Shown;
 use super::manifest::{GroupEntry, Manifest, Moments, ParamEntry, owned};
+use super::order::order_of;
 use super::push;
 use crate::error::{FallibleWriter, Result, error, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
-use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, Toggle};
-use crate::sort::order_of;
+use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle};
 use std::fmt::Write;
 
 /// Bytes of a tensor in a file that replace bytes of an array of a parameter.
@@ -18,7 +18,7 @@ pub(super) struct Transfer {
     /// Offset in the tensor, in bytes.
     pub from: u64,
     pub param: u32,
-    pub array: usize,
+    pub array: StateArray,
     /// Offset in the array, in bytes.
     pub to: usize,
     pub bytes: usize,
@@ -259,7 +259,7 @@ fn add_transfers(
             problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
-    for NamedArray { number, name: array, dtype, .. } in param.state.named_arrays() {
+    for NamedArray { array: state_array, name: array, dtype, .. } in param.state.named_arrays() {
         let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
             problems.add(format_args!("\"{name}\" has {array} in the optimizer only"));
             continue;
@@ -282,7 +282,7 @@ fn add_transfers(
                 tensor: found,
                 from: (first - piece.entry.offset) * size,
                 param: id,
-                array: number,
+                array: state_array,
                 to: ((first - offset) * size) as usize,
                 bytes: ((end - first) * size) as usize,
                 debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),

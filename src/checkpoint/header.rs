@@ -2,9 +2,9 @@
 
 use super::json::{self, List, Object, Shown, Text, words};
 use super::manifest::{Manifest, owned};
+use super::order::order_of;
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
-use crate::sort::order_of;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -4,10 +4,10 @@
 use super::header::parse_checksum;
 use super::json::{self, List, Shown, Text, number, some, words};
 use super::no_memory;
+use super::order::order_of;
 use crate::error::{Result, ensure, error, try_format};
 use crate::kernel::Dtype;
 use crate::optimizer::{Group, Optimizer, Param, Toggle};
-use crate::sort::order_of;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;

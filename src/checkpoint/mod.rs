@@ -10,6 +10,7 @@ mod header;
 mod json;
 mod load;
 mod manifest;
+mod order;
 mod replace;
 mod save;
 

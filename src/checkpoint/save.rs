@@ -2,11 +2,11 @@
 
 use super::header::{self, FileDtype, TensorEntry};
 use super::manifest::Manifest;
+use super::order::order_of;
 use super::replace::{Replacement, failed};
 use super::{BLOCK, Callback, Progress, push, zeros};
 use crate::error::{Result, ensure};
 use crate::optimizer::{NamedArray, Optimizer, State};
-use crate::sort::order_of;
 use std::cmp::Reverse;
 use std::io::{Cursor, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -72,7 +72,7 @@ impl<'a> Checkpoint<'a> {
         }
         // The largest elements first, so that every tensor is aligned, as readers expect.
         let place =
-            |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.array.number);
+            |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.array.array);
         let order = order_of(&tensors, |one, other| place(one).cmp(&place(other)))?;
         Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
     }
@@ -118,7 +118,7 @@ impl<'a> Checkpoint<'a> {
             let mut checksum = crc32fast::Hasher::new();
             for start in (0..array.bytes).step_by(BLOCK) {
                 let block = &mut block[..BLOCK.min(array.bytes - start)];
-                state.read(array.number, start, block)?;
+                state.read(array.array, start, block)?;
                 checksum.update(block);
                 sink.write_all(block).map_err(failed)?;
                 progress.advance(block.len())?;

@@ -1,7 +1,7 @@
 //! Registers of 256 bits, for x86-64 with AVX2 and F16C.
 
 use super::lanes::{
-    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
+    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, each_to_bf16, register_arithmetic, stored,
     stored_as_computed,
 };
 use half::{bf16, f16};
@@ -47,7 +47,7 @@ impl<const CAREFUL: bool> Lanes for Pair<F32x8<CAREFUL>> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: only kernels of this instruction set make registers.
+        // SAFETY: the machine has the instructions of a register that was made.
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0.0, self.1.0)) != 0 }
     }
 }
@@ -57,7 +57,7 @@ impl Lanes for Pair<F64x4> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: only kernels of this instruction set make registers.
+        // SAFETY: as above.
         unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_UNORD_Q>(self.0.0, self.1.0)) != 0 }
     }
 }
@@ -65,155 +65,62 @@ impl Lanes for Pair<F64x4> {
 stored_as_computed!([const CAREFUL: bool] F32x8<CAREFUL>, f32, F32x8, _mm256_loadu_ps, _mm256_storeu_ps);
 stored_as_computed!([] F64x4, f64, F64x4, _mm256_loadu_pd, _mm256_storeu_pd);
 
-impl Stored<f32> for Pair<F64x4> {
-    type Packed = [__m128; 2];
-    const NUMBERS_ONLY: bool = false;
+stored!(
+    [] Pair<F64x4>, f32, [__m128; 2];
+    read(from) => [_mm_loadu_ps(from), _mm_loadu_ps(from.add(4))],
+    write(packed, to) => {
+        _mm_storeu_ps(to, packed[0]);
+        _mm_storeu_ps(to.add(4), packed[1]);
+    },
+    unpack(packed) => Self(F64x4(_mm256_cvtps_pd(packed[0])), F64x4(_mm256_cvtps_pd(packed[1]))),
+    pack(values) => [_mm256_cvtpd_ps(values.0.0), _mm256_cvtpd_ps(values.1.0)]
+);
 
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { [_mm_loadu_ps(from), _mm_loadu_ps(from.add(4))] }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm_storeu_ps(to, packed[0]);
-            _mm_storeu_ps(to.add(4), packed[1]);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { Self(F64x4(_mm256_cvtps_pd(packed[0])), F64x4(_mm256_cvtps_pd(packed[1]))) }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { [_mm256_cvtpd_ps(self.0.0), _mm256_cvtpd_ps(self.1.0)] }
-    }
-}
-
-impl<const CAREFUL: bool> Stored<f16> for Pair<F32x8<CAREFUL>> {
-    type Packed = [__m128i; 2];
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { [_mm_loadu_si128(from.cast()), _mm_loadu_si128(from.add(8).cast())] }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f16) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm_storeu_si128(to.cast(), packed[0]);
-            _mm_storeu_si128(to.add(8).cast(), packed[1]);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { Self(F32x8(_mm256_cvtph_ps(packed[0])), F32x8(_mm256_cvtph_ps(packed[1]))) }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
+stored!(
+    [const CAREFUL: bool] Pair<F32x8<CAREFUL>>, f16, [__m128i; 2];
+    read(from) => [_mm_loadu_si128(from.cast()), _mm_loadu_si128(from.add(8).cast())],
+    write(packed, to) => {
+        _mm_storeu_si128(to.cast(), packed[0]);
+        _mm_storeu_si128(to.add(8).cast(), packed[1]);
+    },
+    unpack(packed) => Self(F32x8(_mm256_cvtph_ps(packed[0])), F32x8(_mm256_cvtph_ps(packed[1]))),
+    pack(values) => {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { [_mm256_cvtps_ph::<NEAREST>(self.0.0), _mm256_cvtps_ph::<NEAREST>(self.1.0)] }
+        [_mm256_cvtps_ph::<NEAREST>(values.0.0), _mm256_cvtps_ph::<NEAREST>(values.1.0)]
     }
-}
+);
 
-impl<const CAREFUL: bool> Stored<bf16> for Pair<F32x8<CAREFUL>> {
-    type Packed = __m256i;
-    const NUMBERS_ONLY: bool = true;
+stored!(
+    [const CAREFUL: bool] Pair<F32x8<CAREFUL>>, bf16, __m256i;
+    read(from) => _mm256_loadu_si256(from.cast()),
+    write(packed, to) => _mm256_storeu_si256(to.cast(), packed),
+    unpack(packed) => {
+        let low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(packed));
+        let high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(packed));
+        Self(upper_half(low), upper_half(high))
+    },
+    pack(values) => {
+        let low = _mm256_srli_epi32::<16>(rounded_to_bf16(values.0));
+        let high = _mm256_srli_epi32::<16>(rounded_to_bf16(values.1));
+        // Packing works within halves of the registers, so the quarters come as 0, 2, 1, 3.
+        _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
+    },
+    pack_any(values) => transmute::<[bf16; 16], _>(each_to_bf16(transmute::<Self, [f32; 16]>(values)))
+);
 
-    #[inline(always)]
-    unsafe fn read(from: *const bf16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { _mm256_loadu_si256(from.cast()) }
+stored!(
+    [const CAREFUL: bool] Pair<F32x8<CAREFUL>>, EvenOdd, __m256i;
+    read(from) => _mm256_loadu_si256(from.cast()),
+    write(packed, to) => _mm256_storeu_si256(to.cast(), packed),
+    unpack(packed) => {
+        let odd = _mm256_and_si256(packed, _mm256_set1_epi32(!0xffff));
+        Self(upper_half(packed), F32x8(_mm256_castsi256_ps(odd)))
+    },
+    pack(values) => {
+        let even = _mm256_srli_epi32::<16>(rounded_to_bf16(values.0));
+        _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(values.1))
     }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut bf16) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_si256(to.cast(), packed);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(packed));
-            let high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256::<1>(packed));
-            Self(upper_half(low), upper_half(high))
-        }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let low = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
-            let high = _mm256_srli_epi32::<16>(rounded_to_bf16(self.1));
-            // Packing works within halves of the registers, so the quarters come as 0, 2, 1, 3.
-            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
-        }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        // SAFETY: both types are 16 f32.
-        let values = unsafe { transmute::<Self, [f32; 16]>(self) };
-        // SAFETY: both types are 16 elements of 16 bits.
-        unsafe { transmute(each_to_bf16(values)) }
-    }
-}
-
-impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x8<CAREFUL>> {
-    type Packed = __m256i;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const EvenOdd) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_si256(to.cast(), packed);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let odd = _mm256_and_si256(packed, _mm256_set1_epi32(!0xffff));
-            Self(upper_half(packed), F32x8(_mm256_castsi256_ps(odd)))
-        }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let even = _mm256_srli_epi32::<16>(rounded_to_bf16(self.0));
-            _mm256_blend_epi16::<0b1010_1010>(even, rounded_to_bf16(self.1))
-        }
-    }
-}
+);
 
 /// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
 /// that is larger by a power of four, which rounds the same.
@@ -222,10 +129,11 @@ impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x8<CAREFUL>> {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe {
         let bits = _mm256_castps_si256(x);
-        // Zero becomes the largest number of all, and what is negative is larger than these too.
+        // As unsigned numbers, the bits less 1 of denormal numbers are below those of all others: of zero
+        // they are all ones.
         let below = _mm256_xor_si256(
             _mm256_sub_epi32(bits, _mm256_set1_epi32(1)),
             _mm256_set1_epi32(i32::MIN),
@@ -247,7 +155,7 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe { F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(lanes))) }
 }
 
@@ -257,7 +165,7 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn rounded_to_bf16<const CAREFUL: bool>(numbers: F32x8<CAREFUL>) -> __m256i {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe {
         let bits = _mm256_castps_si256(numbers.0);
         let last = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));

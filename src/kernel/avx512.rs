@@ -1,7 +1,7 @@
 //! Registers of 512 bits, for x86-64 with AVX-512 F, BW, DQ and VL.
 
 use super::lanes::{
-    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, Stored, each_to_bf16, register_arithmetic,
+    EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, each_to_bf16, register_arithmetic, stored,
     stored_as_computed,
 };
 use half::{bf16, f16};
@@ -47,7 +47,7 @@ impl<const CAREFUL: bool> Lanes for Pair<F32x16<CAREFUL>> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: only kernels of this instruction set make registers.
+        // SAFETY: the machine has the instructions of a register that was made.
         unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0.0, self.1.0) != 0 }
     }
 }
@@ -57,7 +57,7 @@ impl Lanes for Pair<F64x8> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: only kernels of this instruction set make registers.
+        // SAFETY: as above.
         unsafe { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(self.0.0, self.1.0) != 0 }
     }
 }
@@ -65,157 +65,64 @@ impl Lanes for Pair<F64x8> {
 stored_as_computed!([const CAREFUL: bool] F32x16<CAREFUL>, f32, F32x16, _mm512_loadu_ps, _mm512_storeu_ps);
 stored_as_computed!([] F64x8, f64, F64x8, _mm512_loadu_pd, _mm512_storeu_pd);
 
-impl Stored<f32> for Pair<F64x8> {
-    type Packed = [__m256; 2];
-    const NUMBERS_ONLY: bool = false;
+stored!(
+    [] Pair<F64x8>, f32, [__m256; 2];
+    read(from) => [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))],
+    write(packed, to) => {
+        _mm256_storeu_ps(to, packed[0]);
+        _mm256_storeu_ps(to.add(8), packed[1]);
+    },
+    unpack(packed) => Self(F64x8(_mm512_cvtps_pd(packed[0])), F64x8(_mm512_cvtps_pd(packed[1]))),
+    pack(values) => [_mm512_cvtpd_ps(values.0.0), _mm512_cvtpd_ps(values.1.0)]
+);
 
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_ps(to, packed[0]);
-            _mm256_storeu_ps(to.add(8), packed[1]);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { Self(F64x8(_mm512_cvtps_pd(packed[0])), F64x8(_mm512_cvtps_pd(packed[1]))) }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { [_mm512_cvtpd_ps(self.0.0), _mm512_cvtpd_ps(self.1.0)] }
-    }
-}
-
-impl<const CAREFUL: bool> Stored<f16> for Pair<F32x16<CAREFUL>> {
-    type Packed = [__m256i; 2];
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(16).cast())] }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f16) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm256_storeu_si256(to.cast(), packed[0]);
-            _mm256_storeu_si256(to.add(16).cast(), packed[1]);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { Self(F32x16(_mm512_cvtph_ps(packed[0])), F32x16(_mm512_cvtph_ps(packed[1]))) }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
+stored!(
+    [const CAREFUL: bool] Pair<F32x16<CAREFUL>>, f16, [__m256i; 2];
+    read(from) => [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(16).cast())],
+    write(packed, to) => {
+        _mm256_storeu_si256(to.cast(), packed[0]);
+        _mm256_storeu_si256(to.add(16).cast(), packed[1]);
+    },
+    unpack(packed) => Self(F32x16(_mm512_cvtph_ps(packed[0])), F32x16(_mm512_cvtph_ps(packed[1]))),
+    pack(values) => {
         const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT;
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { [_mm512_cvtps_ph::<NEAREST>(self.0.0), _mm512_cvtps_ph::<NEAREST>(self.1.0)] }
+        [_mm512_cvtps_ph::<NEAREST>(values.0.0), _mm512_cvtps_ph::<NEAREST>(values.1.0)]
     }
-}
+);
 
-impl<const CAREFUL: bool> Stored<bf16> for Pair<F32x16<CAREFUL>> {
-    type Packed = __m512i;
-    const NUMBERS_ONLY: bool = true;
+stored!(
+    [const CAREFUL: bool] Pair<F32x16<CAREFUL>>, bf16, __m512i;
+    read(from) => _mm512_loadu_si512(from.cast()),
+    write(packed, to) => _mm512_storeu_si512(to.cast(), packed),
+    unpack(packed) => {
+        let low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(packed));
+        let high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(packed));
+        Self(upper_half(low), upper_half(high))
+    },
+    pack(values) => {
+        let (low, high) = (_mm512_castps_si512(values.0.0), _mm512_castps_si512(values.1.0));
+        let upper = _mm512_permutex2var_epi16(low, load(&UPPER_HALVES), high);
+        let lower = _mm512_permutex2var_epi16(low, load(&LOWER_HALVES), high);
+        rounded_halves(upper, lower)
+    },
+    pack_any(values) => transmute::<[bf16; 32], _>(each_to_bf16(transmute::<Self, [f32; 32]>(values)))
+);
 
-    #[inline(always)]
-    unsafe fn read(from: *const bf16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_loadu_si512(from.cast()) }
+stored!(
+    [const CAREFUL: bool] Pair<F32x16<CAREFUL>>, EvenOdd, __m512i;
+    read(from) => _mm512_loadu_si512(from.cast()),
+    write(packed, to) => _mm512_storeu_si512(to.cast(), packed),
+    unpack(packed) => {
+        let odd = _mm512_and_si512(packed, _mm512_set1_epi32(!0xffff));
+        Self(upper_half(packed), F32x16(_mm512_castsi512_ps(odd)))
+    },
+    pack(values) => {
+        let (even, odd) = (_mm512_castps_si512(values.0.0), _mm512_castps_si512(values.1.0));
+        let upper = _mm512_permutex2var_epi16(even, load(&UPPER_HALVES_IN_TURN), odd);
+        let lower = _mm512_permutex2var_epi16(even, load(&LOWER_HALVES_IN_TURN), odd);
+        rounded_halves(upper, lower)
     }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut bf16) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm512_storeu_si512(to.cast(), packed);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(packed));
-            let high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(packed));
-            Self(upper_half(low), upper_half(high))
-        }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let (low, high) = (_mm512_castps_si512(self.0.0), _mm512_castps_si512(self.1.0));
-            let upper = _mm512_permutex2var_epi16(low, load(&UPPER_HALVES), high);
-            let lower = _mm512_permutex2var_epi16(low, load(&LOWER_HALVES), high);
-            rounded_halves(upper, lower)
-        }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        // SAFETY: both types are 32 f32.
-        let values = unsafe { transmute::<Self, [f32; 32]>(self) };
-        // SAFETY: both types are 32 elements of 16 bits.
-        unsafe { transmute(each_to_bf16(values)) }
-    }
-}
-
-impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x16<CAREFUL>> {
-    type Packed = __m512i;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const EvenOdd) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            _mm512_storeu_si512(to.cast(), packed);
-        }
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let odd = _mm512_and_si512(packed, _mm512_set1_epi32(!0xffff));
-            Self(upper_half(packed), F32x16(_mm512_castsi512_ps(odd)))
-        }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let (even, odd) = (_mm512_castps_si512(self.0.0), _mm512_castps_si512(self.1.0));
-            let upper = _mm512_permutex2var_epi16(even, load(&UPPER_HALVES_IN_TURN), odd);
-            let lower = _mm512_permutex2var_epi16(even, load(&LOWER_HALVES_IN_TURN), odd);
-            rounded_halves(upper, lower)
-        }
-    }
-}
+);
 
 /// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
 /// that is larger by a power of four, which rounds the same.
@@ -224,9 +131,10 @@ impl<const CAREFUL: bool> Stored<EvenOdd> for Pair<F32x16<CAREFUL>> {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe {
-        // Zero becomes the largest number of all, and what is negative is larger than these too.
+        // As unsigned numbers, the bits less 1 of denormal numbers are below those of all others: of zero
+        // they are all ones.
         let below = _mm512_sub_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(1));
         let denormal = _mm512_cmplt_epu32_mask(below, _mm512_set1_epi32(0x007f_ffff));
         if !CAREFUL || denormal == 0 {
@@ -244,7 +152,7 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe { F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(lanes))) }
 }
 
@@ -255,10 +163,10 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn rounded_halves(upper: __m512i, lower: __m512i) -> __m512i {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe {
-        // It is to be rounded up where lower + 0x7fff + (upper & 1) carries: where one less, which
-        // saturates, is all ones.
+        // Rounded up where lower + 0x7fff + (upper & 1) carries: where that sum less 1, which saturates, is
+        // all ones.
         let addend = _mm512_ternarylogic_epi32::<A_AND_B_OR_C>(
             upper,
             _mm512_set1_epi16(1),
@@ -277,7 +185,7 @@ const A_AND_B_OR_C: i32 = 0b1110_1010;
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn load(positions: &[u16; 32]) -> __m512i {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe { _mm512_loadu_si512(positions.as_ptr().cast()) }
 }
 

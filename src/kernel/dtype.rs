@@ -34,6 +34,31 @@ impl Dtype {
     }
 }
 
+/// `with_element!(dtype, E => expression)`: the expression with the type of the dtype's elements as E.
+macro_rules! with_element {
+    ($dtype:expr, $element:ident => $expression:expr) => {
+        match $dtype {
+            $crate::kernel::Dtype::F32 => {
+                type $element = f32;
+                $expression
+            }
+            $crate::kernel::Dtype::F64 => {
+                type $element = f64;
+                $expression
+            }
+            $crate::kernel::Dtype::F16 => {
+                type $element = half::f16;
+                $expression
+            }
+            $crate::kernel::Dtype::Bf16 => {
+                type $element = half::bf16;
+                $expression
+            }
+        }
+    };
+}
+pub(super) use with_element;
+
 impl fmt::Display for Dtype {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str(match self {

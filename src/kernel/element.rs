@@ -4,15 +4,11 @@
 //! compiler vectorizes for every instruction set and which gives the same bits on all of them. Those of
 //! `half` branch on every element, and round from f64 by its upper 32 bits alone.
 
-use super::dtype::Dtype;
 use crate::math::Arithmetic;
 use half::{bf16, f16};
 
 /// A type that the update rule computes in: f32 or f64.
 pub(crate) trait Real: Arithmetic + Element<Real = Self> {
-    /// The type as a value.
-    const DTYPE: Dtype;
-
     /// Exact.
     fn to_f64(self) -> f64;
 
@@ -41,7 +37,7 @@ pub(crate) trait Element: Copy + Send + Sync + 'static {
 }
 
 macro_rules! real {
-    ($real:ty, $dtype:expr, $value:ident => $to_odd:expr) => {
+    ($real:ty, $value:ident => $to_odd:expr) => {
         impl Arithmetic for $real {
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -59,8 +55,6 @@ macro_rules! real {
         }
 
         impl Real for $real {
-            const DTYPE: Dtype = $dtype;
-
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
@@ -90,8 +84,8 @@ macro_rules! real {
         }
     };
 }
-real!(f32, Dtype::F32, value => value);
-real!(f64, Dtype::F64, value => to_odd(value));
+real!(f32, value => value);
+real!(f64, value => to_odd(value));
 
 #[inline(always)]
 fn to_odd(value: f64) -> f32 {

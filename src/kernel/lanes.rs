@@ -1,4 +1,7 @@
 //! Several elements at a time: what a loop over arrays needs of a register.
+//!
+//! Registers are made in the loops that `dispatch` compiles for their instruction set, and nowhere else. That
+//! is what makes the intrinsics behind them safe to use.
 
 use super::element::Element;
 use crate::math::Arithmetic;
@@ -48,7 +51,7 @@ pub(super) trait Stored<E>: Lanes {
     /// As for `read`.
     #[inline(always)]
     unsafe fn load(from: *const E) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the precondition is the same.
         Self::unpack(unsafe { Self::read(from) })
     }
 
@@ -62,23 +65,23 @@ pub(super) trait Stored<E>: Lanes {
     /// As for `write`.
     #[inline(always)]
     unsafe fn store(self, nan: bool, to: *mut E) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the precondition is the same.
         unsafe { Self::write(self.pack_if(nan), to) };
     }
 }
 
 /// Elements that are not there, for an array that a loop does without.
-pub(super) struct Nothing;
+pub(super) struct Absent;
 
-impl<V: Lanes> Stored<Nothing> for V {
+impl<V: Lanes> Stored<Absent> for V {
     type Packed = ();
     const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
-    unsafe fn read(_: *const Nothing) {}
+    unsafe fn read(_: *const Absent) {}
 
     #[inline(always)]
-    unsafe fn write((): (), _: *mut Nothing) {}
+    unsafe fn write((): (), _: *mut Absent) {}
 
     #[inline(always)]
     fn unpack((): ()) -> Self {
@@ -90,18 +93,20 @@ impl<V: Lanes> Stored<Nothing> for V {
 }
 
 /// bfloat16 in whatever order of lanes is cheapest: its neighbours in memory, which share 32 bits,
-/// need not be neighbours in registers. Only for loops in which every array is of this type, so that any
-/// NaN has zeros in its lower half and rounding cannot carry it away.
+/// need not be neighbours in registers.
+///
+/// Only for loops in which every array is of this type and no coefficient is a NaN with a payload: then every
+/// NaN has zeros in its lower half, and is still one when rounded as a number is.
 #[repr(transparent)]
 pub(super) struct EvenOdd {
-    _bits: u16,
+    _element: bf16,
 }
 
 /// The bf16 nearest to each value, NaN being any.
 #[cold]
 #[inline(never)]
-pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [u16; N] {
-    values.map(|value| bf16::store(value).to_bits())
+pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [bf16; N] {
+    values.map(bf16::store)
 }
 
 /// What makes the smallest f32 a normal number, and what its square root is then too large by.
@@ -110,7 +115,7 @@ pub(super) const SCALE: f32 = (1u64 << 32) as f32;
 #[cfg(target_arch = "x86_64")]
 pub(super) const ROOT_SCALE: f32 = 1.0 / (1 << 16) as f32;
 
-/// Two registers as one: work for the second hides how long the first takes.
+/// Two registers as one: work for the second hides the latency of the first.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(pub V, pub V);
 
@@ -166,7 +171,7 @@ macro_rules! register_arithmetic {
             #[inline(always)]
             fn neg(self) -> Self {
                 let $x = self.0;
-                // SAFETY: only kernels of this instruction set make registers.
+                // SAFETY: the machine has the instructions of a register that was made.
                 Self(unsafe { $neg })
             }
         }
@@ -180,12 +185,12 @@ macro_rules! register_arithmetic {
             #[inline(always)]
             fn limited_to(self, limit: Self) -> Self {
                 let lowest = -limit;
-                // SAFETY: as above. Of NaN in `self` and a number, both take NaN.
+                // SAFETY: as above. Of a NaN in `self` and a number, both take the NaN.
                 Self(unsafe { $max(lowest.0, $min(limit.0, self.0)) })
             }
             #[inline(always)]
             fn from_f64($value: f64) -> Self {
-                // SAFETY: as above.
+                // SAFETY: only loops of the instruction set make registers.
                 Self(unsafe { $splat })
             }
         }
@@ -199,7 +204,7 @@ macro_rules! register_operator {
             type Output = Self;
             #[inline(always)]
             fn $function(self, other: Self) -> Self {
-                // SAFETY: only kernels of this instruction set make registers.
+                // SAFETY: the machine has the instructions of a register that was made.
                 Self(unsafe { $intrinsic(self.0, other.0) })
             }
         }
@@ -207,41 +212,78 @@ macro_rules! register_operator {
 }
 pub(super) use register_operator;
 
-/// `stored_as_computed!([generics] register, element, constructor, load, store)`: a block of two registers of
-/// elements that are computed in as they are in memory.
-macro_rules! stored_as_computed {
-    ([$($generics:tt)*] $register:ty, $element:ty, $make:expr, $load:ident, $store:ident) => {
-        impl<$($generics)*> $crate::kernel::lanes::Stored<$element>
-            for $crate::kernel::lanes::Pair<$register>
-        {
-            type Packed = Self;
-            const NUMBERS_ONLY: bool = false;
+/// `stored!([generics] lanes, element, packed; read(from) => …, write(packed, to) => …, unpack(packed) => …,
+/// pack(lanes) => …)` makes lanes that come from such elements, by expressions of intrinsics. With
+/// `pack_any(lanes) => …`, `pack` is for numbers only.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! stored {
+    (
+        [$($generics:tt)*] $lanes:ty, $element:ty, $packed:ty;
+        read($from:ident) => $read:expr,
+        write($written:ident, $to:ident) => $write:expr,
+        unpack($read_packed:ident) => $unpack:expr,
+        pack($values:ident) => $pack:expr
+        $(, pack_any($any:ident) => $pack_any:expr)?
+    ) => {
+        #[allow(unused_unsafe)] // where there is nothing to unpack
+        impl<$($generics)*> $crate::kernel::lanes::Stored<$element> for $lanes {
+            type Packed = $packed;
+            const NUMBERS_ONLY: bool = !<[&str]>::is_empty(&[$(stringify!($any))?]);
 
             #[inline(always)]
-            unsafe fn read(from: *const $element) -> Self::Packed {
-                // SAFETY: the caller's promise.
-                unsafe { Self($make($load(from)), $make($load(from.add(Self::COUNT / 2)))) }
+            unsafe fn read($from: *const $element) -> Self::Packed {
+                // SAFETY: the caller has the elements, and only loops of the instruction set read them.
+                unsafe { $read }
             }
 
             #[inline(always)]
-            unsafe fn write(packed: Self::Packed, to: *mut $element) {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    $store(to, packed.0.0);
-                    $store(to.add(Self::COUNT / 2), packed.1.0);
-                }
+            unsafe fn write($written: Self::Packed, $to: *mut $element) {
+                // SAFETY: as above; and nothing else uses the elements.
+                unsafe { $write }
             }
 
             #[inline(always)]
-            fn unpack(packed: Self::Packed) -> Self {
-                packed
+            fn unpack($read_packed: Self::Packed) -> Self {
+                // SAFETY: the machine has the instructions of registers that were made.
+                unsafe { $unpack }
             }
 
             #[inline(always)]
             fn pack(self) -> Self::Packed {
-                self
+                let $values = self;
+                // SAFETY: as above.
+                unsafe { $pack }
             }
+
+            $(
+                #[inline(always)]
+                fn pack_any(self) -> Self::Packed {
+                    let $any = self;
+                    // SAFETY: a block of registers is as many numbers as it has lanes, and a packed one as
+                    // many elements.
+                    unsafe { $pack_any }
+                }
+            )?
         }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use stored;
+
+/// Lanes of two registers whose elements are computed in as they are in memory.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! stored_as_computed {
+    ([$($generics:tt)*] $register:ty, $element:ty, $make:expr, $load:ident, $store:ident) => {
+        $crate::kernel::lanes::stored!(
+            [$($generics)*] $crate::kernel::lanes::Pair<$register>, $element, Self;
+            read(from) => Self($make($load(from)), $make($load(from.add(Self::COUNT / 2)))),
+            write(packed, to) => {
+                $store(to, packed.0.0);
+                $store(to.add(Self::COUNT / 2), packed.1.0);
+            },
+            unpack(packed) => packed,
+            pack(values) => values
+        );
     };
 }
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -2,7 +2,7 @@
 
 use super::element::Element;
 use super::lanes::{
-    EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic, stored_as_computed,
+    EvenOdd, Lanes, Pair, Stored, each_to_bf16, register_arithmetic, stored, stored_as_computed,
 };
 use half::{bf16, f16};
 use std::arch::aarch64::*;
@@ -48,8 +48,7 @@ impl Lanes for Pair<F32x4> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: only kernels of this instruction set make registers. The largest of NaN and numbers is
-        // NaN.
+        // SAFETY: every aarch64 has the instructions. The largest of NaN and numbers is NaN.
         unsafe { vmaxvq_f32(vmaxq_f32(self.0.0, self.1.0)).is_nan() }
     }
 }
@@ -67,130 +66,62 @@ impl Lanes for Pair<F64x2> {
 stored_as_computed!([] F32x4, f32, F32x4, vld1q_f32, vst1q_f32);
 stored_as_computed!([] F64x2, f64, F64x2, vld1q_f64, vst1q_f64);
 
-impl Stored<f32> for Pair<F64x2> {
-    type Packed = float32x4_t;
-    const NUMBERS_ONLY: bool = false;
+stored!(
+    [] Pair<F64x2>, f32, float32x4_t;
+    read(from) => vld1q_f32(from),
+    write(packed, to) => vst1q_f32(to, packed),
+    unpack(packed) => {
+        Self(F64x2(vcvt_f64_f32(vget_low_f32(packed))), F64x2(vcvt_high_f64_f32(packed)))
+    },
+    pack(values) => vcvt_high_f32_f64(vcvt_f32_f64(values.0.0), values.1.0)
+);
 
-    #[inline(always)]
-    unsafe fn read(from: *const f32) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { vld1q_f32(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f32) {
-        // SAFETY: the caller's promise.
-        unsafe { vst1q_f32(to, packed) };
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { Self(F64x2(vcvt_f64_f32(vget_low_f32(packed))), F64x2(vcvt_high_f64_f32(packed))) }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe { vcvt_high_f32_f64(vcvt_f32_f64(self.0.0), self.1.0) }
-    }
-}
-
-impl Stored<f16> for Pair<F32x4> {
-    type Packed = uint16x8_t;
-    const NUMBERS_ONLY: bool = false;
-
-    #[inline(always)]
-    unsafe fn read(from: *const f16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { vld1q_u16(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut f16) {
-        // SAFETY: the caller's promise.
-        unsafe { vst1q_u16(to.cast(), packed) };
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
+// Conversions of f16 are intrinsics only from Rust 1.94 on.
+stored!(
+    [] Pair<F32x4>, f16, uint16x8_t;
+    read(from) => vld1q_u16(from.cast()),
+    write(packed, to) => vst1q_u16(to.cast(), packed),
+    unpack(packed) => {
         let (low, high);
-        // SAFETY: only kernels of this instruction set make registers. As intrinsics they need Rust
-        // 1.94.
-        unsafe {
-            asm!(
-                "fcvtl {low:v}.4s, {packed:v}.4h",
-                "fcvtl2 {high:v}.4s, {packed:v}.8h",
-                low = out(vreg) low,
-                high = lateout(vreg) high,
-                packed = in(vreg) packed,
-                options(pure, nomem, nostack), // not preserves_flags: those of exceptions may rise
-            );
-        }
+        asm!(
+            "fcvtl {low:v}.4s, {packed:v}.4h",
+            "fcvtl2 {high:v}.4s, {packed:v}.8h",
+            low = out(vreg) low,
+            high = lateout(vreg) high,
+            packed = in(vreg) packed,
+            options(pure, nomem, nostack), // not preserves_flags: those of exceptions may rise
+        );
         Self(F32x4(low), F32x4(high))
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
+    },
+    pack(values) => {
         let packed;
-        // SAFETY: as above.
-        unsafe {
-            asm!(
-                "fcvtn {packed:v}.4h, {low:v}.4s",
-                "fcvtn2 {packed:v}.8h, {high:v}.4s",
-                packed = out(vreg) packed,
-                low = in(vreg) self.0.0,
-                high = in(vreg) self.1.0,
-                options(pure, nomem, nostack),
-            );
-        }
+        asm!(
+            "fcvtn {packed:v}.4h, {low:v}.4s",
+            "fcvtn2 {packed:v}.8h, {high:v}.4s",
+            packed = out(vreg) packed,
+            low = in(vreg) values.0.0,
+            high = in(vreg) values.1.0,
+            options(pure, nomem, nostack),
+        );
         packed
     }
-}
+);
 
-impl Stored<bf16> for Pair<F32x4> {
-    type Packed = uint16x8_t;
-    const NUMBERS_ONLY: bool = true;
-
-    #[inline(always)]
-    unsafe fn read(from: *const bf16) -> Self::Packed {
-        // SAFETY: the caller's promise.
-        unsafe { vld1q_u16(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn write(packed: Self::Packed, to: *mut bf16) {
-        // SAFETY: the caller's promise.
-        unsafe { vst1q_u16(to.cast(), packed) };
-    }
-
-    #[inline(always)]
-    fn unpack(packed: Self::Packed) -> Self {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let low = vshll_n_u16::<16>(vget_low_u16(packed));
-            let high = vshll_high_n_u16::<16>(packed);
-            Self(F32x4(vreinterpretq_f32_u32(low)), F32x4(vreinterpretq_f32_u32(high)))
-        }
-    }
-
-    #[inline(always)]
-    fn pack(self) -> Self::Packed {
-        // SAFETY: only kernels of this instruction set make registers.
-        unsafe {
-            let [low, high] = [self.0, self.1].map(|numbers| vreinterpretq_u32_f32(numbers.0));
-            vrsubhn_high_u32(vrsubhn_u32(low, is_even(low)), high, is_even(high))
-        }
-    }
-
-    #[inline(always)]
-    fn pack_any(self) -> Self::Packed {
-        // SAFETY: both types are 8 f32.
-        let values = unsafe { transmute::<Self, [f32; 8]>(self) };
-        // SAFETY: both types are 8 elements of 16 bits.
-        unsafe { transmute(each_to_bf16(values)) }
-    }
-}
+stored!(
+    [] Pair<F32x4>, bf16, uint16x8_t;
+    read(from) => vld1q_u16(from.cast()),
+    write(packed, to) => vst1q_u16(to.cast(), packed),
+    unpack(packed) => {
+        let low = vshll_n_u16::<16>(vget_low_u16(packed));
+        let high = vshll_high_n_u16::<16>(packed);
+        Self(F32x4(vreinterpretq_f32_u32(low)), F32x4(vreinterpretq_f32_u32(high)))
+    },
+    pack(values) => {
+        let [low, high] = [values.0, values.1].map(|numbers| vreinterpretq_u32_f32(numbers.0));
+        vrsubhn_high_u32(vrsubhn_u32(low, is_even(low)), high, is_even(high))
+    },
+    pack_any(values) => transmute::<[bf16; 8], _>(each_to_bf16(transmute::<Self, [f32; 8]>(values)))
+);
 
 impl Lanes for Pair<Pair<F32x4>> {
     const COUNT: usize = 16;
@@ -226,14 +157,14 @@ where
 
     #[inline(always)]
     unsafe fn read(from: *const E) -> Self::Packed {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has twice as many elements.
         unsafe { [<Pair<V>>::read(from), <Pair<V>>::read(from.add(<Pair<V>>::COUNT))] }
     }
 
     #[inline(always)]
     unsafe fn write(packed: Self::Packed, to: *mut E) {
         let [first, second] = packed;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has twice as many elements.
         unsafe {
             <Pair<V>>::write(first, to);
             <Pair<V>>::write(second, to.add(<Pair<V>>::COUNT));
@@ -264,13 +195,13 @@ impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
 
     #[inline(always)]
     unsafe fn read(from: *const EvenOdd) -> Self::Packed {
-        // SAFETY: the caller's promise.
+        // SAFETY: these elements are bf16.
         unsafe { <Self as Stored<bf16>>::read(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
-        // SAFETY: the caller's promise.
+        // SAFETY: these elements are bf16.
         unsafe { <Self as Stored<bf16>>::write(packed, to.cast()) };
     }
 
@@ -291,6 +222,6 @@ impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
 /// The machine has the instructions.
 #[inline(always)]
 unsafe fn is_even(bits: uint32x4_t) -> uint32x4_t {
-    // SAFETY: the caller's promise.
+    // SAFETY: the machine has the instructions.
     unsafe { vbicq_u32(vdupq_n_u32(1), vshrq_n_u32::<16>(bits)) }
 }

@@ -3,11 +3,10 @@
 //! The shape of a sum is fixed: [`PARTS`] partial sums in f64, each of every so many elements, added
 //! up in pairs. So it is the same bits however many elements an instruction set adds at once.
 
-use super::dtype::Dtype;
+use super::detect::{InstructionSet, compiled_loop};
+use super::dtype::{Dtype, with_element};
 use super::element::{Element, Real};
-use super::instruction_set::{InstructionSet, compiled_loop};
 use crate::math::ExactSum;
-use half::{bf16, f16};
 
 const PARTS: usize = 32;
 
@@ -15,8 +14,7 @@ compiled_loop! {
     /// The sum of the squares of `len` elements.
     ///
     /// # Safety
-    /// The machine has the instruction set. The array has `len` elements of the dtype and is aligned
-    /// for them, and nothing writes it meanwhile.
+    /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
     sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 = plain_sum_of_squares
 }
 
@@ -41,7 +39,7 @@ pub(crate) unsafe fn add_squares(
     len: usize,
     sum: &mut ExactSum,
 ) {
-    // SAFETY: the caller promises what both functions ask for.
+    // SAFETY: the preconditions are the same.
     let partial = unsafe { sum_of_squares(instruction_set, dtype, array, len) };
     if partial.is_finite() {
         return sum.add(partial);
@@ -58,23 +56,14 @@ pub(crate) unsafe fn add_squares(
 /// How many of `len` elements are infinite, and how many are NaN.
 ///
 /// # Safety
-/// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
+/// As for [`sum_of_squares`].
 unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => count(elements::<f32>(array, len)),
-            Dtype::F64 => count(elements::<f64>(array, len)),
-            Dtype::F16 => count(elements::<f16>(array, len)),
-            Dtype::Bf16 => count(elements::<bf16>(array, len)),
-        }
-    }
-}
-
-fn count<E: Element>(array: &[E]) -> (u64, u64) {
-    array.iter().fold((0, 0), |(infinities, nans), element| {
-        let value = element.load().to_f64();
-        (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+    with_element!(dtype, E => {
+        (0..len).fold((0, 0), |(infinities, nans), i| {
+            // SAFETY: `i` is below `len`.
+            let value = unsafe { element::<E>(array, i) };
+            (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
+        })
     })
 }
 
@@ -82,15 +71,8 @@ fn count<E: Element>(array: &[E]) -> (u64, u64) {
 /// As for [`sum_of_squares`].
 #[inline(always)]
 unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => sum(elements::<f32>(array, len)),
-            Dtype::F64 => sum(elements::<f64>(array, len)),
-            Dtype::F16 => sum(elements::<f16>(array, len)),
-            Dtype::Bf16 => sum(elements::<bf16>(array, len)),
-        }
-    }
+    // SAFETY: `sum` asks for elements below `len`.
+    with_element!(dtype, E => sum(len, |i| unsafe { element::<E>(array, i) }))
 }
 
 /// # Safety
@@ -102,62 +84,38 @@ unsafe fn plain_sum_of_squared_differences(
     other: *const u8,
     len: usize,
 ) -> f64 {
-    macro_rules! sum_of {
-        ($element:ty) => {
-            sum_of_differences(elements::<$element>(array, len), elements::<$element>(other, len))
-        };
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => sum_of!(f32),
-            Dtype::F64 => sum_of!(f64),
-            Dtype::F16 => sum_of!(f16),
-            Dtype::Bf16 => sum_of!(bf16),
-        }
-    }
+    with_element!(dtype, E => {
+        // SAFETY: `sum` asks for elements below `len`.
+        sum(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) })
+    })
 }
 
+/// # Safety
+/// The array is aligned for elements of E, has an element `i`, and nothing writes it meanwhile.
 #[inline(always)]
-fn sum<E: Element>(array: &[E]) -> f64 {
-    let (blocks, rest) = array.as_chunks::<PARTS>();
+unsafe fn element<E: Element>(array: *const u8, i: usize) -> f64 {
+    let array = array.cast::<E>();
+    debug_assert!(array.is_aligned());
+    // SAFETY: there is such an element.
+    unsafe { *array.add(i) }.load().to_f64()
+}
+
+/// The sum of the squares of the values of these numbers.
+#[inline(always)]
+fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
     let mut parts = [0.0; PARTS];
-    for block in blocks {
-        for (part, element) in parts.iter_mut().zip(block) {
-            let value = element.load().to_f64();
+    let rest = len % PARTS;
+    for start in (0..len - rest).step_by(PARTS) {
+        for (i, part) in parts.iter_mut().enumerate() {
+            let value = value(start + i);
             *part += value * value;
         }
     }
-    for (part, element) in parts.iter_mut().zip(rest) {
-        let value = element.load().to_f64();
+    for (i, part) in parts[..rest].iter_mut().enumerate() {
+        let value = value(len - rest + i);
         *part += value * value;
     }
-    total(parts)
-}
-
-#[inline(always)]
-fn sum_of_differences<E: Element>(array: &[E], other: &[E]) -> f64 {
-    let (blocks, rest) = array.as_chunks::<PARTS>();
-    let (other_blocks, other_rest) = other.as_chunks::<PARTS>();
-    let mut parts = [0.0; PARTS];
-    let square = |x: &E, y: &E| {
-        let difference = x.load().to_f64() - y.load().to_f64();
-        difference * difference
-    };
-    for (block, other) in blocks.iter().zip(other_blocks) {
-        for i in 0..PARTS {
-            parts[i] += square(&block[i], &other[i]);
-        }
-    }
-    for (part, (x, y)) in parts.iter_mut().zip(rest.iter().zip(other_rest)) {
-        *part += square(x, y);
-    }
-    total(parts)
-}
-
-/// Adds up in pairs, as a tree.
-#[inline(always)]
-fn total(mut parts: [f64; PARTS]) -> f64 {
+    // Added up in pairs, as a tree.
     let mut half = PARTS / 2;
     while half > 0 {
         for i in 0..half {
@@ -166,16 +124,6 @@ fn total(mut parts: [f64; PARTS]) -> f64 {
         half /= 2;
     }
     parts[0]
-}
-
-/// # Safety
-/// The array has `len` elements and is aligned for them; nothing writes it while the slice is there.
-#[inline(always)]
-unsafe fn elements<'a, E>(array: *const u8, len: usize) -> &'a [E] {
-    let array = array.cast::<E>();
-    debug_assert!(array.is_aligned() && !array.is_null());
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(array, len) }
 }
 
 #[cfg(test)]
@@ -192,7 +140,7 @@ mod tests {
     fn stored(dtype: Dtype, values: &[f64]) -> Vec<u64> {
         let mut array = vec![0u64; values.len() + 1];
         let (from, to) = (values.as_ptr().cast(), array.as_mut_ptr().cast());
-        let set = InstructionSet::Portable;
+        let set = InstructionSet::PORTABLE;
         // SAFETY: both have as many elements, and there is a word for each.
         unsafe { super::super::convert_array(set, Dtype::F64, from, dtype, to, values.len()) };
         array
@@ -211,7 +159,7 @@ mod tests {
                     let difference = sum_of_squared_differences(set, dtype, array, other, len);
                     (square.to_bits(), difference.to_bits())
                 };
-                let expected = sums(InstructionSet::Portable);
+                let expected = sums(InstructionSet::PORTABLE);
                 for set in InstructionSet::available() {
                     assert_eq!(sums(set), expected, "{set:?} {dtype:?} {len}");
                 }
@@ -228,7 +176,7 @@ mod tests {
         let difference: f64 = values.iter().zip(&others).map(|(x, y)| (x - y) * (x - y)).sum();
         // SAFETY: the arrays have `len` elements, and every machine can do this.
         let (square_found, difference_found) = unsafe {
-            let set = InstructionSet::Portable;
+            let set = InstructionSet::PORTABLE;
             (
                 sum_of_squares(set, Dtype::F64, array, len),
                 sum_of_squared_differences(set, Dtype::F64, array, other, len),
@@ -260,7 +208,7 @@ mod tests {
         let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
         // SAFETY: the array has two elements, and every machine can do this.
         unsafe {
-            let (set, array) = (InstructionSet::Portable, array.as_ptr().cast());
+            let (set, array) = (InstructionSet::PORTABLE, array.as_ptr().cast());
             add_squares(set, Dtype::F64, array, 1, &mut found);
             add_squares(set, Dtype::F64, array, 2, &mut found);
         }

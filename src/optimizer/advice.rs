@@ -1,4 +1,4 @@
-//! What is set up in a legal way that is known to fail in training.
+//! Setups that are legal but known to fail in training.
 
 use super::param::Standing;
 use super::state::Compensation;
@@ -8,13 +8,13 @@ use crate::kernel::Dtype;
 use std::fmt::{self, Write};
 
 impl Optimizer {
-    /// Sentences on what is known to fail, one a line.
+    /// Sentences on what is known to fail, one per line.
     pub fn advice(&self) -> Result<String> {
         let mut text = FallibleWriter(String::new());
         for (id, group) in (0..).zip(&self.groups) {
             let advice = Advice { id, group, params: &self.params };
             advice.write(&mut text).map_err(|_| {
-                error!(OutOfMemory, "there is no memory for what there is to say of group {id}")
+                error!(OutOfMemory, "there is no memory for the advice on group {id}")
             })?;
         }
         Ok(text.0)
@@ -47,8 +47,8 @@ impl Advice<'_> {
         if self.group.eps == 0.0 {
             writeln!(
                 text,
-                "group {}: eps is 0, so that a parameter whose gradients have all been 0 becomes NaN (0 / 0) in the \
-                 first rectified step; 1e-6 is the default, and 1e-8 usual.",
+                "group {}: eps is 0, so a parameter whose gradients have all been 0 becomes NaN (0 / 0) in its first \
+                 rectified step; use 1e-6, the default, or 1e-8.",
                 self.id
             )?;
         }
@@ -61,16 +61,16 @@ impl Advice<'_> {
         if !self.group.rectify.or(true) || rho_inf > threshold {
             return Ok(());
         }
-        let what_happens = if self.group.unrectified.or(true) {
-            "every step goes by lr * exp_avg, which is momentum and not Adam"
+        let consequence = if self.group.unrectified.or(true) {
+            "every step is lr * exp_avg, which is momentum and not Adam"
         } else {
             "with unrectified off the parameters never move"
         };
         let least = 1.0 - 2.0 / (threshold + 1.0);
         writeln!(
             text,
-            "group {}: beta2 is {beta2}, so that rho never exceeds {rho_inf}, and no step is rectified (that takes \
-             more than {threshold}): {what_happens}; beta2 must be above {least:.4}, and 0.99 is the default.",
+            "group {}: beta2 is {beta2}, so rho never exceeds {rho_inf:.3} and, with a rectify_threshold of \
+             {threshold}, no step is rectified: {consequence}; use a beta2 above {least:.4} (0.99 is the default).",
             self.id
         )
     }
@@ -81,76 +81,84 @@ impl Advice<'_> {
         }
         writeln!(
             text,
-            "group {}: exp_avg_sq is f16, which is infinite from gradients of 256 on, so that the parameter stops \
-             moving, and 0 for gradients below 2.4e-4, so that the parameter moves by lr / eps of them; \
-             state_dtype f32 holds both, or loss scaling keeps gradients between (grad_scale must then be 1).",
+            "group {}: exp_avg_sq is stored as f16, which overflows for gradients of 256 and more, so that the \
+             parameter stops moving, and underflows for gradients below 2.4e-4, so that it moves by lr / eps times \
+             the gradient; set state_dtype to f32.",
             self.id
         )
     }
 
-    /// A moment of 16 bits stays as it is where it changes by less than half of its last digit.
+    /// An average of 16 bits stays as it is where it changes by less than half a unit in the last place.
     fn resolution_of_exp_avg_sq(&self, text: &mut FallibleWriter) -> fmt::Result {
         let change = 1.0 - self.group.beta2;
-        for (dtype, half_digit) in [(Dtype::Bf16, 1.0 / 256.0), (Dtype::F16, 1.0 / 2048.0)] {
-            if change >= half_digit || !self.any(|param| param.state.kind.dtype == dtype) {
+        for (dtype, half_ulp) in [(Dtype::Bf16, 1.0 / 256.0), (Dtype::F16, 1.0 / 2048.0)] {
+            if change >= half_ulp || !self.any(|param| param.state.kind.dtype == dtype) {
                 continue;
             }
             writeln!(
                 text,
-                "group {}: exp_avg_sq is {dtype}, whose last digit is up to {half_digit} of a number to either side, \
-                 and 1 - beta2 is only {change:.3e}: it does not decay when gradients become smaller, and steps stay \
-                 too short; state_dtype f32 decays, or beta2 of {} or less.",
+                "group {}: exp_avg_sq is stored as {dtype}, in which changes of less than {half_ulp:.1e} are rounded \
+                 away, but 1 - beta2 is {change:.1e}: it never decays when gradients shrink, so that steps stay too \
+                 small; set state_dtype to f32, or use a beta2 of {:.4} or less.",
                 self.id,
-                1.0 - 2.0 * half_digit
+                1.0 - 2.0 * half_ulp
             )?;
         }
         Ok(())
     }
 
-    /// What a step changes a parameter of 16 bits by is lost where it is less than half of its last digit.
     fn resolution_of_parameters(&self, text: &mut FallibleWriter) -> fmt::Result {
-        let Group { lr, weight_decay, max_lr, .. } = *self.group;
-        let kept = |param: &Param| {
-            param.state.kind.compensation != Compensation::None
-                || self.group.stochastic_rounding.or(false)
-        };
-        for (dtype, half_digit) in [(Dtype::Bf16, 1.0 / 512.0), (Dtype::F16, 1.0 / 4096.0)] {
-            if lr < half_digit && self.any(|param| param.dtype == dtype && !kept(param)) {
-                writeln!(
-                    text,
-                    "group {}: parameters are {dtype} without Kahan summation, and lr is {lr:e}: a step of lr is lost \
-                     on every parameter above {:.3}, since it is less than half of the last digit; kahan_sum, \
-                     master_remainder or stochastic_rounding keeps it.",
-                    self.id,
-                    lr / half_digit
-                )?;
-            }
-            let decay = if weight_decay == 0.0 {
-                continue;
-            } else if self.group.decouple_lr.or(false) {
-                lr / max_lr * weight_decay
-            } else if self.group.decouple_wd.or(false) {
-                lr * weight_decay
-            } else {
-                continue;
-            };
-            // A compensation of the same 16 bits loses what is less than half of its own last digit.
-            let least = half_digit * half_digit;
-            let has_short_compensation = |param: &Param| {
-                param.dtype == dtype
-                    && param.state.kind.compensation == Compensation::Kahan
-                    && param.state.kind.dtype == dtype
-            };
-            if decay > 0.0 && decay < least && self.any(has_short_compensation) {
-                writeln!(
-                    text,
-                    "group {}: each step decays parameters by {decay:.1e} of themselves, which is less than the {least:.1e} \
-                     that a {dtype} kahan_comp can keep, so that they do not decay; state_dtype f32 or master_remainder \
-                     keeps it.",
-                    self.id
-                )?;
-            }
+        for (dtype, half_ulp) in [(Dtype::Bf16, 1.0 / 512.0), (Dtype::F16, 1.0 / 4096.0)] {
+            self.lost_steps(text, dtype, half_ulp)?;
+            self.lost_decay(text, dtype, half_ulp)?;
         }
         Ok(())
+    }
+
+    /// A change of less than half a unit in the last place is rounded away, unless something keeps it.
+    fn lost_steps(&self, text: &mut FallibleWriter, dtype: Dtype, half_ulp: f64) -> fmt::Result {
+        let (id, lr) = (self.id, self.group.lr);
+        let is_plain = |param: &Param| {
+            param.dtype == dtype
+                && param.state.kind.compensation == Compensation::None
+                && !self.group.stochastic_rounding.or(false)
+        };
+        if lr >= half_ulp || !self.any(is_plain) {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "group {id}: parameters are {dtype} without Kahan summation, and lr is {lr:e}: steps of that size are \
+             rounded away on every parameter above {:.1e}; use kahan_sum, master_remainder or stochastic_rounding.",
+            lr / half_ulp
+        )
+    }
+
+    /// A compensation of 16 bits in its turn rounds away what is too small for it.
+    fn lost_decay(&self, text: &mut FallibleWriter, dtype: Dtype, half_ulp: f64) -> fmt::Result {
+        let id = self.id;
+        let Group { lr, weight_decay, max_lr, .. } = *self.group;
+        let decay = if self.group.decouple_lr.or(false) {
+            lr / max_lr * weight_decay
+        } else if self.group.decouple_wd.or(false) {
+            lr * weight_decay
+        } else {
+            0.0
+        };
+        let least = half_ulp * half_ulp;
+        let has_short_compensation = |param: &Param| {
+            param.dtype == dtype
+                && param.state.kind.compensation == Compensation::Kahan
+                && param.state.kind.dtype == dtype
+        };
+        if decay == 0.0 || decay >= least || !self.any(has_short_compensation) {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "group {id}: each step decays parameters by {decay:.1e} of their value, but a {dtype} kahan_comp \
+             accumulates only changes of {least:.1e} and more, so that they do not decay; set state_dtype to f32, or \
+             use master_remainder.",
+        )
     }
 }

@@ -70,7 +70,7 @@ impl Given {
 }
 
 /// An array of a parameter's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StateArray {
     ExpAvg,
     ExpAvgSq,

@@ -2,8 +2,7 @@
 
 use super::state::{Compensation, StateKind};
 use crate::error::{Error, Result, ensure, error};
-use crate::kernel::Dtype;
-use crate::kernel::{Mixed, Noise};
+use crate::kernel::{Dtype, Rounding};
 use crate::math::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
@@ -133,23 +132,14 @@ impl Group {
         Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })
     }
 
-    /// How a parameter is computed with as f32 in a step, if its state is of this kind and the group's
-    /// options make it so. `remainder` is that of the element `first`, from which on it is stepped.
-    pub fn mixed(
-        &self,
-        kind: StateKind,
-        remainder: *mut i16,
-        first: usize,
-        param: u32,
-        step: u64,
-    ) -> Option<Mixed> {
+    /// How parameters are rounded whose state is of this kind.
+    pub fn rounding(&self, kind: StateKind) -> Rounding {
         if kind.compensation == Compensation::Remainder {
-            Some(Mixed::WithRemainder { remainder })
+            Rounding::Remainder
         } else if self.stochastic_rounding.or(false) {
-            let noise = Noise::new(self.seed, param, step);
-            Some(Mixed::Stochastic { noise, first })
+            Rounding::Stochastic
         } else {
-            None
+            Rounding::Nearest
         }
     }
 

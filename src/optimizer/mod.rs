@@ -4,8 +4,8 @@
 //! - `register.rs`: adding groups and parameters, all or nothing. `relocate.rs`: moving their arrays.
 //! - `surgery.rs`: freezing, removing and resetting parameters while training.
 //! - `step/`: how a step goes.
-//! - `group.rs`, `param.rs`, `state.rs`, `arrays.rs`: one group, one parameter, the state of one, and the arrays
-//!   that its caller brings for it.
+//! - `group.rs`, `param.rs`, `state.rs`, `arrays.rs`: one group, one parameter, its state, and the arrays that its
+//!   caller brings. `placement.rs`: where in memory state lies.
 //! - `index.rs`, `spans.rs`: finding parameters by name, and arrays by address.
 //! - `advice.rs`: what is known to fail in training.
 
@@ -14,6 +14,7 @@ mod arrays;
 mod group;
 mod index;
 mod param;
+mod placement;
 mod register;
 mod relocate;
 mod spans;
@@ -21,7 +22,7 @@ mod state;
 mod step;
 mod surgery;
 
-pub(crate) use arrays::{CallerArray, Given};
+pub(crate) use arrays::{CallerArray, Given, StateArray};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};

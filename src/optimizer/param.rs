@@ -4,8 +4,7 @@ use super::arrays::{ArrayKind, CallerArray, Given};
 use super::state::{State, StateKind};
 use super::step::Grid;
 use crate::error::{Result, ensure, error};
-use crate::kernel::Arrays;
-use crate::kernel::Dtype;
+use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;
 use std::ops::Range;
 use std::ptr;
@@ -150,17 +149,20 @@ impl Param {
         free.then(|| Claim(&self.in_use))
     }
 
-    /// The arrays of a step that moves `data` by `grad`.
-    pub fn arrays(&self, data: CallerArray, grad: CallerArray) -> Arrays {
+    /// The arrays of a step that moves `data` by `grad`, without random numbers.
+    pub fn view(&self, data: CallerArray, grad: CallerArray) -> TensorView {
         let [exp_avg, exp_avg_sq, kahan_comp] = self.state.arrays();
-        Arrays {
+        TensorView {
             len: self.len(),
+            first: 0,
             param: data.pointer(),
             grad: grad.pointer(),
             exp_avg,
             exp_avg_sq,
             kahan_comp,
-            out: self.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy),
+            master_remainder: self.state.master_remainder(),
+            copy: self.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy),
+            noise: Noise::NONE,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the system and the caller's program give: threads, memory, the floating-point mode.
 //!
-//! `threads.rs` decides who does the work of a step, and `gate.rs` lets them in: the library's own threads
-//! (`crew.rs`, `thread.rs`) or the caller's (`executor.rs`). `claims.rs`: which pieces of it are taken.
+//! `threads.rs` runs the work of a step on as many threads as it is worth (`pace.rs`): the library's own (`crew.rs`,
+//! `thread.rs`) or the caller's (`executor.rs`). `gate.rs` lets them in, and `claims.rs` has which pieces are taken.
 
 mod claims;
 mod crew;
@@ -9,6 +9,7 @@ mod executor;
 mod float_mode;
 mod gate;
 mod memory;
+mod pace;
 mod silence;
 mod thread;
 mod threads;

@@ -237,6 +237,32 @@ static void small_work_stays_here(void) {
   OK(opt, radam_free(opt));
 }
 
+/* Unless the caller says from how many elements on there is something to gain. */
+static void the_caller_says_from_when_on(void) {
+  enum { FROM = 40000 };
+  float *data = filled(FROM, 1), *grad = filled(FROM, 2);
+  for (uint64_t len = FROM - 1; len <= FROM; len++)
+    for (uint32_t num_threads = 1; num_threads <= 4; num_threads += 3) {
+      radam_options options;
+      radam_optimizer *opt = NULL;
+      radam_group_options group = group_options();
+      OK(NULL, radam_options_init(&options, sizeof options));
+      options.num_threads = num_threads;
+      options.parallel_from = FROM;
+      options.executor.parallel_for = good;
+      options.executor.user = &marker;
+      OK(NULL, radam_create(&options, &opt));
+      add_f32(opt, add_group(opt, &group), data, grad, len);
+      loops = 0;
+      for (int step = 0; step < 5; step++) OK(opt, radam_step(opt));
+      CHECK(loops == (len == FROM && num_threads > 1 ? 5 : 0), "%llu elements with parallel_from %d and num_threads %u: %llu loops",
+            (unsigned long long)len, FROM, num_threads, (unsigned long long)loops);
+      OK(opt, radam_free(opt));
+    }
+  free(data);
+  free(grad);
+}
+
 /* While a loop runs, its optimizer is busy; and it is the loop that does the work. */
 enum { LARGE = 1 << 19 };
 static radam_optimizer *calling;
@@ -326,6 +352,7 @@ int main(void) {
 #endif
   same_bits(leaves_another_mode, false, "an executor that leaves another floating-point mode");
   small_work_stays_here();
+  the_caller_says_from_when_on();
   steps_of_one_parameter();
   steps_wait_for_bodies();
   return 0;

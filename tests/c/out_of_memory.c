@@ -200,9 +200,58 @@ static void step_with_everything(void) {
   TRY(radam_step_end(opt, &report));
 }
 
+/* The released parameters, by what was measured of all of them. */
+static void step_tensors(void) {
+  radam_grad_sums sums;
+  radam_step_options options;
+  radam_step_report report;
+  double norm = 0;
+  OK(NULL, radam_grad_sums_init(&sums, sizeof sums));
+  OK(NULL, radam_step_options_init(&options, sizeof options));
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  for (uint32_t i = 5; i < PARAMS; i += 2) TRY(radam_measure_tensor(dtype_of(i), now.grads[i], LEN, &sums));
+  TRY(radam_measure(opt, &sums));
+  TRY(radam_grad_sums_value(&sums, &norm, NULL));
+  options.max_grad_norm = norm / 2;
+  options.report_norms = RADAM_ON;
+  options.grad_sums = &sums;
+  for (uint32_t i = 5; i < PARAMS; i += 2) TRY(radam_step_tensor(opt, i, now.data[i], now.grads[i], &options, &report));
+}
+
+/* Two parameters of one dtype change places, a third one loses its own, and all get their own back. */
+static void move_tensors(void) {
+  void *const swapped[] = {now.data[10], now.data[7], NULL, now.data[9], now.data[6]}, *const none[5] = {NULL};
+  void *const own[] = {now.data[6], now.data[7], now.data[8], now.data[9], now.data[10]};
+  void *const grads[] = {now.grads[6], now.grads[7], now.grads[8], now.grads[9], now.grads[10]};
+  TRY(radam_set_tensors(opt, 6, 5, swapped, none));
+  TRY(radam_set_tensors(opt, 6, 5, own, NULL));
+  TRY(radam_set_tensors(opt, 6, 5, NULL, grads));
+  TRY(radam_set_grad(opt, 1, NULL));
+  TRY(radam_set_data(opt, 1, NULL));
+  TRY(radam_set_data(opt, 1, now.data[1]));
+  TRY(radam_set_grad(opt, 1, now.grads[1]));
+}
+
+/* Without memory for the sentences there are none, and no part of one. */
+static void ask_for_advice(void) {
+  static char text[4096];
+  const bool failed_before = failed;
+  uint32_t id;
+  begin_call();
+  const uint64_t bytes = radam_advice(opt, text, sizeof text);
+  end_call();
+  CHECK(bytes == strlen(text) + 1 && (bytes > 100 || (bytes == 1 && failed && !failed_before)), "the advice is '%s'", text);
+  if (bytes == 1 && !keep_failing) check_sentence(NULL, "memory", "advice without memory");
+  TRY_ID(radam_param_id(opt, "bias", &id), id);
+  CHECK(id == 1, "bias is %u", id);
+}
+
 static void train(void) {
   for (uint32_t step = 0; step < 8; step++) {
     TRY(radam_step(opt));
+    if (step == 3) step_tensors();
+    if (step == 5) move_tensors();
+    if (step == 6) ask_for_advice();
     for (uint32_t i = 5; i < PARAMS; i += 2) TRY(radam_step_param(opt, i, now.grads[i]));
     TRY(radam_set_lr(opt, 0, 0.01 / (1 + step)));
     TRY(radam_set_grad(opt, 0, step % 2 ? now.grads[0] : NULL));
@@ -318,6 +367,10 @@ static void *errors_need_no_memory(void *optimizer) {
     radam_step(NULL), radam_set_lr(optimizer, 0, -1), radam_set_grad(optimizer, 99, NULL), radam_step_param(optimizer, 0, NULL),
     radam_options_init(NULL, 8), radam_step_end(optimizer, NULL), radam_step_wave(NULL, NULL), radam_set_frozen(optimizer, 99, RADAM_ON),
     radam_param_state(optimizer, 99, 1, NULL, NULL), radam_update(0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0),
+    radam_set_tensors(optimizer, 99, 1, NULL, NULL), radam_step_tensor(optimizer, 99, NULL, NULL, NULL, NULL),
+    radam_param_id(optimizer, "nobody", NULL), radam_param_id(optimizer, NULL, NULL), radam_measure(optimizer, NULL),
+    radam_measure_tensor(0, NULL, 0, NULL), radam_grad_sums_value(NULL, NULL, NULL), radam_grad_sums_init(NULL, 8),
+    radam_get_group_options(optimizer, 99, NULL), radam_set_group_options(optimizer, 0, NULL),
     radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1, NULL), radam_load_options_init(NULL, 8),
   };
   radam_last_error(NULL, sentence, sizeof sentence);

@@ -160,18 +160,32 @@ typedef struct rounded {
   uint32_t num_threads;
   bool sliced;
   uint32_t id; /* of the parameter: as many others are before it */
+  const char *name;
   uint64_t steps;
+  uint64_t shard_len; /* 0: the parameter is in one */
 } rounded;
 
-static void round_at_random(uint16_t *params, uint16_t *grads, uint64_t len, rounded how) {
+/* Steps the elements from `first` on of a tensor of len. */
+static void round_shard(uint16_t *params, uint16_t *grads, uint64_t first, uint64_t len, rounded how) {
+  const uint64_t rest = len - first, shard_len = how.shard_len != 0 && how.shard_len < rest ? how.shard_len : rest;
   radam_group_options options = group_options();
+  radam_param param;
   uint32_t id;
   options.stochastic_rounding = RADAM_ON;
   options.seed = how.seed;
   radam_optimizer *opt = create(how.num_threads);
   add_group(opt, &options);
   for (uint32_t i = 0; i < how.id; i++) OK(opt, radam_add_param(opt, 0, RADAM_DTYPE_BF16, 0, NULL, NULL, 0, NULL, &id));
-  OK(opt, radam_add_param(opt, 0, RADAM_DTYPE_BF16, 0, params, grads, len, NULL, &id));
+  OK(NULL, radam_param_init(&param, sizeof param));
+  param.dtype = RADAM_DTYPE_BF16;
+  param.data = params + first;
+  param.grad = grads + first;
+  param.len = shard_len;
+  param.name = how.name;
+  param.tensor_offset = first;
+  param.tensor_len = len;
+  id = how.id;
+  OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
   void *state;
   OK(opt, radam_param_state(opt, id, RADAM_STATE_KAHAN_COMP, &state, NULL));
   CHECK(state == NULL, "stochastic rounding keeps a compensation");
@@ -188,24 +202,34 @@ static void round_at_random(uint16_t *params, uint16_t *grads, uint64_t len, rou
   OK(opt, radam_free(opt));
 }
 
+/* Every shard by an optimizer of its own. */
+static void round_at_random(uint16_t *params, uint16_t *grads, uint64_t len, rounded how) {
+  const uint64_t shard_len = how.shard_len != 0 ? how.shard_len : len;
+  for (uint64_t first = 0; first < len; first += shard_len) round_shard(params, grads, first, len, how);
+}
+
 static void random_numbers_are_the_same_everywhere(void) {
   enum { LARGE = 1 << 19 };
   uint16_t *grads = malloc(LARGE * sizeof *grads), *expected = malloc(LARGE * sizeof *grads), *found = malloc(LARGE * sizeof *grads);
   CHECK(grads != NULL && expected != NULL && found != NULL, "no memory");
   const rounded usual = {.seed = 5, .num_threads = 1, .id = 1, .steps = 7};
   const rounded same[] = {{.seed = 5, .num_threads = 4, .id = 1, .steps = 7},
-                          {.seed = 5, .num_threads = 4, .sliced = true, .id = 1, .steps = 7}};
+                          {.seed = 5, .num_threads = 4, .sliced = true, .id = 1, .steps = 7},
+                          {.seed = 5, .num_threads = 1, .id = 0, .name = "param.1", .steps = 7},
+                          {.seed = 5, .num_threads = 2, .id = 1, .steps = 7, .shard_len = 100001},
+                          {.seed = 5, .num_threads = 1, .id = 0, .name = "param.1", .steps = 7, .shard_len = 1 << 17}};
+  const char *const way[] = {"a step by threads", "a step in slices", "a parameter of that name", "a shard", "a shard of that name"};
   const rounded others[] = {{.seed = 6, .num_threads = 1, .id = 1, .steps = 7},
                             {.seed = 5 + (1ull << 32), .num_threads = 1, .id = 1, .steps = 7},
-                            {.seed = 5, .num_threads = 1, .id = 0, .steps = 7}};
+                            {.seed = 5, .num_threads = 1, .id = 0, .steps = 7},
+                            {.seed = 5, .num_threads = 1, .id = 1, .name = "param.2", .steps = 7}};
   fill_bf16(grads, LARGE, 2);
   fill_bf16(expected, LARGE, 1);
   round_at_random(expected, grads, LARGE, usual);
   for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
     fill_bf16(found, LARGE, 1);
     round_at_random(found, grads, LARGE, same[i]);
-    CHECK(memcmp(found, expected, LARGE * sizeof *found) == 0, "%s gets other random numbers",
-          i == 0 ? "a step by threads" : "a step in slices");
+    CHECK(memcmp(found, expected, LARGE * sizeof *found) == 0, "%s gets other random numbers", way[i]);
   }
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     fill_bf16(found, LARGE, 1);

@@ -1,6 +1,7 @@
 //! A run as a training engine makes it, and its hash: scaled and clipped gradients, skipped steps,
 //! masters and their copies, remainders, stochastic rounding, and tensors without an optimizer.
 
+use std::ffi::CString;
 use std::ops::Range;
 
 use radam::ffi::{radam_group_options as Options, *};
@@ -23,8 +24,8 @@ pub struct Kind {
     pub options: Options,
 }
 
-/// Random numbers depend on the parameter's id and the number of the element: these come first in any
-/// order, and are whole where others are in pieces.
+/// Random numbers depend on the parameter's name and the place of the element in it: the first kinds, which
+/// have them, have names, and are whole where others are in pieces.
 pub const RANDOM: usize = 2;
 
 fn kinds(variation: &Variation) -> [Kind; 15] {
@@ -68,6 +69,7 @@ struct Parameter {
     data: Tensor,
     grad: Tensor,
     copy: Option<Tensor>,
+    name: Option<CString>,
     pieces: Vec<(usize, Range<usize>)>,
     /// Whether it has no gradient now.
     pauses: bool,
@@ -85,6 +87,8 @@ impl Parameter {
             data,
             grad: Tensor::at(variation.grad_offset, grad_dtype, len),
             copy: kind.copy_dtype.map(copy),
+            name: (seed < RANDOM * TENSORS)
+                .then(|| CString::new(format!("tensor {seed}")).unwrap()),
             pieces: Vec::new(),
             pauses: true,
         }
@@ -94,6 +98,7 @@ impl Parameter {
         self.pieces.iter().map(|(_, range)| Param {
             grad_dtype: self.grad.dtype,
             copy: self.copy.as_ref().map(|copy| copy.part(range.clone())),
+            name: self.name.clone(),
             ..Param::new(self.data.part(range.clone()))
         })
     }
@@ -165,7 +170,7 @@ impl Run<'_> {
         let kinds = kinds(variation);
         let mut order: Vec<usize> = (0..kinds.len()).collect();
         if variation.reversed {
-            order[RANDOM..].reverse();
+            order.reverse();
         }
         let loose = kinds.iter().enumerate();
         let mut run = Run {
@@ -182,14 +187,13 @@ impl Run<'_> {
     }
 
     fn add_group(&mut self, number: usize, kind: &Kind) {
-        let random = number < RANDOM;
         let seeds = number * TENSORS..(number + 1) * TENSORS;
         let mut parameters: Vec<Parameter> =
             seeds.map(|seed| Parameter::new(seed, kind, self.variation)).collect();
-        if self.variation.reversed && !random {
+        if self.variation.reversed {
             parameters.reverse();
         }
-        let pieces = if random { 1 } else { self.variation.pieces };
+        let pieces = if number < RANDOM { 1 } else { self.variation.pieces };
         let mut ids = self.optimizer.params.len()..;
         for parameter in &mut parameters {
             let ranges = cut(parameter.data.len, pieces);

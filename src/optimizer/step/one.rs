@@ -123,14 +123,14 @@ impl Optimizer {
         let mut report = options.settle(measured);
         let (skips, sums) = (report.skipped || param.is_frozen(), SharedSums::default());
         let stepper = self.stepper(options.clipping(report.clip_coefficient));
-        let arrays = param.arrays(data, grad);
+        let view = param.view(data, grad);
         if !skips || options.zero_grad {
             threads = threads.max(self.run_pieces(param, &|pieces| {
                 let mut stepper = stepper.clone();
                 let mut found = options.measure_params.then(Sums::default);
                 for piece in pieces.map(|number| param.grid().piece(number)) {
                     if !skips {
-                        stepper.step_piece(id, param, &arrays, piece.clone(), found.as_mut());
+                        stepper.step_piece(id, param, &view, piece.clone(), found.as_mut());
                     }
                     if options.zero_grad {
                         zero_grad(param, grad, piece);

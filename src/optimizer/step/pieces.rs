@@ -2,10 +2,8 @@
 
 use super::plan::Plan;
 use super::sums::Sums;
-use crate::kernel::Dtype;
 use crate::kernel::{
-    Arrays, Dtypes, InstructionSet, Kernel, Mixed, add_squares, sum_of_squared_differences,
-    sum_of_squares,
+    Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView, add_squares,
 };
 use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
@@ -24,7 +22,7 @@ pub(in crate::optimizer) struct Stepper<'a> {
     pub zero_grad: bool,
     pub groups: &'a [Group],
     pub last: Option<Constants>,
-    pub last_kernel: Option<(Dtypes, Kernel)>,
+    pub last_kernel: Option<(Layout, Kernel)>,
 }
 
 /// The constants of one step of one group.
@@ -34,9 +32,6 @@ pub(in crate::optimizer) struct Constants {
     number: u64,
     step: Step,
 }
-
-/// Elements whose values before the step are kept, to see by how much they change.
-const BEFORE: usize = 1024;
 
 impl Stepper<'_> {
     /// Adds the gradients of a chunk to the sums.
@@ -66,8 +61,8 @@ impl Stepper<'_> {
     ) {
         for (id, param, piece) in plan.pieces(chunk, params) {
             if param.steps_now() {
-                let arrays = param.arrays(param.data, param.grad);
-                self.step_piece(id, param, &arrays, piece.clone(), sums.as_deref_mut());
+                let view = param.view(param.data, param.grad);
+                self.step_piece(id, param, &view, piece.clone(), sums.as_deref_mut());
             }
             if self.zero_grad {
                 zero_grad(param, param.grad, piece);
@@ -80,94 +75,75 @@ impl Stepper<'_> {
         &mut self,
         id: u32,
         param: &Param,
-        arrays: &Arrays,
+        view: &TensorView,
         piece: Range<usize>,
         sums: Option<&mut Sums>,
     ) {
-        match sums {
-            None => self.update(id, param, arrays, piece),
-            Some(sums) => self.update_and_measure(id, param, arrays, piece, sums),
-        }
-    }
-
-    /// Steps some elements of a parameter.
-    fn update(&mut self, id: u32, param: &Param, arrays: &Arrays, piece: Range<usize>) {
-        let dtypes = Dtypes {
-            param: param.dtype,
-            grad: param.grad_dtype,
-            state: param.state.kind.dtype,
-            out: param.state.copy().map(|(_, dtype)| dtype),
+        let layout = self.layout(param);
+        let part;
+        let view = if piece.len() == view.len && layout.rounding != Rounding::Stochastic {
+            view
+        } else {
+            part = self.part(id, param, view, piece, layout);
+            &part
         };
-        let mixed = self.mixed(id, param, piece.start);
-        let instruction_set = self.instruction_set;
-        let (step, kernel) = self.constants(param, dtypes);
-        // SAFETY: the dtypes are the parameter's, and `InstructionSet::choose` found the
-        // instruction set. The caller keeps the arrays alive and to this call; they were checked to
-        // be aligned and apart when they were registered, the state is ours, and each piece is
-        // stepped by one thread.
+        let (step, kernel) = self.constants(param, layout);
+        // SAFETY: the view is valid: its arrays are the state's and the caller's, which were checked to be aligned
+        // and apart, and each piece is stepped by one thread.
         unsafe {
-            let part;
-            let arrays = if piece.len() == arrays.len {
-                arrays
-            } else {
-                part = arrays.part(piece.start, piece.len(), dtypes);
-                &part
-            };
-            match mixed {
-                None => kernel.run(step, arrays),
-                Some(mixed) => mixed.run(instruction_set, step, arrays, dtypes),
+            match sums {
+                None => kernel.run(step, view),
+                Some(sums) => {
+                    let (updates, params) = kernel.run_and_measure(step, view);
+                    sums.updates.add(updates);
+                    sums.params.add(params);
+                }
             }
         }
     }
 
-    /// How the elements from `start` on are computed with as f32, if they are.
-    fn mixed(&self, id: u32, param: &Param, start: usize) -> Option<Mixed> {
-        if param.dtype != Dtype::Bf16 {
-            return None;
-        }
-        let remainder = param.state.master_remainder().wrapping_add(start);
-        let group = &self.groups[param.group as usize];
-        group.mixed(param.state.kind, remainder, start, id, param.next_step())
-    }
-
-    /// Steps some elements, and adds what they are then and by how much they changed to the sums.
-    #[inline(never)] // or its copies would be on the stack of every step
-    fn update_and_measure(
-        &mut self,
+    /// Some elements, with their random numbers.
+    fn part(
+        &self,
         id: u32,
         param: &Param,
-        arrays: &Arrays,
+        view: &TensorView,
         piece: Range<usize>,
-        sums: &mut Sums,
-    ) {
-        let mut before = [0f64; BEFORE]; // holds as many of any dtype
-        let before = before.as_mut_ptr().cast::<u8>();
-        let (dtype, set) = (param.dtype, self.instruction_set);
-        let (mut updates, mut params) = (0.0, 0.0);
-        for start in piece.clone().step_by(BEFORE) {
-            let len = BEFORE.min(piece.end - start);
-            let data = arrays.param.wrapping_add(start * dtype.size());
-            // SAFETY: the elements are there, as for the step; and there is room for a copy of them.
-            unsafe {
-                before.copy_from_nonoverlapping(data, len * dtype.size());
-                self.update(id, param, arrays, start..start + len);
-                updates += sum_of_squared_differences(set, dtype, data, before, len);
-                params += sum_of_squares(set, dtype, data, len);
-            }
+        layout: Layout,
+    ) -> TensorView {
+        let mut part = view.part(piece.start, piece.len(), layout);
+        if layout.rounding == Rounding::Stochastic {
+            let seed = self.groups[param.group as usize].seed;
+            part.first += param.slice().0;
+            part.noise = Noise::new(seed, NameHash::of(param.name(id)), param.next_step());
         }
-        sums.updates.add(updates);
-        sums.params.add(params);
+        part
     }
 
-    /// What a step of the parameter needs to know, and the loop for its dtypes.
+    fn layout(&self, param: &Param) -> Layout {
+        let state = param.state.kind;
+        Layout {
+            param: param.dtype,
+            grad: param.grad_dtype,
+            state: state.dtype,
+            copy: param.state.copy().map(|(_, dtype)| dtype),
+            rounding: if param.dtype == Dtype::Bf16 {
+                self.groups[param.group as usize].rounding(state)
+            } else {
+                Rounding::Nearest // the only one that groups of other dtypes may ask for
+            },
+        }
+    }
+
+    /// The constants of a step of the parameter, and the loop for its layout.
     #[inline]
-    fn constants(&mut self, param: &Param, dtypes: Dtypes) -> (&Step, &Kernel) {
+    fn constants(&mut self, param: &Param, layout: Layout) -> (&Step, &Kernel) {
         let (group, number) = (param.group, param.next_step());
         let same = |last: &Constants| last.group == group && last.number == number;
         if !self.last.as_ref().is_some_and(same) {
             self.last = None; // moving it out and back would cost as much as a small tensor
         }
-        if !self.last_kernel.as_ref().is_some_and(|(known, _)| *known == dtypes) {
+        if !self.last_kernel.as_ref().is_some_and(|(known, _)| *known == layout) {
             self.last_kernel = None;
         }
         let constants = self.last.get_or_insert_with(|| {
@@ -176,7 +152,7 @@ impl Stepper<'_> {
             Constants { group, number, step }
         });
         let (_, kernel) = self.last_kernel.get_or_insert_with(|| {
-            (dtypes, Kernel::new(self.instruction_set, dtypes, constants.step.clips))
+            (layout, Kernel::new(self.instruction_set, layout, constants.step.clips))
         });
         (&constants.step, kernel)
     }

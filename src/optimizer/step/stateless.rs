@@ -3,8 +3,7 @@
 use super::grid::Grid;
 use super::pieces::measure_piece;
 use crate::error::{Result, ensure};
-use crate::kernel::Dtype;
-use crate::kernel::{Arrays, Dtypes, InstructionSet, Kernel};
+use crate::kernel::{Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, TensorView};
 use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
 use crate::optimizer::arrays::CallerArray;
@@ -33,12 +32,18 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
     let group = group.checked()?;
     ensure!(number > 0, InvalidArgument, "step is 0; it must be at least 1, the first step");
     let kind = group.state_kind_for(tensor.dtype)?;
-    let dtypes =
-        Dtypes { param: tensor.dtype, grad: tensor.grad_dtype, state: kind.dtype, out: None };
-    check_arrays(tensor, dtypes, kind.compensation)?;
+    let layout = Layout {
+        param: tensor.dtype,
+        grad: tensor.grad_dtype,
+        state: kind.dtype,
+        copy: None,
+        rounding: group.rounding(kind),
+    };
+    check_arrays(tensor, layout, kind.compensation)?;
     let instruction_set = instruction_set()?;
-    let arrays = Arrays {
+    let view = TensorView {
         len: tensor.len as usize,
+        first: 0,
         param: tensor.param.pointer(),
         grad: tensor.grad.pointer(),
         exp_avg: tensor.exp_avg.pointer(),
@@ -47,18 +52,14 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
             Compensation::Kahan => tensor.kahan_comp.pointer(),
             Compensation::None | Compensation::Remainder => ptr::null_mut(),
         },
-        out: ptr::null_mut(),
+        master_remainder: tensor.kahan_comp.pointer().cast(),
+        copy: ptr::null_mut(),
+        noise: Noise::new(group.seed, NameHash::of("param.0"), number),
     };
-    let mixed = group.mixed(kind, tensor.kahan_comp.pointer().cast(), 0, 0, number);
     let step = Step::new(&group.hyperparameters(), number, false, Clipping::NONE);
     // SAFETY: the arrays were checked to be aligned and apart, and the caller promises that they are
-    // there; `InstructionSet::choose` found the instruction set.
-    unsafe {
-        match mixed {
-            None => Kernel::new(instruction_set, dtypes, step.clips).run(&step, &arrays),
-            Some(mixed) => mixed.run(instruction_set, &step, &arrays, dtypes),
-        }
-    }
+    // there.
+    unsafe { Kernel::new(instruction_set, layout, step.clips).run(&step, &view) };
     Ok(())
 }
 
@@ -71,8 +72,8 @@ fn instruction_set() -> Result<InstructionSet> {
     }
 }
 
-fn check_arrays(tensor: &LooseTensor, dtypes: Dtypes, compensation: Compensation) -> Result<()> {
-    let Dtypes { param, grad, state, .. } = dtypes;
+fn check_arrays(tensor: &LooseTensor, layout: Layout, compensation: Compensation) -> Result<()> {
+    let Layout { param, grad, state, .. } = layout;
     let compensation = match compensation {
         Compensation::None => None,
         Compensation::Kahan => Some(state),

@@ -1,0 +1,139 @@
+//! Which instruction sets this machine has, and plain loops compiled for them.
+
+use crate::error::{Result, error};
+use std::fmt;
+
+/// An instruction set that this machine has: values are only made where that was detected. Loops of all of
+/// them give the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InstructionSet(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Plain loops, of which the compiler makes what every machine of the architecture has: SSE2 on
+    /// x86-64, NEON on aarch64.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl InstructionSet {
+    pub const PORTABLE: Self = Self(Kind::Portable);
+
+    /// From the least to the most capable.
+    const ALL: &[Self] = &[
+        Self::PORTABLE,
+        #[cfg(target_arch = "x86_64")]
+        Self(Kind::Avx2),
+        #[cfg(target_arch = "x86_64")]
+        Self(Kind::Avx512),
+        #[cfg(target_arch = "aarch64")]
+        Self(Kind::Neon),
+    ];
+
+    /// The best that this machine has, or the one that the environment variable RADAM_ISA names.
+    pub fn choose() -> Result<Self> {
+        match std::env::var_os("RADAM_ISA") {
+            None => Ok(Self::available().last().unwrap_or(Self::PORTABLE)),
+            Some(name) => Self::available().find(|set| name == set.name()).ok_or_else(|| {
+                error!(
+                    InvalidArgument,
+                    "the environment variable RADAM_ISA is \"{}\", which is no instruction \
+                         set of this machine; it must be one of {AvailableNames}, or not be set",
+                    name.display()
+                )
+            }),
+        }
+    }
+
+    pub(super) fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|set| set.0.is_available())
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        self.0
+    }
+
+    fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+        }
+    }
+}
+
+impl Kind {
+    fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+        }
+    }
+}
+
+struct AvailableNames;
+
+impl fmt::Display for AvailableNames {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        for (index, set) in InstructionSet::available().enumerate() {
+            write!(formatter, "{}{}", if index == 0 { "" } else { ", " }, set.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// Compiles a plain loop, which the compiler vectorizes, for registers of 256 bits too:
+/// `compiled_loop!(name, (argument: Type, …) -> Type, the_loop)` makes a function of that name, whose
+/// first argument says what the machine has. (Registers of 512 bits would gain little for what they add to
+/// the size of the library; aarch64 has NEON in any case.)
+///
+/// The loop is `#[inline(always)]`, so that it is compiled with the features of the function around it.
+macro_rules! compiled_loop {
+    ($(#[$documentation:meta])* $name:ident($($argument:ident: $type:ty),*) -> $result:ty = $plain:path) => {
+        $(#[$documentation])*
+        pub(crate) unsafe fn $name(
+            instruction_set: $crate::kernel::InstructionSet,
+            $($argument: $type),*
+        ) -> $result {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,f16c")]
+            unsafe fn avx2($($argument: $type),*) -> $result {
+                // SAFETY: the same loop, so the same preconditions.
+                unsafe { $plain($($argument),*) }
+            }
+            // SAFETY: the same loop, so the same preconditions; and the machine has what the instruction
+            // set says, AVX-512 including AVX2.
+            unsafe {
+                match instruction_set.kind() {
+                    $crate::kernel::detect::Kind::Portable => $plain($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::kernel::detect::Kind::Avx2
+                    | $crate::kernel::detect::Kind::Avx512 => avx2($($argument),*),
+                    #[cfg(target_arch = "aarch64")]
+                    $crate::kernel::detect::Kind::Neon => $plain($($argument),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use compiled_loop;

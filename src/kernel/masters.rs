@@ -1,0 +1,92 @@
+//! f32 masters in two halves: the nearest bf16, which is the parameter, and the remainder to the f32.
+
+use super::detect::compiled_loop;
+use half::bf16;
+
+compiled_loop! {
+    /// The masters that bf16 and their remainders make up.
+    ///
+    /// # Safety
+    /// The arrays have `len` elements, aligned, and do not overlap; nothing else uses them meanwhile.
+    join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
+}
+
+compiled_loop! {
+    /// The bf16 nearest to each master, ties going away from zero, and what remains.
+    ///
+    /// # Safety
+    /// As for [`join`].
+    split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) -> () = plain_split
+}
+
+/// # Safety
+/// As for [`join`].
+#[inline(always)]
+unsafe fn plain_join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
+    for i in 0..len {
+        // SAFETY: every array has an element `i`.
+        unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
+    }
+}
+
+/// # Safety
+/// As for [`join`].
+#[inline(always)]
+unsafe fn plain_split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
+    for i in 0..len {
+        // SAFETY: every array has an element `i`.
+        unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };
+    }
+}
+
+/// The f32 whose bits are those of the bf16 plus the remainder.
+#[inline(always)]
+fn joined(param: bf16, remainder: i16) -> f32 {
+    f32::from_bits((u32::from(param.to_bits()) << 16).wrapping_add_signed(i32::from(remainder)))
+}
+
+/// What `joined` makes the f32 of again.
+#[inline(always)]
+fn halves(master: f32) -> (bf16, i16) {
+    let bits = master.to_bits();
+    let nearest = bits.wrapping_add(0x8000) >> 16;
+    // Rounded, a NaN could become a number.
+    let upper = if master.is_nan() { (bits >> 16) | 0x0040 } else { nearest };
+    let lower = if master.is_nan() { 0 } else { bits.wrapping_sub(nearest << 16) };
+    (bf16::from_bits(upper as u16), lower as u16 as i16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::element::Element;
+    use super::*;
+
+    fn f32_samples() -> impl Iterator<Item = f32> {
+        let near_ties = (0..=0xffff_u32).flat_map(|upper| {
+            [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff].map(|lower| upper << 16 | lower)
+        });
+        near_ties.chain((0..u32::MAX).step_by(65_521)).map(f32::from_bits)
+    }
+
+    #[test]
+    fn masters_come_back_from_their_halves() {
+        for master in f32_samples() {
+            let (param, remainder) = halves(master);
+            let back = joined(param, remainder);
+            assert!(back.to_bits() == master.to_bits() || back.is_nan() && master.is_nan());
+            assert_eq!(param.load().is_nan(), master.is_nan());
+        }
+    }
+
+    #[test]
+    fn parameters_are_nearest_to_their_masters() {
+        for master in f32_samples().filter(|master| master.abs() < 3.3e38) {
+            let (param, _) = halves(master);
+            let (toward_zero, away) = (master.to_bits() >> 16, (master.to_bits() >> 16) + 1);
+            let value = |bits: u32| f32::from_bits(bits << 16) as f64;
+            let error = |bits| (value(bits) - master as f64).abs();
+            let nearest = if error(toward_zero) < error(away) { toward_zero } else { away };
+            assert_eq!(u32::from(param.to_bits()), nearest, "{master:e}");
+        }
+    }
+}

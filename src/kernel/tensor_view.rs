@@ -1,0 +1,181 @@
+//! Views of the arrays of a tensor: their addresses, and those as pointers to elements of their types.
+
+use super::dtype::Dtype;
+use super::lanes::{Lanes, Stored};
+use super::stochastic::Noise;
+
+/// What the arrays of a tensor hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub param: Dtype,
+    pub grad: Dtype,
+    /// Of `exp_avg`, `exp_avg_sq` and `kahan_comp`.
+    pub state: Dtype,
+    /// Of the copy, if there is one.
+    pub copy: Option<Dtype>,
+    pub rounding: Rounding,
+}
+
+/// How a new value becomes an element of the parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    /// Rounded to nearest even; with Kahan summation if there is a `kahan_comp`.
+    Nearest,
+    /// Of bf16 parameters: the upper half of an f32 master, whose lower half is `master_remainder`.
+    Remainder,
+    /// Of bf16 parameters: rounded up or down at random, so that the mean is the value.
+    Stochastic,
+}
+
+/// The arrays of a tensor or of a part of it, each of `len` elements of its own dtype.
+///
+/// A view is *valid* for a layout if its arrays are there and aligned for their dtypes, none overlaps another,
+/// and while the view is in use nothing else writes them nor, the gradient excepted, reads them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TensorView {
+    pub len: usize,
+    /// Which element of the whole tensor the first one here is.
+    pub first: u64,
+    pub param: *mut u8,
+    pub grad: *const u8,
+    pub exp_avg: *mut u8,
+    pub exp_avg_sq: *mut u8,
+    /// Null without Kahan summation.
+    pub kahan_comp: *mut u8,
+    /// Only of a layout with [`Rounding::Remainder`].
+    pub master_remainder: *mut i16,
+    /// Where the new parameters are copied to, if the layout has a copy.
+    pub copy: *mut u8,
+    /// Only of a layout with [`Rounding::Stochastic`].
+    pub noise: Noise,
+}
+
+// SAFETY: a view is a set of addresses; that no two threads use the same elements at once is part of its being
+// valid, which the unsafe functions that use the addresses require.
+unsafe impl Send for TensorView {}
+// SAFETY: as above.
+unsafe impl Sync for TensorView {}
+
+impl TensorView {
+    /// The `len` elements from `start` on: a valid view, if this is one for the layout.
+    pub fn part(&self, start: usize, len: usize, layout: Layout) -> Self {
+        debug_assert!(start + len <= self.len);
+        let state = start * layout.state.size();
+        let kahan_comp = if self.kahan_comp.is_null() { 0 } else { state };
+        Self {
+            len,
+            first: self.first + start as u64,
+            param: self.param.wrapping_add(start * layout.param.size()),
+            grad: self.grad.wrapping_add(start * layout.grad.size()),
+            exp_avg: self.exp_avg.wrapping_add(state),
+            exp_avg_sq: self.exp_avg_sq.wrapping_add(state),
+            kahan_comp: self.kahan_comp.wrapping_add(kahan_comp),
+            master_remainder: self.master_remainder.wrapping_add(start),
+            copy: self.copy.wrapping_add(start * layout.copy.map_or(0, Dtype::size)),
+            noise: self.noise,
+        }
+    }
+}
+
+/// The arrays that the loops over registers use: a parameter of P, gradients of G, state of S, a copy of C.
+pub(super) struct TypedView<P, G, S, C> {
+    pub param: *mut P,
+    pub grad: *const G,
+    pub exp_avg: *mut S,
+    pub exp_avg_sq: *mut S,
+    /// Null without Kahan summation.
+    pub kahan_comp: *mut S,
+    pub copy: *mut C,
+}
+
+impl<P, G, S, C> TypedView<P, G, S, C> {
+    #[inline(always)]
+    pub fn of(view: &TensorView) -> Self {
+        Self {
+            param: view.param.cast(),
+            grad: view.grad.cast(),
+            exp_avg: view.exp_avg.cast(),
+            exp_avg_sq: view.exp_avg_sq.cast(),
+            kahan_comp: view.kahan_comp.cast(),
+            copy: view.copy.cast(),
+        }
+    }
+
+    pub fn is_aligned(&self) -> bool {
+        let state = [self.exp_avg, self.exp_avg_sq, self.kahan_comp];
+        self.param.is_aligned()
+            && self.grad.is_aligned()
+            && state.iter().all(|array| array.is_aligned())
+            && self.copy.is_aligned()
+    }
+
+    #[inline(always)]
+    pub fn kahan_sum(&self) -> bool {
+        !self.kahan_comp.is_null()
+    }
+
+    /// `exp_avg` and `exp_avg_sq` from `start` on.
+    ///
+    /// # Safety
+    /// The view is valid, and has `V::COUNT` elements from `start` on.
+    #[inline(always)]
+    pub unsafe fn moments<V: Stored<S>>(&self, start: usize) -> (V, V) {
+        // SAFETY: both arrays of a valid view have the elements.
+        unsafe { (V::load(self.exp_avg.add(start)), V::load(self.exp_avg_sq.add(start))) }
+    }
+
+    /// `kahan_comp` from `start` on, with Kahan summation.
+    ///
+    /// # Safety
+    /// As for `moments`.
+    #[inline(always)]
+    pub unsafe fn kahan_comp<V: Stored<S>>(&self, start: usize) -> Option<V> {
+        if self.kahan_sum() {
+            // SAFETY: where it is not null, it is an array of the valid view.
+            Some(unsafe { V::load(self.kahan_comp.add(start)) })
+        } else {
+            None
+        }
+    }
+
+    /// Prefetches what comes some blocks after the one at `start`, if the parameter is of 16 bits: a block of
+    /// these takes so long that the processor by itself does not look far enough ahead for memory.
+    #[inline(always)]
+    pub fn prefetch<V: Lanes>(&self, start: usize) {
+        if size_of::<P>() != 2 {
+            return;
+        }
+        prefetch::<V, P>(self.param.wrapping_add(start));
+        prefetch::<V, G>(self.grad.wrapping_add(start));
+        prefetch::<V, S>(self.exp_avg.wrapping_add(start));
+        prefetch::<V, S>(self.exp_avg_sq.wrapping_add(start));
+        if self.kahan_sum() {
+            prefetch::<V, S>(self.kahan_comp.wrapping_add(start));
+        }
+    }
+}
+
+/// Bytes to prefetch ahead: enough for memory to answer in time, and few enough to be still in the first-level
+/// cache when they are needed.
+const AHEAD: usize = 512;
+const LINE: usize = 64;
+
+/// Prefetches the cache lines of a block of V's lanes, [`AHEAD`] of this one.
+#[inline(always)]
+fn prefetch<V: Lanes, E>(block: *const E) {
+    for line in (0..V::COUNT * size_of::<E>()).step_by(LINE) {
+        prefetch_line(block.cast::<i8>().wrapping_add(AHEAD + line));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_line(address: *const i8) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch of any address is allowed, and every x86-64 has the instruction.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn prefetch_line(_: *const i8) {}
