@@ -12,10 +12,10 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench deps lint header asan arm windows fuzz bench-peers interop
+.PHONY: help run test bench bench-against deps lint header asan arm windows fuzz bench-peers interop
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so that the printed
 # numbers are the same on every machine.
@@ -34,6 +34,22 @@ test: ## run every test, and say at the end which were skipped for want of a too
 # CASES="memory curve-f32" runs the cases whose names contain one of the words.
 bench: ## measure the library against the machine's limits (3 minutes, 5 GB of memory; CASES="..." picks)
 	$(CARGO) run --release -p radam-bench -- $(CASES)
+
+# The library of BASE is built in a worktree of git, which stays for the next time, until another BASE is asked for.
+BASE_TREE = $(TARGET)/base-$(shell git rev-parse --quiet --short=12 --verify '$(BASE)^{commit}')
+AGAINST = $(CC) -std=c11 -O3 -pthread -Wall -Wextra -I$(1)/include benches/against.c -o $(2)/against \
+	-L$(2) -lradam -Wl,-rpath,$(abspath $(2))
+bench-against: ## race the library against that of another revision (BASE=main; 4 minutes, 2 GB of memory)
+	@git rev-parse --quiet --verify '$(BASE)^{commit}' > /dev/null || { \
+		echo "BASE=main, or another revision that git has, says what to race against"; exit 1; }
+	@for tree in $(filter-out $(BASE_TREE),$(wildcard $(TARGET)/base-*)); do \
+		git worktree remove --force $$tree || rm -rf $$tree; done
+	@test -d $(BASE_TREE) || git worktree add --force --detach $(BASE_TREE) '$(BASE)'
+	cd $(BASE_TREE) && CARGO_TARGET_DIR=target $(CARGO) build --release --lib
+	$(CARGO) build --release
+	$(call AGAINST,$(BASE_TREE),$(BASE_TREE)/target/release)
+	$(call AGAINST,.,$(TARGET)/release)
+	python3 benches/against.py $(BASE_TREE)/target/release/against $(TARGET)/release/against
 
 # In a virtual environment of its own. Where pip cannot install everything, it installs what it can, and
 # peers.py says whom it skips.
@@ -111,8 +127,9 @@ WINDOWS_TARGET := x86_64-pc-windows-gnu
 WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE ?= wine
 WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
-WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_checkpoint handles threads slices executor \
-	caller_memory rounding surgery windows windows_unload
+WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
+	group_options advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
+	getters threads slices executor caller_memory rounding surgery windows windows_unload
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)
 windows: ## run the unit tests, goldens, determinism, checkpoints and C programs for Windows under Wine

@@ -20,12 +20,36 @@ fn main() {
 /// copies it to `include/radam.h`, and a test holds the two equal.
 fn generate_header(out_dir: &Path) {
     let crate_dir = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let mut config = cbindgen::Config::from_root_or_default(&crate_dir);
+    config.after_includes = Some(version());
     let mut generated = Vec::new();
-    cbindgen::generate(crate_dir).expect("cbindgen reads src/ffi").write(&mut generated);
+    cbindgen::generate_with_config(crate_dir, config)
+        .expect("cbindgen reads src/ffi")
+        .write(&mut generated);
     let generated = String::from_utf8(generated).expect("the source is UTF-8");
     let header = out_dir.join("radam.h");
     fs::write(&header, in_c_terms(&generated)).expect("OUT_DIR can be written");
     println!("cargo:rustc-env=RADAM_GENERATED_HEADER={}", header.display());
+}
+
+/// The version as enumerators, which an enum of Rust cannot have, since some of them are equal.
+fn version() -> String {
+    let number = |text: &str| text.parse::<u32>().expect("a version has three numbers");
+    let major = number(env!("CARGO_PKG_VERSION_MAJOR"));
+    let minor = number(env!("CARGO_PKG_VERSION_MINOR"));
+    let patch = number(env!("CARGO_PKG_VERSION_PATCH"));
+    let whole = major * 1_000_000 + minor * 1_000 + patch;
+    format!(
+        "
+// The version of this header; radam_version() returns that of the loaded library.
+typedef enum radam_version_values {{
+  RADAM_VERSION_MAJOR = {major},
+  RADAM_VERSION_MINOR = {minor},
+  RADAM_VERSION_PATCH = {patch},
+  // major * 1000000 + minor * 1000 + patch.
+  RADAM_VERSION = {whole},
+}} radam_version_values;"
+    )
 }
 
 /// What reads well in Rust's documentation, for a reader of C.
@@ -46,10 +70,12 @@ fn in_c_terms(generated: &str) -> String {
     header
 }
 
-/// Programs linked with the library ask for it by this name, so `libradam.so.0` is put beside the
+/// Before 1.0, a minor version may break programs. Those that are linked with the library ask for it by this
+/// name, so `libradam.so.0.2` is put beside the
 /// `libradam.so` that cargo writes: what links in the target folder then also runs there.
 fn set_soname(out_dir: &Path) {
-    let soname = format!("libradam.so.{}", env!("CARGO_PKG_VERSION_MAJOR"));
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    let soname = format!("libradam.so.{major}.{minor}");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
 
     // OUT_DIR is <target>/<profile>/build/radam-<hash>/out.

@@ -4,12 +4,18 @@ import ctypes
 
 import torch
 
-AUTO, ON, OFF = 0, 1, 2
+OFF, ON, AUTO = 0, 1, 2
 DTYPES = {torch.float32: 1, torch.float64: 2, torch.float16: 3, torch.bfloat16: 4}
 
 
 class Options(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32), ("num_threads", ctypes.c_uint32)]
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("num_threads", ctypes.c_uint32),
+        *((name, ctypes.c_void_p) for name in
+          ("allocate", "release", "allocator_user", "parallel_for", "executor_user")),
+        ("parallel_from", ctypes.c_uint64),
+    ]
 
 
 class GroupOptions(ctypes.Structure):
@@ -18,7 +24,10 @@ class GroupOptions(ctypes.Structure):
         *((name, ctypes.c_int32) for name in
           ("decouple_wd", "decouple_lr", "kahan_sum", "for_each", "gradient_release", "maximize", "rectify")),
         ("state_dtype", ctypes.c_int32),
-        *((name, ctypes.c_double) for name in ("lr", "beta1", "beta2", "weight_decay", "eps", "max_lr")),
+        *((name, ctypes.c_int32) for name in ("master_remainder", "stochastic_rounding", "unrectified")),
+        *((name, ctypes.c_double) for name in
+          ("lr", "beta1", "beta2", "weight_decay", "eps", "max_lr", "rectify_threshold")),
+        ("seed", ctypes.c_uint64),
     ]
 
 
@@ -27,10 +36,14 @@ class Param(ctypes.Structure):
         ("struct_size", ctypes.c_uint32),
         ("dtype", ctypes.c_int32),
         ("grad_dtype", ctypes.c_int32),
+        ("copy_dtype", ctypes.c_int32),
         ("len", ctypes.c_uint64),
         ("data", ctypes.c_void_p),
         ("grad", ctypes.c_void_p),
         ("name", ctypes.c_char_p),
+        *((name, ctypes.c_void_p) for name in ("copy", "exp_avg", "exp_avg_sq", "kahan_comp")),
+        ("tensor_offset", ctypes.c_uint64),
+        ("tensor_len", ctypes.c_uint64),
     ]
 
 

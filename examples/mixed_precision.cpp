@@ -1,7 +1,7 @@
 // Trains with 16-bit weights and gradients, masters in f32, and a loss scale that finds its own size.
 //
 // The network computes with bf16 weights and leaves f16 gradients. radam steps f32 masters from these
-// and writes the bf16 weights in the same pass (radam_param.out). Gradients of f16 end at 65504 and
+// and writes the bf16 weights in the same pass (radam_param.copy). Gradients of f16 end at 65504 and
 // vanish below 6e-8, so the loss is multiplied by a scale that keeps them in between, and radam divides
 // them by it (grad_scale). Where one overflows all the same, the step is skipped (skip_nonfinite), and the
 // scale is halved; after a number of good steps it is doubled, as torch.amp.GradScaler does it. So the
@@ -140,8 +140,8 @@ struct F32Masters {
       std::vector<float>& master = masters.emplace_back();
       for (const Bf16 weight : tensor->data) master.push_back(ScalarTraits<Bf16>::load(weight));
       params.push_back(describe(*tensor, RADAM_DTYPE_F32, master.data()));
-      params.back().out = tensor->data.data();
-      params.back().out_dtype = RADAM_DTYPE_BF16;
+      params.back().copy = tensor->data.data();
+      params.back().copy_dtype = RADAM_DTYPE_BF16;
     }
     add_group(optimizer.opt, group_options(), params);
   }

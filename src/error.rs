@@ -23,7 +23,7 @@ pub(crate) struct Error {
     pub sentence: String,
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Formats the sentence. It ends early where memory does, rather than fail in its turn.

@@ -10,7 +10,7 @@
 //! - `system`: threads, the caller's executor, memory, the floating-point mode.
 //! - `math`: the formula and nothing else.
 //!
-//! `error` and `sort` serve all of them.
+//! `error` serves all of them.
 
 mod checkpoint;
 mod error;
@@ -18,5 +18,4 @@ pub mod ffi;
 mod kernel;
 mod math;
 mod optimizer;
-mod sort;
 mod system;

@@ -3,17 +3,37 @@
 
 #[path = "checkpoint/biased.rs"]
 mod biased;
+#[path = "checkpoint/callbacks.rs"]
+mod callbacks;
 #[path = "checkpoint/damage.rs"]
 mod damage;
+#[path = "checkpoint/earlier.rs"]
+mod earlier;
 #[path = "checkpoint/file.rs"]
 mod file;
 #[path = "checkpoint/fit.rs"]
 mod fit;
-#[path = "checkpoint/library.rs"]
-mod library;
+mod driver;
+#[path = "checkpoint/header.rs"]
+mod header;
+#[path = "checkpoint/picture.rs"]
+mod picture;
 #[path = "checkpoint/reader.rs"]
 mod reader;
 #[path = "checkpoint/resume.rs"]
 mod resume;
 #[path = "checkpoint/shards.rs"]
 mod shards;
+#[path = "checkpoint/training.rs"]
+mod training;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A folder of a test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkpoint").join(name);
+    let _ = fs::remove_dir_all(&folder); // what an earlier run left
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -2,14 +2,15 @@
 //! every instruction set, with any number of threads, wherever the tensors lie and however they and
 //! the steps are cut.
 
+mod driver;
 #[path = "determinism/engine.rs"]
 mod engine;
 #[path = "determinism/loose.rs"]
 mod loose;
 #[path = "determinism/run.rs"]
 mod run;
-#[path = "determinism/tensor.rs"]
-mod tensor;
+#[path = "determinism/samples.rs"]
+mod samples;
 #[path = "determinism/variation.rs"]
 mod variation;
 

@@ -1,8 +1,8 @@
-//! The examples do what they are there to show, and the README shows what they do.
+//! The examples do what they are meant to show, and the code in the README compiles.
 
 mod common;
 
-use common::{Link, build_c, build_cpp, read, repository, scratch_dir, succeed, text};
+use common::{Compiler, Link, build_c, build_cpp, read, repository, scratch_dir, succeed, text};
 use std::fs;
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn quickstart_is_the_readmes_and_finds_its_target() {
     let quickstart = read("examples/quickstart.c");
     assert!(
         read("README.md").contains(&format!("```c\n{quickstart}```")),
-        "the README has another"
+        "the README has another version of examples/quickstart.c"
     );
     for link in [Link::Shared, Link::Static] {
         let output = text(&succeed(&mut Command::new(build_c("examples/quickstart.c", link))));
@@ -19,7 +19,48 @@ fn quickstart_is_the_readmes_and_finds_its_target() {
     }
 }
 
-/// What `make run` prints is the same on every machine.
+/// What the snippets of the README use and do not declare.
+const SNIPPETS_PRELUDE: &str = r#"
+#include "radam.h"
+#include <stdio.h>
+enum { MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD };
+#define MPI_IN_PLACE ((void *)-1)
+int MPI_Allreduce(const void *from, void *to, int count, int type, int operation, int communicator);
+int forward_and_backward(const float *weight, float *grad);
+extern radam_optimizer *opt;
+extern radam_group_options options;
+extern radam_step_options step;
+extern radam_step_report report;
+extern float *weight, *grad;
+extern void *const *data, *const *grads;
+extern uint64_t len, count;
+extern double loss_scale;
+"#;
+
+/// The snippets are parts of functions, except for those that begin with a function.
+#[test]
+fn snippets_of_the_readme_compile() {
+    let readme = read("README.md");
+    let snippets = readme.split("```c\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let mut compiled = 0;
+    for (number, snippet) in snippets.filter(|snippet| !snippet.contains("int main")).enumerate() {
+        let source = if snippet.starts_with("static ") {
+            format!("{SNIPPETS_PRELUDE}{snippet}")
+        } else {
+            format!("{SNIPPETS_PRELUDE}void snippet(void);\nvoid snippet(void) {{\n{snippet}}}\n")
+        };
+        let path = scratch_dir("examples").join(format!("snippet{number}.c"));
+        fs::write(&path, source).unwrap();
+        let mut compile = Compiler::c().command();
+        compile.args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused"]);
+        compile.args(["-Wno-unknown-pragmas", "-Iinclude", "-fsyntax-only"]);
+        succeed(compile.arg(path));
+        compiled += 1;
+    }
+    assert!(compiled >= 7, "only {compiled} snippets");
+}
+
+/// `make run` prints the same on every machine.
 #[test]
 fn train_digits_reaches_97_percent_with_the_same_numbers_everywhere() {
     let program = build_cpp(&["examples/train_digits.cpp"], Link::Shared);
@@ -43,7 +84,7 @@ fn train_digits_reaches_97_percent_with_the_same_numbers_everywhere() {
         let drawn = fs::read_to_string(&picture).unwrap();
         assert!(
             drawn == read("docs/digits.svg"),
-            "{} is not the README's picture",
+            "{} differs from docs/digits.svg, the picture in the README",
             picture.display()
         );
     }
@@ -54,7 +95,7 @@ fn final_line<'a>(output: &'a str, dtype: &str) -> &'a str {
     output.lines().find(is_final).unwrap_or_else(|| panic!("no result for {dtype} in:\n{output}"))
 }
 
-/// The library's mistakes are told as sentences, and so are the example's.
+/// The example reports its own errors as the library does, in a sentence.
 #[test]
 fn train_digits_says_what_is_wrong() {
     let program = build_cpp(&["examples/train_digits.cpp"], Link::Static);
@@ -64,7 +105,7 @@ fn train_digits_says_what_is_wrong() {
     assert_eq!(text(&output), "train_digits: cannot open no such file\n");
 }
 
-/// Losses and weights are those of a training with all gradients in memory.
+/// Losses and weights are those of training with all gradients in memory.
 #[test]
 fn gradient_release_trains_the_same_with_one_layers_gradients_in_memory() {
     let output = run_on_digits("examples/gradient_release.cpp");
@@ -78,7 +119,7 @@ fn gradient_release_trains_the_same_with_one_layers_gradients_in_memory() {
     assert_eq!(output.matches("  test accuracy 96.94 %").count(), 2, "{output}");
 }
 
-/// The loss scale goes up until gradients overflow, and what overflowed has left no trace.
+/// The loss scale rises until gradients overflow, and steps that overflowed leave no trace.
 #[test]
 fn mixed_precision_skips_what_overflows_and_is_as_accurate_as_f32() {
     let output = run_on_digits("examples/mixed_precision.cpp");
@@ -94,7 +135,7 @@ fn mixed_precision_skips_what_overflows_and_is_as_accurate_as_f32() {
     }
 }
 
-/// Times are as noisy as the machine; what slicing must not change is the parameters.
+/// The times depend on the machine; the parameters must not depend on the slicing.
 #[test]
 fn job_system_steps_in_slices_of_frames_to_the_same_bits() {
     let mut program = Command::new(build_cpp(&["examples/job_system.cpp"], Link::Shared));
@@ -119,7 +160,7 @@ fn job_system_steps_in_slices_of_frames_to_the_same_bits() {
     }
 }
 
-/// What such an example prints is the same on every machine, as that of `train_digits`.
+/// Runs an example on the digits. It prints the same on every machine, as `train_digits` does.
 fn run_on_digits(source: &str) -> String {
     let mut program = Command::new(build_cpp(&[source], Link::Shared));
     text(&succeed(program.current_dir(repository()).arg("examples/data/digits.csv")))

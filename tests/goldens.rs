@@ -10,18 +10,20 @@ mod behaviour;
 mod cases;
 #[path = "goldens/clipping.rs"]
 mod clipping;
-#[path = "goldens/library.rs"]
-mod library;
+mod driver;
 #[path = "goldens/masters.rs"]
 mod masters;
 #[path = "goldens/oracle.rs"]
 mod oracle;
 #[path = "goldens/reports.rs"]
 mod reports;
+#[path = "goldens/run.rs"]
+mod run;
 
 use cases::{DECAYS, Decay, Dtype, LEN, Set, Trajectory, Vectors, set, sets};
-use library::{Optimizer, Run};
-use radam::ffi::{RADAM_DTYPE_F32, RADAM_OFF, RADAM_ON};
+use driver::toggle;
+use radam::ffi::{RADAM_DTYPE_F32, RADAM_ON};
+use run::Run;
 
 /// Every set with every kind of decay.
 fn cases() -> Vec<(Set, Decay)> {
@@ -60,9 +62,10 @@ fn mean(values: &[f64]) -> f64 {
 
 #[test]
 fn references_agree_with_the_oracle() {
-    // torch and optax cannot accumulate in the state, so they lack one set, in four kinds of decay.
-    for (file, cases_without) in
-        [("oracle.txt", 0), ("optimi.txt", 0), ("torch.txt", 4), ("optax.txt", 4)]
+    // torch and optax cannot accumulate in the state, optimi and torch have one threshold, and none of the three
+    // can wait: so they lack some sets, each in four kinds of decay.
+    for (file, sets_without) in
+        [("oracle.txt", 0), ("optimi.txt", 5), ("torch.txt", 6), ("optax.txt", 3)]
     {
         let vectors = Vectors::read(file);
         let (mut seen, mut worst) = (0, 0f64);
@@ -75,7 +78,7 @@ fn references_agree_with_the_oracle() {
             worst = worst.max(error);
             seen += 1;
         }
-        assert_eq!(seen, cases().len() - cases_without, "{file}");
+        assert_eq!(seen, cases().len() - 4 * sets_without, "{file}");
         println!("{file}: {worst:.1e}");
     }
 }
@@ -123,15 +126,14 @@ fn f32_is_as_close_to_the_oracle_as_its_peers() {
 /// Mean distances to the oracle over all sets that fit the dtype: ours and optimi's.
 fn mean_distances(dtype: Dtype, decay: Decay, kahan: bool) -> (f64, f64) {
     let vectors = Vectors::read("optimi.txt");
-    let kahan_sum = if kahan { RADAM_ON } else { RADAM_OFF };
     let pair = |set: Set| {
         let oracle = oracle::trajectory(&set, decay);
-        let ours = Run { kahan_sum, ..Run::new(&set, decay, dtype) }.trajectory();
+        let ours = Run { kahan_sum: toggle(kahan), ..Run::new(&set, decay, dtype) }.trajectory();
         let theirs = vectors.get(dtype, kahan, &set, decay).unwrap();
         (distance(&ours, &oracle), distance(theirs, &oracle))
     };
     let (ours, theirs): (Vec<f64>, Vec<f64>) =
-        sets().into_iter().filter(|set| set.fits(dtype)).map(pair).unzip();
+        sets().into_iter().filter(|set| set.fits(dtype) && set.is_usual()).map(pair).unzip();
     let (ours, theirs) = (mean(&ours), mean(&theirs));
     println!(
         "{dtype:?} {decay:?}, Kahan {kahan}: {ours:.2e} / {theirs:.2e} = {:.3}",
@@ -179,8 +181,8 @@ fn sixteen_bits_are_rounded_when_stored_and_only_then() {
         for kahan in [false, true] {
             let (mut same, mut of) = (0, 0);
             for (set, decay) in cases().into_iter().filter(|(set, _)| set.fits(dtype)) {
-                let kahan_sum = if kahan { RADAM_ON } else { RADAM_OFF };
-                let ours = Run { kahan_sum, ..Run::new(&set, decay, dtype) }.trajectory();
+                let ours =
+                    Run { kahan_sum: toggle(kahan), ..Run::new(&set, decay, dtype) }.trajectory();
                 let model = oracle::stored_trajectory(&set, decay, dtype, kahan);
                 same += ours[&50].iter().zip(&model[&50]).filter(|(x, y)| x == y).count();
                 of += LEN;
@@ -196,13 +198,13 @@ fn sixteen_bits_are_rounded_when_stored_and_only_then() {
 fn small_decay_reaches_bf16_weights() {
     let set = set("defaults"); // lr 1e-3
     let run = Run { weight_decay: 1e-2, ..Run::new(&set, Decay::Decoupled, Dtype::Bf16) };
-    let mut optimizer = Optimizer::new(&run);
-    let param = optimizer.add_param(&run, &[1.0; LEN]);
-    optimizer.set_grads(param, Dtype::Bf16, &[0.0; LEN]);
+    let mut optimizer = run.optimizer();
+    let param = optimizer.add_param(0, run.param(&[1.0; LEN]));
+    optimizer.set_grads(param, &[0.0; LEN]);
     for _ in 0..10_000 {
         optimizer.step();
     }
-    for weight in optimizer.params(param) {
+    for weight in optimizer.values(param) {
         assert!((weight - 0.914).abs() < 0.004, "{weight} is not about 0.914 (exact: 0.905)");
     }
 }

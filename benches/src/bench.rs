@@ -1,7 +1,7 @@
 //! One case after another: criterion decides how often, a duel measures, a row says what came out.
 
+use crate::case::{Case, Outcome};
 use crate::duel::{Duel, Round};
-use crate::goal::{Goal, Quantity};
 use crate::load::Disturbances;
 use crate::ratio::Ratio;
 use crate::report::Report;
@@ -9,56 +9,6 @@ use criterion::{Criterion, SamplingMode};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// What is compared with what.
-pub struct Case {
-    /// What it is chosen by on the command line.
-    name: String,
-    pub title: String,
-    /// How many elements a call works on.
-    pub elements: usize,
-    /// What the quantity says about the library and the reference, in words.
-    pub meaning: String,
-    pub quantity: Quantity,
-    pub goal: Goal,
-    pause: Option<Duration>,
-}
-
-impl Case {
-    pub fn new(name: impl Into<String>, title: impl Into<String>, elements: usize) -> Self {
-        Self {
-            name: name.into(),
-            title: title.into(),
-            elements,
-            meaning: String::new(),
-            quantity: Quantity::Times,
-            goal: Goal::None,
-            pause: None,
-        }
-    }
-
-    pub fn reports(self, quantity: Quantity, meaning: impl Into<String>) -> Self {
-        Self { quantity, meaning: meaning.into(), ..self }
-    }
-
-    pub fn with_goal(self, goal: Goal) -> Self {
-        Self { goal, ..self }
-    }
-
-    /// Has the calling thread do something else for so long before each call.
-    pub fn after_a_pause(self, pause: Duration) -> Self {
-        Self { pause: Some(pause), ..self }
-    }
-}
-
-/// What came out of a case. The ratio is the library's time over the reference's.
-#[derive(Clone, Copy)]
-pub struct Outcome {
-    pub ratio: f64,
-    pub quartiles: [f64; 2],
-    /// The medians of the seconds that a call took.
-    pub median: Round,
-}
 
 /// Measures a reference, which comes first, against the library.
 pub type Measure<'a> = &'a mut dyn FnMut(&mut dyn FnMut(), &mut dyn FnMut());

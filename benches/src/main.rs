@@ -10,10 +10,12 @@
 //! `results/`.
 
 mod bench;
+mod case;
 mod cases;
+#[path = "../../tests/driver/mod.rs"]
+mod driver;
 mod duel;
 mod goal;
-mod library;
 mod load;
 mod limit;
 mod machine;
@@ -23,6 +25,7 @@ mod plot;
 mod ratio;
 mod report;
 mod roof;
+mod setup;
 mod team;
 
 use bench::Bench;

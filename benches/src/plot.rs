@@ -1,6 +1,7 @@
 //! The plot: nanoseconds per element over the size of the tensor.
 
-use crate::{cases, machine};
+use crate::case::size;
+use crate::machine;
 use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
@@ -70,7 +71,7 @@ pub fn draw(curves: &Curves, path: &Path) -> Result<(), Box<dyn Error>> {
         .axis_desc_style(label.clone())
         .x_desc(format!("elements of the tensor ({})", machine::processor()))
         .y_desc("nanoseconds per element")
-        .x_label_formatter(&|elements| cases::size(*elements as usize))
+        .x_label_formatter(&|elements| size(*elements as usize))
         .y_label_formatter(&|time| format!("{time}"))
         .draw()?;
 

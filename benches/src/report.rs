@@ -1,7 +1,8 @@
 //! The table, and the page that it stands on.
 
-use crate::bench::{Case, Outcome};
-use crate::{library, machine};
+use crate::case::{Case, Outcome};
+use crate::machine;
+use std::ffi::CStr;
 use std::fmt::Write;
 
 /// What has been measured.
@@ -73,7 +74,7 @@ impl Report {
              radam {version}, {date}: {processor}, {cores} cores, {instruction_set}. \
              `make bench` writes this page.\n\n\
              ![Nanoseconds per element over the size of the tensor](bench.svg)\n\n{EXPLANATION}\n\n{table}",
-            version = library::version(),
+            version = version(),
             date = machine::date(),
             processor = machine::processor(),
             cores = machine::cores(),
@@ -81,6 +82,12 @@ impl Report {
             table = self.table(),
         )
     }
+}
+
+/// The version of the library.
+fn version() -> String {
+    // SAFETY: it is a string that lives as long as the library.
+    unsafe { CStr::from_ptr(radam::ffi::radam_version_string()) }.to_string_lossy().into_owned()
 }
 
 const EXPLANATION: &str = "\

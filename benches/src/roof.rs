@@ -4,7 +4,8 @@
 //! reads the gradient. So does the kernel here, but all that it does to an element is XOR with the
 //! gradient's bits, which no machine is slower at than at fetching them.
 
-use crate::memory::Memory;
+use crate::driver::tensor::Tensor;
+use crate::memory::random;
 use radam::ffi::RADAM_DTYPE_F32;
 use std::arch::asm;
 use std::ops::Range;
@@ -36,17 +37,17 @@ impl Traffic {
 pub struct Roof {
     arrays: Arrays,
     pass: Pass,
-    _memory: Vec<Memory>,
+    _memory: Vec<Tensor>,
 }
+
+// SAFETY: threads get at the memory through `Roof::pass` only, and what they do there is up to its callers.
+unsafe impl Sync for Roof {}
 
 struct Arrays {
     param: *mut u8,
     states: [*mut u8; 3],
     grad: *const u8,
 }
-
-// SAFETY: the arrays belong to the roof, and what threads do with them is up to `Roof::pass`.
-unsafe impl Sync for Arrays {}
 
 /// Goes over some of the elements once.
 ///
@@ -60,18 +61,20 @@ pub const BLOCK: usize = 32;
 
 impl Roof {
     pub fn new(traffic: Traffic, elements: usize) -> Self {
-        let array = |bytes| Memory::random(RADAM_DTYPE_F32, elements * bytes / 4, 1.0, 0);
-        let mut param = array(traffic.param);
-        let mut grad = array(traffic.grad);
-        let mut states: Vec<Memory> = (0..traffic.states).map(|_| array(traffic.state)).collect();
-        let mut pointers = states.iter_mut().map(Memory::pointer);
-        let arrays = Arrays {
-            param: param.pointer(),
-            states: std::array::from_fn(|_| pointers.next().unwrap_or(std::ptr::null_mut())),
-            grad: grad.pointer(),
+        let array = |bytes| random(0, RADAM_DTYPE_F32, elements * bytes / 4, 1.0, 0);
+        let mut memory = vec![array(traffic.param), array(traffic.grad)];
+        memory.extend((0..traffic.states).map(|_| array(traffic.state)));
+        let pointer = |index| {
+            memory
+                .get(index)
+                .map_or(std::ptr::null_mut(), |tensor: &Tensor| tensor.pointer().cast())
         };
-        states.extend([param, grad]);
-        Self { arrays, pass: choose(traffic), _memory: states }
+        let arrays = Arrays {
+            param: pointer(0),
+            states: [pointer(2), pointer(3), pointer(4)],
+            grad: pointer(1),
+        };
+        Self { arrays, pass: choose(traffic), _memory: memory }
     }
 
     /// Goes over some of the elements once.

@@ -92,14 +92,20 @@ void add_groups(radam_optimizer* opt, std::vector<Tensor<Real>>& tensors) {
   }
 }
 
-// The eps for the next step that does what torch.optim.RAdam does with its own, which acts before debiasing.
-double eps_like_torch(radam_optimizer* opt, std::uint32_t group, double torch_eps) {
-  double beta2 = 0;
-  check(radam_get_beta2(opt, group, &beta2), opt);
+radam_group_options get_options(radam_optimizer* opt, std::uint32_t group) {
+  radam_group_options options;
+  check(radam_group_options_init(&options, sizeof options));
+  check(radam_get_group_options(opt, group, &options), opt);
+  return options;
+}
+
+// Sets the eps for the next step that does what torch.optim.RAdam does with its own, which acts before debiasing.
+void set_eps_like_torch(radam_optimizer* opt, std::uint32_t group, radam_group_options options) {
   radam_group_report report;
   check(radam_group_report_init(&report, sizeof report));
   check(radam_get_group_report(opt, group, &report), opt);
-  return torch_eps / std::sqrt(1 - std::pow(beta2, static_cast<double>(report.step)));
+  options.eps /= std::sqrt(1 - std::pow(options.beta2, static_cast<double>(report.step)));
+  check(radam_set_group_options(opt, group, &options), opt);
 }
 
 template <typename Real>
@@ -110,16 +116,17 @@ void continue_training(int steps, const std::string& weights, const std::string&
   radam_optimizer* opt = handle.opt;
   add_groups(opt, model);
   check(radam_load(opt, checkpoint.c_str()), opt);
-  std::vector<double> eps(model.size());
-  for (std::uint32_t group = 0; group < model.size(); ++group) check(radam_get_eps(opt, group, &eps[group]), opt);
+  std::vector<radam_group_options> options;
+  for (std::uint32_t group = 0; group < model.size(); ++group) options.push_back(get_options(opt, group));
   for (int step = 0; step < steps; ++step) {
     for (std::uint32_t group = 0; group < model.size(); ++group) {
       model[group].compute_gradients();
-      if (like_torch) check(radam_set_eps(opt, group, eps_like_torch(opt, group, eps[group])), opt);
+      if (like_torch) set_eps_like_torch(opt, group, options[group]);
     }
     check(radam_step(opt), opt);
   }
-  for (std::uint32_t group = 0; group < model.size(); ++group) check(radam_set_eps(opt, group, eps[group]), opt);
+  for (std::uint32_t group = 0; group < model.size(); ++group)
+    check(radam_set_group_options(opt, group, &options[group]), opt);
   save_weights(weights, model);
   check(radam_save(opt, checkpoint.c_str()), opt);
 }

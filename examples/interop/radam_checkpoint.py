@@ -19,7 +19,7 @@ import struct
 import sys
 import zlib
 
-FORMAT = 1
+FORMAT = 2  # what is written; format 1 is read, too
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I16": 2}
 ZEROS = b"00000000"
 DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-f]{8})"')
@@ -70,7 +70,7 @@ def read(path):
     require(checksum(blank) == digits[1].decode(), "the header does not have the checksum that it says")
     entries = json.loads(header[8:])
     manifest = json.loads(entries.pop("__metadata__")["radam"])
-    require(manifest["format"] == FORMAT, f"the format has version {manifest['format']}, which is unknown here")
+    require(1 <= manifest["format"] <= FORMAT, f"the format has version {manifest['format']}, which is unknown here")
     tensors, end = {}, 0
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
         start, stop = entry["data_offsets"]

@@ -21,8 +21,9 @@ with these exceptions:
 - decouple_lr becomes torch's decoupled decay by weight_decay / max_lr, which is the same until it is converted again.
 - torch keeps the moments in the dtype of the parameter, and so those of a state_dtype of f32 are rounded.
 
-What has no counterpart is refused: amsgrad; maximize in optimi; rectify where the optimizer has another opinion;
-stochastic_rounding, master_remainder, frozen parameters, and slices of tensors.
+What has no counterpart is refused: amsgrad; maximize in optimi; rectify where the optimizer has it the other way, and
+with it any rectify_threshold but 5 or unrectified off; stochastic_rounding, master_remainder, frozen parameters, and
+slices of tensors.
 
 SPDX: MIT OR Apache-2.0
 """
@@ -38,6 +39,7 @@ from radam_checkpoint import FORMAT, Checkpoint, Tensor
 OPTIMIZERS = ("torch.RAdam", "torch.Adam", "torch.AdamW", "optimi.RAdam")
 DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
+RECTIFY_THRESHOLD = 5.0  # of both torch and optimi
 
 
 class NoCounterpart(ValueError):
@@ -99,10 +101,12 @@ def group_to_radam(optimizer, group):
         "weight_decay": float(group["weight_decay"]),
         "eps": float(group["eps"]),
         "max_lr": lr if max_lr is None else float(max_lr),
+        "rectify_threshold": RECTIFY_THRESHOLD,
         "decouple_wd": toggle(group.get("decouple_wd", decoupled)),
         "decouple_lr": toggle(group.get("decouple_lr")),
         "maximize": toggle(group.get("maximize")),
         "rectify": toggle(optimizer.endswith(".RAdam")),
+        "unrectified": "on",
     }
 
 
@@ -148,6 +152,9 @@ def group_to_torch(optimizer, entry):
     rectify, maximize = is_on(entry, "rectify", auto=True), is_on(entry, "maximize")
     decouple_wd, decouple_lr = is_on(entry, "decouple_wd"), is_on(entry, "decouple_lr")
     require(rectify == optimizer.endswith(".RAdam"), f"rectify is {toggle(rectify)}, and {optimizer} has it otherwise")
+    threshold = entry.get("rectify_threshold", RECTIFY_THRESHOLD)
+    require(not rectify or threshold == RECTIFY_THRESHOLD, f"rectify_threshold is {threshold}, and {optimizer} has 5")
+    require(not rectify or is_on(entry, "unrectified", auto=True), "unrectified is off, which only radam has")
     require(not is_on(entry, "stochastic_rounding"), "stochastic_rounding is on, which only radam has")
     lr, betas, weight_decay = entry["lr"], (entry["beta1"], entry["beta2"]), entry["weight_decay"]
     if optimizer == "optimi.RAdam":

@@ -1,39 +1,40 @@
 //! Whether checkpoints fit an optimizer, and which of their bytes go where.
 
-use super::header::{Header, file_dtype};
-use super::manifest::{GroupEntry, ParamEntry, owned};
+use super::header::{FileDtype, Header};
+use super::json::Shown;
+use super::manifest::{GroupEntry, Manifest, Moments, ParamEntry, owned};
+use super::order::order_of;
 use super::push;
 use crate::error::{FallibleWriter, Result, error, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
-use crate::optimizer::{Group, NamedArray, Optimizer, Param, Toggle};
-use crate::sort::order_of;
+use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle};
 use std::fmt::Write;
 
-/// Bytes of a file that become those of an array.
+/// Bytes of a tensor in a file that replace bytes of an array of a parameter.
 pub(super) struct Transfer {
-    /// The number of the file, and where in it they begin.
     pub file: usize,
+    pub tensor: usize,
+    /// Offset in the tensor, in bytes.
     pub from: u64,
-    pub to: *mut u8,
+    pub param: u32,
+    pub array: StateArray,
+    /// Offset in the array, in bytes.
+    pub to: usize,
     pub bytes: usize,
-    /// What the elements are to be divided by, and what they are.
+    /// What to divide the elements by, and their dtype.
     pub debias: Option<(f64, Dtype)>,
 }
 
-/// What loading comes to.
+/// What loading will do.
 pub(super) struct Fit {
     pub transfers: Vec<Transfer>,
-    /// Of each parameter that is in the files: its id, its steps, and whether it is frozen.
-    pub params: Vec<(u32, u64, bool)>,
-    /// The options of all groups.
-    pub groups: Vec<Group>,
-    /// Whether the optimizer accumulates.
-    pub accumulation: Toggle,
+    /// What the optimizer is to take over besides.
+    pub restored: Restored,
 }
 
-/// How many things that do not fit are told of.
-const TOLD: usize = 10;
+/// How many problems a sentence lists.
+const LISTED: usize = 10;
 
 const NO_FIT: &str = "the checkpoint does not fit the optimizer";
 
@@ -45,7 +46,7 @@ struct Problems {
 
 impl Problems {
     fn add(&mut self, problem: std::fmt::Arguments) {
-        if self.count < TOLD {
+        if self.count < LISTED {
             let separator = if self.count == 0 { "" } else { "; " };
             let _ = write!(self.text, "{separator}{problem}");
         }
@@ -53,25 +54,24 @@ impl Problems {
     }
 
     fn check(self) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
+        let (text, more) = (self.text.0, self.count.saturating_sub(LISTED));
+        match more {
+            _ if self.count == 0 => Ok(()),
+            0 => Err(error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")),
+            _ => Err(error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")),
         }
-        let text = self.text.0;
-        let more = self.count.saturating_sub(TOLD);
-        Err(if more > 0 {
-            error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")
-        } else {
-            error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")
-        })
     }
 }
 
-/// A parameter's entry in one of the files.
+/// What a file says about itself.
+pub(super) type File<'a> = (&'a Header<'a>, Manifest<'a>);
+
+/// The entry of a parameter, or of a slice of it, in one of the files.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
-    file: usize,
-    header: &'a Header,
-    entry: &'a ParamEntry,
+    number: usize,
+    file: &'a File<'a>,
+    entry: &'a ParamEntry<'a>,
 }
 
 impl<'a> Piece<'a> {
@@ -80,170 +80,166 @@ impl<'a> Piece<'a> {
     }
 
     fn group(&self) -> &'a GroupEntry {
-        &self.header.manifest.groups[self.entry.group]
+        &self.file.1.groups.items[self.entry.group as usize]
+    }
+}
+
+/// The entries of all files.
+struct Pieces<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// Their numbers, sorted by name and offset.
+    order: Vec<u32>,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(files: &'a [File<'a>]) -> Result<Self> {
+        let mut pieces = Vec::new();
+        let count = files.iter().map(|(_, manifest)| manifest.params.items.len()).sum();
+        reserve(&mut pieces, count, "parameters")?;
+        for (number, file) in files.iter().enumerate() {
+            let entries = &file.1.params.items;
+            pieces.extend(entries.iter().map(|entry| Piece { number, file, entry }));
+        }
+        let order = order_of(&pieces, |one, other| {
+            let (one, other) = (one.entry, other.entry);
+            (one.name(), one.offset).cmp(&(other.name(), other.offset))
+        })?;
+        Ok(Self { pieces, order })
+    }
+
+    fn name(&self, number: u32) -> &'a str {
+        self.pieces[number as usize].entry.name()
+    }
+
+    /// The part of the order that belongs to one parameter.
+    fn of_name(&self, name: &str) -> &[u32] {
+        let start = self.order.partition_point(|number| self.name(*number) < name);
+        let rest = &self.order[start..];
+        &rest[..rest.partition_point(|number| self.name(*number) == name)]
+    }
+
+    /// The pieces that together cover all elements of a parameter.
+    fn cover(&self, name: &str, param: &Param, problems: &mut Problems) -> Result<Vec<Piece<'a>>> {
+        let pieces = || self.of_name(name).iter().map(|number| self.pieces[*number as usize]);
+        let mut used = Vec::new();
+        let (offset, total_len) = param.slice();
+        let end = offset + param.len() as u64;
+        if let Some(other) = pieces().find(|piece| piece.entry.total_len() != total_len) {
+            problems.add(format_args!(
+                "\"{}\" has {} elements in the file and {total_len} in the optimizer",
+                Shown(name),
+                other.entry.total_len()
+            ));
+            return Ok(used);
+        }
+        if offset == end {
+            pieces().next().map_or(Ok(()), |piece| push(&mut used, piece))?;
+            return Ok(used);
+        }
+        let (mut next, mut gap_end) = (offset, end);
+        for piece in pieces() {
+            if piece.end() <= next || piece.entry.offset >= end {
+                continue;
+            }
+            if piece.entry.offset > next {
+                gap_end = piece.entry.offset;
+                break;
+            }
+            push(&mut used, piece)?;
+            next = piece.end();
+        }
+        if next < end && pieces().next().is_some() {
+            let name = Shown(name);
+            problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are in no file"));
+        }
+        Ok(used)
+    }
+
+    /// Adds the parameters that only the files have.
+    fn add_unexpected(&self, optimizer: &Optimizer, problems: &mut Problems) -> Result<()> {
+        let mut names = Vec::new();
+        for (id, param) in optimizer.params() {
+            push(&mut names, owned(param.name(id))?)?;
+        }
+        let order = order_of(&names, |one, other| one.cmp(other))?;
+        for same in self.order.chunk_by(|one, other| self.name(*one) == self.name(*other)) {
+            let name = self.name(same[0]);
+            if order.binary_search_by(|number| names[*number as usize].as_str().cmp(name)).is_err()
+            {
+                let name = Shown(name);
+                problems.add(format_args!("the file has \"{name}\", which the optimizer does not"));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Fit {
-    /// `strict`: whether every parameter must be in the files, and nothing else. `hyperparameters`: whether
-    /// the groups get the options of the files.
+    /// `strict`: whether the files must have every parameter and nothing else. `hyperparameters`: whether
+    /// groups take their options from the files.
     pub fn new(
         optimizer: &Optimizer,
-        files: &[Header],
+        files: &[File],
         strict: bool,
         hyperparameters: bool,
     ) -> Result<Self> {
-        let mut pieces = Vec::new();
-        for (file, header) in files.iter().enumerate() {
-            for entry in &header.manifest.params {
-                push(&mut pieces, Piece { file, header, entry })?;
-            }
-        }
-        let order = order_of(&pieces, |one, other| {
-            let (one, other) = (one.entry, other.entry);
-            (&one.name, one.offset).cmp(&(&other.name, other.offset))
-        })?;
-        let mut sorted = Vec::new();
-        reserve(&mut sorted, pieces.len(), "parameters")?;
-        sorted.extend(order.iter().map(|number| pieces[*number as usize]));
-        let pieces = sorted;
+        let pieces = Pieces::of(files)?;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
         let (mut transfers, mut params) = (Vec::new(), Vec::new());
-        let mut entries = GroupEntries::new(optimizer.groups().len())?;
+        let (mut groups, mut entries) = (Vec::new(), Vec::new());
+        reserve(&mut groups, optimizer.groups().len(), "groups")?;
+        reserve(&mut entries, optimizer.groups().len(), "groups")?;
+        groups.extend_from_slice(optimizer.groups());
+        entries.resize(groups.len(), None);
         for (id, param) in optimizer.params() {
             let name = owned(param.name(id))?;
-            let found = of_name(&pieces, &name);
-            if found.is_empty() && strict {
-                problems.add(format_args!("\"{name}\" is not in it"));
+            if strict && pieces.of_name(&name).is_empty() {
+                problems.add(format_args!("the file lacks \"{}\"", Shown(&name)));
             }
-            let used = cover(&name, param, found, &mut problems)?;
+            let used = pieces.cover(&name, param, &mut problems)?;
             for piece in &used {
-                add_transfers(&name, param, piece, &mut transfers, &mut problems)?;
-                if !entries.take_up(param.group, piece.group()) && hyperparameters {
+                add_transfers(id, param, piece, &mut transfers, &mut problems)?;
+                let entry = entries[param.group as usize].get_or_insert(piece.group());
+                if *entry != piece.group() && hyperparameters {
                     problems.add(format_args!(
-                        "\"{name}\" has other options there than other parameters of its group {}",
+                        "in the file, \"{}\" has other options than other parameters of group {}",
+                        Shown(&name),
                         param.group
                     ));
                 }
             }
             if let Some(first) = used.first() {
                 if used.iter().any(|piece| piece.entry.step != first.entry.step) {
-                    problems.add(format_args!("\"{name}\" has several step counts there"));
+                    let name = Shown(&name);
+                    problems.add(format_args!(
+                        "\"{name}\" has different step counts in different files"
+                    ));
                 }
                 let frozen = if hyperparameters { first.entry.frozen } else { param.is_frozen() };
                 push(&mut params, (id, first.entry.step, frozen))?;
             }
         }
         if strict {
-            add_unexpected(optimizer, &pieces, &mut problems)?;
+            pieces.add_unexpected(optimizer, &mut problems)?;
         }
         let mut accumulation = optimizer.accumulation();
-        let mut groups = Vec::new();
-        reserve(&mut groups, optimizer.groups().len(), "groups")?;
-        groups.extend_from_slice(optimizer.groups());
         if hyperparameters {
-            if let Some(Header { manifest, .. }) = files.first() {
+            if let Some((_, manifest)) = files.first() {
                 let accumulates = manifest.optimizer_accumulation;
                 accumulation = if accumulates { Toggle::On } else { Toggle::Off };
             }
-            for (id, (group, entry)) in groups.iter_mut().zip(&entries.0).enumerate() {
-                if let Some(entry) = entry {
-                    apply(id, entry, group, &mut problems);
-                }
+            for (id, (group, entry)) in groups.iter_mut().zip(entries).enumerate() {
+                entry.into_iter().for_each(|entry| apply(id, entry, group, &mut problems));
             }
         }
         problems.check()?;
-        Ok(Self { transfers, params, groups, accumulation })
+        Ok(Self { transfers, restored: Restored { params, groups, accumulation } })
     }
 }
 
-/// The options of the file for each group of the optimizer, as far as they are known.
-struct GroupEntries(Vec<Option<GroupEntry>>);
-
-impl GroupEntries {
-    fn new(groups: usize) -> Result<Self> {
-        let mut entries = Vec::new();
-        reserve(&mut entries, groups, "groups")?;
-        entries.resize(groups, None);
-        Ok(Self(entries))
-    }
-
-    /// False if other options are known already.
-    fn take_up(&mut self, group: u32, entry: &GroupEntry) -> bool {
-        *self.0[group as usize].get_or_insert(*entry) == *entry
-    }
-}
-
-/// The pieces of this name, among all, which are sorted.
-fn of_name<'a, 'b>(pieces: &'b [Piece<'a>], name: &str) -> &'b [Piece<'a>] {
-    let start = pieces.partition_point(|piece| piece.entry.name.as_str() < name);
-    let len = pieces[start..].partition_point(|piece| piece.entry.name.as_str() == name);
-    &pieces[start..start + len]
-}
-
-/// Tells of the parameters that only the files have.
-fn add_unexpected(optimizer: &Optimizer, pieces: &[Piece], problems: &mut Problems) -> Result<()> {
-    let mut names = Vec::new();
-    for (id, param) in optimizer.params() {
-        push(&mut names, owned(param.name(id))?)?;
-    }
-    let order = order_of(&names, |one, other| one.cmp(other))?;
-    for same in pieces.chunk_by(|one, other| one.entry.name == other.entry.name) {
-        let name = &same[0].entry.name;
-        if order.binary_search_by(|number| names[*number as usize].cmp(name)).is_err() {
-            problems.add(format_args!("it has \"{name}\", which the optimizer has not"));
-        }
-    }
-    Ok(())
-}
-
-/// The pieces, which are sorted, that together have all elements of a parameter.
-fn cover<'a>(
-    name: &str,
-    param: &Param,
-    pieces: &[Piece<'a>],
-    problems: &mut Problems,
-) -> Result<Vec<Piece<'a>>> {
-    let mut used = Vec::new();
-    if pieces.is_empty() {
-        return Ok(used);
-    }
-    let (offset, total_len) = param.slice();
-    let end = offset + param.len() as u64;
-    for Piece { entry, .. } in pieces {
-        if entry.total_len != total_len {
-            problems.add(format_args!(
-                "\"{name}\" has {} elements there and {total_len} here",
-                entry.total_len
-            ));
-            return Ok(used);
-        }
-    }
-    if offset == end {
-        push(&mut used, pieces[0])?;
-        return Ok(used);
-    }
-    let (mut next, mut gap_end) = (offset, end);
-    for piece in pieces {
-        if piece.end() <= next || piece.entry.offset >= end {
-            continue;
-        }
-        if piece.entry.offset > next {
-            gap_end = piece.entry.offset;
-            break;
-        }
-        push(&mut used, *piece)?;
-        next = piece.end();
-    }
-    if next < end {
-        problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are not in it"));
-    }
-    Ok(used)
-}
-
-/// What of a piece goes into the arrays of a parameter.
+/// Adds what of a piece goes into the arrays of a parameter.
 fn add_transfers(
-    name: &str,
+    id: u32,
     param: &Param,
     piece: &Piece,
     transfers: &mut Vec<Transfer>,
@@ -255,35 +251,40 @@ fn add_transfers(
     if first >= end {
         return Ok(());
     }
+    let name = Shown(piece.entry.name());
+    let (header, _) = piece.file;
     let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
-    for (array, _) in &piece.entry.checksums {
+    for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {
-            problems.add(format_args!("\"{name}\" has {array} there and not here"));
+            problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
-    for NamedArray { name: array, dtype, pointer, .. } in param.state.named_arrays() {
-        let (Some(tensor), true) = (piece.header.tensor(name, array), is_there(array)) else {
-            problems.add(format_args!("\"{name}\" has {array} here and not there"));
+    for NamedArray { array: state_array, name: array, dtype, .. } in param.state.named_arrays() {
+        let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
+            problems.add(format_args!("\"{name}\" has {array} in the optimizer only"));
             continue;
         };
-        let (dtype_here, size) = file_dtype(dtype);
-        if tensor.dtype != dtype_here {
-            let dtype_there = &tensor.dtype;
+        let tensor = &header.tensors[found];
+        let (dtype_there, dtype_here) = (tensor.dtype, FileDtype::of(dtype));
+        let size = dtype_here.size();
+        if dtype_there != dtype_here {
             problems.add(format_args!(
-                "{array} of \"{name}\" is {dtype_there} there and {dtype_here} here"
+                "{array} of \"{name}\" is {dtype_there} in the file and {dtype_here} in the optimizer"
             ));
-        } else if piece.entry.len.checked_mul(size as u64) != Some(tensor.len()) {
+        } else if piece.entry.len.checked_mul(size) != Some(tensor.len) {
             problems.add(format_args!(
-                "{array} of \"{name}\" has {} bytes there, which are not {} elements",
-                tensor.len(),
-                piece.entry.len
+                "{array} of \"{name}\" has {} bytes in the file, which are not {} elements",
+                tensor.len, piece.entry.len
             ));
         } else {
             let transfer = Transfer {
-                file: piece.file,
-                from: piece.header.size + tensor.start + (first - piece.entry.offset) * size as u64,
-                to: pointer.wrapping_add((first - offset) as usize * size),
-                bytes: (end - first) as usize * size,
+                file: piece.number,
+                tensor: found,
+                from: (first - piece.entry.offset) * size,
+                param: id,
+                array: state_array,
+                to: ((first - offset) * size) as usize,
+                bytes: ((end - first) * size) as usize,
                 debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
             };
             push(transfers, transfer)?;
@@ -292,13 +293,13 @@ fn add_transfers(
     Ok(())
 }
 
-/// What the elements of an array have to be divided by, if they are biased.
+/// What to divide the elements of an array by, if they are biased.
 fn bias(piece: &Piece, array: &str) -> Option<f64> {
     let step = piece.entry.step;
-    if piece.header.manifest.is_debiased || step == 0 {
+    if piece.file.1.moments == Moments::Debiased || step == 0 {
         return None;
     }
-    let [beta1, beta2] = piece.group().betas();
+    let GroupEntry { beta1, beta2, .. } = *piece.group();
     match array {
         "exp_avg" => Some(BetaPower::new(beta1, step).complement()),
         "exp_avg_sq" => Some(BetaPower::new(beta2, step).complement()),
@@ -306,13 +307,13 @@ fn bias(piece: &Piece, array: &str) -> Option<f64> {
     }
 }
 
-/// Gives a group the options of the file.
+/// Gives a group the options that it has in the file.
 fn apply(id: usize, entry: &GroupEntry, group: &mut Group, problems: &mut Problems) {
-    let stochastic_rounding = entry.stochastic_rounding();
+    let stochastic_rounding = entry.stochastic_rounding.or(false);
     if stochastic_rounding != group.stochastic_rounding.or(false) {
+        let [there, here] = if stochastic_rounding { ["on", "off"] } else { ["off", "on"] };
         problems.add(format_args!(
-            "stochastic_rounding of group {id} is {} there and not here",
-            if stochastic_rounding { "on" } else { "off" }
+            "stochastic_rounding of group {id} is {there} in the file and {here} in the optimizer"
         ));
     }
     entry.apply(group);

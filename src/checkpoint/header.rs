@@ -1,227 +1,345 @@
-//! The first bytes of a checkpoint: those of any safetensors file, and a checksum over them.
+//! The header of a checkpoint: that of a safetensors file, with a manifest and a checksum as metadata.
 
-use super::json::Json;
-use super::json_writer::Writer;
-use super::manifest::{Manifest, owned, parse_checksum};
-use super::push;
-use crate::error::{Error, Result, ensure, error, reserve};
+use super::json::{self, List, Object, Shown, Text, words};
+use super::manifest::{Manifest, owned};
+use super::order::order_of;
+use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
-use crate::sort::order_of;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
 
-/// What the metadata have: the manifest, and the CRC-32 of all bytes of the header, its own digits
-/// taken as zeros.
 const METADATA: &str = "__metadata__";
-const MANIFEST: &str = "radam";
-const CHECKSUM_KEY: &str = "\"radam.checksum\"";
-const CHECKSUM: &str = "radam.checksum";
+const CHECKSUM_KEY: &[u8] = b"\"radam.checksum\"";
 const ZEROS: &str = "00000000";
 
-/// The most that readers of safetensors accept.
-const LARGEST: u64 = 100_000_000;
-/// The length of the JSON comes first.
+/// The longest header that readers of safetensors files accept.
+const LONGEST: u64 = 100_000_000;
+/// The bytes in front of the JSON, which say how long it is.
 pub(super) const LENGTH: usize = 8;
 
-/// Where the tensors of a file are.
-pub(super) struct Header {
-    pub manifest: Manifest,
-    tensors: Vec<Tensor>,
-    /// The numbers of the tensors, in the order of their names.
+/// What the header of a file says.
+pub(super) struct Header<'a> {
+    /// As JSON.
+    pub manifest: Cow<'a, str>,
+    pub tensors: Vec<Tensor<'a>>,
+    /// The numbers of the tensors, sorted by name.
     by_name: Vec<u32>,
-    /// Where the data begin, and how many bytes they are.
+    /// Of the header, with its length, and of the data behind it, in bytes.
     pub size: u64,
     pub data_len: u64,
 }
 
-/// A tensor's place behind the header.
-#[derive(Debug)]
-pub(super) struct Tensor {
-    pub name: String,
-    /// As `file_dtype` has it.
-    pub dtype: String,
+/// A tensor, and where it is in the data, in bytes.
+pub(super) struct Tensor<'a> {
+    name: Text<'a>,
+    pub dtype: FileDtype,
     pub start: u64,
-    pub end: u64,
+    pub len: u64,
 }
 
-/// What a safetensors file calls a dtype, and the bytes of an element; `None` stands for the 16 bits that
-/// make a master weight.
-pub(super) fn file_dtype(dtype: Option<Dtype>) -> (&'static str, usize) {
-    match dtype {
-        Some(Dtype::F64) => ("F64", 8),
-        Some(Dtype::F32) => ("F32", 4),
-        Some(Dtype::F16) => ("F16", 2),
-        Some(Dtype::Bf16) => ("BF16", 2),
-        None => ("I16", 2),
+/// A tensor as the header has it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TensorEntry {
+    dtype: FileDtype,
+    shape: Shape,
+    data_offsets: [u64; 2],
+}
+
+/// The number of elements of a tensor of any number of dimensions.
+struct Shape(u64);
+
+/// The dtypes of safetensors that checkpoints use; I16 is that of `master_remainder`.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum FileDtype {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    I16,
+}
+
+words!(FileDtype: "F64" = F64, "F32" = F32, "F16" = F16, "BF16" = Bf16, "I16" = I16);
+
+impl FileDtype {
+    pub fn of(dtype: Option<Dtype>) -> Self {
+        match dtype {
+            Some(Dtype::F64) => Self::F64,
+            Some(Dtype::F32) => Self::F32,
+            Some(Dtype::F16) => Self::F16,
+            Some(Dtype::Bf16) => Self::Bf16,
+            None => Self::I16,
+        }
+    }
+
+    /// Bytes of an element.
+    pub fn size(self) -> u64 {
+        match self {
+            Self::F64 => 8,
+            Self::F32 => 4,
+            _ => 2,
+        }
     }
 }
 
-fn element_size(name: &str) -> Option<u64> {
-    let dtypes = [Some(Dtype::F64), Some(Dtype::F32), Some(Dtype::F16), Some(Dtype::Bf16), None];
-    dtypes
-        .map(file_dtype)
-        .into_iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, size)| size as u64)
+impl fmt::Display for FileDtype {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
-/// The bytes of a header, for tensors in the order of their places.
-pub(super) fn write(manifest: &Manifest, tensors: &[Tensor]) -> Result<Vec<u8>> {
-    let mut writer = Writer::new();
-    writer.object(|json| {
-        json.object_entry(METADATA, |json| {
-            json.text_entry(MANIFEST, &manifest.to_json()?)?;
-            json.text_entry(CHECKSUM, ZEROS)
-        })?;
-        tensors
-            .iter()
-            .try_for_each(|tensor| json.object_entry(&tensor.name, |json| tensor.write(json)))
+/// The metadata that belong to checkpoints.
+#[derive(Serialize, Deserialize)]
+struct Metadata<T, C> {
+    /// The manifest.
+    radam: T,
+    /// The CRC-32 of the length and the JSON, in which its own digits count as zeros.
+    #[serde(rename = "radam.checksum")]
+    checksum: C,
+}
+
+/// The bytes of a header. The tensors, each an array of a parameter, are in the order of their data.
+pub(super) fn write(
+    manifest: &Manifest,
+    tensors: &[(&str, &'static str, TensorEntry)],
+) -> Result<Vec<u8>> {
+    let manifest = json::write(|json| manifest.serialize(json))?;
+    let text = json::write(|json| {
+        let mut map = json.serialize_map(None)?;
+        map.serialize_entry(METADATA, &Metadata { radam: &manifest, checksum: ZEROS })?;
+        for (param, array, entry) in tensors {
+            map.serialize_entry(&format_args!("{param}.{array}"), entry)?;
+        }
+        map.end()
     })?;
-    let json = writer.finish();
-    let padded = json.len().next_multiple_of(8); // so that the data are aligned
+    let padded = text.len().next_multiple_of(8); // so that the data are aligned
     ensure!(
-        padded as u64 <= LARGEST,
+        padded as u64 <= LONGEST,
         InvalidState,
-        "the checkpoint would have a header of {padded} bytes, and may have one of {LARGEST} at most; the \
-         optimizer has too many parameters for one file"
+        "the header of the checkpoint would have {padded} bytes, but the limit of safetensors files is {LONGEST}; \
+         the optimizer has too many parameters for one file"
     );
     let mut header = Vec::new();
     reserve(&mut header, LENGTH + padded, "bytes of a header")?;
     header.extend_from_slice(&(padded as u64).to_le_bytes());
-    header.extend_from_slice(json.as_bytes());
+    header.extend_from_slice(text.as_bytes());
     header.resize(LENGTH + padded, b' ');
-    let at = find_checksum(&header).ok_or_else(|| damaged("has no place for its checksum"))?;
-    let checksum = owned(format_args!("{:08x}", crc32fast::hash(&header)))?;
-    header[at..at + ZEROS.len()].copy_from_slice(checksum.as_bytes());
+    let digits = find_checksum(&header)?;
+    let checksum = owned(format_args!("{:08x}", checksum(&header, &digits)))?;
+    header[digits].copy_from_slice(checksum.as_bytes());
     Ok(header)
 }
 
-/// How many bytes the JSON has, by the first bytes of a file of this length, which has as many.
+/// The length of the JSON, from the first bytes of a file of this length.
 pub(super) fn json_len(first: [u8; LENGTH], file_len: u64) -> Result<usize> {
     let len = u64::from_le_bytes(first);
     ensure!(
-        len <= LARGEST && len <= file_len - LENGTH as u64,
+        len <= LONGEST,
         Corrupt,
-        "the file says that its header has {len} bytes, which it has not; it is no checkpoint, or it is \
-         damaged"
+        "the file is not a safetensors file, and so not a checkpoint: it would begin with the length of its \
+         header, at most {LONGEST}"
+    );
+    ensure!(
+        len <= file_len - LENGTH as u64,
+        Corrupt,
+        "the file ends within its header: the header should have {len} bytes, and the whole file has {file_len}; \
+         it has been truncated, or it is not a checkpoint"
     );
     Ok(len as usize)
 }
 
-/// Reads a header, all of whose bytes are there, of a file of this length.
-pub(super) fn read(mut header: Vec<u8>, file_len: u64) -> Result<Header> {
-    let at =
-        find_checksum(&header).ok_or_else(|| damaged("has no \"radam.checksum\" of 8 digits"))?;
-    let digits = at..at + ZEROS.len();
-    let expected = parse_checksum(&header[digits.clone()]);
-    header[digits].copy_from_slice(ZEROS.as_bytes());
-    ensure!(
-        expected == Some(crc32fast::hash(&header)),
-        Corrupt,
-        "the header of the checkpoint does not have the checksum that it says; the file is damaged"
-    );
-    let text = str::from_utf8(&header[LENGTH..]).map_err(|_| damaged("is not UTF-8"))?;
-    let json = Json::parse(text)?;
-    let manifest = json.get(METADATA).and_then(|metadata| metadata.get(MANIFEST)?.text());
-    let manifest = Manifest::parse(manifest.ok_or_else(|| damaged("has no manifest"))?)?;
-    let tensors = read_tensors(&json)?;
-    let size = header.len() as u64;
-    let by_name = order_of(&tensors, |one, other| one.name.cmp(&other.name))?;
-    let data_len = data_len(&tensors)?;
-    let whole = size.checked_add(data_len);
-    ensure!(
-        whole == Some(file_len),
-        Corrupt,
-        "the checkpoint has {file_len} bytes, and by its header it should have {}; it was cut off, or \
-         something was appended",
-        whole.unwrap_or(u64::MAX)
-    );
-    Ok(Header { manifest, tensors, by_name, size, data_len })
-}
-
-fn read_tensors(json: &Json) -> Result<Vec<Tensor>> {
-    let mut tensors = Vec::new();
-    for (name, json) in json.entries().ok_or_else(|| damaged("is not an object"))? {
-        if name != METADATA {
-            let tensor = Tensor::read(name, json)?;
-            let tensor = tensor.ok_or_else(|| {
+impl<'a> Header<'a> {
+    /// Reads the header of a file of this length.
+    pub fn read(header: &'a [u8], file_len: u64) -> Result<Self> {
+        let digits = find_checksum(header)?;
+        ensure!(
+            parse_checksum(&header[digits.clone()]) == Some(checksum(header, &digits)),
+            Corrupt,
+            "the checksum of the header is wrong; the file is damaged"
+        );
+        let text = str::from_utf8(&header[LENGTH..]).map_err(|error| {
+            error!(Corrupt, "the header of the checkpoint is not UTF-8: {error}")
+        })?;
+        let Entries { metadata, tensors } = json::read(text, "the header of the checkpoint")?;
+        let metadata = metadata
+            .filter(|found| {
+                found.checksum.get().as_ptr().addr() + 1 == header[digits].as_ptr().addr()
+            })
+            .ok_or_else(|| {
                 error!(
                     Corrupt,
-                    "the header of the checkpoint has no such tensor as it says of \"{name}\""
+                    "the header of the checkpoint has no \"radam.checksum\" in its metadata"
                 )
             })?;
-            push(&mut tensors, tensor)?;
+        tensors.check()?;
+        let tensors = tensors.items;
+        tensors.iter().try_for_each(|tensor| tensor.name.check())?;
+        metadata.radam.check()?;
+        let name = |number: u32| tensors[number as usize].name.0.as_deref();
+        let by_name = order_of(&tensors, |one, other| one.name.0.cmp(&other.name.0))?;
+        if let Some(pair) = by_name.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+            let name = Shown(name(pair[0]).unwrap_or_default());
+            return Err(error!(Corrupt, "the header of the checkpoint has \"{name}\" twice"));
         }
-    }
-    Ok(tensors)
-}
-
-impl Tensor {
-    fn write(&self, json: &mut Writer) -> Result<()> {
-        let size = element_size(&self.dtype).unwrap_or(1);
-        json.text_entry("dtype", &self.dtype)?;
-        json.list_entry("shape", |json| json.integer((self.end - self.start) / size))?;
-        json.list_entry("data_offsets", |json| {
-            json.integer(self.start)?;
-            json.integer(self.end)
+        let data_len = data_len(&tensors)?;
+        let size = header.len() as u64;
+        let whole = size.saturating_add(data_len);
+        ensure!(
+            whole == file_len,
+            Corrupt,
+            "the checkpoint has {file_len} bytes, but should have {whole} according to its header; it has been \
+             truncated, or something has been appended"
+        );
+        Ok(Self {
+            manifest: metadata.radam.0.unwrap_or_default(),
+            tensors,
+            by_name,
+            size,
+            data_len,
         })
     }
 
-    /// `None` if there can be no such tensor.
-    fn read(name: &str, json: &Json) -> Result<Option<Self>> {
-        let read = || {
-            let dtype = json.get("dtype")?.text()?;
-            let size = element_size(dtype)?;
-            let shape = json.get("shape")?.items()?;
-            let elements = shape.iter().try_fold(1u64, |n, dim| n.checked_mul(dim.integer()?))?;
-            let [start, end] = json.get("data_offsets")?.items()? else { return None };
-            let (start, end) = (start.integer()?, end.integer()?);
-            (elements.checked_mul(size) == end.checked_sub(start)).then_some((dtype, start, end))
-        };
-        let Some((dtype, start, end)) = read() else { return Ok(None) };
-        Ok(Some(Self { name: owned(name)?, dtype: owned(dtype)?, start, end }))
-    }
-
-    pub fn len(&self) -> u64 {
-        self.end - self.start
-    }
-}
-
-impl Header {
-    pub fn tensor(&self, param: &str, array: &str) -> Option<&Tensor> {
-        // The name is the two with a dot between, which need not be put together to be compared.
+    /// The number of the tensor that holds this array of a parameter.
+    pub fn find(&self, param: &str, array: &str) -> Option<usize> {
+        // Its name is the two with a dot between them, which can be compared without being put together.
         let parts = || param.bytes().chain([b'.']).chain(array.bytes());
-        let tensor = |number: &u32| &self.tensors[*number as usize];
-        let index = self.by_name.partition_point(|number| tensor(number).name.bytes().lt(parts()));
-        self.by_name.get(index).map(tensor).filter(|tensor| tensor.name.bytes().eq(parts()))
+        let name =
+            |number: u32| self.tensors[number as usize].name.0.iter().flat_map(|name| name.bytes());
+        let index = self.by_name.partition_point(|number| name(*number).lt(parts()));
+        let number = *self.by_name.get(index)?;
+        name(number).eq(parts()).then_some(number as usize)
     }
 }
 
-/// The bytes behind the header, each of which must belong to one tensor.
+impl TensorEntry {
+    /// A tensor of one dimension. `start` and `len` are in bytes.
+    pub fn new(dtype: FileDtype, start: u64, len: u64) -> Self {
+        Self { dtype, shape: Shape(len / dtype.size()), data_offsets: [start, start + len] }
+    }
+}
+
+/// The entries of a header.
+struct Entries<'a> {
+    metadata: Option<Metadata<Text<'a>, &'a RawValue>>,
+    tensors: List<Tensor<'a>>,
+}
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(Entries { metadata: None, tensors: List::new() })
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'de> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("the header of a safetensors file")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(name) = map.next_key::<Text>()? {
+            if name.0.as_deref() == Some(METADATA) {
+                let metadata = map.next_value_seed(Object(PhantomData))?;
+                if self.metadata.replace(metadata).is_some() {
+                    return Err(A::Error::duplicate_field(METADATA));
+                }
+                continue;
+            }
+            let TensorEntry { dtype, shape, data_offsets: [start, end] } =
+                map.next_value_seed(Object(PhantomData))?;
+            let len = end
+                .checked_sub(start)
+                .filter(|len| shape.0.checked_mul(dtype.size()) == Some(*len));
+            let contradiction =
+                || A::Error::custom("dtype, shape and data_offsets contradict one another");
+            self.tensors.push(Tensor { name, dtype, start, len: len.ok_or_else(contradiction)? });
+        }
+        Ok(self)
+    }
+}
+
+impl Serialize for Shape {
+    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+        [self.0].serialize(json)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_seq(Shape(1))
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a list of dimensions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(dimension) = list.next_element()? {
+            let elements = self.0.checked_mul(dimension);
+            self.0 =
+                elements.ok_or_else(|| A::Error::custom("a shape of 2^64 elements or more"))?;
+        }
+        Ok(self)
+    }
+}
+
+/// The length of the data. Each byte must belong to exactly one tensor.
 fn data_len(tensors: &[Tensor]) -> Result<u64> {
-    let place = |tensor: &Tensor| (tensor.start, tensor.end);
+    let place = |tensor: &Tensor| (tensor.start, tensor.len);
     let order = order_of(tensors, |one, other| place(one).cmp(&place(other)))?;
-    order.iter().map(|number| place(&tensors[*number as usize])).try_fold(0, |end, (start, next)| {
+    order.iter().map(|number| place(&tensors[*number as usize])).try_fold(0, |end, (start, len)| {
         ensure!(
             start == end,
             Corrupt,
-            "the tensors of the checkpoint overlap, or do not follow one another, at byte {start}"
+            "the tensors of the checkpoint overlap or leave a gap at byte {end} of the data; the file is damaged"
         );
-        Ok(next)
+        Ok(end + len)
     })
 }
 
-/// Where the digits of the header's checksum begin. Inside of a JSON string there are no bare quotes, so
-/// no name or value can be taken for it.
-fn find_checksum(header: &[u8]) -> Option<usize> {
-    let key = CHECKSUM_KEY.as_bytes();
-    let after = header.windows(key.len()).position(|window| window == key)? + key.len();
-    let skip = |at: usize, byte: u8| {
-        let spaces = header[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        (header.get(at + spaces) == Some(&byte)).then_some(at + spaces + 1)
+/// Where the digits of the checksum are: behind the first string that is the key, as every reader can find it
+/// without JSON. (Within a string, quotes are escaped.)
+fn find_checksum(header: &[u8]) -> Result<Range<usize>> {
+    let find = || {
+        let key = header.windows(CHECKSUM_KEY.len()).position(|window| window == CHECKSUM_KEY)?;
+        let skip = |at: usize, byte: u8| {
+            let spaces = header[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            (header.get(at + spaces) == Some(&byte)).then_some(at + spaces + 1)
+        };
+        let start = skip(skip(key + CHECKSUM_KEY.len(), b':')?, b'"')?;
+        let end = start + ZEROS.len();
+        (header.get(end) == Some(&b'"')).then_some(start..end)
     };
-    let digits = skip(skip(after, b':')?, b'"')?;
-    (header.get(digits + ZEROS.len()) == Some(&b'"')).then_some(digits)
+    find().ok_or_else(|| {
+        error!(
+            Corrupt,
+            "the file is not a checkpoint of radam: its header has no \"radam.checksum\" of 8 digits"
+        )
+    })
 }
 
-fn damaged(what: &str) -> Error {
-    error!(Corrupt, "the header of the file {what}; it is no checkpoint of radam, or it is damaged")
+/// The checksum of a header that has the digits of its own checksum here.
+fn checksum(header: &[u8], digits: &Range<usize>) -> u32 {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&header[..digits.start]);
+    checksum.update(ZEROS.as_bytes());
+    checksum.update(&header[digits.end..]);
+    checksum.finalize()
+}
+
+/// The value of 8 hexadecimal digits. Capitals are refused, since a flipped bit turns letters into them.
+pub(super) fn parse_checksum(digits: &[u8]) -> Option<u32> {
+    let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let is_plain = digits.len() == ZEROS.len() && digits.iter().all(is_digit);
+    is_plain.then(|| u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())?
 }

@@ -1,309 +1,275 @@
-//! Reading as much of JSON as checkpoints need; `json_writer.rs` writes it. (The usual crates end the process where memory does, and would
-//! make the library larger by a third.)
+//! What checkpoints need beside serde_json: objects that cannot be written as lists, which derived code would
+//! accept; strings that borrow from the text unless they have escapes; numbers rounded to the nearest f64; and
+//! errors instead of aborts where memory runs out.
+//!
+//! An error of serde_json is an allocation, which aborts if it fails. So values that are read remember that
+//! memory ran out, and [`Text::check`] and [`List::check`] report it at the end. serde_json itself allocates
+//! nothing for a text that is as expected. It does for the error about one that is not, for escapes in known
+//! keys, and for deeply nested values of unknown keys.
 
 use super::{no_memory, push};
-use crate::error::{Error, FallibleWriter, Result, ensure, error};
-use crate::sort::order_of;
-use std::fmt::Write;
+use crate::error::{Result, error};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write as _};
+use std::io;
+use std::marker::PhantomData;
 
-/// A value that was read.
-#[derive(Debug)]
-pub(super) enum Json {
-    Null,
-    Bool(bool),
-    /// As it is written.
-    Number(String),
-    Text(String),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
+/// Reads an object. `what` names the text in error sentences.
+pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = Object(PhantomData).deserialize(&mut json);
+    value
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|problem| error!(Corrupt, "{what} is invalid: {}", Shown(problem)))
 }
 
-/// Values in values in values: more than any checkpoint has.
-const DEEPEST: usize = 16;
+/// The JSON that `body` writes.
+pub(super) fn write(
+    body: impl FnOnce(&mut serde_json::Serializer<&mut Output>) -> serde_json::Result<()>,
+) -> Result<String> {
+    let mut output = Output { bytes: Vec::new(), is_full: false };
+    let outcome = body(&mut serde_json::Serializer::new(&mut output));
+    check(!output.is_full)?;
+    let text = outcome.ok().and_then(|()| String::from_utf8(output.bytes).ok());
+    text.ok_or_else(|| {
+        error!(InvalidState, "the header of the checkpoint cannot be written as JSON")
+    })
+}
 
-impl Json {
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut reader = Reader { rest: text, len: text.len() };
-        let value = reader.value(DEEPEST)?;
-        reader.skip_spaces();
-        if reader.rest.is_empty() { Ok(value) } else { Err(reader.unexpected("end")) }
-    }
+fn check(had_memory: bool) -> Result<()> {
+    if had_memory { Ok(()) } else { Err(no_memory("the header of the checkpoint")) }
+}
 
-    pub fn entries(&self) -> Option<&[(String, Json)]> {
-        match self {
-            Self::Object(entries) => Some(entries),
-            _ => None,
+/// Where JSON is written. Writing never fails, since serde_json would allocate for the error.
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_full |= self.bytes.try_reserve(bytes.len()).is_err();
+        if !self.is_full {
+            self.bytes.extend_from_slice(bytes);
         }
+        Ok(bytes.len())
     }
 
-    pub fn items(&self) -> Option<&[Json]> {
-        match self {
-            Self::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The entry of an object, if it has it.
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entries()?.iter().find(|(name, _)| name == key).map(|(_, value)| value)
-    }
-
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub fn integer(&self) -> Option<u64> {
-        match self {
-            Self::Number(digits) => digits.parse().ok(),
-            _ => None,
-        }
-    }
-
-    /// The nearest f64, which is the one that was written.
-    pub fn number(&self) -> Option<f64> {
-        match self {
-            Self::Number(digits) => digits.parse().ok().filter(|value: &f64| value.is_finite()),
-            _ => None,
-        }
-    }
-
-    pub fn bool(&self) -> Option<bool> {
-        match self {
-            Self::Bool(value) => Some(*value),
-            _ => None,
-        }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-struct Reader<'a> {
-    rest: &'a str,
-    /// Of the whole text.
-    len: usize,
+/// Reads a `T` from an object only.
+pub(super) struct Object<T>(pub PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Object<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<T, D::Error> {
+        json.deserialize_map(self)
+    }
 }
 
-impl Reader<'_> {
-    fn unexpected(&self, expected: &str) -> Error {
-        let at = self.len - self.rest.len();
-        error!(
-            Corrupt,
-            "the header of the checkpoint has no {expected} at byte {at}; it is not JSON"
-        )
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
     }
 
-    fn skip_spaces(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+/// For fields that may be missing but not null.
+pub(super) fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    json: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
+}
+
+/// For fields that are numbers: the nearest f64, as the standard library parses it. serde_json may be off by a
+/// last place, and with its feature against that it may allocate.
+pub(super) fn number<'de, D: Deserializer<'de>>(json: D) -> Result<f64, D::Error> {
+    let text = <&RawValue>::deserialize(json)?.get();
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| D::Error::custom(format_args!("{} is not a finite number", Shown(text))))
+}
+
+/// A list of objects.
+pub(super) struct List<T> {
+    pub items: Vec<T>,
+    is_complete: bool,
+}
+
+impl<T> List<T> {
+    pub fn new() -> Self {
+        Self { items: Vec::new(), is_complete: true }
     }
 
-    /// Whether this comes next, in which case it is passed.
-    fn take(&mut self, token: &str) -> bool {
-        let rest = self.rest.strip_prefix(token);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
+    pub fn push(&mut self, item: T) {
+        self.is_complete = self.is_complete && push(&mut self.items, item).is_ok();
     }
 
-    fn expect(&mut self, token: &str) -> Result<()> {
-        self.skip_spaces();
-        if self.take(token) { Ok(()) } else { Err(self.unexpected(token)) }
+    /// Whether there was memory for all items.
+    pub fn check(&self) -> Result<()> {
+        check(self.is_complete)
+    }
+}
+
+impl<T: Serialize> Serialize for List<T> {
+    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+        json.collect_seq(&self.items)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_seq(List::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a list of objects")
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json> {
-        ensure!(depth > 0, Corrupt, "the header of the checkpoint has values nested too deeply");
-        self.skip_spaces();
-        match self.rest.as_bytes().first() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.list(depth),
-            Some(b'"') => self.string().map(Json::Text),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ if self.take("true") => Ok(Json::Bool(true)),
-            _ if self.take("false") => Ok(Json::Bool(false)),
-            _ if self.take("null") => Ok(Json::Null),
-            _ => Err(self.unexpected("value")),
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(item) = list.next_element_seed(Object(PhantomData))? {
+            self.push(item);
         }
+        Ok(self)
     }
+}
 
-    fn object(&mut self, depth: usize) -> Result<Json> {
-        self.expect("{")?;
-        let mut entries = Vec::new();
-        self.skip_spaces();
-        while !self.take("}") {
-            if !entries.is_empty() {
-                self.expect(",")?;
+/// A string. `None`: memory ran out while its escapes were decoded.
+pub(super) struct Text<'a>(pub Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    /// Whether there was memory for it.
+    pub fn check(&self) -> Result<()> {
+        check(self.0.is_some())
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+        json.serialize_str(self.0.as_deref().unwrap_or_default())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(json)?.get();
+        let quoted = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+        quoted.and_then(unescaped).ok_or_else(|| {
+            D::Error::custom(format_args!("{} is not a string of Unicode characters", Shown(raw)))
+        })
+    }
+}
+
+/// Decodes the escapes in a JSON string, which serde_json has found to be well-formed. (Its own buffer for
+/// decoding aborts when memory runs out.) `None` if surrogates are not in pairs.
+fn unescaped(raw: &str) -> Option<Text<'_>> {
+    if !raw.contains('\\') {
+        return Some(Text(Some(Cow::Borrowed(raw))));
+    }
+    let mut text = String::new();
+    if text.try_reserve_exact(raw.len()).is_err() {
+        return Some(Text(None)); // no escape is shorter than the character it stands for
+    }
+    let mut rest = raw;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let (kind, after) = escape.split_at_checked(1)?;
+        rest = after;
+        text.push(match kind.as_bytes()[0] {
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let (first, after) = code_unit(rest)?;
+                let second = after.strip_prefix("\\u").and_then(code_unit);
+                let is_pair = (0xd800..0xdc00).contains(&first);
+                rest = if is_pair { second?.1 } else { after };
+                let units =
+                    [first].into_iter().chain(second.filter(|_| is_pair).map(|unit| unit.0));
+                char::decode_utf16(units).next()?.ok()?
             }
-            self.skip_spaces();
-            let key = self.string()?;
-            self.expect(":")?;
-            let value = self.value(depth - 1)?;
-            push(&mut entries, (key, value))?;
-            self.skip_spaces();
-        }
-        let order = order_of(&entries, |(key, _), (other, _)| key.cmp(other))?;
-        let key = |number: u32| &entries[number as usize].0;
-        match order.windows(2).find(|pair| key(pair[0]) == key(pair[1])) {
-            None => Ok(Json::Object(entries)),
-            Some(pair) => {
-                Err(error!(Corrupt, "the header of the checkpoint has \"{}\" twice", key(pair[0])))
+            itself => itself.into(), // a quote, a slash or a backslash
+        });
+    }
+    text.push_str(rest);
+    Some(Text(Some(Cow::Owned(text))))
+}
+
+/// A code unit of UTF-16 from its four digits, and what follows them.
+fn code_unit(digits: &str) -> Option<(u16, &str)> {
+    let (digits, rest) = digits.split_at_checked(4)?;
+    Some((u16::from_str_radix(digits, 16).ok()?, rest))
+}
+
+/// Writes and reads the variants of an enum as strings.
+macro_rules! words {
+    ($type:ident: $($word:literal = $variant:ident),+) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+                json.serialize_str(match self { $(Self::$variant => $word),+ })
             }
         }
-    }
 
-    fn list(&mut self, depth: usize) -> Result<Json> {
-        self.expect("[")?;
-        let mut items = Vec::new();
-        self.skip_spaces();
-        while !self.take("]") {
-            if !items.is_empty() {
-                self.expect(",")?;
-            }
-            let item = self.value(depth - 1)?;
-            push(&mut items, item)?;
-            self.skip_spaces();
-        }
-        Ok(Json::List(items))
-    }
-
-    fn number(&mut self) -> Result<Json> {
-        let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
-        let (digits, rest) =
-            self.rest.split_at(self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len()));
-        if digits.parse::<f64>().is_err() {
-            return Err(self.unexpected("number"));
-        }
-        self.rest = rest;
-        let mut text = FallibleWriter(String::new());
-        text.write_str(digits).map_err(|_| no_memory("the header of the checkpoint"))?;
-        Ok(Json::Number(text.0))
-    }
-
-    fn string(&mut self) -> Result<String> {
-        if !self.take("\"") {
-            return Err(self.unexpected("string"));
-        }
-        let mut text = FallibleWriter(String::new());
-        loop {
-            let end = self.rest.find(|c: char| c == '"' || c == '\\' || c < ' ');
-            let (plain, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
-            text.write_str(plain).map_err(|_| no_memory("the header of the checkpoint"))?;
-            self.rest = rest;
-            if self.take("\"") {
-                return Ok(text.0);
-            }
-            let escaped = self.escaped()?;
-            text.write_char(escaped).map_err(|_| no_memory("the header of the checkpoint"))?;
-        }
-    }
-
-    fn escaped(&mut self) -> Result<char> {
-        for (escape, character) in [
-            ("\\\"", '"'),
-            ("\\\\", '\\'),
-            ("\\/", '/'),
-            ("\\b", '\u{8}'),
-            ("\\f", '\u{c}'),
-            ("\\n", '\n'),
-            ("\\r", '\r'),
-            ("\\t", '\t'),
-        ] {
-            if self.take(escape) {
-                return Ok(character);
-            }
-        }
-        let first = self.code_unit()?;
-        let code = match first {
-            0xd800..0xdc00 => {
-                let second = self.code_unit()?.wrapping_sub(0xdc00);
-                if second >= 0x400 {
-                    return Err(self.unexpected("character"));
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+                match $crate::checkpoint::json::Text::deserialize(json)?.0.as_deref() {
+                    $(Some($word) => Ok(Self::$variant),)+
+                    other => Err(serde::de::Error::unknown_variant(
+                        other.unwrap_or_default(),
+                        &[$($word),+],
+                    )),
                 }
-                0x1_0000 + ((first - 0xd800) << 10) + second
             }
-            _ => first,
-        };
-        char::from_u32(code).ok_or_else(|| self.unexpected("character"))
-    }
+        }
+    };
+}
+pub(super) use words;
 
-    /// Of UTF-16, as \uXXXX.
-    fn code_unit(&mut self) -> Result<u32> {
-        let digits = self.rest.strip_prefix("\\u").and_then(|rest| rest.get(..4));
-        let code = digits
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| self.unexpected("closed string"))?;
-        self.rest = &self.rest["\\uXXXX".len()..];
-        Ok(code)
+/// Text from a file, as error sentences show it: control characters escaped, and cut if it is long.
+pub(super) struct Shown<T>(pub T);
+
+/// In characters.
+const LONGEST_SHOWN: usize = 200;
+
+impl<T: Display> Display for Shown<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(Limited { formatter, left: LONGEST_SHOWN }, "{}", self.0)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::json_writer::Writer;
-    use super::*;
+struct Limited<'a, 'b> {
+    formatter: &'a mut fmt::Formatter<'b>,
+    left: usize,
+}
 
-    #[test]
-    fn what_is_written_is_read() {
-        let texts = ["", "plain", "\"quoted\" \\ and \n\t\u{1}", "ünïcode 🦀"];
-        let numbers = [0.0, 1.0, 0.1, 1e-7, 1e300, f64::MIN_POSITIVE, 123456789.125];
-        let mut writer = Writer::new();
-        writer
-            .object(|writer| {
-                for text in texts {
-                    writer.text_entry(text, text)?;
-                }
-                writer.list_entry("list", |writer| {
-                    writer.integer(u64::MAX)?;
-                    writer.object(|writer| writer.bool_entry("yes", true))
-                })?;
-                writer.object_entry("numbers", |writer| {
-                    (0..).zip(numbers).try_for_each(|(i, number): (u64, f64)| {
-                        writer.number_entry(["a", "b", "c", "d", "e", "f", "g"][i as usize], number)
-                    })
-                })
-            })
-            .unwrap();
-        let json = Json::parse(&writer.finish()).unwrap();
-        for text in texts {
-            assert_eq!(json.get(text).unwrap().text(), Some(text));
+impl fmt::Write for Limited<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars().take(self.left) {
+            self.left -= 1;
+            match c {
+                _ if self.left == 0 => self.formatter.write_char('…')?,
+                c if c.is_control() => write!(self.formatter, "{}", c.escape_default())?,
+                c => self.formatter.write_char(c)?,
+            }
         }
-        let list = json.get("list").unwrap().items().unwrap();
-        assert_eq!(list[0].integer(), Some(u64::MAX));
-        assert_eq!(list[1].get("yes").unwrap().bool(), Some(true));
-        let found = json.get("numbers").unwrap().entries().unwrap();
-        assert!(found.iter().zip(numbers).all(|((_, found), value)| found.number() == Some(value)));
-    }
-
-    #[test]
-    fn escapes_are_characters() {
-        let json = Json::parse(r#" { "a" : "\u0041\n\/\ud83e\udd80" , "b":[ ] } "#).unwrap();
-        assert_eq!(json.get("a").unwrap().text(), Some("A\n/🦀"));
-        assert!(json.get("b").unwrap().items().unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_is_not_json_is_refused() {
-        for text in [
-            "",
-            "{",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{\"a\":1,}",
-            "[1 2]",
-            "[1,]",
-            "\"",
-            "\"\\x\"",
-            "\"\\ud800\"",
-            "\"\\u12\"",
-            "nul",
-            "1e",
-            "--1",
-            "{\"a\":1,\"a\":2}",
-            "1 2",
-            "\"\n\"",
-            "{1:2}",
-        ] {
-            assert!(Json::parse(text).is_err(), "{text}");
-        }
-        assert!(Json::parse(&"[".repeat(100_000)).is_err());
+        Ok(())
     }
 }

@@ -1,22 +1,23 @@
-//! Reading checkpoints: everything is checked first, and then all of it is taken over, or nothing.
+//! Loading checkpoints: everything is verified first, and only then copied into the state.
 
-use super::fit::{Fit, Transfer};
+use super::fit::{self, Fit, Transfer};
 use super::header::{self, Header};
+use super::json::Shown;
+use super::manifest::Manifest;
 use super::replace::failed;
-use super::{BLOCK, Callback, Progress, no_memory, push};
-use crate::error::{Error, Result, ensure, error};
-use crate::kernel::Dtype;
-use crate::kernel::{Element, Real};
-use crate::optimizer::Optimizer;
+use super::{BLOCK, Callback, Progress, push, zeros};
+use crate::error::{Error, Result, ensure, error, reserve};
+use crate::kernel::{Dtype, Element, Real};
+use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub(crate) struct LoadOptions {
-    /// Whether every parameter must be in the file, and nothing else.
+    /// Whether the file must have every parameter and nothing else.
     pub strict: bool,
-    /// Whether groups get the options of the file.
+    /// Whether groups take their options from the file.
     pub hyperparameters: bool,
     pub callback: Option<Callback>,
 }
@@ -25,14 +26,11 @@ impl LoadOptions {
     pub const DEFAULT: Self = Self { strict: true, hyperparameters: true, callback: None };
 }
 
-/// A checkpoint that is open.
+/// An open checkpoint.
 enum Source<'a> {
     File(File, &'a Path),
-    Buffer(Cursor<&'a [u8]>),
+    Buffer(&'a [u8]),
 }
-
-trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
 
 impl<'a> Source<'a> {
     fn open(path: &'a Path) -> Result<Self> {
@@ -40,64 +38,83 @@ impl<'a> Source<'a> {
         Ok(Self::File(file, path))
     }
 
-    fn reader(&mut self) -> &mut dyn ReadSeek {
+    fn path(&self) -> &'a Path {
         match self {
-            Self::File(file, _) => file,
-            Self::Buffer(buffer) => buffer,
+            Self::File(_, path) => path,
+            Self::Buffer(_) => Path::new("the buffer"),
         }
     }
 
-    fn failed(&self, error: &io::Error) -> Error {
-        let what =
-            if error.kind() == io::ErrorKind::UnexpectedEof { "read to its end" } else { "read" };
-        let path = match self {
-            Self::File(_, path) => path,
-            Self::Buffer(_) => Path::new("the buffer"),
-        };
-        failed(what, path, error)
-    }
-
     fn len(&mut self) -> Result<u64> {
-        let len = self.reader().seek(SeekFrom::End(0));
-        len.map_err(|error| self.failed(&error))
+        match self {
+            Self::File(file, path) => {
+                file.seek(SeekFrom::End(0)).map_err(|error| failed("read", path, &error))
+            }
+            Self::Buffer(buffer) => Ok(buffer.len() as u64),
+        }
     }
 
+    /// Reads bytes that exist, unless the file has been truncated in the meantime.
     fn read_at(&mut self, start: u64, into: &mut [u8]) -> Result<()> {
-        let mut read = || {
-            let reader = self.reader();
-            reader.seek(SeekFrom::Start(start))?;
-            reader.read_exact(into)
-        };
-        read().map_err(|error| self.failed(&error))
+        match self {
+            Self::File(file, path) => {
+                let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(into));
+                read.map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => failed("read to its end", path, &error),
+                    _ => failed("read", path, &error),
+                })
+            }
+            Self::Buffer(buffer) => {
+                into.copy_from_slice(&buffer[start as usize..][..into.len()]);
+                Ok(())
+            }
+        }
     }
 
-    fn header(&mut self) -> Result<Header> {
+    /// The bytes of the header, and the length of the file.
+    fn header(&mut self) -> Result<(Vec<u8>, u64)> {
         let len = self.len()?;
         ensure!(
             len >= header::LENGTH as u64,
             Corrupt,
-            "the file has {len} bytes, too few for a checkpoint; it is none, or it was cut off"
+            "the file has only {len} bytes; it is not a checkpoint, or it has been truncated"
         );
         let mut first = [0; header::LENGTH];
         self.read_at(0, &mut first)?;
         let size = header::LENGTH + header::json_len(first, len)?;
         let mut bytes = zeros(size)?;
         self.read_at(0, &mut bytes)?;
-        header::read(bytes, len)
+        Ok((bytes, len))
     }
 }
 
-/// Loads the checkpoint in a buffer.
-pub(crate) fn load(optimizer: &mut Optimizer, buffer: &[u8], options: LoadOptions) -> Result<()> {
-    load_sources(optimizer, &mut [Source::Buffer(Cursor::new(buffer))], options)
+impl Header<'_> {
+    /// The block of a tensor that starts at this byte of it.
+    fn read_block<'b>(
+        &self,
+        source: &mut Source,
+        tensor: usize,
+        start: u64,
+        block: &'b mut [u8],
+    ) -> Result<&'b mut [u8]> {
+        let tensor = &self.tensors[tensor];
+        let block = &mut block[..(BLOCK as u64).min(tensor.len - start) as usize];
+        source.read_at(self.size + tensor.start + start, block)?;
+        Ok(block)
+    }
 }
 
-/// Loads the checkpoint of a file, or of files that each have a part of it.
+/// Loads the state from the checkpoint in a buffer. The rest of it is for `Optimizer::restore`.
+pub(crate) fn load(optimizer: &Optimizer, buffer: &[u8], options: LoadOptions) -> Result<Restored> {
+    load_sources(optimizer, &mut [Source::Buffer(buffer)], options)
+}
+
+/// The same from a file, or from the files of several shards.
 pub(crate) fn load_files(
-    optimizer: &mut Optimizer,
+    optimizer: &Optimizer,
     paths: &[&Path],
     options: LoadOptions,
-) -> Result<()> {
+) -> Result<Restored> {
     let mut sources = Vec::new();
     for path in paths {
         push(&mut sources, Source::open(path)?)?;
@@ -106,123 +123,152 @@ pub(crate) fn load_files(
 }
 
 fn load_sources(
-    optimizer: &mut Optimizer,
+    optimizer: &Optimizer,
     sources: &mut [Source],
     options: LoadOptions,
-) -> Result<()> {
-    let mut headers = Vec::new();
+) -> Result<Restored> {
+    // Each borrows from the one before it.
+    let (mut bytes, mut headers, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for source in &mut *sources {
-        push(&mut headers, source.header()?)?;
+        push(&mut bytes, source.header()?)?;
     }
-    let fit = Fit::new(optimizer, &headers, options.strict, options.hyperparameters)?;
-    let to_check = headers.iter().map(|header| header.data_len).sum::<u64>();
-    let to_read: u64 = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum();
-    let mut progress = Progress::new(options.callback, to_check + to_read);
-    let mut block = zeros(BLOCK)?;
-    for (source, header) in sources.iter_mut().zip(&headers) {
-        check_data(source, header, &mut block, &mut progress)?;
+    for (bytes, len) in &bytes {
+        push(&mut headers, Header::read(bytes, *len)?)?;
     }
-    // Everything is well. What was just checked is read once more, since there may be no room for it
-    // beside the state that it replaces.
+    for header in &headers {
+        push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
+    }
+    let fit = Fit::new(optimizer, &files, options.strict, options.hyperparameters)?;
+    let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
+    let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
+    let mut progress = Progress::new(options.callback, to_verify + to_copy);
+    let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
+    let mut block = zeros(largest.unwrap_or(0).min(BLOCK as u64) as usize)?;
+    let mut verified = Vec::new();
+    for (source, file) in sources.iter_mut().zip(&files) {
+        push(&mut verified, Verified::new(source, file, &mut block, &mut progress)?)?;
+    }
+    // There may not be enough memory to hold the data beside the state they replace, so they are read again.
     for transfer in &fit.transfers {
-        take_over(&mut sources[transfer.file], transfer, &mut progress).map_err(halfway)?;
+        let (source, verified) = (&mut sources[transfer.file], &verified[transfer.file]);
+        let state = &optimizer.param(transfer.param)?.state;
+        verified.copy(source, transfer, state, &mut block, &mut progress).map_err(halfway)?;
     }
-    optimizer.restore(fit.groups, &fit.params, fit.accumulation);
-    Ok(())
+    Ok(fit.restored)
 }
 
-/// Refuses a file whose data are not what its checksums say.
-fn check_data(
-    source: &mut Source,
-    header: &Header,
-    block: &mut [u8],
-    progress: &mut Progress,
-) -> Result<()> {
-    let mut checked = 0;
-    for param in &header.manifest.params {
-        for (array, expected) in &param.checksums {
-            let name = &param.name;
-            let Some(tensor) = header.tensor(name, array) else {
-                return Err(error!(Corrupt, "the checkpoint lacks {array} of \"{name}\""));
-            };
-            let mut checksum = crc32fast::Hasher::new();
-            for at in (tensor.start..tensor.end).step_by(BLOCK) {
-                let bytes = &mut block[..BLOCK.min((tensor.end - at) as usize)];
-                source.read_at(header.size + at, bytes)?;
-                checksum.update(bytes);
-                progress.advance(bytes.len())?;
+/// A file whose data have their checksums, and the checksum of each block, which still has to be the same when
+/// the block is read again.
+struct Verified<'a> {
+    header: &'a Header<'a>,
+    blocks: Vec<u32>,
+    /// The number of the first block of each tensor.
+    first_blocks: Vec<usize>,
+}
+
+impl<'a> Verified<'a> {
+    fn new(
+        source: &mut Source,
+        (header, manifest): &fit::File<'a>,
+        block: &mut [u8],
+        progress: &mut Progress,
+    ) -> Result<Self> {
+        let (mut blocks, mut first_blocks, mut count) = (Vec::new(), Vec::new(), 0);
+        reserve(&mut first_blocks, header.tensors.len(), "tensors")?;
+        first_blocks.resize(header.tensors.len(), 0);
+        for param in &manifest.params.items {
+            let name = Shown(param.name());
+            for (array, expected) in param.checksums.iter() {
+                let Some(number) = header.find(param.name(), array) else {
+                    return Err(error!(Corrupt, "the checkpoint has no {array} of \"{name}\""));
+                };
+                first_blocks[number] = blocks.len();
+                let mut checksum = crc32fast::Hasher::new();
+                for start in (0..header.tensors[number].len).step_by(BLOCK) {
+                    let block = header.read_block(source, number, start, block)?;
+                    let mut of_block = crc32fast::Hasher::new();
+                    of_block.update(block);
+                    checksum.combine(&of_block);
+                    push(&mut blocks, of_block.finalize())?;
+                    progress.advance(block.len())?;
+                }
+                ensure!(
+                    expected == checksum.finalize(),
+                    Corrupt,
+                    "the checksum of {array} of \"{name}\" is wrong; the file is damaged"
+                );
+                count += 1;
             }
-            ensure!(
-                *expected == checksum.finalize(),
-                Corrupt,
-                "{array} of \"{name}\" does not have the checksum that the checkpoint says; the file is damaged"
-            );
-            checked += tensor.len();
         }
+        // Parameters have different names, and so do tensors: none has been counted twice.
+        ensure!(
+            count == header.tensors.len(),
+            Corrupt,
+            "the checkpoint has tensors that its manifest does not list"
+        );
+        Ok(Self { header, blocks, first_blocks })
     }
-    ensure!(
-        checked == header.data_len,
-        Corrupt,
-        "the checkpoint has tensors that its manifest does not know"
-    );
-    Ok(())
+
+    /// Copies part of a tensor into the state of a parameter.
+    fn copy(
+        &self,
+        source: &mut Source,
+        transfer: &Transfer,
+        state: &State,
+        block: &mut [u8],
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let Transfer { tensor, from, array, to, bytes, debias, .. } = *transfer;
+        let mut done = 0;
+        while done < bytes {
+            let at = from + done as u64;
+            let (number, within) = ((at / BLOCK as u64) as usize, (at % BLOCK as u64) as usize);
+            let block = self.header.read_block(source, tensor, at - within as u64, block)?;
+            ensure!(
+                crc32fast::hash(block) == self.blocks[self.first_blocks[tensor] + number],
+                Io,
+                "\"{}\" has changed since it was verified",
+                source.path().display()
+            );
+            let end = block.len().min(within + bytes - done);
+            let part = &mut block[within..end];
+            if let Some((bias, dtype)) = debias {
+                divide(dtype, part, bias);
+            }
+            state.write(array, to + done, part)?;
+            done += part.len();
+            let _ = progress.advance(part.len()); // too late to cancel
+        }
+        Ok(())
+    }
 }
 
-/// Of bytes that could be read when they were checked, and not once more.
+/// Of data that could be verified, but not read again.
 fn halfway(error: Error) -> Error {
     error!(
         Io,
-        "{}, when it was read once more; the state is now partly that of the checkpoint: load it again, or \
-         reset it",
+        "{}, when it was read again; the state now comes partly from the checkpoint: load it again, or reset the \
+         state",
         error.sentence
     )
 }
 
-fn take_over(source: &mut Source, transfer: &Transfer, progress: &mut Progress) -> Result<()> {
-    let Transfer { from, to, bytes, debias, .. } = *transfer;
-    for start in (0..bytes).step_by(BLOCK) {
-        let len = BLOCK.min(bytes - start);
-        let to = to.wrapping_add(start);
-        // SAFETY: the bytes belong to the state of a parameter, which nobody else uses meanwhile.
-        let into = unsafe { std::slice::from_raw_parts_mut(to, len) };
-        source.read_at(from + start as u64, into)?;
-        if let Some((bias, dtype)) = debias {
-            // SAFETY: a block has whole elements, and the array is aligned for them.
-            unsafe { divide(dtype, to, len / dtype.size(), bias) };
-        }
-        let _ = progress.advance(len); // too late to cancel
-    }
-    Ok(())
-}
-
-/// Divides elements, which are rounded once.
-///
-/// # Safety
-/// There are `len` elements of the dtype, aligned, and nobody else uses them.
-unsafe fn divide(dtype: Dtype, array: *mut u8, len: usize, by: f64) {
-    /// # Safety
-    /// As for `divide`.
-    unsafe fn each<E: Element>(array: *mut u8, len: usize, by: f64) {
-        debug_assert!(array.cast::<E>().is_aligned());
-        // SAFETY: the caller's promise.
-        for element in unsafe { std::slice::from_raw_parts_mut(array.cast::<E>(), len) } {
-            *element = E::store_any(element.load().to_f64() / by);
+/// Divides elements, rounding once.
+fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
+    fn each<E: Element>(bytes: &mut [u8], by: f64) {
+        for bytes in bytes.chunks_exact_mut(size_of::<E>()) {
+            let element = bytes.as_mut_ptr().cast::<E>();
+            // SAFETY: these are the bytes of one element; every bit pattern is valid, and the access is unaligned.
+            unsafe {
+                let quotient = element.read_unaligned().load().to_f64() / by;
+                element.write_unaligned(E::store_any(quotient));
+            }
         }
     }
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => each::<f32>(array, len, by),
-            Dtype::F64 => each::<f64>(array, len, by),
-            Dtype::F16 => each::<f16>(array, len, by),
-            Dtype::Bf16 => each::<bf16>(array, len, by),
-        }
+    match dtype {
+        Dtype::F32 => each::<f32>(bytes, by),
+        Dtype::F64 => each::<f64>(bytes, by),
+        Dtype::F16 => each::<f16>(bytes, by),
+        Dtype::Bf16 => each::<bf16>(bytes, by),
     }
-}
-
-fn zeros(len: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| no_memory("reading the checkpoint"))?;
-    bytes.resize(len, 0);
-    Ok(bytes)
 }

@@ -1,284 +1,303 @@
-//! What a checkpoint says about the optimizer: its groups with their options, and its parameters.
+//! The manifest: what a checkpoint says about the optimizer, its groups and its parameters. The fields of these
+//! structs are the keys of its JSON.
 
-use super::json::Json;
-use super::json_writer::Writer;
-use super::{no_memory, push};
-use crate::error::{Error, Result, ensure, error, reserve, try_format};
+use super::header::parse_checksum;
+use super::json::{self, List, Shown, Text, number, some, words};
+use super::no_memory;
+use super::order::order_of;
+use crate::error::{Result, ensure, error, try_format};
+use crate::kernel::Dtype;
 use crate::optimizer::{Group, Optimizer, Param, Toggle};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
 
-/// The version of the format that is written. A reader refuses later ones.
-pub(super) const FORMAT: u64 = 1;
+/// The version of the format that is written. Earlier ones are read, later ones are refused.
+const FORMAT: u64 = 2;
 
-#[derive(Debug)]
-pub(super) struct Manifest {
-    /// Whether the averages are divided by 1 − β^t, as here and in optimi, or not, as in torch.
-    pub is_debiased: bool,
-    pub optimizer_accumulation: bool,
-    pub groups: Vec<GroupEntry>,
-    pub params: Vec<ParamEntry>,
+/// What manifests of all versions have.
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
 }
 
-/// A group's options, as the C API names them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Serialize, Deserialize)]
+pub(super) struct Manifest<'a> {
+    format: u64,
+    #[serde(skip_deserializing)]
+    library: &'static str,
+    pub moments: Moments,
+    #[serde(default)]
+    pub optimizer_accumulation: bool,
+    pub groups: List<GroupEntry>,
+    #[serde(borrow)]
+    pub params: List<ParamEntry<'a>>,
+}
+
+/// Whether the averages have been divided by 1 − β^t, as in radam and optimi, or not, as in torch.
+#[derive(PartialEq)]
+pub(super) enum Moments {
+    Debiased,
+    Biased,
+}
+
+/// The options of a group that are saved.
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct GroupEntry {
-    numbers: [f64; NUMBERS.len()],
-    toggles: [Toggle; TOGGLES.len()],
+    #[serde(deserialize_with = "number")]
+    lr: f64,
+    #[serde(deserialize_with = "number")]
+    pub beta1: f64,
+    #[serde(deserialize_with = "number")]
+    pub beta2: f64,
+    #[serde(deserialize_with = "number")]
+    weight_decay: f64,
+    #[serde(deserialize_with = "number")]
+    eps: f64,
+    #[serde(deserialize_with = "number")]
+    max_lr: f64,
+    #[serde(deserialize_with = "number", default = "GroupEntry::rectify_threshold_of_format_1")]
+    rectify_threshold: f64,
+    #[serde(default)]
+    decouple_wd: Toggle,
+    #[serde(default)]
+    decouple_lr: Toggle,
+    #[serde(default)]
+    maximize: Toggle,
+    #[serde(default)]
+    rectify: Toggle,
+    #[serde(default)]
+    unrectified: Toggle,
+    #[serde(default)]
+    pub stochastic_rounding: Toggle,
+    #[serde(default)]
     seed: u64,
 }
 
-const NUMBERS: [&str; 6] = ["lr", "beta1", "beta2", "weight_decay", "eps", "max_lr"];
-const TOGGLES: [&str; 5] =
-    ["decouple_wd", "decouple_lr", "maximize", "rectify", "stochastic_rounding"];
-
-#[derive(Debug)]
-pub(super) struct ParamEntry {
-    pub name: String,
+#[derive(Serialize, Deserialize)]
+pub(super) struct ParamEntry<'a> {
+    #[serde(borrow)]
+    pub name: Text<'a>,
     /// The number of its group in the file.
-    pub group: usize,
-    /// What the parameter's elements are; for whoever reads the file.
-    dtype: String,
-    /// Elements of the slice that this is of the tensor.
+    pub group: u32,
+    /// For other readers; loading goes by the dtypes of the tensors.
+    #[serde(default, deserialize_with = "some")]
+    dtype: Option<Dtype>,
+    /// Elements of the parameter, which may be a slice of a tensor.
     pub len: u64,
-    /// Where the slice begins in the tensor, and the elements of the whole tensor.
+    /// The first element of the slice, and the number of elements of the whole tensor.
+    #[serde(default)]
     pub offset: u64,
-    pub total_len: u64,
-    /// Steps made.
+    #[serde(default, deserialize_with = "some")]
+    total_len: Option<u64>,
+    /// The step count.
     pub step: u64,
+    #[serde(default)]
     pub frozen: bool,
-    /// The CRC-32 of the bytes of each array of the state, by the end of its name.
-    pub checksums: Vec<(String, u32)>,
+    pub checksums: Checksums,
 }
 
-impl Manifest {
+/// The CRC-32 of each array of a state.
+#[derive(Default)]
+pub(super) struct Checksums([Option<u32>; ARRAYS.len()]);
+
+/// The names of tensors end in one of these. They have no dots, so that only one parameter can be meant.
+const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"];
+
+/// A CRC-32 as 8 hexadecimal digits.
+struct Checksum(u32);
+
+words!(Moments: "debiased" = Debiased, "biased" = Biased);
+words!(Toggle: "auto" = Auto, "on" = On, "off" = Off);
+words!(Dtype: "f32" = F32, "f64" = F64, "f16" = F16, "bf16" = Bf16);
+
+impl<'a> Manifest<'a> {
     /// Of an optimizer, with checksums of 0.
-    pub fn of(optimizer: &Optimizer) -> Result<Self> {
-        let mut groups = Vec::new();
-        reserve(&mut groups, optimizer.groups().len(), "groups")?;
-        groups.extend(optimizer.groups().iter().map(GroupEntry::of));
-        let mut params = Vec::new();
+    pub fn of(optimizer: &'a Optimizer) -> Result<Self> {
+        let (mut groups, mut params) = (List::new(), List::new());
+        optimizer.groups().iter().for_each(|group| groups.push(GroupEntry::of(group)));
         for (id, param) in optimizer.params() {
-            push(&mut params, ParamEntry::of(id, param)?)?;
+            params.push(ParamEntry::of(id, param)?);
         }
-        let optimizer_accumulation = optimizer.accumulation().or(false);
-        Ok(Self { is_debiased: true, optimizer_accumulation, groups, params })
+        let manifest = Self {
+            format: FORMAT,
+            library: concat!("radam ", env!("CARGO_PKG_VERSION")),
+            moments: Moments::Debiased,
+            optimizer_accumulation: optimizer.accumulation().or(false),
+            groups,
+            params,
+        };
+        manifest.groups.check()?;
+        manifest.params.check()?;
+        Ok(manifest)
     }
 
-    pub fn parse(text: &str) -> Result<Self> {
-        let json = Json::parse(text)?;
-        let format = field(&json, "format", Json::integer)?;
+    pub fn parse(text: &'a str) -> Result<Self> {
+        const WHAT: &str = "the manifest of the checkpoint";
+        let manifest = json::read::<Self>(text, WHAT);
+        // Later versions may have keys of other types.
+        let format = match &manifest {
+            Ok(manifest) => manifest.format,
+            Err(_) => json::read::<Version>(text, WHAT).map_or(FORMAT, |version| version.format),
+        };
         ensure!(
             (1..=FORMAT).contains(&format),
             Mismatch,
-            "the checkpoint has version {format} of the format; this version of the library reads \
-             versions 1 to {FORMAT}"
+            "the checkpoint has format {format}; this version of the library reads formats 1 to {FORMAT}"
         );
-        let is_debiased = match field(&json, "moments", Json::text)? {
-            "debiased" => true,
-            "biased" => false,
-            _ => return Err(lacking("moments")),
-        };
-        let mut groups = Vec::new();
-        for group in field(&json, "groups", Json::items)? {
-            push(&mut groups, GroupEntry::parse(group)?)?;
+        let manifest = manifest?;
+        manifest.groups.check()?;
+        manifest.params.check()?;
+        for param in &manifest.params.items {
+            param.name.check()?;
+            let name = Shown(param.name());
+            let (offset, len, total_len) = (param.offset, param.len, param.total_len());
+            ensure!(
+                (param.group as usize) < manifest.groups.items.len(),
+                Corrupt,
+                "the manifest of the checkpoint has \"{name}\" in group {}, which it does not have",
+                param.group
+            );
+            ensure!(
+                offset.checked_add(len).is_some_and(|end| end <= total_len),
+                Corrupt,
+                "the manifest of the checkpoint has {len} elements of \"{name}\" from element {offset} on, which \
+                 are not all within a tensor of {total_len}"
+            );
         }
-        let mut params = Vec::new();
-        for param in field(&json, "params", Json::items)? {
-            push(&mut params, ParamEntry::parse(param, groups.len())?)?;
+        let order = order_of(&manifest.params.items, |one, other| one.name().cmp(other.name()))?;
+        let name = |number: u32| manifest.params.items[number as usize].name();
+        match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+            Some(pair) => {
+                let name = Shown(name(pair[0]));
+                Err(error!(Corrupt, "the manifest of the checkpoint has two parameters \"{name}\""))
+            }
+            None => Ok(manifest),
         }
-        let optimizer_accumulation =
-            optional(&json, "optimizer_accumulation", Json::bool)?.unwrap_or(false);
-        Ok(Self { is_debiased, optimizer_accumulation, groups, params })
     }
+}
 
-    pub fn to_json(&self) -> Result<String> {
-        let mut writer = Writer::new();
-        writer.object(|json| {
-            json.integer_entry("format", FORMAT)?;
-            json.text_entry("library", concat!("radam ", env!("CARGO_PKG_VERSION")))?;
-            json.text_entry("moments", if self.is_debiased { "debiased" } else { "biased" })?;
-            json.bool_entry("optimizer_accumulation", self.optimizer_accumulation)?;
-            json.list_entry("groups", |json| {
-                self.groups.iter().try_for_each(|group| json.object(|json| group.write(json)))
-            })?;
-            json.list_entry("params", |json| {
-                self.params.iter().try_for_each(|param| json.object(|json| param.write(json)))
-            })
-        })?;
-        Ok(writer.finish())
-    }
+/// Copies the options that groups take from a checkpoint. stochastic_rounding is not one of them, since it says
+/// how state is stored.
+macro_rules! copy_options {
+    ($from:expr => $to:expr) => {{
+        let (from, to) = ($from, $to);
+        (to.lr, to.beta1, to.beta2, to.eps) = (from.lr, from.beta1, from.beta2, from.eps);
+        (to.weight_decay, to.max_lr, to.seed) = (from.weight_decay, from.max_lr, from.seed);
+        (to.decouple_wd, to.decouple_lr) = (from.decouple_wd, from.decouple_lr);
+        (to.maximize, to.rectify) = (from.maximize, from.rectify);
+        (to.unrectified, to.rectify_threshold) = (from.unrectified, from.rectify_threshold);
+    }};
 }
 
 impl GroupEntry {
+    fn rectify_threshold_of_format_1() -> f64 {
+        5.0
+    }
+
     fn of(group: &Group) -> Self {
-        let Group { lr, beta1, beta2, weight_decay, eps, max_lr, seed, .. } = *group;
-        let Group { decouple_wd, decouple_lr, maximize, rectify, stochastic_rounding, .. } = *group;
-        Self {
-            numbers: [lr, beta1, beta2, weight_decay, eps, max_lr],
-            toggles: [decouple_wd, decouple_lr, maximize, rectify, stochastic_rounding],
-            seed,
-        }
+        let mut entry = Self { stochastic_rounding: group.stochastic_rounding, ..Self::default() };
+        copy_options!(group => &mut entry);
+        entry
     }
 
-    /// Gives a group these options; those that say how its state is stored are its own.
+    /// Gives a group these options.
     pub fn apply(&self, group: &mut Group) {
-        let [lr, beta1, beta2, weight_decay, eps, max_lr] = self.numbers;
-        let [decouple_wd, decouple_lr, maximize, rectify, _] = self.toggles;
-        *group = Group {
-            lr,
-            beta1,
-            beta2,
-            weight_decay,
-            eps,
-            max_lr,
-            decouple_wd,
-            decouple_lr,
-            maximize,
-            rectify,
-            seed: self.seed,
-            ..group.clone()
-        };
-    }
-
-    pub fn betas(&self) -> [f64; 2] {
-        [self.numbers[1], self.numbers[2]]
-    }
-
-    pub fn stochastic_rounding(&self) -> bool {
-        self.toggles[4].or(false)
-    }
-
-    fn write(&self, json: &mut Writer) -> Result<()> {
-        for (name, number) in NUMBERS.into_iter().zip(self.numbers) {
-            json.number_entry(name, number)?;
-        }
-        for (name, toggle) in TOGGLES.into_iter().zip(self.toggles) {
-            let word = match toggle {
-                Toggle::Auto => "auto",
-                Toggle::On => "on",
-                Toggle::Off => "off",
-            };
-            json.text_entry(name, word)?;
-        }
-        json.integer_entry("seed", self.seed)
-    }
-
-    fn parse(json: &Json) -> Result<Self> {
-        let mut entry = Self { numbers: [0.0; _], toggles: [Toggle::Auto; _], seed: 0 };
-        for (name, number) in NUMBERS.into_iter().zip(&mut entry.numbers) {
-            *number = field(json, name, Json::number)?;
-        }
-        for (name, toggle) in TOGGLES.into_iter().zip(&mut entry.toggles) {
-            *toggle = match optional(json, name, Json::text)? {
-                None | Some("auto") => Toggle::Auto,
-                Some("on") => Toggle::On,
-                Some("off") => Toggle::Off,
-                Some(_) => return Err(lacking(name)),
-            };
-        }
-        entry.seed = optional(json, "seed", Json::integer)?.unwrap_or(0);
-        Ok(entry)
+        copy_options!(self => group);
     }
 }
 
-impl ParamEntry {
-    fn of(id: u32, param: &Param) -> Result<Self> {
+impl<'a> ParamEntry<'a> {
+    fn of(id: u32, param: &'a Param) -> Result<Self> {
         let (offset, total_len) = param.slice();
-        let mut checksums = Vec::new();
-        for array in param.state.named_arrays() {
-            push(&mut checksums, (owned(array.name)?, 0))?;
-        }
+        let name = match &param.given_name {
+            Some(name) => Cow::Borrowed(&**name),
+            None => Cow::Owned(owned(param.name(id))?),
+        };
+        let mut checksums = Checksums::default();
+        param.state.named_arrays().for_each(|array| checksums.set(array.name, 0));
         Ok(Self {
-            name: owned(param.name(id))?,
-            group: param.group as usize,
-            dtype: owned(param.dtype)?,
+            name: Text(Some(name)),
+            group: param.group,
+            dtype: Some(param.dtype),
             len: param.len() as u64,
             offset,
-            total_len,
+            total_len: Some(total_len),
             step: param.steps(),
             frozen: param.is_frozen(),
             checksums,
         })
     }
 
-    fn write(&self, json: &mut Writer) -> Result<()> {
-        json.text_entry("name", &self.name)?;
-        json.integer_entry("group", self.group as u64)?;
-        json.text_entry("dtype", &self.dtype)?;
-        json.integer_entry("len", self.len)?;
-        json.integer_entry("offset", self.offset)?;
-        json.integer_entry("total_len", self.total_len)?;
-        json.integer_entry("step", self.step)?;
-        json.bool_entry("frozen", self.frozen)?;
-        json.object_entry("checksums", |json| {
-            self.checksums.iter().try_for_each(|(array, checksum)| {
-                json.text_entry(array, &owned(format_args!("{checksum:08x}"))?)
-            })
-        })
+    pub fn name(&self) -> &str {
+        self.name.0.as_deref().unwrap_or_default()
     }
 
-    fn parse(json: &Json, groups: usize) -> Result<Self> {
-        let len = field(json, "len", Json::integer)?;
-        let mut checksums = Vec::new();
-        for (array, digits) in field(json, "checksums", Json::entries)? {
-            let checksum = digits.text().and_then(|digits| parse_checksum(digits.as_bytes()));
-            push(&mut checksums, (owned(array)?, checksum.ok_or_else(|| lacking("checksums"))?))?;
+    pub fn total_len(&self) -> u64 {
+        self.total_len.unwrap_or(self.len)
+    }
+}
+
+impl Checksums {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        ARRAYS.into_iter().zip(self.0).filter_map(|(array, checksum)| Some((array, checksum?)))
+    }
+
+    pub fn set(&mut self, array: &str, checksum: u32) {
+        if let Some(at) = ARRAYS.iter().position(|known| *known == array) {
+            self.0[at] = Some(checksum);
         }
-        let entry = Self {
-            name: owned(field(json, "name", Json::text)?)?,
-            group: usize::try_from(field(json, "group", Json::integer)?).unwrap_or(usize::MAX),
-            dtype: owned(optional(json, "dtype", Json::text)?.unwrap_or(""))?,
-            len,
-            offset: optional(json, "offset", Json::integer)?.unwrap_or(0),
-            total_len: optional(json, "total_len", Json::integer)?.unwrap_or(len),
-            step: field(json, "step", Json::integer)?,
-            frozen: optional(json, "frozen", Json::bool)?.unwrap_or(false),
-            checksums,
-        };
-        let end = entry.offset.checked_add(len);
-        ensure!(
-            entry.group < groups && end.is_some_and(|end| end <= entry.total_len),
-            Corrupt,
-            "the manifest of the checkpoint has \"{}\" in a group or at a place that is not there",
-            entry.name
-        );
-        Ok(entry)
     }
 }
 
-/// The value of 8 hexadecimal digits. Capitals are refused: a flipped bit makes them.
-pub(super) fn parse_checksum(digits: &[u8]) -> Option<u32> {
-    let digits = str::from_utf8(digits).ok()?;
-    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    let is_plain = digits.len() == 8 && digits.bytes().all(is_digit);
-    is_plain.then(|| u32::from_str_radix(digits, 16).ok())?
+impl Serialize for Checksums {
+    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+        json.collect_map(self.iter().map(|(array, checksum)| (array, Checksum(checksum))))
+    }
 }
 
-/// A text in memory of its own.
+impl<'de> Deserialize<'de> for Checksums {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(Checksums::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Checksums {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object of checksums")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(array) = map.next_key::<Text>()? {
+            let array = array.0.unwrap_or_default();
+            let at = ARRAYS.iter().position(|known| *known == array);
+            let at = at.ok_or_else(|| A::Error::unknown_field(&array, &ARRAYS))?;
+            if self.0[at].replace(map.next_value::<Checksum>()?.0).is_some() {
+                return Err(A::Error::duplicate_field(ARRAYS[at]));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Serialize for Checksum {
+    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
+        json.collect_str(&format_args!("{:08x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Checksum {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let digits = Text::deserialize(json)?.0.unwrap_or_default();
+        let checksum = parse_checksum(digits.as_bytes()).map(Checksum);
+        checksum.ok_or_else(|| D::Error::custom("a checksum is not 8 hexadecimal digits"))
+    }
+}
+
+/// A copy of a text.
 pub(super) fn owned(text: impl std::fmt::Display) -> Result<String> {
     try_format(format_args!("{text}")).ok_or_else(|| no_memory("the header of the checkpoint"))
-}
-
-/// An entry that must be there.
-fn field<'a, T: 'a>(
-    json: &'a Json,
-    key: &str,
-    read: impl FnOnce(&'a Json) -> Option<T>,
-) -> Result<T> {
-    json.get(key).and_then(read).ok_or_else(|| lacking(key))
-}
-
-/// An entry that may be missing, but not be something else.
-fn optional<'a, T: 'a>(
-    json: &'a Json,
-    key: &str,
-    read: impl FnOnce(&'a Json) -> Option<T>,
-) -> Result<Option<T>> {
-    json.get(key).map(|value| read(value).ok_or_else(|| lacking(key))).transpose()
-}
-
-fn lacking(key: &str) -> Error {
-    error!(
-        Corrupt,
-        "the manifest of the checkpoint lacks \"{key}\", or has there what it may not have"
-    )
 }

@@ -1,4 +1,4 @@
-//! Writing a file so that at every moment its name leads to the old contents or to the new ones, whole.
+//! Replacing a file atomically: at every moment its name leads to the old contents or to the new ones.
 
 use super::no_memory;
 use crate::error::{Error, Result, error};
@@ -6,12 +6,12 @@ use std::ffi::OsString;
 #[cfg(not(windows))]
 use std::fs::TryLockError;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const ENDING: &str = ".tmp";
 
-/// The new contents of a file, under another name until they are complete.
+/// The new contents of a file, under a temporary name until they are complete.
 pub(super) struct Replacement<'a> {
     path: &'a Path,
     temporary: PathBuf,
@@ -19,16 +19,16 @@ pub(super) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    /// In the folder of the file, under its name with an ending. What a process that was killed left there
-    /// is overwritten; a process that is writing there now is left alone.
+    /// Creates the temporary file beside the file, and locks it. What a killed process left there is
+    /// overwritten; a save that is still writing there is not disturbed.
     pub fn new(path: &'a Path) -> Result<Self> {
         let name = path.file_name().ok_or_else(|| {
-            error!(InvalidArgument, "path is \"{}\"; it must be that of a file", path.display())
+            error!(InvalidArgument, "path is \"{}\"; it must be the path of a file", path.display())
         })?;
         debug_assert!(!name.is_empty());
         let mut temporary = OsString::new();
         let room = path.as_os_str().len() + ENDING.len();
-        temporary.try_reserve_exact(room).map_err(|_| no_memory("the name of a file"))?;
+        temporary.try_reserve_exact(room).map_err(|_| no_memory("the path of a file"))?;
         temporary.push(path);
         temporary.push(ENDING);
         let temporary = PathBuf::from(temporary);
@@ -39,50 +39,39 @@ impl<'a> Replacement<'a> {
                 break file;
             }
         };
-        let replacement = Self { path, temporary, file: Some(file) };
-        replacement.done("empty", replacement.opened()?.set_len(0))?;
+        let mut replacement = Self { path, temporary, file: Some(file) };
+        let (file, temporary) = replacement.opened()?;
+        file.set_len(0).map_err(|error| failed("empty", temporary, &error))?;
         Ok(replacement)
     }
 
-    fn opened(&self) -> Result<&File> {
-        self.file.as_ref().ok_or_else(|| error!(InvalidState, "the file is closed"))
+    /// The file and its temporary name.
+    pub fn opened(&mut self) -> Result<(&mut File, &Path)> {
+        let file = self.file.as_mut().ok_or_else(|| error!(InvalidState, "the file is closed"))?;
+        Ok((file, &self.temporary))
     }
 
-    fn done<T>(&self, what: &str, outcome: io::Result<T>) -> Result<T> {
-        outcome.map_err(|error| failed(what, &self.temporary, &error))
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.done("write", self.opened()?.write_all(bytes))
-    }
-
-    /// Writes over the first bytes.
-    pub fn write_at_start(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut file = self.opened()?;
-        self.done("go back in", file.seek(SeekFrom::Start(0)))?;
-        self.done("write", file.write_all(bytes))
-    }
-
-    /// Puts the file in the place of the old one. What is written is on the disk before its name is.
+    /// Replaces the old file. The data reach the disk before the name does.
     pub fn finish(mut self) -> Result<()> {
-        self.done("flush", self.opened()?.sync_all())?;
+        let (file, temporary) = self.opened()?;
+        file.sync_all().map_err(|error| failed("flush", temporary, &error))?;
         fs::rename(&self.temporary, self.path)
             .map_err(|error| failed("rename to", self.path, &error))?;
-        self.file = None; // from now on there is nothing to remove
+        self.file = None; // nothing to remove from now on
         flush_folder(self.path)
     }
 }
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        // While it is locked, so that it is not that of another save.
+        // While it is still locked: otherwise it might be the file of another save.
         if let Some(_locked) = self.file.take() {
             let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// Opens the file, or makes it, and locks it.
+/// Opens or creates the file, and locks it.
 #[cfg(not(windows))]
 fn open_locked(path: &Path) -> Result<File> {
     let open = || OpenOptions::new().write(true).create(true).truncate(false).open(path);
@@ -95,8 +84,8 @@ fn open_locked(path: &Path) -> Result<File> {
     }
 }
 
-/// Opens the file, or makes it, and lets others read and rename it, but not write it. A lock would keep
-/// readers out too, also for a moment after the file has its new name.
+/// Opens or creates the file so that others can read and rename it, but not write to it. A lock would keep out
+/// readers as well, even shortly after the file has got its new name.
 #[cfg(windows)]
 fn open_locked(path: &Path) -> Result<File> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -115,13 +104,12 @@ fn open_locked(path: &Path) -> Result<File> {
 fn being_written(path: &Path) -> Error {
     error!(
         Io,
-        "\"{}\" is being written by another save; each needs a path of its own",
+        "another save is writing \"{}\"; saves at the same time need different paths",
         path.display()
     )
 }
 
-/// Whether the name still leads to the file. Before it was locked, another save may have removed it or put
-/// it in the place of the old file.
+/// Whether the name still leads to the file. Another save may have removed or renamed it before it was locked.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -138,7 +126,7 @@ fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Has the disk know of a new name in a folder.
+/// Flushes the new name of a file to the disk.
 #[cfg(unix)]
 fn flush_folder(path: &Path) -> Result<()> {
     let folder = match path.parent() {

@@ -1,52 +1,21 @@
-//! Writing a checkpoint.
+//! Saving checkpoints.
 
-use super::header::{self, file_dtype};
-use super::manifest::{Manifest, owned};
-use super::replace::Replacement;
-use super::{BLOCK, Callback, Progress, push};
+use super::header::{self, FileDtype, TensorEntry};
+use super::manifest::Manifest;
+use super::order::order_of;
+use super::replace::{Replacement, failed};
+use super::{BLOCK, Callback, Progress, push, zeros};
 use crate::error::{Result, ensure};
-use crate::optimizer::{NamedArray, Optimizer};
-use crate::sort::order_of;
+use crate::optimizer::{NamedArray, Optimizer, State};
 use std::cmp::Reverse;
+use std::io::{Cursor, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Where the bytes of a checkpoint go.
-trait Sink {
-    fn write(&mut self, bytes: &[u8]) -> Result<()>;
-    /// Writes over the first bytes.
-    fn write_at_start(&mut self, bytes: &[u8]) -> Result<()>;
-}
+/// Where a checkpoint is written.
+trait Sink: Write + Seek {}
+impl<T: Write + Seek> Sink for T {}
 
-impl Sink for Replacement<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write(bytes)
-    }
-
-    fn write_at_start(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_at_start(bytes)
-    }
-}
-
-/// A buffer that is large enough.
-struct Buffer<'a> {
-    bytes: &'a mut [u8],
-    len: usize,
-}
-
-impl Sink for Buffer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len();
-        Ok(())
-    }
-
-    fn write_at_start(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// Saves to a file, which is replaced when all is written.
+/// Saves to a file, which is replaced once everything has been written.
 pub(crate) fn save_to_file(
     optimizer: &Optimizer,
     path: &Path,
@@ -54,12 +23,13 @@ pub(crate) fn save_to_file(
 ) -> Result<()> {
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
-    let mut file = Replacement::new(path)?;
-    checkpoint.write(&header, &mut file, callback)?;
-    file.finish()
+    let mut replacement = Replacement::new(path)?;
+    let (file, temporary) = replacement.opened()?;
+    checkpoint.write(&header, file, temporary, callback)?;
+    replacement.finish()
 }
 
-/// Saves to a buffer, if there is one, and returns the bytes that are needed.
+/// Saves to a buffer, if there is one, and returns the size of the checkpoint.
 pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -> Result<u64> {
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
@@ -68,107 +38,98 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
     ensure!(
         bytes.len() as u64 >= size,
         InvalidArgument,
-        "capacity is {}, but the checkpoint has {size} bytes; capacity must be at least that",
+        "capacity is {}; it must be at least the {size} bytes of the checkpoint",
         bytes.len()
     );
-    checkpoint.write(&header, &mut Buffer { bytes, len: 0 }, None)?;
+    checkpoint.write(&header, &mut Cursor::new(bytes), Path::new("the buffer"), None)?;
     Ok(size)
 }
 
 /// What there is to save.
 struct Checkpoint<'a> {
-    manifest: Manifest,
+    manifest: Manifest<'a>,
     tensors: Vec<Tensor<'a>>,
     order: Vec<u32>,
 }
 
-/// An array of a state: which parameter's in the manifest, and what it is called.
+/// An array of the state of a parameter, which is this one in the manifest.
 struct Tensor<'a> {
     param: usize,
-    name: &'static str,
-    dtype: &'static str,
-    /// Of an element.
-    size: usize,
-    bytes: &'a [u8],
+    state: &'a State,
+    array: NamedArray,
+    dtype: FileDtype,
 }
 
 impl<'a> Checkpoint<'a> {
     fn of(optimizer: &'a Optimizer) -> Result<Self> {
         let mut tensors = Vec::new();
         for (number, (_, param)) in optimizer.params().enumerate() {
-            for NamedArray { name, dtype, pointer, bytes } in param.state.named_arrays() {
-                let bytes = if bytes == 0 {
-                    &[][..]
-                } else {
-                    // SAFETY: the array has so many bytes, and nobody writes it while the optimizer is
-                    // borrowed; if it is the caller's, the caller promises that.
-                    unsafe { std::slice::from_raw_parts(pointer.cast_const(), bytes) }
-                };
-                let (dtype, size) = file_dtype(dtype);
-                push(&mut tensors, Tensor { param: number, name, dtype, size, bytes })?;
+            let state = &param.state;
+            for array in state.named_arrays() {
+                let dtype = FileDtype::of(array.dtype);
+                push(&mut tensors, Tensor { param: number, state, array, dtype })?;
             }
         }
-        // The largest first, so that each is aligned for its elements, as readers expect.
-        let place = |tensor: &Tensor| (Reverse(tensor.size), tensor.param, tensor.name);
+        // The largest elements first, so that every tensor is aligned, as readers expect.
+        let place =
+            |tensor: &Tensor| (Reverse(tensor.dtype.size()), tensor.param, tensor.array.array);
         let order = order_of(&tensors, |one, other| place(one).cmp(&place(other)))?;
         Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
     }
 
-    /// The arrays as they follow one another in the file.
+    /// The arrays in the order in which they are in the file.
     fn in_order(&self) -> impl Iterator<Item = &Tensor<'a>> {
         self.order.iter().map(|number| &self.tensors[*number as usize])
     }
 
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, name, dtype, bytes, .. } in self.in_order() {
-            let start = end;
-            end += bytes.len() as u64;
-            let name = owned(format_args!("{}.{name}", self.manifest.params[*param].name))?;
-            push(&mut tensors, header::Tensor { name, dtype: owned(dtype)?, start, end })?;
+        for Tensor { param, array, dtype, .. } in self.in_order() {
+            let bytes = array.bytes as u64;
+            let entry = TensorEntry::new(*dtype, end, bytes);
+            end += bytes;
+            push(&mut tensors, (self.manifest.params.items[*param].name(), array.name, entry))?;
         }
         header::write(&self.manifest, &tensors)
     }
 
-    fn data_len(&self) -> u64 {
-        self.tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum()
-    }
-
-    /// Of the whole file.
+    /// Of the whole file, in bytes.
     fn size(&self, header: &[u8]) -> u64 {
-        header.len() as u64 + self.data_len()
+        let data = self.tensors.iter().map(|tensor| tensor.array.bytes as u64).sum::<u64>();
+        header.len() as u64 + data
     }
 
-    /// Writes the data once, behind the header, which is written again when their checksums are known.
+    /// Writes the header and the data, and then the header again, with the checksums of the data. `path` is for
+    /// error sentences.
     fn write(
         mut self,
         header: &[u8],
         sink: &mut dyn Sink,
+        path: &Path,
         callback: Option<Callback>,
     ) -> Result<()> {
+        let failed = |error| failed("write", path, &error);
         let mut progress = Progress::new(callback, self.size(header));
-        sink.write(header)?;
+        let largest = self.tensors.iter().map(|tensor| tensor.array.bytes).max();
+        let mut block = zeros(BLOCK.min(largest.unwrap_or(0)))?;
+        sink.write_all(header).map_err(failed)?;
         for number in &self.order {
-            let tensor = &self.tensors[*number as usize];
+            let Tensor { param, state, array, .. } = &self.tensors[*number as usize];
             let mut checksum = crc32fast::Hasher::new();
-            for block in tensor.bytes.chunks(BLOCK) {
+            for start in (0..array.bytes).step_by(BLOCK) {
+                let block = &mut block[..BLOCK.min(array.bytes - start)];
+                state.read(array.array, start, block)?;
                 checksum.update(block);
-                sink.write(block)?;
+                sink.write_all(block).map_err(failed)?;
                 progress.advance(block.len())?;
             }
-            let checksums = &mut self.manifest.params[tensor.param].checksums;
-            if let Some(entry) = checksums.iter_mut().find(|(name, _)| name == tensor.name) {
-                entry.1 = checksum.finalize();
-            }
+            self.manifest.params.items[*param].checksums.set(array.name, checksum.finalize());
         }
         let len = header.len();
         let header = self.header()?;
-        ensure!(
-            header.len() == len,
-            InvalidState,
-            "the header of the checkpoint has changed its length"
-        );
-        sink.write_at_start(&header)?;
+        ensure!(header.len() == len, InvalidState, "the length of the header has changed");
+        sink.seek(SeekFrom::Start(0)).map_err(failed)?;
+        sink.write_all(&header).map_err(failed)?;
         progress.advance(len)
     }
 }

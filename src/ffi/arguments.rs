@@ -1,4 +1,4 @@
-//! C's arguments as Rust's types, or the sentence that says what is wrong with them.
+//! Converts C arguments to Rust types, or says what is wrong with them.
 
 use super::{
     RADAM_AUTO, RADAM_DTYPE_BF16, RADAM_DTYPE_F16, RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_OFF,
@@ -13,25 +13,25 @@ use std::fmt;
 
 pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
     match value {
-        RADAM_AUTO => Ok(Toggle::Auto),
-        RADAM_ON => Ok(Toggle::On),
         RADAM_OFF => Ok(Toggle::Off),
+        RADAM_ON => Ok(Toggle::On),
+        RADAM_AUTO => Ok(Toggle::Auto),
         _ => Err(error!(
             InvalidArgument,
-            "{name} is {value}; it must be RADAM_AUTO (0), RADAM_ON (1) or RADAM_OFF (2)"
+            "{name} is {value}; it must be RADAM_OFF (0), RADAM_ON (1) or RADAM_AUTO (2)"
         )),
     }
 }
 
 pub(super) fn toggle_value(toggle: Toggle) -> radam_toggle {
     match toggle {
-        Toggle::Auto => RADAM_AUTO,
-        Toggle::On => RADAM_ON,
         Toggle::Off => RADAM_OFF,
+        Toggle::On => RADAM_ON,
+        Toggle::Auto => RADAM_AUTO,
     }
 }
 
-/// A dtype, where there is no default.
+/// A dtype that has no default.
 pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Dtype> {
     match value {
         RADAM_DTYPE_F32 => Ok(Dtype::F32),
@@ -42,7 +42,7 @@ pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Dtyp
     }
 }
 
-/// A dtype, or `None` for 0, which stands for the default of the field.
+/// A dtype, or `None` for 0, the default of the field.
 pub(super) fn dtype_or_default(
     place: Place,
     name: &str,
@@ -75,7 +75,7 @@ pub(super) fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
     }
 }
 
-/// An array of a state, null if there is none, and the dtype of its elements, if that has a name.
+/// An array of a state, null if there is none, and its dtype, if it has one.
 pub(super) fn state_array(which: radam_state, state: &State) -> Result<(*mut u8, Option<Dtype>)> {
     let dtype = Some(state.kind.dtype);
     match which {
@@ -91,17 +91,38 @@ pub(super) fn state_array(which: radam_state, state: &State) -> Result<(*mut u8,
     }
 }
 
-/// Refuses NULL for what the call writes or reads.
+/// Rejects NULL.
 pub(super) fn not_null<T>(name: &str, pointer: *const T, what: &str) -> Result<()> {
     ensure!(!pointer.is_null(), NullPointer, "{name} is NULL; it must point to {what}");
     Ok(())
 }
 
+/// Writes an output, which must not be NULL.
+///
+/// # Safety
+/// `pointer` is null or writable, at any alignment.
+pub(super) unsafe fn output<T>(name: &str, pointer: *mut T, value: T) -> Result<()> {
+    not_null(name, pointer, "the variable that receives the result")?;
+    // SAFETY: the caller's promise.
+    unsafe { pointer.write_unaligned(value) };
+    Ok(())
+}
+
+/// Writes an output unless it is NULL.
+///
+/// # Safety
+/// As for [`output`].
+pub(super) unsafe fn optional_output<T>(pointer: *mut T, value: T) {
+    if !pointer.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { pointer.write_unaligned(value) };
+    }
+}
+
 /// The text of a name, or `None` for NULL.
 ///
 /// # Safety
-/// `name` is NULL or points to a string that ends in NUL and stays as it is for the lifetime that
-/// is chosen.
+/// `name` is null or a NUL-terminated string that does not change during the lifetime `'a`.
 pub(super) unsafe fn name<'a>(place: Place, name: *const c_char) -> Result<Option<&'a str>> {
     if name.is_null() {
         return Ok(None);
@@ -111,12 +132,12 @@ pub(super) unsafe fn name<'a>(place: Place, name: *const c_char) -> Result<Optio
     utf8(format_args!("{place}name"), text).map(Some)
 }
 
-/// The text of an argument.
+/// An argument as UTF-8.
 pub(super) fn utf8<'a>(name: fmt::Arguments, text: &'a CStr) -> Result<&'a str> {
     text.to_str().map_err(|error| {
         error!(
             InvalidArgument,
-            "{name} is not UTF-8 from byte {} on; it must be UTF-8 that ends in NUL",
+            "{name} is not valid UTF-8 from byte {} on; it must be a NUL-terminated UTF-8 string",
             error.valid_up_to()
         )
     })

@@ -1,86 +1,122 @@
-//! How a call from C reaches its optimizer, and how its outcome gets back.
+//! From a C call to its optimizer, and from its result to a status and a kept error message.
 
+use super::call_lock::{Exclusive, Refusal};
 use super::guard::{bug, catch, guard};
 use super::last_error::keep_for_thread;
 use super::registry::{self, Inside};
 use super::{RADAM_OK, radam_optimizer, radam_status, status_of};
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, Status, error};
 use crate::optimizer::Optimizer;
-use std::sync::TryLockError;
 
-/// A call that no other may overlap on the same optimizer, nor a step that is open.
-pub(super) fn exclusive(
+/// An exclusive call that changes the optimizer; not even getters overlap it.
+pub(super) fn change(
     opt: *const radam_optimizer,
     body: impl FnOnce(&mut Optimizer) -> Result<()>,
 ) -> radam_status {
-    exclusively(opt, false, &mut once(body))
+    let mut body = Some(body);
+    exclusively(opt, false, &mut |call| {
+        let mut optimizer = call.change().map_err(refused)?;
+        body.take().map_or(Ok(()), |body| body(&mut optimizer))
+    })
 }
 
-/// A call that no other may overlap on the same optimizer, but that may be part of an open step.
-pub(super) fn in_step(
-    opt: *const radam_optimizer,
-    body: impl FnOnce(&mut Optimizer) -> Result<()>,
-) -> radam_status {
-    exclusively(opt, true, &mut once(body))
-}
-
-/// A call that may overlap others of its kind on the same optimizer.
-pub(super) fn shared(
+/// An exclusive call that leaves what getters read alone, so getters may overlap it.
+pub(super) fn work(
     opt: *const radam_optimizer,
     body: impl FnOnce(&Optimizer) -> Result<()>,
 ) -> radam_status {
     let mut body = Some(body);
-    with(opt, &mut |inside| match inside.optimizer().try_read() {
-        Ok(optimizer) => body.take().map_or(Ok(()), |body| body(&optimizer)),
-        Err(TryLockError::WouldBlock) => Err(busy()),
-        Err(TryLockError::Poisoned(_)) => Err(bug()),
+    exclusively(opt, false, &mut |call| body.take().map_or(Ok(()), |body| body(call)))
+}
+
+/// An exclusive call that does its work as [`work`] does, and applies the outcome as [`change`] does.
+pub(super) fn work_and_change<T>(
+    opt: *const radam_optimizer,
+    work: impl FnOnce(&Optimizer) -> Result<T>,
+    change: impl FnOnce(&mut Optimizer, T),
+) -> radam_status {
+    let mut parts = Some((work, change));
+    exclusively(opt, false, &mut |call| {
+        let Some((work, change)) = parts.take() else { return Ok(()) };
+        let outcome = work(call)?;
+        change(&mut *call.change().map_err(refused)?, outcome);
+        Ok(())
     })
 }
 
-// What follows takes trait objects: a copy for every function of the API would make the library larger
-// by a third.
-
-/// A function that is called once, as one that may be called again.
-fn once(
-    body: impl FnOnce(&mut Optimizer) -> Result<()>,
-) -> impl FnMut(&mut Optimizer) -> Result<()> {
+/// As [`work`], for the calls that belong to an open step.
+pub(super) fn work_in_step(
+    opt: *const radam_optimizer,
+    body: impl FnOnce(&Optimizer) -> Result<()>,
+) -> radam_status {
     let mut body = Some(body);
-    move |optimizer| body.take().map_or(Ok(()), |body| body(optimizer))
+    exclusively(opt, true, &mut |call| body.take().map_or(Ok(()), |body| body(call)))
 }
+
+/// A concurrent call, which may overlap others of its kind.
+pub(super) fn concurrent(
+    opt: *const radam_optimizer,
+    body: impl FnOnce(&Optimizer) -> Result<()>,
+) -> radam_status {
+    let mut body = Some(body);
+    with(opt, &mut |inside| {
+        let optimizer = inside.optimizer().concurrent().map_err(refused)?;
+        body.take().map_or(Ok(()), |body| body(&optimizer))
+    })
+}
+
+/// A getter.
+pub(super) fn get(
+    opt: *const radam_optimizer,
+    body: impl FnOnce(&Optimizer) -> Result<()>,
+) -> radam_status {
+    let mut body = Some(body);
+    with(opt, &mut |inside| {
+        let optimizer = inside.optimizer().getter().map_err(refused)?;
+        body.take().map_or(Ok(()), |body| body(&optimizer))
+    })
+}
+
+// The functions below take trait objects: a copy of them for each function of the API would make the library a
+// third larger.
 
 fn exclusively(
     opt: *const radam_optimizer,
     is_part_of_step: bool,
-    body: &mut dyn FnMut(&mut Optimizer) -> Result<()>,
+    body: &mut dyn FnMut(&mut Exclusive<Optimizer>) -> Result<()>,
 ) -> radam_status {
-    with(opt, &mut |inside| match inside.optimizer().try_write() {
-        Ok(optimizer) if optimizer.is_step_open() && !is_part_of_step => Err(step_open()),
-        Ok(mut optimizer) => body(&mut optimizer),
-        Err(TryLockError::WouldBlock) => Err(busy()),
-        Err(TryLockError::Poisoned(_)) => Err(bug()),
+    with(opt, &mut |inside| {
+        let mut call = inside.optimizer().exclusive().map_err(refused)?;
+        if call.is_step_open() && !is_part_of_step {
+            return Err(step_open());
+        }
+        body(&mut call)
     })
 }
 
-/// A call on whatever the handle stands for, whoever else is inside. A failure is kept there.
+/// A call on the slot of a handle, whatever other calls are inside. The error message is kept for the thread and,
+/// unless it is BUSY, on the handle.
 pub(super) fn with(
     opt: *const radam_optimizer,
     body: &mut dyn FnMut(&Inside) -> Result<()>,
 ) -> radam_status {
     guard(|| {
         let Some(inside) = registry::enter(opt) else {
-            return kept_for_thread(invalid_handle(opt));
+            return kept_for_thread(&invalid_handle(opt));
         };
-        match catch(|| body(&inside)) {
-            Ok(()) => RADAM_OK,
-            Err(error) => {
-                inside.slot().last_error.keep(error.sentence);
-                status_of(error.status)
-            }
+        let Err(error) = catch(|| body(&inside)) else { return RADAM_OK };
+        let status = kept_for_thread(&error);
+        if error.status == Status::Panic {
+            inside.optimizer().set_broken();
         }
+        if error.status != Status::Busy {
+            inside.slot().last_error.keep(error.sentence);
+        }
+        status
     })
 }
 
-/// A call without an optimizer. A failure is kept for the thread.
+/// A call without an optimizer. The error message is kept for the thread.
 pub(super) fn without_handle(body: impl FnOnce() -> Result<()>) -> radam_status {
     let mut body = Some(body);
     without(&mut || body.take().map_or(Ok(()), |body| body()))
@@ -89,40 +125,42 @@ pub(super) fn without_handle(body: impl FnOnce() -> Result<()>) -> radam_status 
 fn without(body: &mut dyn FnMut() -> Result<()>) -> radam_status {
     guard(|| match catch(body) {
         Ok(()) => RADAM_OK,
-        Err(error) => kept_for_thread(error),
+        Err(error) => kept_for_thread(&error),
     })
 }
 
-fn kept_for_thread(error: Error) -> radam_status {
+fn kept_for_thread(error: &Error) -> radam_status {
     keep_for_thread(&error.sentence);
     status_of(error.status)
 }
 
-fn busy() -> Error {
-    error!(
-        Busy,
-        "opt is in use by another thread; calls on one optimizer must not overlap, except for \
-         radam_step_param on different parameters, radam_step_chunk and functions that take a const \
-         radam_optimizer"
-    )
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Busy => error!(
+            Busy,
+            "opt is in use by another call; on one optimizer, only getters may overlap other calls, and \
+             radam_step_param, radam_step_tensor and radam_step_chunk one another"
+        ),
+        Refusal::Broken => bug(),
+    }
 }
 
 fn step_open() -> Error {
     error!(
         Busy,
-        "opt has an open step, which radam_step_begin opened; radam_step_end must end it first, or \
-         radam_step_abort while nothing has changed yet"
+        "opt has an open step, which radam_step_begin opened; end it first with radam_step_end, or with \
+         radam_step_abort if nothing has changed yet"
     )
 }
 
 fn invalid_handle(opt: *const radam_optimizer) -> Error {
     if opt.is_null() {
-        error!(InvalidHandle, "opt is NULL; it must be a handle that radam_create gave")
+        error!(InvalidHandle, "opt is NULL; it must be a handle from radam_create")
     } else {
         error!(
             InvalidHandle,
-            "opt is {opt:p}, which is not a handle or one that was freed; it must be one that \
-             radam_create gave and radam_free did not free"
+            "opt is {opt:p}, which is not a handle, or one that has been freed; it must be a handle from \
+             radam_create that has not been passed to radam_free"
         )
     }
 }

@@ -1,48 +1,55 @@
 //! Saving and loading the optimizer's state.
 
 use super::arguments::{not_null, toggle};
-use super::call::{exclusive, without_handle};
+use super::call::{without_handle, work, work_and_change};
 use super::versioned::{Versioned, init, read};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
 use crate::error::{Result, ensure, reserve};
+use crate::optimizer::Optimizer;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 use std::ptr;
 
-/// Options of saving. Fill them by radam_save_options_init first.
+/// Options of saving. Call radam_save_options_init first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_save_options {
-    /// sizeof(radam_save_options), as radam_save_options_init leaves it.
+    /// sizeof(radam_save_options); set by radam_save_options_init.
     pub struct_size: u32,
-    /// Called now and then, on the calling thread, with the bytes that are done and those there are in
-    /// all. Returning anything but 0 cancels the call: it gives RADAM_ERROR_IO, and the file stays what it
-    /// was. It must not throw, nor call the library for the same optimizer. NULL, the default: nobody asks.
+    /// Must be 0.
+    pub reserved: u32,
+    /// Called on the calling thread after about every MiB, with the number of bytes done and the
+    /// total. If it returns anything but 0, the call is cancelled: it returns RADAM_ERROR_IO, and the
+    /// file stays as it was. It must return normally (no exception, no longjmp) and must not call the
+    /// library for the same optimizer. NULL, the default: no progress is reported.
     pub progress:
         Option<unsafe extern "C" fn(bytes_done: u64, bytes_total: u64, user: *mut c_void) -> i32>,
-    /// Given to progress; never looked at.
+    /// Passed to progress; the library never dereferences it.
     pub user: *mut c_void,
 }
 
-/// Options of loading. Fill them by radam_load_options_init first.
+/// Options of loading. Call radam_load_options_init first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_load_options {
-    /// sizeof(radam_load_options), as radam_load_options_init leaves it.
+    /// sizeof(radam_load_options); set by radam_load_options_init.
     pub struct_size: u32,
-    /// Whether every parameter of the optimizer must be in the checkpoint, and nothing else. OFF: what is
-    /// in only one of the two stays as it is; what is in both must fit all the same. AUTO: on.
+    /// Requires that the checkpoint has exactly the parameters of the optimizer. OFF: parameters that
+    /// are only in one of the two are left alone; those in both must still match. AUTO: on.
     pub strict: radam_toggle,
-    /// Whether groups get lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize,
-    /// rectify and seed from the checkpoint, parameters whether they are frozen, and the optimizer whether
-    /// it accumulates, so that the run goes on exactly. OFF: they keep their own. AUTO: on.
+    /// Restores options from the checkpoint too, so that the run continues exactly: lr, beta1, beta2,
+    /// weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize, rectify, unrectified,
+    /// rectify_threshold and seed of each group, whether each parameter is frozen, and whether
+    /// optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
     pub hyperparameters: radam_toggle,
-    /// As in radam_save_options. Every byte comes twice, to be checked and to be taken over; during the
-    /// second, the call cannot be cancelled any more.
+    /// Must be 0.
+    pub reserved: u32,
+    /// As in radam_save_options. Every byte is counted twice, once when it is verified and once when
+    /// it is copied. While copying, the call can no longer be cancelled.
     pub progress:
         Option<unsafe extern "C" fn(bytes_done: u64, bytes_total: u64, user: *mut c_void) -> i32>,
-    /// Given to progress; never looked at.
+    /// Passed to progress; the library never dereferences it.
     pub user: *mut c_void,
 }
 
@@ -51,7 +58,12 @@ impl Versioned for radam_save_options {
     const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
-        Self { struct_size: size_of::<Self>() as u32, progress: None, user: ptr::null_mut() }
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            reserved: 0,
+            progress: None,
+            user: ptr::null_mut(),
+        }
     }
 }
 
@@ -64,18 +76,19 @@ impl Versioned for radam_load_options {
             struct_size: size_of::<Self>() as u32,
             strict: RADAM_AUTO,
             hyperparameters: RADAM_AUTO,
+            reserved: 0,
             progress: None,
             user: ptr::null_mut(),
         }
     }
 }
 
-/// Fills the options of saving with their defaults.
+/// Fills options with the default values.
 ///
 /// struct_size is sizeof(radam_save_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -88,12 +101,12 @@ pub unsafe extern "C" fn radam_save_options_init(
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
-/// Fills the options of loading with their defaults.
+/// Fills options with the default values.
 ///
 /// struct_size is sizeof(radam_load_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -106,21 +119,23 @@ pub unsafe extern "C" fn radam_load_options_init(
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
-/// Saves the optimizer's state, step counts and options to a file: a safetensors file with checksums, which
-/// docs/checkpoint.md describes. The parameters themselves are the caller's to save.
+/// Saves the state, step counts and options of the optimizer to a file. The parameters themselves
+/// are the caller's to save. docs/checkpoint.md describes the format, a safetensors file with
+/// checksums.
 ///
-/// path is UTF-8. The file appears whole or not at all: it is written under its name with ".tmp" at its
-/// end, flushed to the disk and then renamed, so that after a crash at any moment the old file or the new
-/// one is there. What a killed process left under that name is overwritten. On Windows, a file that a
-/// program has open is replaced only if that program lets it be deleted (FILE_SHARE_DELETE, which fopen does
-/// not give); otherwise the save fails and the old file stays.
+/// path is a UTF-8 string; except on Windows, its bytes go to the system as they are. The file
+/// appears whole or not at all: it is written under its name with ".tmp" appended, flushed to disk
+/// and renamed, so after a crash at any moment there is the old file or the new one. A ".tmp" file
+/// that a killed process left behind is overwritten. On Windows, a file that a program has open can
+/// be replaced only if it was opened with FILE_SHARE_DELETE, which fopen does not do; otherwise
+/// saving fails and the old file stays.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a path
-/// that is not one of a file; RADAM_ERROR_IO where the system refuses something, which the sentence names;
-/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if
+/// path cannot be that of a file; RADAM_ERROR_IO if the system reports an error, which the message
+/// names; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// path is NULL or ends in NUL; state of the caller's is valid.
+/// path is NULL or a NUL-terminated string; state arrays of the caller are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_save(
     opt: *mut radam_optimizer,
@@ -130,11 +145,12 @@ pub unsafe extern "C" fn radam_save(
     unsafe { radam_save_with(opt, path, ptr::null()) }
 }
 
-/// Saves as radam_save does, and tells of its progress.
+/// Saves as radam_save does, and reports progress.
 ///
-/// options may be NULL, for the defaults.
+/// options may be NULL for the defaults.
 ///
-/// Errors: those of radam_save; RADAM_ERROR_IO also where progress cancels the call.
+/// Errors: as radam_save; RADAM_ERROR_INVALID_ARGUMENT if options->reserved is not 0, or no version
+/// of the struct has this size; RADAM_ERROR_IO if progress cancels the call.
 ///
 /// # Safety
 /// As for radam_save; options is NULL or points to as many bytes as its struct_size says.
@@ -144,7 +160,7 @@ pub unsafe extern "C" fn radam_save_with(
     path: *const c_char,
     options: *const radam_save_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    work(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let (path, callback) = unsafe { (self::path("path", path)?, save_callback(options)?) };
         save_to_file(optimizer, path, callback)
@@ -153,14 +169,16 @@ pub unsafe extern "C" fn radam_save_with(
 
 /// Saves to memory what radam_save saves to a file.
 ///
-/// buffer has capacity bytes. *size receives how many bytes the checkpoint has; buffer may be NULL, to ask
-/// for that only.
+/// buffer has capacity bytes; it may be NULL to query the size. *size receives the size of the
+/// checkpoint in bytes.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for size; RADAM_ERROR_INVALID_ARGUMENT for a
-/// capacity that is too small; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER if size is NULL;
+/// RADAM_ERROR_INVALID_ARGUMENT if capacity is too small; RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// buffer is NULL or has capacity writable bytes; size is NULL or writable; state of the caller's is valid.
+/// buffer is NULL or has capacity writable bytes; size is NULL or writable; state arrays of the
+/// caller are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_save_to_buffer(
     opt: *mut radam_optimizer,
@@ -168,8 +186,8 @@ pub unsafe extern "C" fn radam_save_to_buffer(
     capacity: u64,
     size: *mut u64,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
-        not_null("size", size, "where the size of the checkpoint is to be written")?;
+    work(opt, |optimizer| {
+        not_null("size", size, "the variable that receives the size of the checkpoint")?;
         let buffer = if buffer.is_null() {
             None
         } else {
@@ -184,22 +202,25 @@ pub unsafe extern "C" fn radam_save_to_buffer(
     })
 }
 
-/// Loads what radam_save has saved, into an optimizer whose groups and parameters are there.
+/// Loads a checkpoint into an optimizer that already has its groups and parameters.
 ///
-/// Parameters are found by their names. All that does not fit (missing, unexpected, of another length or
-/// dtype) is told in one sentence. Nothing is changed unless the whole file is sound and fits. Files that
-/// other programs have written may have the biased moments of torch; see docs/checkpoint.md.
+/// path is as for radam_save. Parameters are identified by name. If anything does not match (missing
+/// or unexpected parameters, lengths, dtypes), one message lists it all. The file is verified as a
+/// whole before anything changes. Files written by other programs may have biased moments, as
+/// PyTorch has them; see docs/checkpoint.md.
 ///
-/// The file is read twice, to be checked and to be taken over. If it cannot be read the second time,
-/// exp_avg, exp_avg_sq and so on are partly those of the file, as the sentence of the RADAM_ERROR_IO says,
-/// and the options and step counts those of before.
+/// The file is read twice, once to verify and once to copy. If it cannot be read the second time,
+/// the call returns RADAM_ERROR_IO, and exp_avg, exp_avg_sq and the others come partly from the
+/// file, while options and step counts are unchanged: load again, or reset the state.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO where the file cannot be
-/// read; RADAM_ERROR_CORRUPT for one that is no checkpoint or is damaged; RADAM_ERROR_MISMATCH for one that
-/// does not fit, or of a later version of the format; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO if the file cannot
+/// be read; RADAM_ERROR_CORRUPT if it is damaged or not a checkpoint; RADAM_ERROR_MISMATCH if it
+/// does not match the optimizer, or has a format of a later version; RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// path is NULL or ends in NUL; state of the caller's is valid.
+/// path is NULL or a NUL-terminated string; state arrays of the caller are valid and not used by
+/// anyone else during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_load(
     opt: *mut radam_optimizer,
@@ -211,10 +232,11 @@ pub unsafe extern "C" fn radam_load(
 
 /// Loads as radam_load does, with options.
 ///
-/// options may be NULL, for the defaults.
+/// options may be NULL for the defaults.
 ///
-/// Errors: those of radam_load; RADAM_ERROR_INVALID_ARGUMENT for a value that is no radam_toggle;
-/// RADAM_ERROR_IO also where progress cancels the call.
+/// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
+/// options->reserved is not 0, or no version of the struct has this size; RADAM_ERROR_IO if progress
+/// cancels the call.
 ///
 /// # Safety
 /// As for radam_load; options is NULL or points to as many bytes as its struct_size says.
@@ -228,17 +250,18 @@ pub unsafe extern "C" fn radam_load_with(
     unsafe { radam_load_shards(opt, &path, 1, options) }
 }
 
-/// Loads from the checkpoints of several processes, each of which has saved its shards: into shards that
-/// may be cut otherwise, or into whole parameters.
+/// Loads the checkpoints of several processes, each of which saved its own shards, into shards that
+/// may be cut differently or into whole parameters.
 ///
-/// paths are count of them. Every element of every parameter must be in one of the files. options may be
-/// NULL, for the defaults.
+/// paths is an array of count paths. Every element of every parameter must be in one of the files.
+/// options may be NULL for the defaults.
 ///
-/// Errors: those of radam_load_with; RADAM_ERROR_INVALID_ARGUMENT for a count of 0.
+/// Errors: as radam_load_with; RADAM_ERROR_INVALID_ARGUMENT if count is 0.
 ///
 /// # Safety
-/// paths is NULL or points to count strings, each of which is NULL or ends in NUL; state of the caller's is
-/// valid; options is NULL or points to as many bytes as its struct_size says.
+/// paths is NULL or has count pointers, each of which is NULL or a NUL-terminated string; state
+/// arrays of the caller are valid and not used by anyone else during the call; options is NULL or
+/// points to as many bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_load_shards(
     opt: *mut radam_optimizer,
@@ -246,12 +269,12 @@ pub unsafe extern "C" fn radam_load_shards(
     count: u64,
     options: *const radam_load_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
-        not_null("paths", paths, "count paths")?;
+    let load = |optimizer: &Optimizer| {
+        not_null("paths", paths, "an array of count paths")?;
         ensure!(
             count > 0,
             InvalidArgument,
-            "count is 0; it must be the number of paths, at least 1"
+            "count is 0; it must be the number of paths, which is at least 1"
         );
         let mut list = Vec::new();
         reserve(&mut list, usize::try_from(count).unwrap_or(usize::MAX / 64), "paths")?;
@@ -261,30 +284,36 @@ pub unsafe extern "C" fn radam_load_shards(
         }
         // SAFETY: the caller's promise.
         load_files(optimizer, &list, unsafe { load_options(options) }?)
-    })
+    };
+    work_and_change(opt, load, Optimizer::restore)
 }
 
-/// Loads from memory what radam_save_to_buffer or radam_save has saved.
+/// Loads a checkpoint from memory, as written by radam_save_to_buffer or radam_save.
 ///
-/// buffer has size bytes.
+/// buffer has size bytes. options may be NULL for the defaults.
 ///
-/// Errors: those of radam_load.
+/// Errors: as radam_load_with.
 ///
 /// # Safety
-/// buffer is NULL or has size bytes; state of the caller's is valid, and not in the buffer.
+/// buffer is NULL or has size bytes, which are not written to during the call; state arrays of the
+/// caller are valid, not used by anyone else during the call, and not inside buffer; options is NULL
+/// or points to as many bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_load_from_buffer(
     opt: *mut radam_optimizer,
     buffer: *const c_void,
     size: u64,
+    options: *const radam_load_options,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    let load = |optimizer: &Optimizer| {
         not_null("buffer", buffer, "the bytes of a checkpoint")?;
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
         // SAFETY: the caller's promise.
         let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
-        load(optimizer, bytes, LoadOptions::DEFAULT)
-    })
+        // SAFETY: the caller's promise.
+        load(optimizer, bytes, unsafe { load_options(options) }?)
+    };
+    work_and_change(opt, load, Optimizer::restore)
 }
 
 /// # Safety
@@ -295,6 +324,7 @@ unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Cal
     }
     // SAFETY: the caller's promise.
     let options = unsafe { read("options.", options) }?;
+    check_reserved(options.reserved)?;
     Ok(options.progress.map(|function| Callback { function, user: options.user }))
 }
 
@@ -306,6 +336,7 @@ unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions
     }
     // SAFETY: the caller's promise.
     let options = unsafe { read("options.", options) }?;
+    check_reserved(options.reserved)?;
     Ok(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),
         hyperparameters: toggle("hyperparameters", options.hyperparameters)?.or(true),
@@ -313,13 +344,18 @@ unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions
     })
 }
 
+fn check_reserved(reserved: u32) -> Result<()> {
+    ensure!(reserved == 0, InvalidArgument, "options.reserved is {reserved}; it must be 0");
+    Ok(())
+}
+
 /// # Safety
-/// The path is null or ends in NUL, and stays as it is for the lifetime that is chosen.
+/// The path is null or a NUL-terminated string that does not change during the lifetime `'a`.
 unsafe fn path<'a>(name: &str, path: *const c_char) -> Result<&'a Path> {
-    not_null(name, path, "the name of a file")?;
+    not_null(name, path, "the path of a file")?;
     // SAFETY: the caller's promise.
     let path = unsafe { CStr::from_ptr(path) };
-    ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the name of a file");
+    ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the path of a file");
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;

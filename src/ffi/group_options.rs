@@ -1,77 +1,93 @@
-//! The options of a parameter group.
+//! The options of a parameter group, and getting and setting them.
 
-use super::arguments::{dtype_or_default, not_null, toggle};
-use super::call::without_handle;
-use super::versioned::{Versioned, init, read};
-use super::{RADAM_AUTO, radam_dtype, radam_status, radam_toggle};
+use super::arguments::{dtype_or_default, dtype_value, not_null, output, toggle, toggle_value};
+use super::call::{change, get, without_handle};
+use super::versioned::{Versioned, init, read, size_at, write};
+use super::{RADAM_AUTO, radam_dtype, radam_optimizer, radam_status, radam_toggle};
 use crate::error::Result;
 use crate::optimizer::{Group, Place};
 
-/// Options of one parameter group; the names are those of the Python library optimi. Fill them by
-/// radam_group_options_init first, and then set lr, which has no default.
+/// Options of a parameter group. Call radam_group_options_init first, then set lr, which has no
+/// default. The names are those of the Python library optimi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_group_options {
-    /// sizeof(radam_group_options), as radam_group_options_init leaves it.
+    /// sizeof(radam_group_options); set by radam_group_options_init.
     pub struct_size: u32,
-    /// Decoupled weight decay, as in AdamW: each step takes lr * weight_decay of the parameter.
-    /// AUTO: off, so that weight decay is an L2 penalty on the gradient.
+    /// Decoupled weight decay, as in AdamW: each step multiplies the parameter by
+    /// 1 - lr * weight_decay. AUTO: off, which makes weight_decay an L2 penalty added to the gradient.
     pub decouple_wd: radam_toggle,
-    /// Fully decoupled weight decay: each step takes lr / max_lr * weight_decay of the parameter, so
-    /// that weight_decay does not depend on the choice of lr. It wins over decouple_wd. AUTO: off.
+    /// Fully decoupled weight decay: each step multiplies the parameter by 1 - lr /
+    /// max_lr * weight_decay, so the best weight_decay does not depend on lr. Takes precedence over
+    /// decouple_wd. AUTO: off.
     pub decouple_lr: radam_toggle,
-    /// Kahan summation: a compensation beside each parameter keeps what rounding loses, so that
-    /// 16-bit parameters train without a copy in f32. AUTO: on for f16 and bf16, unless
-    /// master_remainder or stochastic_rounding is on.
+    /// Kahan summation: a compensation array beside each parameter keeps what rounding loses, so
+    /// 16-bit parameters train without an f32 copy. AUTO: on for f16 and bf16, unless master_remainder
+    /// or stochastic_rounding is on. Turning it on starts with a compensation of 0; turning it off
+    /// discards the compensation.
     pub kahan_sum: radam_toggle,
-    /// Whether all tensors of the group are stepped as one parallel queue of work (AUTO and ON,
-    /// optimi's foreach) or one after another (OFF). Same results.
+    /// AUTO and ON (optimi's foreach): a step runs over all tensors of the group in one parallel loop.
+    /// OFF: one tensor after another. The results are the same.
     pub for_each: radam_toggle,
-    /// Whether the group is stepped by radam_step_param from inside the backward pass. radam_step
-    /// and radam_zero_grad then skip it. AUTO: off.
+    /// The group is stepped one parameter at a time with radam_step_param or radam_step_tensor, for
+    /// example from inside the backward pass; radam_step, radam_step_with, radam_measure and
+    /// radam_zero_grad skip it. AUTO: off.
     pub gradient_release: radam_toggle,
-    /// Steps up the gradient and not down. AUTO: off.
+    /// Maximizes: the gradient is negated before anything else. AUTO: off.
     pub maximize: radam_toggle,
-    /// Rectification, the R of RAdam. OFF: every step is rectified by 1, which is Adam, or AdamW
-    /// with decouple_wd. AUTO: on.
+    /// Rectification, the R of RAdam. OFF: every step uses r = 1, which makes this Adam, or AdamW with
+    /// decouple_wd. AUTO: on.
     pub rectify: radam_toggle,
-    /// What exp_avg, exp_avg_sq and the compensation are stored in: 0 for each parameter's own
-    /// dtype, or RADAM_DTYPE_F32, or the dtype that all parameters of the group have.
+    /// The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise
+    /// RADAM_DTYPE_F32, or the dtype of all parameters of the group. Changing it converts the state,
+    /// rounding to nearest even.
     pub state_dtype: radam_dtype,
-    /// The learning rate; finite, at least 0. There is no default: radam_group_options_init sets
-    /// NaN, which is refused.
-    pub lr: f64,
-    /// The decay rate of the average of gradients, in [0, 1). Default: 0.9.
-    pub beta1: f64,
-    /// The decay rate of the average of squared gradients, in [0, 1). Default: 0.99.
-    pub beta2: f64,
-    /// How strongly parameters decay; finite, at least 0. Default: 0.
-    pub weight_decay: f64,
-    /// Added to the root of exp_avg_sq; finite, at least 0. Default: 1e-6.
-    pub eps: f64,
-    /// The highest lr of the schedule, which decouple_lr divides by; finite, at least 0, and above 0
-    /// with decouple_lr. NaN, the default: the lr that is given with it.
-    pub max_lr: f64,
-    /// Exact master weights in 16 bits: beside each bf16 parameter, in the place of Kahan summation, a
-    /// signed 16-bit remainder makes an f32 master of it. The parameter is the master rounded to
-    /// nearest (ties away from zero); the master's bits are the parameter's, shifted up by 16, plus the
-    /// remainder. The results are bit for bit those of f32 parameters with the same state_dtype (f32, for
-    /// f32 training). For groups of bf16 parameters only, and not with kahan_sum on. The remainders begin
-    /// at 0. AUTO: off.
+    /// Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16
+    /// parameter, a signed 16-bit remainder holds the rest of its f32 master. The bits of the master
+    /// are those of the parameter, shifted left by 16, plus the remainder; the parameter is the master
+    /// rounded to nearest, ties away from zero. Results are bit for bit those of f32 parameters with
+    /// the same state_dtype (set it to f32 for f32 training). For groups of bf16 parameters only;
+    /// cannot be combined with kahan_sum or stochastic_rounding. Turning it on starts with remainders
+    /// of 0; turning it off discards them. AUTO: off.
     pub master_remainder: radam_toggle,
-    /// Stochastic rounding of bf16 parameters, in the place of Kahan summation: each is rounded up or
-    /// down at random, so that it is right on average and takes no memory. The random numbers are a
-    /// hash of seed, the parameter's id, the number of its step and that of the element, so the results
-    /// are the same everywhere. For groups of bf16 parameters only, and not with kahan_sum or
-    /// master_remainder on. AUTO: off.
+    /// Stochastic rounding of bf16 parameters, instead of Kahan summation: each new value is rounded
+    /// up or down at random, with probabilities that make it right on average. It needs no memory. The
+    /// random number of an element is a hash of seed, the parameter's name, its step number and the
+    /// element's index in the whole tensor (radam_param.tensor_offset included), so results do not
+    /// depend on the machine, the order in which parameters were added, or how a tensor is sharded.
+    /// For groups of bf16 parameters only; cannot be combined with kahan_sum or master_remainder.
+    /// AUTO: off.
     pub stochastic_rounding: radam_toggle,
-    /// What the random numbers of stochastic_rounding begin with. Default: 0.
+    /// What to do in unrectified steps, the first ones, while rho does not exceed rectify_threshold.
+    /// AUTO and ON: parameters move by lr * exp_avg, as in the paper, optimi and PyTorch. OFF: only
+    /// exp_avg and exp_avg_sq are updated, as the paper's authors recommend if the first steps
+    /// diverge.
+    pub unrectified: radam_toggle,
+    /// The learning rate; finite, at least 0. Required: radam_group_options_init sets NaN, which is
+    /// rejected.
+    pub lr: f64,
+    /// The decay rate of exp_avg, in [0, 1). Default: 0.9.
+    pub beta1: f64,
+    /// The decay rate of exp_avg_sq, in [0, 1). Default: 0.99.
+    pub beta2: f64,
+    /// The weight decay; finite, at least 0. Default: 0.
+    pub weight_decay: f64,
+    /// Added to the square root of exp_avg_sq in the denominator; finite, at least 0. Default: 1e-6.
+    pub eps: f64,
+    /// The highest lr of the schedule, by which decouple_lr divides; finite, at least 0, and above 0
+    /// if decouple_lr is on. NaN, the default: the value of lr in the same struct.
+    pub max_lr: f64,
+    /// A step is rectified if rho, the length of the approximated simple moving average, exceeds this;
+    /// finite, at least 4, since r does not exist below. Default: 5, as in optimi and PyTorch; the
+    /// paper has 4.
+    pub rectify_threshold: f64,
+    /// The seed of stochastic_rounding. Default: 0.
     pub seed: u64,
 }
 
 impl Versioned for radam_group_options {
     const NAME: &str = "radam_group_options";
-    const EARLIER_SIZES: &[usize] = &[88];
+    const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
         Self {
@@ -84,25 +100,27 @@ impl Versioned for radam_group_options {
             maximize: RADAM_AUTO,
             rectify: RADAM_AUTO,
             state_dtype: 0,
+            master_remainder: RADAM_AUTO,
+            stochastic_rounding: RADAM_AUTO,
+            unrectified: RADAM_AUTO,
             lr: f64::NAN,
             beta1: 0.9,
             beta2: 0.99,
             weight_decay: 0.0,
             eps: 1e-6,
             max_lr: f64::NAN,
-            master_remainder: RADAM_AUTO,
-            stochastic_rounding: RADAM_AUTO,
+            rectify_threshold: 5.0,
             seed: 0,
         }
     }
 }
 
-/// Fills the options of a parameter group with their defaults; lr has none and must be set.
+/// Fills options with the default values; lr has none and must be set.
 ///
 /// struct_size is sizeof(radam_group_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -113,6 +131,139 @@ pub unsafe extern "C" fn radam_group_options_init(
 ) -> radam_status {
     // SAFETY: the caller's promise.
     without_handle(|| unsafe { init("options", options, struct_size) })
+}
+
+/// Gets all options of a group as they were set. A max_lr that was never set is the lr that the
+/// group was added with.
+///
+/// Set options->struct_size first, which radam_group_options_init does.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown group, or if no version of the struct has this size.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// options is NULL or points to as many writable bytes as its struct_size says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_group_options(
+    opt: *const radam_optimizer,
+    group: u32,
+    options: *mut radam_group_options,
+) -> radam_status {
+    get(opt, |optimizer| {
+        let found = of_group(optimizer.group(group)?);
+        not_null("options", options, "a struct that radam_group_options_init has filled")?;
+        // SAFETY: the caller's promise; the size is one that some version had.
+        unsafe {
+            size_at("options.", options)?;
+            write(&found, options);
+        }
+        Ok(())
+    })
+}
+
+/// Sets all options of a group: all of them or, on error, none.
+///
+/// To change some, get the options, modify them and set them again. They apply from the next step
+/// on. Changes of state_dtype, kahan_sum, master_remainder and stochastic_rounding convert the state
+/// at once.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown group, an option out of range, or if no version of the struct has this size;
+/// RADAM_ERROR_INVALID_STATE if the state would change its dtype but is in the caller's arrays
+/// (radam_param.exp_avg, ...); RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// options is NULL or points to as many bytes as its struct_size says; state arrays of the caller
+/// are valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_group_options(
+    opt: *mut radam_optimizer,
+    group: u32,
+    options: *const radam_group_options,
+) -> radam_status {
+    change(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let options = unsafe { self::group(options) }?;
+        optimizer.set_options(group, options)
+    })
+}
+
+/// Sets the learning rate of a group, as a schedule does before each step. max_lr does not change.
+///
+/// lr is finite and at least 0.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or an lr
+/// out of range; RADAM_ERROR_BUSY.
+#[unsafe(no_mangle)]
+pub extern "C" fn radam_set_lr(opt: *mut radam_optimizer, group: u32, lr: f64) -> radam_status {
+    change(opt, |optimizer| {
+        let options = optimizer.group(group)?;
+        optimizer.set_options(group, Group { lr, ..options.clone() })
+    })
+}
+
+/// Gets the learning rate of a group.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown group.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// lr is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_lr(
+    opt: *const radam_optimizer,
+    group: u32,
+    lr: *mut f64,
+) -> radam_status {
+    get(opt, |optimizer| {
+        let value = optimizer.group(group)?.lr;
+        // SAFETY: the caller's promise.
+        unsafe { output("lr", lr, value) }
+    })
+}
+
+/// Sets the weight decay of a group. decouple_wd and decouple_lr decide how it is applied.
+///
+/// weight_decay is finite and at least 0.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown group or a
+/// weight_decay out of range; RADAM_ERROR_BUSY.
+#[unsafe(no_mangle)]
+pub extern "C" fn radam_set_weight_decay(
+    opt: *mut radam_optimizer,
+    group: u32,
+    weight_decay: f64,
+) -> radam_status {
+    change(opt, |optimizer| {
+        let options = optimizer.group(group)?;
+        optimizer.set_options(group, Group { weight_decay, ..options.clone() })
+    })
+}
+
+/// Gets the weight decay of a group.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown group.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// weight_decay is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_weight_decay(
+    opt: *const radam_optimizer,
+    group: u32,
+    weight_decay: *mut f64,
+) -> radam_status {
+    get(opt, |optimizer| {
+        let value = optimizer.group(group)?.weight_decay;
+        // SAFETY: the caller's promise.
+        unsafe { output("weight_decay", weight_decay, value) }
+    })
 }
 
 /// The options of a group; the optimizer checks their ranges.
@@ -139,7 +290,35 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
         rectify: toggle("rectify", options.rectify)?,
         master_remainder: toggle("master_remainder", options.master_remainder)?,
         stochastic_rounding: toggle("stochastic_rounding", options.stochastic_rounding)?,
+        unrectified: toggle("unrectified", options.unrectified)?,
+        rectify_threshold: options.rectify_threshold,
         seed: options.seed,
         state_dtype: dtype_or_default(Place(None), "state_dtype", options.state_dtype)?,
     })
+}
+
+/// The options of a group as a struct of the C API.
+fn of_group(group: &Group) -> radam_group_options {
+    radam_group_options {
+        struct_size: 0, // is not written
+        decouple_wd: toggle_value(group.decouple_wd),
+        decouple_lr: toggle_value(group.decouple_lr),
+        kahan_sum: toggle_value(group.kahan_sum),
+        for_each: toggle_value(group.for_each),
+        gradient_release: toggle_value(group.gradient_release),
+        maximize: toggle_value(group.maximize),
+        rectify: toggle_value(group.rectify),
+        state_dtype: dtype_value(group.state_dtype),
+        master_remainder: toggle_value(group.master_remainder),
+        stochastic_rounding: toggle_value(group.stochastic_rounding),
+        unrectified: toggle_value(group.unrectified),
+        lr: group.lr,
+        beta1: group.beta1,
+        beta2: group.beta2,
+        weight_decay: group.weight_decay,
+        eps: group.eps,
+        max_lr: group.max_lr,
+        rectify_threshold: group.rectify_threshold,
+        seed: group.seed,
+    }
 }

@@ -1,41 +1,40 @@
-//! What the next step of a group will be like.
+//! The scalars of a group's next step.
 
 use super::arguments::not_null;
-use super::call::{shared, without_handle};
+use super::call::{get, without_handle};
 use super::versioned::{Versioned, init, size_at, write};
 use super::{radam_optimizer, radam_status};
 
-/// The scalars of a group's next step, for training loops that plot them. Fill it by
-/// radam_group_report_init before it is first used.
+/// The scalars of a group's next step, for training loops that log them. Call
+/// radam_group_report_init first.
 ///
-/// The names and formulas are those of Liu et al. 2019, arXiv 1908.03265, with beta_hat as the Python
-/// library optimi has it.
+/// Source: Liu et al. 2019, arXiv 1908.03265, with bias correction as in the Python library optimi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_group_report {
-    /// sizeof(radam_group_report), as radam_group_report_init leaves it.
+    /// sizeof(radam_group_report); set by radam_group_report_init.
     pub struct_size: u32,
-    /// 1 if the step is rectified (also with rectify off, where r is 1), 0 if not: then it goes by lr *
-    /// exp_avg, without a square root.
+    /// 1 if the step will be rectified (always, with rectify off), else 0: then it moves parameters by
+    /// lr * exp_avg, without a square root, or not at all with unrectified off.
     pub rectified: i32,
-    /// The number t of the step, the first being 1: that of the parameter with the most steps. Other
-    /// parameters, which joined late or paused, have their own.
+    /// The number t of the step, starting at 1, of the parameter that has made the most steps.
+    /// Parameters that joined late or were paused have lower ones.
     pub step: u64,
-    /// The length of the approximated simple moving average, and its limit. Rectified steps begin above
-    /// 5.
+    /// The length of the approximated simple moving average. A step is rectified if it exceeds
+    /// rectify_threshold.
     pub rho: f64,
-    /// 2 / (1 - beta2) - 1.
+    /// The limit of rho: 2 / (1 - beta2) - 1.
     pub rho_inf: f64,
-    /// The rectification term, in [0, 1]. 0 while rho is 5 or less; 1 with rectify off.
+    /// The rectification term, in [0, 1]; 0 in unrectified steps, 1 with rectify off.
     pub r: f64,
-    /// What exp_avg is multiplied by: lr * r if rectified, else lr.
+    /// The factor of exp_avg: lr * r in rectified steps; otherwise lr, or 0 with unrectified off.
     pub effective_lr: f64,
     /// The debiased beta1: (beta1^t - beta1) / (beta1^t - 1).
     pub beta1_hat: f64,
-    /// The debiased beta2.
+    /// The debiased beta2: (beta2^t - beta2) / (beta2^t - 1).
     pub beta2_hat: f64,
-    /// What decoupled weight decay multiplies each parameter by: 1 - lr * weight_decay, or 1 - lr / max_lr
-    /// * weight_decay, or 1 where there is none or it is an L2 penalty.
+    /// The factor by which weight decay multiplies each parameter: 1 - lr * weight_decay with
+    /// decouple_wd, 1 - lr / max_lr * weight_decay with decouple_lr, else 1.
     pub decay_factor: f64,
 }
 
@@ -59,12 +58,12 @@ impl Versioned for radam_group_report {
     }
 }
 
-/// Fills a report, which radam_get_group_report then overwrites.
+/// Fills report with initial values, which radam_get_group_report overwrites.
 ///
 /// struct_size is sizeof(radam_group_report).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// report is NULL or points to struct_size writable bytes.
@@ -77,10 +76,14 @@ pub unsafe extern "C" fn radam_group_report_init(
     without_handle(|| unsafe { init("report", report, struct_size) })
 }
 
-/// Gets the scalars of a group's next step, by its present options.
+/// Gets the scalars of a group's next step, as its present options give them.
+///
+/// Set report->struct_size first, which radam_group_report_init does.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown group or a struct_size that no version had; RADAM_ERROR_BUSY.
+/// unknown group, or if no version of the struct has this size.
+///
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// report is NULL or points to as many writable bytes as its struct_size says.
@@ -90,11 +93,11 @@ pub unsafe extern "C" fn radam_get_group_report(
     group: u32,
     report: *mut radam_group_report,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let scalars = optimizer.next_scalars(group)?;
         not_null("report", report, "a struct that radam_group_report_init has filled")?;
         let found = radam_group_report {
-            struct_size: 0, // stays what it is
+            struct_size: 0, // is not written
             rectified: scalars.rectification.is_some().into(),
             step: scalars.step,
             rho: scalars.rho,

@@ -1,6 +1,5 @@
-//! What stands around every call that comes from C: no panic leaves it, nothing is printed, errno (on
-//! Windows, GetLastError) stays as it was, and the arithmetic inside is IEEE's whatever mode the
-//! caller's thread is in.
+//! The guard around every call from C: panics do not leave it, nothing is printed, errno (on Windows, GetLastError)
+//! is preserved, and arithmetic runs in the default floating-point mode, whatever mode the caller's thread is in.
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
@@ -17,7 +16,8 @@ pub(super) fn guard(body: impl FnOnce() -> radam_status) -> radam_status {
     })
 }
 
-/// Around all the rest of a call: on Windows, to look at a thread-local variable is enough to change it.
+/// Preserves errno. It must be the outermost part of a call: on Windows, accessing a thread-local variable is enough
+/// to change GetLastError.
 pub(super) fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
     let before = errno::errno();
     let result = body();
@@ -28,7 +28,7 @@ pub(super) fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
 /// Turns a panic into an error.
 pub(super) fn catch(body: impl FnOnce() -> Result<()>) -> Result<()> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        // To drop it might panic again, for the last time.
+        // Dropping the payload may panic in its turn; the payload of that panic is leaked.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(panic);
         }
@@ -36,12 +36,12 @@ pub(super) fn catch(body: impl FnOnce() -> Result<()>) -> Result<()> {
     })
 }
 
-/// What calls on an optimizer give when one has panicked inside of it.
+/// The error of every call on an optimizer inside which a call has panicked.
 pub(super) fn bug() -> Error {
     error!(
         Panic,
-        "a call on this optimizer ended halfway because of a bug in radam; the optimizer can only \
-         be freed, and a report of the bug would be welcome"
+        "a call on this optimizer stopped halfway because of a bug in radam; the optimizer can only be freed; please \
+         report the bug"
     )
 }
 

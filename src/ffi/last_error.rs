@@ -1,14 +1,13 @@
-//! The sentence of the last failure: of each optimizer, and of each thread without one.
+//! The message of the last error of each optimizer, and of each thread.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// An optimizer's last failure.
+/// The message of an optimizer's last error.
 ///
-/// It stands beside the optimizer and not in it, since failures are also kept while another thread
-/// is inside.
+/// It is beside the optimizer and not in it, since concurrent calls keep errors too.
 pub(super) struct LastError {
     locked: AtomicBool,
     sentence: UnsafeCell<String>,
@@ -30,13 +29,13 @@ impl LastError {
         self.keep(String::new());
     }
 
-    /// Copies the sentence, as `radam_last_error` describes.
+    /// Copies the message, as `radam_last_error` describes.
     pub fn copy(&self, buffer: &mut [u8]) -> u64 {
         self.with(|kept| copy(kept.as_bytes(), buffer)).unwrap_or_else(|| copy(b"", buffer))
     }
 
-    /// Others hold the lock for as long as it takes to copy a sentence. One that does not come free
-    /// was held by a thread that a fork left behind, and is done without.
+    /// The lock is held only while a message is copied. If it does not become free, the thread that holds it was left
+    /// behind by a fork, and this gives up.
     fn with<R>(&self, body: impl FnOnce(&mut String) -> R) -> Option<R> {
         for attempt in 0..10_000 {
             if !self.locked.swap(true, Ordering::Acquire) {
@@ -51,9 +50,9 @@ impl LastError {
     }
 }
 
-/// As many bytes of a sentence as are kept for a thread: an array, since a growing string would
-/// have to be freed when the thread ends, when this library may be unloaded.
-const THREAD_BYTES: usize = 1000;
+/// How many bytes of a message are kept for a thread. They are an array: a string would have to be freed when the
+/// thread ends, and the library may have been unloaded by then.
+const THREAD_BYTES: usize = 2048;
 
 struct ThreadError {
     len: usize,
@@ -65,7 +64,7 @@ thread_local! {
         const { RefCell::new(ThreadError { len: 0, bytes: [0; THREAD_BYTES] }) };
 }
 
-/// Keeps the failure of a call without an optimizer.
+/// Keeps the message of this thread's last error.
 pub(super) fn keep_for_thread(sentence: &str) {
     OF_THREAD.with_borrow_mut(|kept| {
         kept.len = cut(sentence.as_bytes(), THREAD_BYTES);
@@ -73,13 +72,13 @@ pub(super) fn keep_for_thread(sentence: &str) {
     });
 }
 
-/// Copies this thread's sentence, as `radam_last_error` describes.
+/// Copies this thread's message, as `radam_last_error` describes.
 pub(super) fn copy_of_thread(buffer: &mut [u8]) -> u64 {
     OF_THREAD.with_borrow(|kept| copy(&kept.bytes[..kept.len], buffer))
 }
 
-/// Copies a sentence and a NUL, cut to the buffer, and returns what the whole would take.
-fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
+/// Copies a message and a NUL, as much as fits into the buffer, and returns the size of the whole.
+pub(super) fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
     if let Some(room) = buffer.len().checked_sub(1) {
         let len = cut(sentence, room);
         buffer[..len].copy_from_slice(&sentence[..len]);
@@ -88,7 +87,7 @@ fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
     sentence.len() as u64 + 1
 }
 
-/// The most bytes up to `room` that leave no character of the UTF-8 halved.
+/// The largest length up to `room` at which no UTF-8 character is cut.
 fn cut(sentence: &[u8], room: usize) -> usize {
     if sentence.len() <= room {
         return sentence.len();

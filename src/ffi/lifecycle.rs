@@ -1,29 +1,29 @@
-//! Making and freeing optimizers.
+//! Creating and freeing optimizers.
 
 use super::arguments::not_null;
 use super::call::{with, without_handle};
-use super::options::Options;
 use super::registry;
 use super::{radam_options, radam_status};
 use crate::error::error;
 use crate::optimizer::Optimizer;
 
-/// An optimizer. A pointer to one is a handle: a token that points at nothing.
+/// An optimizer. A pointer to it is a handle: a token that is never dereferenced.
 pub struct radam_optimizer {
     _private: (),
 }
 
-/// Makes an optimizer without any parameters.
+/// Creates an optimizer without parameters.
 ///
-/// options may be NULL, for the defaults. On success *opt is the handle, for the caller to free by
+/// options may be NULL for the defaults. *opt receives the handle, which the caller frees with
 /// radam_free.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER, also for half an allocator; RADAM_ERROR_INVALID_ARGUMENT for a
-/// struct_size that no version had, for too many threads, and where the environment variable RADAM_ISA
-/// names an instruction set that this machine lacks (it is for tests; the results are the same on all);
-/// RADAM_ERROR_OUT_OF_MEMORY. The sentence is at radam_last_error(NULL, ...).
+/// Errors: RADAM_ERROR_NULL_POINTER if opt is NULL, or only one of the two functions of
+/// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range, if no
+/// version of the struct has this size, or if the environment variable RADAM_ISA names an
+/// instruction set that this machine lacks (the variable is for tests; results are the same with all
+/// of them); RADAM_ERROR_OUT_OF_MEMORY.
 ///
-/// Threads: may be called from any.
+/// Threads: may be called at any time.
 ///
 /// # Safety
 /// options is NULL or points to as many bytes as its struct_size says; opt is NULL or writable.
@@ -33,33 +33,36 @@ pub unsafe extern "C" fn radam_create(
     opt: *mut *mut radam_optimizer,
 ) -> radam_status {
     without_handle(|| {
-        not_null("opt", opt, "where the new handle is to be written")?;
+        not_null("opt", opt, "the variable that receives the handle")?;
         // SAFETY: the caller's promise.
-        let Options { num_threads, allocator, executor } = unsafe { Options::read(options) }?;
-        let handle = registry::insert(Optimizer::new(num_threads, allocator, executor)?)?;
+        let options = unsafe { super::options::options(options) }?;
+        let handle = registry::insert(Optimizer::new(options)?)?;
         // SAFETY: the caller's promise.
         unsafe { opt.write_unaligned(handle) };
         Ok(())
     })
 }
 
-/// Frees an optimizer with its state, and joins its threads. Parameters and gradients are the
-/// caller's and stay.
+/// Frees an optimizer and its state, and joins the library's threads. Parameters, gradients and
+/// other arrays of the caller are left as they are.
 ///
-/// From then on the handle is invalid. Where other threads are inside the optimizer, they finish
-/// their calls first, and the last of them does the work.
+/// The handle becomes invalid at once. If other threads are inside calls on the optimizer,
+/// radam_free returns without waiting, those calls finish, and the last one frees the optimizer.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE, also for NULL and for a handle that was freed.
+/// Errors: RADAM_ERROR_INVALID_HANDLE, also for NULL and a handle that has already been freed.
 ///
-/// Threads: may be called from any, at any time; but on Windows not inside of DllMain, where the
-/// destructors of a DLL's global objects run too, since no thread can end until that returns.
+/// Threads: may be called at any time. On Windows, not from DllMain or a destructor of a global
+/// object in a DLL, since threads cannot end before it returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
     with(opt, &mut |inside| {
         if inside.free() {
             Ok(())
         } else {
-            Err(error!(InvalidHandle, "opt is {opt:p}, and another thread is freeing it"))
+            Err(error!(
+                InvalidHandle,
+                "opt is {opt:p}, which another thread is freeing; a handle must be freed only once"
+            ))
         }
     })
 }

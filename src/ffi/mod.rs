@@ -1,16 +1,18 @@
-//! The C boundary and nothing else: what `include/radam.h` declares.
+//! The C API: everything that `include/radam.h` declares, in the same order, and nothing else.
 //!
-//! Here are statuses and error sentences, structs of several versions, handles that are tokens, and
-//! the guard around every call. Each function checks its arguments, turns them into Rust's types
-//! and calls the optimizer. The order of the modules is that of the header.
+//! Each function checks its arguments, converts them to Rust types and calls the optimizer. The modules below
+//! `checkpoint` are what they share: `call.rs` looks up the handle (`registry.rs`), enters the optimizer
+//! (`call_lock.rs`) behind a panic guard (`guard.rs`) and keeps the error message (`last_error.rs`); `arguments.rs`
+//! converts arguments; `versioned.rs` reads and writes structs whose size depends on the caller's version.
 
-#![allow(non_camel_case_types)] // the names are C's
+#![allow(non_camel_case_types)] // C names
 
 mod status;
 mod values;
 mod options;
 mod group_options;
 mod param;
+mod grad_sums;
 mod step_options;
 mod group_report;
 mod lifecycle;
@@ -18,24 +20,23 @@ mod params;
 mod stepping;
 mod slicing;
 mod surgery;
-mod group_numbers;
-mod group_toggles;
+mod advice;
 mod update;
 mod checkpoint;
 
 mod arguments;
 mod call;
-mod group_access;
+mod call_lock;
 mod guard;
 mod last_error;
 mod registry;
 mod versioned;
 
+pub use advice::*;
 pub use checkpoint::*;
-pub use group_numbers::*;
+pub use grad_sums::*;
 pub use group_options::*;
 pub use group_report::*;
-pub use group_toggles::*;
 pub use lifecycle::*;
 pub use options::*;
 pub use param::*;

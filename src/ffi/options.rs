@@ -4,47 +4,52 @@ use super::call::without_handle;
 use super::radam_status;
 use super::versioned::{Versioned, init, read};
 use crate::error::{Result, ensure};
+use crate::optimizer::Options;
 use crate::system::Allocator;
 use crate::system::Executor;
 use std::ffi::c_void;
 use std::ptr;
 
-/// The caller's functions for the memory of the optimizer's state.
+/// The caller's allocator for the optimizer's state.
 ///
-/// They are called from inside radam_add_param_group, radam_add_param, radam_remove_param, radam_free
-/// and the functions that change state_dtype or how parameters are rounded, on the thread that called
-/// these. They must not throw, nor call the library for the same optimizer (that gives
-/// RADAM_ERROR_BUSY).
+/// The functions are called on the calling thread, from radam_add_param_group, radam_add_params,
+/// radam_add_param, radam_remove_param, radam_set_group_options and radam_free. They must return
+/// normally (no exception, no longjmp) and must not call the library for the same optimizer.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_allocator {
-    /// Returns size bytes at a multiple of alignment, a power of two, or NULL where there are none; the
-    /// call of the library then gives RADAM_ERROR_OUT_OF_MEMORY and changes nothing (for a misaligned
-    /// pointer, which is released again, RADAM_ERROR_INVALID_ARGUMENT). The bytes need not be zero. NULL, the default: the program's own allocator is used.
+    /// Returns size bytes aligned to alignment, a power of two, or NULL if there is no memory: then
+    /// the call returns RADAM_ERROR_OUT_OF_MEMORY. The memory need not be zeroed. If the pointer is
+    /// not aligned, it is released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the
+    /// default: the system's allocator.
     pub allocate:
         Option<unsafe extern "C" fn(size: u64, alignment: u64, user: *mut c_void) -> *mut c_void>,
-    /// Takes back what allocate returned, with the size and alignment of then. It is never called with
-    /// NULL. It must be set where allocate is.
+    /// Frees memory that allocate returned, given the same size and alignment; pointer is never NULL.
+    /// Must be set if and only if allocate is.
     pub release: Option<
         unsafe extern "C" fn(pointer: *mut c_void, size: u64, alignment: u64, user: *mut c_void),
     >,
-    /// Given to both; never looked at.
+    /// Passed to both functions; the library never dereferences it.
     pub user: *mut c_void,
 }
 
-/// The caller's threads: a function that runs the iterations of a loop on them.
+/// The caller's threads, as a parallel loop that runs on them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_executor {
     /// Calls body(index, body_data) once for each index from 0 to count - 1, on any threads and in any
-    /// order, and returns when all of these calls have ended. An iteration takes about 10 microseconds
-    /// or more.
-    ///
-    /// It is called from inside the functions that step, on the thread that called these, and only for
-    /// work that is large enough to gain from it. It must not throw. Iterations that it leaves out are
-    /// done by that thread afterwards, and those that it runs twice or too late do nothing, as long as
-    /// the optimizer is there; so the step is complete in any case. NULL, the default: the library uses
+    /// order, and returns when all these calls have returned. NULL, the default: the library runs
     /// threads of its own.
+    ///
+    /// Each index stands for one piece of work, about 10 microseconds or more, and for the same piece
+    /// in every step. A static schedule, which gives each thread the same indices every time,
+    /// therefore finds its data in the caches and memory near that thread, and is usually fastest.
+    ///
+    /// It is called on the thread that called the stepping or measuring function, if the work is large
+    /// enough (radam_options.parallel_from). It must return normally (no exception, no longjmp).
+    /// Indices that it leaves out are done on the calling thread afterwards. Calling an index twice,
+    /// or after parallel_for has returned, does nothing, until radam_free; after that it is undefined
+    /// behaviour.
     pub parallel_for: Option<
         unsafe extern "C" fn(
             count: u64,
@@ -53,31 +58,36 @@ pub struct radam_executor {
             user: *mut c_void,
         ),
     >,
-    /// Given to parallel_for; never looked at.
+    /// Passed to parallel_for; the library never dereferences it.
     pub user: *mut c_void,
 }
 
-/// Options of a whole optimizer. Fill them by radam_options_init first.
+/// Options of an optimizer. Call radam_options_init first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_options {
-    /// sizeof(radam_options), as radam_options_init leaves it.
+    /// sizeof(radam_options); set by radam_options_init.
     pub struct_size: u32,
-    /// How many threads may work at once, the caller's among them, up to 1024. 0, the default: one
-    /// per available core. They are started when work is first large enough to gain from them, one for
-    /// every 128K elements. 1: everything happens on the calling thread, and the library never starts a
-    /// thread.
+    /// The maximum number of threads that work on a step, including the calling one; at most 1024. The
+    /// library's threads start with the first step that is large enough to gain from them. 0, the
+    /// default: one per available core. 1: the library never starts a thread, and everything runs on
+    /// the calling one.
     pub num_threads: u32,
-    /// Where the optimizer's state comes from.
+    /// Allocates the optimizer's state. Default: the system's allocator.
     pub allocator: radam_allocator,
-    /// The caller's threads, in the place of the library's: with it, the library never starts one. It is
-    /// not used with num_threads 1.
+    /// Runs parallel work on the caller's threads. With it, the library never starts a thread, and the
+    /// executor decides how many take part; num_threads 1 still keeps all work on the calling thread.
+    /// Default: the library's own threads.
     pub executor: radam_executor,
+    /// The number of elements from which a step runs on several threads. 0, the default: chosen by the
+    /// library, for threads that sleep between steps and have to be woken up. With an executor whose
+    /// threads are already awake when a step begins, about 65536 pays off.
+    pub parallel_from: u64,
 }
 
 impl Versioned for radam_options {
     const NAME: &str = "radam_options";
-    const EARLIER_SIZES: &[usize] = &[8];
+    const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
         Self {
@@ -85,18 +95,19 @@ impl Versioned for radam_options {
             num_threads: 0,
             allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
             executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
+            parallel_from: 0,
         }
     }
 }
 
 const NUM_THREADS_MAX: u32 = 1024;
 
-/// Fills options with their defaults.
+/// Fills options with the default values.
 ///
 /// struct_size is sizeof(radam_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -109,35 +120,29 @@ pub unsafe extern "C" fn radam_options_init(
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
-/// What the caller asks for; NULL asks for the defaults.
-pub(super) struct Options {
-    pub num_threads: usize,
-    pub allocator: Option<Allocator>,
-    pub executor: Option<Executor>,
-}
-
-impl Options {
-    /// # Safety
-    /// `options` is null or points to as many bytes as the `struct_size` there says.
-    pub unsafe fn read(options: *const radam_options) -> Result<Self> {
-        let options = if options.is_null() {
-            radam_options::defaults()
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { read("options.", options) }?
-        };
-        let num_threads = options.num_threads;
-        ensure!(
-            num_threads <= NUM_THREADS_MAX,
-            InvalidArgument,
-            "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
-        );
-        Ok(Self {
-            num_threads: num_threads as usize,
-            allocator: options.allocator.checked()?,
-            executor: options.executor.checked(),
-        })
-    }
+/// The options of an optimizer; the defaults for NULL.
+///
+/// # Safety
+/// `options` is null or points to as many bytes as the `struct_size` there says.
+pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
+    let options = if options.is_null() {
+        radam_options::defaults()
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { read("options.", options) }?
+    };
+    let num_threads = options.num_threads;
+    ensure!(
+        num_threads <= NUM_THREADS_MAX,
+        InvalidArgument,
+        "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
+    );
+    Ok(Options {
+        num_threads: num_threads as usize,
+        allocator: options.allocator.checked()?,
+        executor: options.executor.checked(),
+        parallel_from: options.parallel_from,
+    })
 }
 
 impl radam_allocator {
@@ -155,7 +160,7 @@ impl radam_allocator {
                 };
                 Err(crate::error::error!(
                     NullPointer,
-                    "allocator.{unset} is NULL, but allocator.{set} is not; both must be set, or none"
+                    "allocator.{unset} is NULL, but allocator.{set} is set; set both or neither"
                 ))
             }
         }

@@ -1,4 +1,4 @@
-//! A parameter as its caller describes it.
+//! The description of a parameter that is to be added.
 
 use super::arguments::{dtype, dtype_or_default, name, not_null};
 use super::call::without_handle;
@@ -6,62 +6,71 @@ use super::versioned::{Versioned, init, read, size_at};
 use super::{radam_dtype, radam_status};
 use crate::error::{Result, ensure, reserve};
 use crate::kernel::Dtype;
-use crate::optimizer::{Given, ParamSpec, Place};
+use crate::optimizer::{CallerArray, Given, ParamSpec, Place};
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-/// One parameter: a tensor, flat and contiguous, that belongs to the caller. Fill it by
-/// radam_param_init first.
+/// One parameter: a flat, contiguous tensor owned by the caller. Call radam_param_init first.
+///
+/// All arrays have len elements, aligned to the element size, and must not overlap one another or
+/// the arrays of another parameter; only gradients may overlap gradients.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_param {
-    /// sizeof(radam_param), as radam_param_init leaves it. In an array of them it is the stride, and
-    /// must be the same in all.
+    /// sizeof(radam_param); set by radam_param_init. In an array of structs it is the stride, and must
+    /// be the same in all of them.
     pub struct_size: u32,
-    /// What the elements of data are. There is no default.
+    /// The dtype of data. Required.
     pub dtype: radam_dtype,
-    /// What the elements of grad are. 0, the default: dtype.
+    /// The dtype of grad. 0, the default: dtype.
     pub grad_dtype: radam_dtype,
-    /// The number of elements; may be 0.
+    /// The dtype of copy: RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default:
+    /// RADAM_DTYPE_BF16.
+    pub copy_dtype: radam_dtype,
+    /// The number of elements, which may be 0.
     pub len: u64,
-    /// The elements, aligned to the size of one; they must not overlap another parameter or a
-    /// gradient. NULL only where len is 0.
+    /// The elements. NULL, the default: the parameter is unbound; radam_step skips it, radam_set_data
+    /// and radam_set_tensors bind it, and radam_step_tensor steps it in arrays passed to the call. It
+    /// must not have a registered gradient when it is stepped: radam_step then returns
+    /// RADAM_ERROR_INVALID_STATE.
     pub data: *mut c_void,
-    /// The gradient, len elements aligned to the size of one. NULL, the default: the parameter is
-    /// skipped until it has one.
+    /// The gradient. NULL, the default: steps skip the parameter, and its step count does not change.
     pub grad: *mut c_void,
-    /// A name that no other parameter of the optimizer has, UTF-8, copied; checkpoints find
-    /// parameters by it. NULL, the default: "param." and its id.
+    /// The parameter's name: UTF-8, unique within the optimizer, copied. Checkpoints identify
+    /// parameters by name. NULL, the default: "param." and its id.
     pub name: *const c_char,
-    /// For f32 and f64: whenever a step changes the parameter, its new values are written here too,
-    /// rounded to nearest even in out_dtype; len elements aligned to the size of one, apart from all other
-    /// arrays. So f32 masters get bf16 working weights in the same pass. It is not written before the
-    /// first step, nor in steps that only accumulate. NULL, the default: no copy.
-    pub out: *mut c_void,
-    /// RADAM_DTYPE_BF16, RADAM_DTYPE_F16 or RADAM_DTYPE_F32. 0, the default: RADAM_DTYPE_BF16.
-    pub out_dtype: radam_dtype,
-    /// The state, for callers who place it themselves: each is NULL, the default, for the library to
-    /// allocate it, or len elements in the dtype of the group's state, aligned to the size of one and
-    /// apart from all other arrays, which the optimizer works on until the parameter is removed. They
-    /// are used as they are: zeros before the first step, or what an earlier run left there (see
-    /// radam_set_step_count). The caller keeps them, and may read them between steps.
+    /// For f32 and f64 parameters, a second array that receives the new values, rounded to nearest
+    /// even to copy_dtype, in the same pass: f32 master weights get their bf16 working copy this way.
+    /// It is written only by steps that change the parameter, so not before the first step, during
+    /// optimizer accumulation, or in unrectified steps with unrectified off. NULL, the default: no
+    /// copy.
+    pub copy: *mut c_void,
+    /// The state, for callers who allocate it themselves: an array in the dtype of the group's state.
+    /// NULL, the default: the library allocates it.
+    ///
+    /// The array must hold zeros before the first step, or the state of an earlier run (see
+    /// radam_set_step_count). The optimizer uses it until the parameter is removed or the optimizer is
+    /// freed. The caller still owns it and may read it between steps.
     pub exp_avg: *mut c_void,
     /// As exp_avg.
     pub exp_avg_sq: *mut c_void,
-    /// As exp_avg. It must be NULL unless the group has Kahan summation for the dtype, or
-    /// master_remainder, whose int16_t it then is.
+    /// As exp_avg. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which
+    /// case it is an array of int16_t.
     pub kahan_comp: *mut c_void,
-    /// For data-parallel sharding: that the parameter is the elements from tensor_offset on, len of them,
-    /// of the tensor of this name, which has tensor_len elements. Only checkpoints care: shards that
-    /// several processes have saved can be loaded by any number of processes with other shards.
+    /// For data-parallel sharding: the parameter is the slice of len elements that begins at element
+    /// tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements
+    /// in all. Checkpoints of several processes can then be loaded by processes with other shards
+    /// (radam_load_shards); stochastic rounding gives each element the same random numbers as in the
+    /// whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit,
+    /// as the whole tensor (radam_grad_sums). Default: 0.
     pub tensor_offset: u64,
-    /// 0, the default: the parameter is the whole tensor.
+    /// The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
     pub tensor_len: u64,
 }
 
 impl Versioned for radam_param {
     const NAME: &str = "radam_param";
-    const EARLIER_SIZES: &[usize] = &[48];
+    const EARLIER_SIZES: &[usize] = &[];
 
     fn defaults() -> Self {
         let null = ptr::null_mut();
@@ -69,12 +78,12 @@ impl Versioned for radam_param {
             struct_size: size_of::<Self>() as u32,
             dtype: 0,
             grad_dtype: 0,
+            copy_dtype: 0,
             len: 0,
             data: null,
             grad: null,
             name: ptr::null(),
-            out: null,
-            out_dtype: 0,
+            copy: null,
             exp_avg: null,
             exp_avg_sq: null,
             kahan_comp: null,
@@ -84,12 +93,12 @@ impl Versioned for radam_param {
     }
 }
 
-/// Fills a parameter with its defaults; dtype, len and data have none and must be set.
+/// Fills param with the default values; dtype has none and must be set.
 ///
 /// struct_size is sizeof(radam_param).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a struct_size that no version
-/// had.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
+/// this size.
 ///
 /// # Safety
 /// param is NULL or points to struct_size writable bytes.
@@ -102,11 +111,10 @@ pub unsafe extern "C" fn radam_param_init(
     without_handle(|| unsafe { init("param", param, struct_size) })
 }
 
-/// The tensors of an array of `count`; the optimizer checks whether they can be.
+/// An array of `count` parameters; the optimizer checks the rest.
 ///
 /// # Safety
-/// `params` is null or points to `count` structs of the size that the first says, whose names are
-/// null or end in NUL and stay as they are for the lifetime that is chosen.
+/// `params` is null or points to `count` structs of the size that the first one says, each as [`spec`] requires.
 pub(super) unsafe fn params<'a>(
     params: *const radam_param,
     count: u64,
@@ -123,7 +131,7 @@ pub(super) unsafe fn params<'a>(
         u32::MAX
     );
     reserve(&mut specs, count as usize, "parameters")?;
-    // SAFETY: the caller's promise; there is a first one.
+    // SAFETY: the caller's promise; `count` is not 0.
     let stride = unsafe { size_at(Place(Some(0)), params) }?;
     for index in 0..count {
         let param = params.wrapping_byte_add(index as usize * stride);
@@ -132,8 +140,7 @@ pub(super) unsafe fn params<'a>(
         ensure!(
             param.struct_size as usize == stride,
             InvalidArgument,
-            "params[{index}].struct_size is {}, but params[0].struct_size is {stride}; it must be the \
-             same in all",
+            "params[{index}].struct_size is {}, but params[0].struct_size is {stride}; it must be the same in all of them",
             param.struct_size
         );
         // SAFETY: the caller's promise.
@@ -143,31 +150,34 @@ pub(super) unsafe fn params<'a>(
 }
 
 /// # Safety
-/// The name is null or ends in NUL and stays as it is for the lifetime that is chosen.
+/// The name is null or a NUL-terminated string that does not change during the lifetime `'a`; the arrays are as
+/// [`CallerArray::new`] requires.
 pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result<ParamSpec<'a>> {
     let place = Place(index);
     let own_dtype = dtype(place, "dtype", param.dtype)?;
     let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
+    let copy_dtype = dtype_or_default(place, "copy_dtype", param.copy_dtype)?;
+    // SAFETY: the caller's promise.
+    let array = |pointer| unsafe { CallerArray::new(pointer) };
     Ok(ParamSpec {
         dtype: own_dtype,
         grad_dtype: grad_dtype.unwrap_or(own_dtype),
         len: param.len,
-        data: param.data.cast(),
-        grad: param.grad.cast(),
+        data: array(param.data),
+        grad: array(param.grad),
         // SAFETY: the caller's promise.
         name: unsafe { name(place, param.name) }?,
         given: Given {
-            out: param.out.cast(),
-            out_dtype: dtype_or_default(place, "out_dtype", param.out_dtype)?
-                .unwrap_or(Dtype::Bf16),
-            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(|array| array.cast()),
+            copy: array(param.copy),
+            copy_dtype: copy_dtype.unwrap_or(Dtype::Bf16),
+            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(array),
             slice: slice(place, param)?,
         },
         place,
     })
 }
 
-/// Which part of a tensor the parameter is, if it is not all of it.
+/// The offset and the length of the whole tensor, if the parameter is a slice of one.
 fn slice(place: Place, param: &radam_param) -> Result<Option<(u64, u64)>> {
     let radam_param { tensor_offset, tensor_len, len, .. } = *param;
     if tensor_len == 0 && tensor_offset == 0 {
@@ -177,7 +187,7 @@ fn slice(place: Place, param: &radam_param) -> Result<Option<(u64, u64)>> {
         tensor_offset.checked_add(len).is_some_and(|end| end <= tensor_len),
         InvalidArgument,
         "{place}tensor_offset is {tensor_offset} and len is {len}, but {place}tensor_len is {tensor_len}; \
-         the elements must lie within the tensor (tensor_len 0 and tensor_offset 0: they are all of it)"
+         tensor_offset + len must be at most tensor_len (or tensor_offset and tensor_len both 0, for a whole tensor)"
     );
     Ok(Some((tensor_offset, tensor_len)))
 }

@@ -1,29 +1,31 @@
-//! Adding groups and parameters, and moving a parameter's pointers.
+//! Adding groups and parameters, setting the addresses of their arrays, and finding them.
 
-use super::arguments::not_null;
-use super::call::{exclusive, shared};
+use super::arguments::{name, not_null, optional_output, output};
+use super::call::{change, get};
 use super::group_options::group;
 use super::param::{params, spec};
 use super::versioned::Versioned;
 use super::{radam_dtype, radam_group_options, radam_optimizer, radam_param, radam_status};
+use crate::error::{Result, ensure};
+use crate::optimizer::{CallerArray, Place};
 use std::ffi::{c_char, c_void};
 
-/// Adds a group of parameters that share options: all of it or, on an error, nothing.
+/// Adds a group of parameters with common options: all of them or, on error, nothing.
 ///
-/// params is an array of count parameters; it may be NULL where count is 0, and more can follow by
-/// radam_add_param. group, which may be NULL, gets the id of the group. Groups and parameters are
-/// numbered 0, 1, 2, ... in the order of adding, across all groups. Groups can be added at any time,
-/// also between steps; the step count of a new parameter is 0.
+/// params is an array of count parameters; it may be NULL if count is 0, and more parameters can be
+/// added later. *group, if group is not NULL, receives the id of the group. Groups are numbered 0,
+/// 1, 2, ... in the order of adding, and so are parameters, across all groups. Groups may be added
+/// at any time, also between steps; the step count of a new parameter is 0.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER for options, params or a data that
-/// must not be NULL; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an unknown dtype
-/// or toggle, a struct_size that no version had, a length that cannot be, misaligned memory, a
-/// parameter that overlaps another or a gradient, or a name that is used twice;
-/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER if options is NULL, or if params is
+/// NULL and count is not 0; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an unknown
+/// dtype or toggle, a len beyond the address space, a misaligned or overlapping array, a name that
+/// is already taken, or if no version of a struct has its size; RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// options and params are NULL or as their struct_size and count say; data and grad stay valid while
-/// the optimizer has them.
+/// options and params are NULL or have as many bytes as struct_size and count say; data, grad and
+/// the other arrays are valid for as long as they are registered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_add_param_group(
     opt: *mut radam_optimizer,
@@ -32,24 +34,22 @@ pub unsafe extern "C" fn radam_add_param_group(
     count: u64,
     group: *mut u32,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let (options, specs) = unsafe { (self::group(options)?, self::params(params, count)?) };
         let id = optimizer.add_group(options, &specs)?;
-        if !group.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { group.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(group, id) };
         Ok(())
     })
 }
 
-/// Adds parameters to a group that is there: all of them or, on an error, nothing.
+/// Adds parameters to an existing group: all of them or, on error, nothing.
 ///
-/// params is an array of count parameters. first, which may be NULL, gets the id of the first; the others
-/// follow it.
+/// params is an array of count parameters. *first, if first is not NULL, receives the id of the
+/// first one; the ids of the others follow.
 ///
-/// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
+/// Errors: as radam_add_param_group; RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
 ///
 /// # Safety
 /// As for radam_add_param_group; first is NULL or writable.
@@ -61,29 +61,28 @@ pub unsafe extern "C" fn radam_add_params(
     count: u64,
     first: *mut u32,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let specs = unsafe { self::params(params, count) }?;
         let id = optimizer.add_to_group(group, &specs)?;
-        if !first.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { first.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(first, id) };
         Ok(())
     })
 }
 
-/// Adds one parameter to a group; the same as radam_add_params without structs, for FFI.
+/// Adds one parameter to an existing group; a variant of radam_add_params without structs, for FFI.
 ///
-/// dtype and grad_dtype (0: dtype) are those of the elements of data and grad, len is their number.
-/// grad may be NULL: the parameter is skipped until it has one. name is UTF-8, copied, that no other
-/// parameter has, or NULL for "param." and its id. param, which may be NULL, gets the id.
+/// data has len elements of dtype, and grad len elements of grad_dtype (0: dtype). data may be NULL
+/// for an unbound parameter, and grad may be NULL (see radam_param). name is UTF-8, unique within
+/// the optimizer and copied; NULL: "param." and the id. *param, if param is not NULL, receives the
+/// id.
 ///
-/// Errors: those of radam_add_param_group, and RADAM_ERROR_INVALID_ARGUMENT for an unknown group.
+/// Errors: as radam_add_params.
 ///
 /// # Safety
-/// data and grad stay valid while the optimizer has them; name is NULL or ends in NUL; param is NULL
-/// or writable.
+/// data and grad are valid for as long as they are registered; name is NULL or a NUL-terminated
+/// string; param is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_add_param(
     opt: *mut radam_optimizer,
@@ -98,60 +97,119 @@ pub unsafe extern "C" fn radam_add_param(
 ) -> radam_status {
     let tensor =
         radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::defaults() };
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         // SAFETY: the caller's promise.
         let spec = unsafe { spec(&tensor, None) }?;
         let id = optimizer.add_to_group(group, std::slice::from_ref(&spec))?;
-        if !param.is_null() {
-            // SAFETY: the caller's promise.
-            unsafe { param.write_unaligned(id) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { optional_output(param, id) };
         Ok(())
     })
 }
 
-/// Tells where the elements of a parameter are from now on, for a caller that has moved them.
+/// Sets the address of a parameter's elements, for callers who have moved them.
 ///
-/// data has the length and dtype of before; the optimizer's state goes on with it. It must not be
-/// NULL unless the length is 0.
+/// data has the same length and dtype as before. The state stays with the parameter. NULL unbinds
+/// the parameter: radam_step skips it until data is set again.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param, misaligned memory or an overlap; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, or if data
+/// is misaligned or overlaps another array; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// data stays valid while the optimizer has it.
+/// data is valid for as long as it is registered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_set_data(
     opt: *mut radam_optimizer,
     param: u32,
     data: *mut c_void,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_data(param, data.cast()))
+    // SAFETY: the caller's promise.
+    change(opt, |optimizer| optimizer.set_data(param, unsafe { CallerArray::new(data) }))
 }
 
-/// Tells where the gradient of a parameter is from now on.
+/// Sets the address of a parameter's gradient.
 ///
-/// grad has the parameter's length and grad_dtype. NULL: the parameter has no gradient, so that
-/// radam_step skips it and its step count stands still.
+/// grad has the length of the parameter and its grad_dtype. NULL: the parameter has no gradient;
+/// steps skip it, and its step count does not change.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, misaligned
-/// memory or an overlap with a parameter (gradients may overlap each other); RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, or if grad
+/// is misaligned or overlaps an array other than a gradient; RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// grad stays valid while the optimizer has it.
+/// grad is valid for as long as it is registered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_set_grad(
     opt: *mut radam_optimizer,
     param: u32,
     grad: *mut c_void,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_grad(param, grad.cast()))
+    // SAFETY: the caller's promise.
+    change(opt, |optimizer| optimizer.set_grad(param, unsafe { CallerArray::new(grad) }))
 }
 
-/// Gets how many steps a parameter has made: those in which it had a gradient.
+/// Sets the addresses of the elements and gradients of many parameters: all of them or, on error,
+/// none. Buffers can be swapped this way, which would overlap if set one by one.
+///
+/// data and grads are arrays of count pointers, for the parameters first_param, first_param + 1,
+/// ...; each pointer is as for radam_set_data and radam_set_grad. If data or grads itself is NULL,
+/// those addresses do not change.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT if any of the parameters does
+/// not exist or was removed, or if an array is misaligned or overlaps another;
+/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// data and grads are NULL or have count pointers; the arrays they point to are valid for as long as
+/// they are registered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_tensors(
+    opt: *mut radam_optimizer,
+    first_param: u32,
+    count: u64,
+    data: *const *mut c_void,
+    grads: *const *mut c_void,
+) -> radam_status {
+    change(opt, |optimizer| {
+        // SAFETY: the caller's promise.
+        let (data, grads) = unsafe { (pointers(data, count)?, pointers(grads, count)?) };
+        optimizer.set_tensors(first_param, count, data, grads)
+    })
+}
+
+/// Finds a parameter by its name, which may be a default one, such as "param.0".
+///
+/// *param receives the id.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no
+/// parameter has this name.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// name is NULL or a NUL-terminated string; param is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_param_id(
+    opt: *const radam_optimizer,
+    name: *const c_char,
+    param: *mut u32,
+) -> radam_status {
+    get(opt, |optimizer| {
+        not_null("name", name, "the name of a parameter")?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let name = self::name(Place(None), name)?.unwrap_or_default();
+            output("param", param, optimizer.param_named(name)?)
+        }
+    })
+}
+
+/// Gets the number of steps that a parameter has made.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param; RADAM_ERROR_BUSY.
+/// unknown param.
+///
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// steps is NULL or writable.
@@ -161,11 +219,29 @@ pub unsafe extern "C" fn radam_step_count(
     param: u32,
     steps: *mut u64,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let count = optimizer.param(param)?.steps();
-        not_null("steps", steps, "where the step count is to be written")?;
         // SAFETY: the caller's promise.
-        unsafe { steps.write_unaligned(count) };
-        Ok(())
+        unsafe { output("steps", steps, count) }
     })
+}
+
+/// An array of pointers, unless it is NULL.
+///
+/// # Safety
+/// `array` is null or has `count` pointers, which are as [`CallerArray::new`] requires and do not change during the
+/// lifetime `'a`.
+unsafe fn pointers<'a>(array: *const *mut c_void, count: u64) -> Result<Option<&'a [CallerArray]>> {
+    if array.is_null() || count == 0 {
+        return Ok(None);
+    }
+    ensure!(
+        array.is_aligned() && count <= u32::MAX as u64,
+        InvalidArgument,
+        "count is {count} and the array of pointers is at {array:p}; count must be at most {}, and the array must be \
+         aligned like a pointer",
+        u32::MAX
+    );
+    // SAFETY: the caller's promise; a `CallerArray` is a pointer.
+    Ok(Some(unsafe { std::slice::from_raw_parts(array.cast(), count as usize) }))
 }

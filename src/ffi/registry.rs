@@ -1,9 +1,10 @@
-//! The slots that handles name.
+//! The registry of optimizers, and the handles that refer to its slots.
 //!
-//! A handle is a token: the number of a slot and the generation of what is in it, so that the token
-//! of a freed optimizer never fits the next one in its slot. It is never dereferenced. Nothing here
-//! locks or waits, so a fork at any moment leaves the child a registry that works.
+//! A handle is a token, made of the number of a slot and a generation, so the handle of a freed optimizer does not
+//! match a later one in the same slot. It is never dereferenced. Nothing here locks or waits, so that the registry
+//! still works in a child that was forked at any moment.
 
+use super::call_lock::CallLock;
 use super::last_error::LastError;
 use super::radam_optimizer;
 use crate::error::{Result, error};
@@ -12,11 +13,10 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-/// Half of a token's bits are the generation; the rest are the slot's number and a lowest bit of 1,
-/// which no pointer to an object has.
+/// The upper half of a token is the generation. The lower half is the number of the slot, and a lowest bit of 1,
+/// which no pointer to an aligned object has.
 const NUMBER_BITS: u32 = usize::BITS / 2 - 1;
 const LAST_GENERATION: u32 = ((1u64 << (usize::BITS / 2)) - 1) as u32;
 
@@ -25,7 +25,7 @@ fn token(number: usize, generation: u32) -> *mut radam_optimizer {
     ptr::without_provenance_mut(bits)
 }
 
-/// The number and the generation that a handle could stand for.
+/// The slot number and generation of a handle, if it can be one.
 fn parse(handle: *const radam_optimizer) -> Option<(usize, u32)> {
     let bits = handle.addr();
     let number = (bits >> 1) & ((1 << NUMBER_BITS) - 1);
@@ -33,19 +33,18 @@ fn parse(handle: *const radam_optimizer) -> Option<(usize, u32)> {
     (bits & 1 == 1).then_some((number, generation))
 }
 
-/// A place for one optimizer after another.
+/// A slot, which holds one optimizer after another.
 pub(super) struct Slot {
-    /// The generation in the upper half. In the lower half: LIVE while there is an optimizer to be
-    /// found, CLAIMED while one is being made or ended, neither while it is vacant; and the number
-    /// of calls that are inside.
+    /// The upper half is the generation. The lower half is LIVE while handles find the optimizer, CLAIMED while it is
+    /// being created or dropped, neither while the slot is vacant; plus the number of calls inside.
     state: AtomicU64,
-    optimizer: UnsafeCell<MaybeUninit<RwLock<Optimizer>>>,
+    optimizer: UnsafeCell<MaybeUninit<CallLock<Optimizer>>>,
     pub last_error: LastError,
     number: usize,
 }
 
-// SAFETY: the optimizer is written by the thread that made the slot CLAIMED, or that left it as the
-// last, and is shared only as an RwLock, by calls that are counted inside.
+// SAFETY: the optimizer is written only by the thread that made the slot CLAIMED, and dropped by the last call to
+// leave. In between it is shared as a CallLock, by calls that are counted inside.
 unsafe impl Sync for Slot {}
 
 const LIVE: u64 = 1 << 31;
@@ -85,26 +84,26 @@ impl Slot {
         .then(|| generation(before))
     }
 
-    /// Counts a call in, if the optimizer of this generation is to be found.
+    /// Counts a call in, if the slot holds a live optimizer of this generation.
     fn enter(&'static self, generation_wanted: u32) -> Option<Inside> {
         self.state
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
                 (generation(state) == generation_wanted && state & LIVE != 0).then_some(state + 1)
             })
             .is_ok()
-            .then(|| Inside(self)) // not then_some: an Inside that is dropped counts itself out
+            .then(|| Inside(self)) // not then_some, which would drop an Inside, and so count it out, on failure
     }
 
-    /// Counts a call out. The last one out of an optimizer that was freed ends it.
+    /// Counts a call out. The last call to leave a freed optimizer drops it.
     fn leave(&self) {
         let before = self.state.fetch_sub(1, Ordering::AcqRel);
         if before & LIVE != 0 || before & INSIDE != 1 {
             return;
         }
-        // SAFETY: the optimizer was made, and no call is or comes inside.
+        // SAFETY: the optimizer was written, and no call is inside or can enter.
         unsafe { (*self.optimizer.get()).assume_init_drop() };
         self.last_error.clear();
-        // After its last generation, the slot stays CLAIMED.
+        // A slot whose generations are used up stays CLAIMED.
         if generation(before) < LAST_GENERATION {
             self.state.store(state(generation(before) + 1, 0), Ordering::Release);
             LIKELY_VACANT.fetch_min(self.number, Ordering::Relaxed);
@@ -112,7 +111,7 @@ impl Slot {
     }
 }
 
-/// A call that is counted in: while this lives, the optimizer does.
+/// A call that is counted in. The optimizer lives at least as long as this.
 pub(super) struct Inside(&'static Slot);
 
 impl Inside {
@@ -120,14 +119,13 @@ impl Inside {
         self.0
     }
 
-    pub fn optimizer(&self) -> &RwLock<Optimizer> {
-        // SAFETY: the optimizer was made before the slot became LIVE, and ends only when no call is
-        // inside.
+    pub fn optimizer(&self) -> &CallLock<Optimizer> {
+        // SAFETY: the optimizer was written before the slot became LIVE, and is dropped only when no call is inside.
         unsafe { (*self.0.optimizer.get()).assume_init_ref() }
     }
 
-    /// Frees the optimizer, which nobody finds any more and which ends when the last call leaves.
-    /// False if another call was first.
+    /// Frees the optimizer: handles no longer find it, and it is dropped when the last call leaves. False if another
+    /// call has already freed it.
     pub fn free(&self) -> bool {
         self.0
             .state
@@ -144,35 +142,34 @@ impl Drop for Inside {
     }
 }
 
-/// Slots live in pages that double in size and are never given back, so that whoever looks one up
-/// needs no lock.
+/// Slots are in pages that double in size and are never freed, so looking one up needs no lock.
 const FIRST_PAGE: usize = 32;
 const PAGES: usize = (NUMBER_BITS - FIRST_PAGE.ilog2()) as usize;
 static PAGE: [AtomicPtr<Slot>; PAGES] = [const { AtomicPtr::new(ptr::null_mut()) }; PAGES];
-/// No vacant slot is likely to have a lower number.
+/// A hint: vacant slots with lower numbers are unlikely.
 static LIKELY_VACANT: AtomicUsize = AtomicUsize::new(0);
 
 fn page_size(page: usize) -> usize {
     FIRST_PAGE << page
 }
 
-/// The slot of this number, if its page is there.
+/// The slot with this number, if its page exists.
 fn slot(number: usize) -> Option<&'static Slot> {
     let page = (number / FIRST_PAGE + 1).ilog2() as usize;
     let index = number + FIRST_PAGE - page_size(page);
     let slots = PAGE.get(page)?.load(Ordering::Acquire);
-    // SAFETY: a page that is there has slots for all numbers that lead to it, and stays.
+    // SAFETY: a published page has a slot for every number that maps to it, and is never freed.
     (!slots.is_null()).then(|| unsafe { &*slots.add(index) })
 }
 
-/// Makes the next page, unless another thread was faster.
+/// Adds the next page, unless another thread is faster.
 fn add_page() -> Result<()> {
-    let full = || error!(OutOfMemory, "there is no memory for another optimizer");
+    let full = || error!(OutOfMemory, "there is not enough memory for another optimizer");
     let page = PAGE.iter().position(|page| page.load(Ordering::Acquire).is_null());
     let page = page.ok_or_else(full)?;
     let layout = Layout::array::<Slot>(page_size(page)).map_err(|_| full())?;
-    // SAFETY: the layout is not of 0 bytes; every slot is written before the page is published; a
-    // page that was not published is ours to give back.
+    // SAFETY: the layout is not of 0 bytes; every slot is written before the page is published; and a page that was
+    // not published is freed by the only thread that knows it.
     unsafe {
         let slots = alloc(layout).cast::<Slot>();
         if slots.is_null() {
@@ -181,9 +178,8 @@ fn add_page() -> Result<()> {
         for index in 0..page_size(page) {
             slots.add(index).write(Slot::vacant(page_size(page) - FIRST_PAGE + index));
         }
-        let nobody = ptr::null_mut();
-        if PAGE[page].compare_exchange(nobody, slots, Ordering::Release, Ordering::Relaxed).is_err()
-        {
+        let none = ptr::null_mut();
+        if PAGE[page].compare_exchange(none, slots, Ordering::Release, Ordering::Relaxed).is_err() {
             dealloc(slots.cast(), layout);
         }
     }
@@ -193,8 +189,8 @@ fn add_page() -> Result<()> {
 /// Puts an optimizer into a vacant slot.
 pub(super) fn insert(optimizer: Optimizer) -> Result<*mut radam_optimizer> {
     let (number, slot, generation) = claim_slot()?;
-    // SAFETY: this thread claimed the slot, so nobody else looks at it.
-    unsafe { (*slot.optimizer.get()).write(RwLock::new(optimizer)) };
+    // SAFETY: this thread has claimed the slot, so no other accesses the optimizer.
+    unsafe { (*slot.optimizer.get()).write(CallLock::new(optimizer)) };
     slot.state.store(state(generation, LIVE), Ordering::Release);
     Ok(token(number, generation))
 }
@@ -215,7 +211,7 @@ fn claim_slot() -> Result<(usize, &'static Slot, u32)> {
             }
             number += 1;
         }
-        // Slots below that were left meanwhile come before a new page.
+        // Slots with lower numbers may have become vacant; look there before adding a page.
         if start == 0 {
             add_page()?;
         } else {
@@ -224,7 +220,7 @@ fn claim_slot() -> Result<(usize, &'static Slot, u32)> {
     }
 }
 
-/// Enters the optimizer that a handle stands for.
+/// Enters the optimizer of a handle.
 pub(super) fn enter(handle: *const radam_optimizer) -> Option<Inside> {
     let (number, generation) = parse(handle)?;
     slot(number)?.enter(generation)

@@ -1,4 +1,4 @@
-//! Versions, statuses and error sentences.
+//! Versions, statuses and error messages.
 
 use super::guard::keeping_errno;
 use super::last_error::copy_of_thread;
@@ -6,35 +6,35 @@ use super::{radam_optimizer, registry};
 use crate::error::Status;
 use std::ffi::c_char;
 
-/// What a call came to: RADAM_OK, which is 0, or one of the RADAM_ERROR_… constants.
+/// The outcome of a call: RADAM_OK (0) or one of the RADAM_ERROR_... constants.
 ///
-/// Later versions may have more of them.
+/// A later version may add constants; treat an unknown one as a failure.
 pub type radam_status = i32;
 
 /// The values of radam_status.
 #[repr(C)]
 pub enum radam_status_values {
-    /// The call did what its description says.
+    /// The call succeeded.
     RADAM_OK = 0,
-    /// An argument is NULL that must point to something.
+    /// A required pointer argument is NULL.
     RADAM_ERROR_NULL_POINTER = 1,
-    /// The optimizer handle is NULL, was freed, or never came from radam_create.
+    /// The optimizer handle is NULL, has been freed, or did not come from radam_create.
     RADAM_ERROR_INVALID_HANDLE = 2,
-    /// An argument has a value that it must not have.
+    /// An argument has a value that is not allowed.
     RADAM_ERROR_INVALID_ARGUMENT = 3,
-    /// Another thread is inside the same optimizer, or the same parameter; try again later.
+    /// Another call is using the optimizer or the parameter, or a step is open; try again later.
     RADAM_ERROR_BUSY = 4,
-    /// The call does not fit what the optimizer is set up for.
+    /// The call does not apply to the optimizer in its present state.
     RADAM_ERROR_INVALID_STATE = 5,
-    /// There is no memory for it.
+    /// There is not enough memory.
     RADAM_ERROR_OUT_OF_MEMORY = 6,
-    /// A file could not be read or written.
+    /// A file could not be read or written, or a progress callback cancelled the call.
     RADAM_ERROR_IO = 7,
-    /// A checkpoint is damaged.
+    /// The checkpoint is damaged, or the file is not a checkpoint.
     RADAM_ERROR_CORRUPT = 8,
-    /// A checkpoint does not fit the optimizer.
+    /// The checkpoint does not fit the optimizer, or has a format of a later version.
     RADAM_ERROR_MISMATCH = 9,
-    /// The library has a bug; the optimizer can only be freed.
+    /// There is a bug in the library. From now on, the optimizer can only be freed.
     RADAM_ERROR_PANIC = 10,
 }
 
@@ -75,10 +75,11 @@ pub(super) fn status_of(status: Status) -> radam_status {
     }
 }
 
-/// A program that gives a nonsensical cap gets a sentence all the same.
-const SENTENCE_MAX: usize = 1 << 20;
+/// The most bytes of a buffer that are used, so that a program which passes a wrong, huge cap gets its text anyway.
+const TEXT_MAX: usize = 1 << 20;
 
-/// Returns the version of the library: major * 1000000 + minor * 1000 + patch.
+/// Returns the version of the loaded library: major * 1000000 + minor * 1000 + patch. Compare it
+/// with RADAM_VERSION, the version of this header.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_version() -> u32 {
     let number = |text: &str| text.bytes().fold(0, |n, digit| 10 * n + (digit - b'0') as u32);
@@ -87,15 +88,15 @@ pub extern "C" fn radam_version() -> u32 {
         + number(env!("CARGO_PKG_VERSION_PATCH"))
 }
 
-/// Returns the version of the library as a string such as "1.2.3", which is not to be freed.
+/// Returns the version of the loaded library as a string, such as "1.2.3". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// Returns the name of a status, such as "RADAM_ERROR_BUSY", which is not to be freed.
+/// Returns the name of a status, such as "RADAM_ERROR_BUSY". The string is static.
 ///
-/// A number that is no status gives "unknown radam_status".
+/// An unknown status gives "unknown radam_status".
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
     let name = match status {
@@ -115,20 +116,20 @@ pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
     name.as_ptr()
 }
 
-/// Copies the sentence of the last failed call: what was wrong with which argument, its value, and
-/// what would be right.
+/// Copies the error message of the last failed call: one sentence that names the argument, its value
+/// and what is allowed.
 ///
-/// Each optimizer keeps the sentence of its last failed call, on whatever thread that was. opt NULL,
-/// or any other value that is not a handle, stands for the calling thread's last failure without an
-/// optimizer: of radam_create, of the init functions, or of a call with an invalid handle. A call
-/// that succeeds leaves the sentence as it is.
+/// opt is a handle: the message is that of the last call on this optimizer that failed, on whatever
+/// thread, except with RADAM_ERROR_BUSY. If opt is NULL or not a valid handle, the message is that
+/// of the last call that failed on the calling thread, for any reason and on any optimizer or none,
+/// up to 2048 bytes of it. Calls that succeed do not clear messages.
 ///
-/// buf takes up to cap bytes of it, cut between characters if need be, and always ends in NUL unless
-/// cap is 0. It is UTF-8. buf may be NULL, to ask for the size only.
+/// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer message is
+/// cut at a character boundary. buf may be NULL to query the size.
 ///
-/// Returns the bytes that the whole sentence takes, its NUL included: 1 where nothing has failed.
+/// Returns the size of the whole message in bytes, including the NUL: 1 if there is none.
 ///
-/// Threads: may be called from any, at any time.
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// buf is NULL or has cap writable bytes.
@@ -138,15 +139,23 @@ pub unsafe extern "C" fn radam_last_error(
     buf: *mut c_char,
     cap: u64,
 ) -> u64 {
-    let buffer: &mut [u8] = if buf.is_null() || cap == 0 {
-        &mut []
-    } else {
-        let cap = usize::try_from(cap).unwrap_or(usize::MAX).min(SENTENCE_MAX);
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
-    };
+    // SAFETY: the caller's promise.
+    let buffer = unsafe { text_buffer(buf, cap) };
     keeping_errno(|| match registry::enter(opt) {
         Some(inside) => inside.slot().last_error.copy(buffer),
         None => copy_of_thread(buffer),
     })
+}
+
+/// The caller's buffer for a text.
+///
+/// # Safety
+/// `buf` is null or has `cap` writable bytes, which are used by nothing else during the lifetime `'a`.
+pub(super) unsafe fn text_buffer<'a>(buf: *mut c_char, cap: u64) -> &'a mut [u8] {
+    if buf.is_null() || cap == 0 {
+        return &mut [];
+    }
+    let cap = usize::try_from(cap).unwrap_or(usize::MAX).min(TEXT_MAX);
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
 }

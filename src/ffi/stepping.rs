@@ -1,113 +1,172 @@
-//! The step.
+//! Steps.
 
-use super::arguments::{not_null, toggle, toggle_value};
-use super::call::{exclusive, shared};
+use super::arguments::{output, toggle, toggle_value};
+use super::call::{change, concurrent, get, work};
 use super::step_options::{check_report, step_options, write_report};
 use super::{radam_optimizer, radam_status, radam_step_options, radam_step_report, radam_toggle};
-use crate::optimizer::StepOptions;
+use crate::optimizer::{CallerArray, StepOptions};
 use std::ffi::c_void;
+use std::ptr;
 
-/// Updates every parameter that has a gradient, and counts a step for each.
+/// Updates every parameter that has a gradient, and increments its step count.
 ///
-/// Groups with gradient_release are skipped. Large work runs on up to num_threads threads; small
-/// work runs on the caller's, allocates nothing and waits for nothing.
+/// Unbound and frozen parameters and groups with gradient_release are skipped. A step in which no
+/// parameter has a gradient succeeds; radam_step_report.params_stepped tells. Large steps run on
+/// several threads (radam_options); others run on the calling thread, allocate nothing and wait for
+/// nothing.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE if a parameter has a gradient but
+/// no data; RADAM_ERROR_BUSY.
 ///
-/// Source: Liu et al. 2019, arXiv 1908.03265, algorithm 2, with moments that are stored debiased and
-/// the other options of the Python library optimi.
+/// Source: Liu et al. 2019, arXiv 1908.03265, algorithm 2, with debiased moments and the options of
+/// the Python library optimi.
 ///
 /// # Safety
-/// All parameters and gradients that the optimizer has are valid, and nobody else uses them during
-/// the call.
+/// All registered arrays are valid and not used by anyone else during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_step(opt: *mut radam_optimizer) -> radam_status {
-    exclusive(opt, |optimizer| {
-        optimizer.step(StepOptions::PLAIN);
-        Ok(())
-    })
+    work(opt, |optimizer| optimizer.step(&StepOptions::PLAIN).map(drop))
 }
 
-/// Steps as radam_step does, on scaled and clipped gradients, skipping a step that has values which are
-/// not finite, zeroing the gradients on the way; and reports what happened.
+/// Updates parameters as radam_step does, with gradient scaling, clipping, skipping and zeroing, and
+/// reports what happened.
 ///
-/// options may be NULL, for those of radam_step. report may be NULL; otherwise the gradients are measured
-/// for it, whatever the options. Norm and clipping are over all groups that step.
+/// options may be NULL for those of radam_step. If report is not NULL, it is filled in, and the
+/// gradients are measured for it unless options->grad_sums is set. The norm is that of all gradients
+/// that take part in the step, over all groups.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range or a
-/// struct_size that no version had; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, or
+/// if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient
+/// but no data; RADAM_ERROR_BUSY.
 ///
-/// Source: clipping as torch.nn.utils.clip_grad_norm_, skipping as torch.amp.GradScaler.
+/// Source: clipping as in torch.nn.utils.clip_grad_norm_, skipping as in torch.amp.GradScaler.
 ///
 /// # Safety
-/// As for radam_step; options and report are NULL or point to as many bytes as their struct_size says,
-/// those of report writable.
+/// As for radam_step; options and report are NULL or point to as many bytes as their struct_size
+/// says, those of report writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_step_with(
     opt: *mut radam_optimizer,
     options: *const radam_step_options,
     report: *mut radam_step_report,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
-        // SAFETY: the caller's promise.
-        let options = unsafe {
+    work(opt, |optimizer| {
+        // SAFETY: the caller's promise; `write_report` gets a report that was checked.
+        unsafe {
             check_report(report)?;
-            StepOptions { measure_grads: !report.is_null(), ..step_options(options)? }
-        };
-        let found = optimizer.step(options);
-        // SAFETY: the caller's promise; the report was checked.
-        unsafe { write_report(&found, report) };
+            let options =
+                StepOptions { measure_grads: !report.is_null(), ..step_options(options)? };
+            write_report(&optimizer.step(&options)?, report);
+        }
         Ok(())
     })
 }
 
-/// Updates one parameter of a group with gradient_release, from inside the caller's backward pass.
+/// Updates one parameter of a group with gradient_release, for example from inside the backward
+/// pass.
 ///
-/// grad is its gradient, of its length and grad_dtype, only read; when the call returns, the memory
-/// is the caller's to reuse. It does not become the registered gradient. It must not be NULL unless
-/// the length is 0. There are no step options here: whoever scales or clips gradients does it before.
+/// grad is its gradient, an array of the parameter's length and grad_dtype; it may be NULL only if
+/// the length is 0. It is only read, does not become the registered gradient, and may be reused when
+/// the call has returned. radam_step_tensor does the same with options.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param, misaligned memory or an overlap with a parameter; RADAM_ERROR_INVALID_STATE where
-/// gradient_release is off; RADAM_ERROR_BUSY.
+/// unknown param, or if grad is misaligned or overlaps an array other than a gradient;
+/// RADAM_ERROR_INVALID_STATE if gradient_release is off or the parameter has no data;
+/// RADAM_ERROR_BUSY.
 ///
-/// Threads: may be called at once on different parameters of one optimizer; the same parameter at
-/// once gives one of the callers RADAM_ERROR_BUSY.
+/// Threads: may be called at the same time for different parameters of an optimizer. If it is called
+/// at the same time for the same parameter, one of the calls returns RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// The parameter and grad are valid, and nobody else writes them during the call.
+/// The parameter and grad are valid and not used by anyone else during the call; grad may be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_step_param(
     opt: *mut radam_optimizer,
     param: u32,
-    grad: *mut c_void,
+    grad: *const c_void,
 ) -> radam_status {
-    shared(opt, |optimizer| optimizer.step_param(param, grad.cast()))
+    // SAFETY: the caller's promise; without zero_grad the gradient is only read.
+    unsafe {
+        radam_step_tensor(
+            opt,
+            param,
+            ptr::null_mut(),
+            grad.cast_mut(),
+            ptr::null(),
+            ptr::null_mut(),
+        )
+    }
 }
 
-/// Switches optimizer accumulation on or off: while it is on, steps change only the optimizer's
-/// state and step counts, and the parameters stay as they are.
+/// Updates one parameter of a group with gradient_release in arrays passed to the call, of which it
+/// keeps no pointer: for languages whose memory moves, and for engines with new gradient buffers in
+/// every step.
 ///
-/// So gradients accumulate in exp_avg and exp_avg_sq instead of in their own memory, as in optimi.
-/// Without accumulation the next step moves the parameters again. AUTO means off. Weight decay of
-/// any kind and Kahan summation take no part in accumulation.
+/// data and grad are arrays of the parameter's length, dtype and grad_dtype. data NULL: the
+/// registered elements. grad may be NULL only if the length is 0; it is only read, unless zero_grad
+/// is on. options may be NULL for a plain update. max_grad_norm needs grad_sums: measure all
+/// gradients first with radam_measure_tensor. If report is not NULL, it is filled in, and the
+/// gradient is measured for it unless options->grad_sums is set. A frozen parameter is left as it
+/// is, and the call succeeds.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for a value that is no
-/// radam_toggle; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown param, an option out of range, max_grad_norm without grad_sums, if an array is misaligned
+/// or overlaps another, or if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if
+/// gradient_release is off, or if data is NULL and none is registered; RADAM_ERROR_BUSY.
+///
+/// Threads: as for radam_step_param.
+///
+/// # Safety
+/// data and grad are valid and not used by anyone else during the call; grad may be read. options
+/// and report are NULL or point to as many bytes as their struct_size says, those of report
+/// writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_step_tensor(
+    opt: *mut radam_optimizer,
+    param: u32,
+    data: *mut c_void,
+    grad: *mut c_void,
+    options: *const radam_step_options,
+    report: *mut radam_step_report,
+) -> radam_status {
+    concurrent(opt, |optimizer| {
+        // SAFETY: the caller's promise; `write_report` gets a report that was checked.
+        unsafe {
+            check_report(report)?;
+            let options =
+                StepOptions { measure_grads: !report.is_null(), ..step_options(options)? };
+            let (data, grad) = (CallerArray::new(data), CallerArray::new(grad));
+            write_report(&optimizer.step_tensor(param, data, grad, &options)?, report);
+        }
+        Ok(())
+    })
+}
+
+/// Turns optimizer accumulation on or off. While it is on, steps update exp_avg, exp_avg_sq and the
+/// step counts, but not the parameters.
+///
+/// Gradients thus accumulate in the optimizer's state instead of in memory of their own, as in
+/// optimi. The first step after it is turned off moves the parameters again. Weight decay and Kahan
+/// summation are not applied while it is on. AUTO: off.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT if on is not a radam_toggle;
+/// RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_set_optimizer_accumulation(
     opt: *mut radam_optimizer,
     on: radam_toggle,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         optimizer.set_accumulation(toggle("on", on)?);
         Ok(())
     })
 }
 
-/// Gets whether optimizer accumulation is on: what was set, RADAM_OFF at first.
+/// Gets whether optimizer accumulation is on, as it was set; initially RADAM_OFF.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER.
+///
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// on is NULL or writable.
@@ -116,23 +175,19 @@ pub unsafe extern "C" fn radam_get_optimizer_accumulation(
     opt: *const radam_optimizer,
     on: *mut radam_toggle,
 ) -> radam_status {
-    shared(opt, |optimizer| {
-        not_null("on", on, "where the radam_toggle is to be written")?;
-        // SAFETY: the caller's promise.
-        unsafe { on.write_unaligned(toggle_value(optimizer.accumulation())) };
-        Ok(())
-    })
+    // SAFETY: the caller's promise.
+    get(opt, |optimizer| unsafe { output("on", on, toggle_value(optimizer.accumulation())) })
 }
 
-/// Fills all registered gradients with zeros, those of groups with gradient_release excepted.
+/// Fills all registered gradients with zeros, except in groups with gradient_release.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// All gradients that the optimizer has are valid, and nobody else uses them during the call.
+/// All registered gradients are valid and not used by anyone else during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_zero_grad(opt: *mut radam_optimizer) -> radam_status {
-    exclusive(opt, |optimizer| {
+    work(opt, |optimizer| {
         optimizer.zero_grad();
         Ok(())
     })

@@ -1,26 +1,27 @@
-//! Changing and looking at parameters while training.
+//! Changing parameters while training: freezing, removing, resetting, and access to their state.
 
-use super::arguments::{dtype_value, not_null, state_array, toggle};
-use super::call::{exclusive, shared};
+use super::arguments::{dtype_value, optional_output, output, state_array, toggle};
+use super::call::{change, get, work};
 use super::{
     RADAM_OFF, RADAM_ON, radam_dtype, radam_optimizer, radam_state, radam_status, radam_toggle,
 };
 use std::ffi::c_void;
 
-/// Freezes a parameter, or lets it go on: while it is frozen, steps skip it as if it had no gradient,
-/// and its step count stands still.
+/// Freezes or unfreezes a parameter. Steps skip a frozen parameter as if it had no gradient, and its
+/// step count does not change.
 ///
-/// AUTO means off. radam_step_param on a frozen parameter does nothing and succeeds.
+/// AUTO: off. radam_step_param and radam_step_tensor on a frozen parameter succeed and change
+/// nothing (zero_grad still zeroes the gradient).
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param or a value that
-/// is no radam_toggle; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param, or if
+/// frozen is not a radam_toggle; RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_set_frozen(
     opt: *mut radam_optimizer,
     param: u32,
     frozen: radam_toggle,
 ) -> radam_status {
-    exclusive(opt, |optimizer| {
+    change(opt, |optimizer| {
         optimizer.param(param)?;
         optimizer.set_frozen(param, toggle("frozen", frozen)?.or(false))
     })
@@ -29,7 +30,9 @@ pub extern "C" fn radam_set_frozen(
 /// Gets whether a parameter is frozen: RADAM_ON or RADAM_OFF.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param; RADAM_ERROR_BUSY.
+/// unknown param.
+///
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// frozen is NULL or writable.
@@ -39,28 +42,26 @@ pub unsafe extern "C" fn radam_get_frozen(
     param: u32,
     frozen: *mut radam_toggle,
 ) -> radam_status {
-    shared(opt, |optimizer| {
-        let is_frozen = optimizer.is_frozen(param)?;
-        not_null("frozen", frozen, "where the radam_toggle is to be written")?;
+    get(opt, |optimizer| {
+        let frozen_now = if optimizer.is_frozen(param)? { RADAM_ON } else { RADAM_OFF };
         // SAFETY: the caller's promise.
-        unsafe { frozen.write_unaligned(if is_frozen { RADAM_ON } else { RADAM_OFF }) };
-        Ok(())
+        unsafe { output("frozen", frozen, frozen_now) }
     })
 }
 
-/// Takes a parameter away, with the state that the library keeps for it.
+/// Removes a parameter, and frees the state that the library has for it.
 ///
-/// Its memory, its name and any state of the caller's are free for other use. Its id is not given
-/// again, and the ids of the other parameters stay.
+/// Its arrays and its name can be used again. Its id is not reused, and the ids of other parameters
+/// do not change.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param;
 /// RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_remove_param(opt: *mut radam_optimizer, param: u32) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.remove_param(param))
+    change(opt, |optimizer| optimizer.remove_param(param))
 }
 
-/// Makes the state of a parameter what it was before the first step: zeros, and a step count of 0.
+/// Resets the state of a parameter to that before the first step: zeros, and a step count of 0.
 ///
 /// param is its id, or UINT32_MAX for all parameters.
 ///
@@ -68,14 +69,14 @@ pub extern "C" fn radam_remove_param(opt: *mut radam_optimizer, param: u32) -> r
 /// RADAM_ERROR_BUSY.
 ///
 /// # Safety
-/// State that the caller keeps is valid.
+/// State arrays of the caller are valid and not used by anyone else during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_reset_state(opt: *mut radam_optimizer, param: u32) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.reset_state((param != u32::MAX).then_some(param)))
+    work(opt, |optimizer| optimizer.reset_state((param != u32::MAX).then_some(param)))
 }
 
-/// Sets how many steps a parameter has made, for a caller who brings its state from elsewhere: the next
-/// step is number steps + 1.
+/// Sets the number of steps that a parameter has made, for callers who restore its state themselves.
+/// The next step has the number steps + 1.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an unknown param;
 /// RADAM_ERROR_BUSY.
@@ -85,19 +86,24 @@ pub extern "C" fn radam_set_step_count(
     param: u32,
     steps: u64,
 ) -> radam_status {
-    exclusive(opt, |optimizer| optimizer.set_step_count(param, steps))
+    work(opt, |optimizer| optimizer.set_step_count(param, steps))
 }
 
-/// Tells where an array of a parameter's state is, and what its elements are.
+/// Gets the address of an array of a parameter's state, and its dtype.
 ///
-/// which is one of the RADAM_STATE_... constants. *pointer is the array, of the parameter's length, the
-/// caller's own where it was given; NULL if the parameter has none of that kind, or no elements. *dtype,
-/// where dtype is not NULL, is the dtype of the state, or 0 for RADAM_STATE_MASTER_REMAINDER. The array
-/// may be read and written between calls on the optimizer, until the parameter is removed, the optimizer
-/// freed, or an option changed that changes the state's dtype or kind.
+/// which is one of the RADAM_STATE_... constants. *pointer receives the array, which has the
+/// parameter's length and may be the caller's own; NULL if the parameter has no such array or no
+/// elements. *dtype, if dtype is not NULL, receives its dtype; 0 for RADAM_STATE_MASTER_REMAINDER,
+/// which is int16_t.
+///
+/// The array may be read and written between calls on the optimizer. It stays valid until the
+/// parameter is removed, the optimizer is freed, or the dtype or kind of the state changes
+/// (radam_set_group_options).
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown param or which; RADAM_ERROR_BUSY.
+/// unknown param or which.
+///
+/// Threads: a getter; may be called at any time.
 ///
 /// # Safety
 /// pointer and dtype are NULL or writable.
@@ -109,16 +115,13 @@ pub unsafe extern "C" fn radam_param_state(
     pointer: *mut *mut c_void,
     dtype: *mut radam_dtype,
 ) -> radam_status {
-    shared(opt, |optimizer| {
+    get(opt, |optimizer| {
         let param = optimizer.param(param)?;
         let array = state_array(which, &param.state)?;
-        not_null("pointer", pointer, "where the address of the array is to be written")?;
         // SAFETY: the caller's promise.
         unsafe {
-            pointer.write_unaligned(array.0.cast());
-            if !dtype.is_null() {
-                dtype.write_unaligned(dtype_value(array.1));
-            }
+            output("pointer", pointer, array.0.cast())?;
+            optional_output(dtype, dtype_value(array.1));
         }
         Ok(())
     })

@@ -1,36 +1,42 @@
-//! A step without an optimizer.
+//! Steps without an optimizer.
 
 use super::arguments::{dtype, dtype_or_default};
 use super::call::without_handle;
 use super::group_options::group;
 use super::{radam_dtype, radam_group_options, radam_status};
-use crate::optimizer::{Place, Tensor, update};
+use crate::optimizer::{CallerArray, LooseTensor, Place, update};
 use std::ffi::c_void;
 
-/// Makes one step of one tensor, all of whose arrays the caller keeps: for engines that need no
-/// optimizer.
+/// Performs one step of one tensor whose arrays are all the caller's, without an optimizer.
 ///
-/// The arrays have len elements each, aligned to the size of one, apart from each other: param of dtype,
-/// grad of grad_dtype (0: dtype), exp_avg and exp_avg_sq of state_dtype (0: what options say, which by
-/// default is dtype). kahan_comp is of state_dtype too, or int16_t with master_remainder; it is looked
-/// at only where options ask for one of these, as they do by default for f16 and bf16 (kahan_sum). All
-/// but param and grad are zeros before the first step. step is the number of the step, the first being
-/// 1.
+/// Each array has len elements, aligned to the element size, and overlaps none of the others:
 ///
-/// options are those of a group; for_each and gradient_release mean nothing here. With
-/// stochastic_rounding the tensor counts as parameter 0: give each tensor a seed of its own. The results
-/// are the same bits as those of an optimizer. Everything happens on the calling thread; nothing is
-/// allocated. (The environment variable RADAM_ISA, see radam_create, is looked at in the first call only.)
+/// - param, of dtype, is updated.
+/// - grad, of grad_dtype (0: dtype), is only read.
+/// - exp_avg and exp_avg_sq, of state_dtype (0: that of options, by default dtype), are updated;
+///   they must hold zeros before the first step.
+/// - kahan_comp is used only if kahan_sum is on, which by default it is for f16 and bf16, or
+///   master_remainder; it is of state_dtype, or int16_t with master_remainder, and must hold zeros
+///   before the first step.
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of its range, an
-/// unknown dtype, misaligned or overlapping arrays, or a step of 0. The sentence is at
-/// radam_last_error(NULL, ...).
+/// options are those of a group; for_each and gradient_release have no effect. step is the number of
+/// the step, starting at 1. The results have the same bits as those of an optimizer. With
+/// stochastic_rounding, the tensor is taken to be a whole one named "param.0", so give each tensor
+/// its own seed.
 ///
-/// Threads: may be called from any, also at once on different tensors or different parts of one.
+/// All work runs on the calling thread, and nothing is allocated. The environment variable RADAM_ISA
+/// (see radam_create) is read in the first call only.
+///
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an
+/// unknown dtype, a misaligned or overlapping array, a step of 0, or if no version of the struct has
+/// this size.
+///
+/// Threads: may be called at any time, also at the same time for different tensors or different
+/// parts of one.
 ///
 /// # Safety
-/// The arrays are valid, and nobody else writes them during the call, nor reads what is written; options
-/// is NULL or points to as many bytes as its struct_size says.
+/// The arrays are valid and not used by anyone else during the call; grad may be read. options is
+/// NULL or points to as many bytes as its struct_size says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_update(
     dtype: radam_dtype,
@@ -52,15 +58,17 @@ pub unsafe extern "C" fn radam_update(
         // SAFETY: the caller's promise.
         let mut group = unsafe { group(options) }?;
         group.state_dtype = state_dtype.or(group.state_dtype);
-        let tensor = Tensor {
+        // SAFETY: the caller's promise; the gradient is only read.
+        let array = |pointer| unsafe { CallerArray::new(pointer) };
+        let tensor = LooseTensor {
             dtype: own_dtype,
             grad_dtype: grad_dtype.unwrap_or(own_dtype),
             len,
-            param: param.cast(),
-            grad: grad.cast(),
-            exp_avg: exp_avg.cast(),
-            exp_avg_sq: exp_avg_sq.cast(),
-            kahan_comp: kahan_comp.cast(),
+            param: array(param),
+            grad: array(grad.cast_mut()),
+            exp_avg: array(exp_avg),
+            exp_avg_sq: array(exp_avg_sq),
+            kahan_comp: array(kahan_comp),
         };
         update(group, &tensor, step)
     })

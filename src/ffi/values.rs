@@ -1,49 +1,52 @@
-//! The values of options: named constants of C.
+//! The constants of C: dtypes, toggles and arrays of the state.
 
-/// What a tensor's elements are: one of the RADAM_DTYPE_… constants, or 0 for the default of the
-/// field that it is in.
+/// The type of the elements of an array: one of the RADAM_DTYPE_... constants, or 0 for the default
+/// of the field or argument. A later version may add constants.
 pub type radam_dtype = i32;
 
 /// The values of radam_dtype.
 #[repr(C)]
 pub enum radam_dtype_values {
-    /// IEEE single precision, C's float.
+    /// IEEE 754 single precision: float.
     RADAM_DTYPE_F32 = 1,
-    /// IEEE double precision, C's double.
+    /// IEEE 754 double precision: double.
     RADAM_DTYPE_F64 = 2,
-    /// IEEE half precision.
+    /// IEEE 754 half precision.
     RADAM_DTYPE_F16 = 3,
-    /// bfloat16, the upper half of a float.
+    /// bfloat16: the upper 16 bits of a float.
     RADAM_DTYPE_BF16 = 4,
 }
 
-/// A choice: RADAM_ON, RADAM_OFF, or RADAM_AUTO, which is 0 and leaves it to the library.
+/// A switch with a default: RADAM_OFF (0, false), RADAM_ON (1, true) or RADAM_AUTO (2, the default
+/// of the option). The init functions set RADAM_AUTO, so a switch in a zeroed struct is off.
 pub type radam_toggle = i32;
 
 /// The values of radam_toggle.
 #[repr(C)]
 pub enum radam_toggle_values {
-    /// What the description of the option says.
-    RADAM_AUTO = 0,
-    /// Yes.
+    /// Off.
+    RADAM_OFF = 0,
+    /// On.
     RADAM_ON = 1,
-    /// No.
-    RADAM_OFF = 2,
+    /// The default, which the description of each option states.
+    RADAM_AUTO = 2,
 }
 
-/// An array that belongs to a parameter's state: one of the RADAM_STATE_... constants.
+/// An array of a parameter's state: one of the RADAM_STATE_... constants. A later version may add
+/// constants.
 pub type radam_state = i32;
 
 /// The values of radam_state.
 #[repr(C)]
 pub enum radam_state_values {
-    /// The average of gradients, debiased, in the dtype of the state.
+    /// The exponential moving average of gradients, debiased; in the dtype of the state.
     RADAM_STATE_EXP_AVG = 1,
-    /// The average of squared gradients, debiased, in the dtype of the state.
+    /// The exponential moving average of squared gradients, debiased; in the dtype of the state.
     RADAM_STATE_EXP_AVG_SQ = 2,
-    /// What Kahan summation keeps of the parameter, in the dtype of the state.
+    /// The compensation of Kahan summation (kahan_sum); in the dtype of the state.
     RADAM_STATE_KAHAN_COMP = 3,
-    /// What master_remainder keeps of the parameter: int16_t, which is no radam_dtype.
+    /// The lower parts of the master weights (master_remainder); int16_t, for which there is no
+    /// radam_dtype.
     RADAM_STATE_MASTER_REMAINDER = 4,
 }
 

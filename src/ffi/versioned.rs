@@ -1,7 +1,7 @@
-//! Structs that callers fill or get filled, in every version that they had.
+//! Structs that grow from version to version.
 //!
-//! Each begins with its size, by which the library knows which version of it a caller was compiled
-//! with. A struct only ever grows at its end: of a shorter one, the rest has its defaults.
+//! Each begins with its size, which tells the library the version that a caller was compiled with. Structs grow only
+//! at their end: the fields that a shorter one lacks have their defaults.
 
 use super::arguments::not_null;
 use crate::error::{Result, ensure};
@@ -16,7 +16,7 @@ pub(super) trait Versioned: Copy {
     fn defaults() -> Self;
 }
 
-/// Fills the caller's struct with its defaults, in the version that its size says.
+/// Fills the caller's struct, whose version is that of this size, with the defaults.
 ///
 /// # Safety
 /// `target` is null or has `struct_size` writable bytes.
@@ -32,20 +32,20 @@ pub(super) unsafe fn init<T: Versioned>(
     Ok(())
 }
 
-/// The size as a number of bytes, if some version had it.
+/// The size, if it is that of some version.
 fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usize> {
     let size = struct_size as usize;
     ensure!(
         size == size_of::<T>() || T::EARLIER_SIZES.contains(&size),
         InvalidArgument,
-        "{name} is {struct_size}, which no version had; it must be sizeof({struct_name}), {} bytes",
+        "{name} is {struct_size}, a size which no version had; it must be sizeof({struct_name}), {} bytes",
         size_of::<T>(),
         struct_name = T::NAME
     );
     Ok(size)
 }
 
-/// Copies a struct of the caller's, after a look at its size. `place` is how its fields are named.
+/// Copies the caller's struct, after checking its size. `place` comes before the names of fields in messages.
 ///
 /// # Safety
 /// `source` points to as many bytes as the `struct_size` there says.
@@ -53,12 +53,12 @@ pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -
     // SAFETY: the caller's promise.
     let size = unsafe { size_at(place, source) }?;
     let mut copy = T::defaults();
-    // SAFETY: both have so many bytes; the source may be misaligned.
+    // SAFETY: both have this many bytes; the source may be misaligned.
     unsafe { ptr::copy_nonoverlapping(source.cast::<u8>(), (&raw mut copy).cast(), size) };
     Ok(copy)
 }
 
-/// The size that a struct of the caller's says it has.
+/// The size in the caller's struct, after checking it.
 ///
 /// # Safety
 /// `source` points to as many bytes as the `struct_size` there says.
@@ -68,10 +68,10 @@ pub(super) unsafe fn size_at<T: Versioned>(place: impl Display, source: *const T
     check_size::<T>(format_args!("{place}struct_size"), struct_size)
 }
 
-/// Overwrites the caller's struct, in the version that its size there says.
+/// Overwrites the caller's struct, except for its size.
 ///
 /// # Safety
-/// `target` points to as many writable bytes as the `struct_size` there says, which `size_at` found.
+/// `target` points to as many writable bytes as its `struct_size` says, which `size_at` has checked.
 pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -81,10 +81,10 @@ pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
     }
 }
 
-/// Writes the first `size` bytes, which then say that they are as many.
+/// Writes the first `size` bytes, with `size` as their `struct_size`.
 ///
 /// # Safety
-/// The target has so many writable bytes.
+/// The target has this many writable bytes.
 unsafe fn write_prefix<T: Versioned>(value: &T, target: *mut T, size: usize) {
     debug_assert!(size_of::<u32>() <= size && size <= size_of::<T>());
     let source = ptr::from_ref(value).cast::<u8>();

@@ -14,6 +14,12 @@ pub(crate) struct ExactSum {
     overflows: u64,
 }
 
+impl Default for ExactSum {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 /// Finite f64 span 2098 bits, and a sum of 2^64 of them has 64 more.
 const DIGITS: usize = (2098 + 64usize).div_ceil(32);
 const DIGIT_BITS: u32 = 32;
@@ -59,9 +65,10 @@ impl ExactSum {
     }
 
     pub fn add_sum(&mut self, other: &Self) {
-        self.infinities += other.infinities;
-        self.nans += other.nans;
-        self.overflows += other.overflows;
+        // Counts that callers bring may be anything.
+        self.infinities = self.infinities.saturating_add(other.infinities);
+        self.nans = self.nans.saturating_add(other.nans);
+        self.overflows = self.overflows.saturating_add(other.overflows);
         for (index, digit) in other.digits.iter().enumerate() {
             self.carry(index, *digit);
         }
@@ -79,7 +86,7 @@ impl ExactSum {
 
     /// Elements that are infinite or NaN.
     pub fn nonfinite(&self) -> u64 {
-        self.infinities + self.nans
+        self.infinities.saturating_add(self.nans)
     }
 
     /// The sum, rounded to nearest even; NaN or infinite if any term was.
@@ -108,19 +115,17 @@ impl ExactSum {
         rounded * power_of_two(half) * power_of_two(exponent - half)
     }
 
-    #[cfg_attr(not(test), expect(dead_code))] // until radam_grad_sums
     pub fn words(&self) -> Words {
         let mut words = [0; DIGITS + 4];
         let counts = [self.infinities, self.nans, self.overflows];
         for (word, value) in words.iter_mut().zip(self.digits.iter().chain(&counts)) {
-            *word = *value as i64;
+            *word = i64::try_from(*value).unwrap_or(i64::MAX);
         }
         words
     }
 
     /// The sum that these words, or word-wise sums of them, stand for. `None` if a word is negative, the last
     /// one is not 0, or the sum exceeds 2^64 times the largest f64.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub fn from_words(words: &Words) -> Option<Self> {
         let mut sum = Self::ZERO;
         let mut carry = 0;

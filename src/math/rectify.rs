@@ -78,10 +78,12 @@ fn rho_inf(beta: f64) -> f64 {
 
 /// Sums of positive terms from which the scalars follow without cancellation:
 ///
-///     S_t = Σ β^i, i from 0 to t − 1         = (1 − β^t) / (1 − β)
-///     W_t = Σ β^(t − k) S_k, k from 1 to t   = (S_t − t β^t) / (1 − β)
+/// ```text
+/// S_t = Σ β^i, i from 0 to t − 1         = (1 − β^t) / (1 − β)
+/// W_t = Σ β^(t − k) S_k, k from 1 to t   = (S_t − t β^t) / (1 − β)
 ///
-///     1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
+/// 1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
+/// ```
 struct Sums {
     /// S_t.
     weights: Exact,
@@ -92,8 +94,10 @@ struct Sums {
 impl Sums {
     /// By doubling, from the highest bit of `t` on:
     ///
-    ///     S_2n = S_n + β^n S_n        W_2n = W_n + β^n W_n + n β^n S_n
-    ///     S_(n+1) = 1 + β S_n         W_(n+1) = 1 + β (W_n + S_n)
+    /// ```text
+    /// S_2n = S_n + β^n S_n        W_2n = W_n + β^n W_n + n β^n S_n
+    /// S_(n+1) = 1 + β S_n         W_(n+1) = 1 + β (W_n + S_n)
+    /// ```
     fn new(beta: f64, t: u64) -> Self {
         let (one, beta) = (Exact(1.0, 0.0), Exact(beta, 0.0));
         let (mut n, mut power) = (0u64, one);

@@ -6,8 +6,9 @@ use crate::kernel::{Dtype, Rounding};
 use crate::math::Hyperparameters;
 
 /// A choice that the caller may leave to the library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Toggle {
+    #[default]
     Auto,
     On,
     Off,
@@ -43,6 +44,10 @@ pub(crate) struct Group {
     pub rectify: Toggle,
     pub master_remainder: Toggle,
     pub stochastic_rounding: Toggle,
+    /// Whether parameters move in steps that are not rectified.
+    pub unrectified: Toggle,
+    /// What ρ must exceed for a step to be rectified.
+    pub rectify_threshold: f64,
     /// Of the random numbers of `stochastic_rounding`.
     pub seed: u64,
     /// `None`: each parameter's own.
@@ -52,6 +57,12 @@ pub(crate) struct Group {
 impl Group {
     /// The options if all are in range, with `max_lr` settled.
     pub fn checked(mut self) -> Result<Self> {
+        ensure!(
+            self.beta1 != 0.0 || self.beta2 != 0.0 || self.eps != 0.0,
+            InvalidArgument,
+            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; \
+             radam_group_options_init fills in the defaults (0.9, 0.99 and 1e-6), which can then be changed"
+        );
         check_not_negative("lr", self.lr)?;
         check_beta("beta1", self.beta1)?;
         check_beta("beta2", self.beta2)?;
@@ -61,6 +72,13 @@ impl Group {
             self.max_lr = self.lr;
         }
         check_not_negative("max_lr", self.max_lr)?;
+        ensure!(
+            self.rectify_threshold >= 4.0 && self.rectify_threshold.is_finite(),
+            InvalidArgument,
+            "rectify_threshold is {:?}; it must be finite and at least 4, below which there is no r (5 is the \
+             default)",
+            self.rectify_threshold
+        );
         ensure!(
             self.max_lr > 0.0 || !self.decouple_lr.or(false),
             InvalidArgument,
@@ -99,8 +117,8 @@ impl Group {
             decouple_lr: self.decouple_lr.or(false),
             maximize: self.maximize.or(false),
             rectify: self.rectify.or(true),
-            rectify_threshold: 5.0,
-            unrectified: true,
+            rectify_threshold: self.rectify_threshold,
+            unrectified: self.unrectified.or(true),
         }
     }
 

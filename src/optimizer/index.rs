@@ -1,194 +1,246 @@
-//! Finding parameters by name and by address, to keep names unique and arrays apart.
+//! Finding parameters by name and arrays by address, to keep names unique and arrays apart.
 
-use super::given::ArrayKind;
+use super::arrays::ArrayKind;
 use super::param::{Name, Param, Standing};
-use crate::error::{Result, reserve};
-use crate::sort::sort_numbers;
+use super::spans::{Array, Spans};
+use crate::error::{Result, error};
+use hashbrown::HashTable;
 use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::{Deref, Range};
 
-/// The ids of all parameters in the order of their names and of their addresses.
+/// What is known of all parameters that were not removed.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Only those that were given a name.
-    by_name: Vec<u32>,
-    /// Without those of length 0, which are nowhere.
-    by_address: Vec<u32>,
-    /// The arrays that callers have given besides parameters and gradients, in the order of addresses.
-    given: Vec<GivenArray>,
-    /// Of the gradients; sorted only when someone asks whether they overlap.
-    by_grad: Vec<u32>,
-    /// The answer, until a gradient moves.
-    grads_overlap: Option<bool>,
+    /// The ids of those that were given a name.
+    names: HashTable<u32>,
+    /// The arrays that steps write: the elements of parameters that have a place, and what was given with them.
+    /// They do not overlap.
+    written: Spans,
+    /// The gradients, which may overlap one another; their kind means nothing.
+    grads: Spans,
 }
 
-#[derive(Clone, Debug)]
-struct GivenArray {
-    array: Array,
-    start: usize,
-    end: usize,
+/// The gradient of a parameter, as it is known in `grads`.
+fn grad_of(id: u32) -> Array {
+    Array { id, kind: ArrayKind::Data }
 }
 
-/// An array that steps write: a parameter's elements, or one that was given with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Array {
-    pub id: u32,
-    pub kind: ArrayKind,
+fn written_range(params: &[Param]) -> impl Fn(Array) -> Range<usize> {
+    |array| params[array.id as usize].range_of(array.kind)
+}
+
+fn grad_range(params: &[Param]) -> impl Fn(Array) -> Range<usize> {
+    |array| params[array.id as usize].grad_range()
 }
 
 impl Index {
-    /// Makes room for so many more parameters, some of them named, which then can be taken up
-    /// without allocating.
-    pub fn reserve(&mut self, additional: usize, named: usize, given: usize) -> Result<()> {
-        reserve(&mut self.by_name, named, "parameters")?;
-        reserve(&mut self.given, given, "arrays")?;
-        reserve(&mut self.by_grad, additional, "parameters")?;
-        reserve(&mut self.by_address, additional, "parameters")
+    /// Makes room for so many more names, which then can be taken up without allocating.
+    pub fn reserve_names(&mut self, params: &[Param], additional: usize) -> Result<()> {
+        self.names.try_reserve(additional, |id| hash_of(params, *id)).map_err(|_| {
+            error!(
+                OutOfMemory,
+                "there is no memory for {additional} more names; nothing was changed"
+            )
+        })
     }
 
-    /// Takes up the parameters from `first` on, and what was given with them, for which there is room.
-    pub fn extend(&mut self, params: &[Param], first: usize) {
-        for (id, param) in (first as u32..).zip(&params[first..]) {
-            for kind in ArrayKind::GIVEN {
-                self.add_given(Array { id, kind }, param.range_of(kind));
-            }
+    /// Takes up the given name of a parameter, for which there is room.
+    pub fn add_name(&mut self, params: &[Param], id: u32) {
+        if params[id as usize].given_name.is_some() {
+            self.names.insert_unique(hash_of(params, id), id, |id| hash_of(params, *id));
         }
-        let new = first as u32..params.len() as u32;
-        self.by_grad.extend(new.clone());
-        self.grads_overlap = None;
-        let located = new.clone().filter(|id| params[*id as usize].len() > 0);
-        let named = new.clone().filter(|id| params[*id as usize].given_name.is_some());
-        insert(&mut self.by_name, named, |id| params[id as usize].given_name.as_deref());
-        insert(&mut self.by_address, located, |id| params[id as usize].data.addr());
     }
 
-    fn add_given(&mut self, array: Array, range: Range<usize>) {
-        if range.is_empty() {
-            return;
+    /// Takes up an array that steps write.
+    pub fn add_written(&mut self, params: &[Param], array: Array) -> Result<()> {
+        add(&mut self.written, array, written_range(params))
+    }
+
+    /// Takes up the gradient of a parameter, if it has one.
+    pub fn add_grad(&mut self, params: &[Param], id: u32) -> Result<()> {
+        add(&mut self.grads, grad_of(id), grad_range(params))
+    }
+
+    /// Forgets an array that steps write, which is at these addresses.
+    pub fn remove_written(&mut self, array: Array, range: Range<usize>) {
+        if !range.is_empty() {
+            self.written.remove(range.start, array);
         }
-        let position = self.given.partition_point(|other| other.start < range.start);
-        self.given.insert(position, GivenArray { array, start: range.start, end: range.end });
     }
 
-    /// Forgets an array that was given with a parameter.
-    pub fn remove_given(&mut self, array: Array) {
-        self.given.retain(|given| given.array != array);
+    /// Forgets a gradient, which is at these addresses.
+    pub fn remove_grad(&mut self, id: u32, range: Range<usize>) {
+        if !range.is_empty() {
+            self.grads.remove(range.start, grad_of(id));
+        }
+    }
+
+    /// Forgets a parameter, which still has its name and its arrays.
+    pub fn remove(&mut self, params: &[Param], id: u32) {
+        for array in written_arrays(params, id) {
+            self.remove_written(array, written_range(params)(array));
+        }
+        self.remove_grad(id, params[id as usize].grad_range());
+        if params[id as usize].given_name.is_some()
+            && let Ok(entry) = self.names.find_entry(hash_of(params, id), |other| *other == id)
+        {
+            entry.remove();
+        }
     }
 
     /// Forgets the parameters from `first` on.
     pub fn truncate(&mut self, first: usize) {
-        self.forget(|id| (id as usize) < first);
+        let keep = |id: u32| (id as usize) < first;
+        self.names.retain(|id| keep(*id));
+        self.written.retain(|array| keep(array.id));
+        self.grads.retain(|array| keep(array.id));
     }
 
-    /// Forgets a parameter.
-    pub fn remove(&mut self, id: u32) {
-        self.forget(|other| other != id);
-    }
-
-    fn forget(&mut self, keep: impl Fn(u32) -> bool) {
-        self.by_name.retain(|id| keep(*id));
-        self.by_address.retain(|id| keep(*id));
-        self.given.retain(|given| keep(given.array.id));
-        self.by_grad.retain(|id| keep(*id));
-        self.grads_overlap = None;
-    }
-
-    /// Notes that a gradient has a new address.
-    pub fn grad_moved(&mut self) {
-        self.grads_overlap = None;
-    }
-
-    /// Whether any two gradients share bytes.
-    pub fn grads_overlap(&mut self, params: &[Param]) -> bool {
-        let Self { by_grad, grads_overlap, .. } = self;
-        *grads_overlap.get_or_insert_with(|| {
-            let range = |id: &u32| {
-                let param = &params[*id as usize];
-                param.range_of_grad(param.grad)
-            };
-            sort_numbers(by_grad, &mut |one, other| range(&one).start.cmp(&range(&other).start));
-            let mut end = 0;
-            by_grad.iter().map(range).filter(|range| !range.is_empty()).any(|range| {
-                let overlaps = range.start < end;
-                end = range.end.max(end);
-                overlaps
-            })
+    /// The parameter that was given this name, or that has it by default.
+    pub fn named(&self, params: &[Param], name: &str) -> Option<u32> {
+        let has_name = |id: &u32| params[*id as usize].given_name.as_deref() == Some(name);
+        self.names.find(hash_of_name(name), has_name).copied().or_else(|| {
+            let id = name.strip_prefix("param.")?.parse::<u32>().ok()?;
+            let param = params.get(id as usize)?;
+            let is_default = param.given_name.is_none() && param.standing != Standing::Removed;
+            (is_default && *default_name(id) == *name).then_some(id)
         })
     }
 
-    /// Notes that a parameter has a new address.
-    pub fn moved(&mut self, params: &[Param]) {
-        let address = |id: u32| params[id as usize].data.addr();
-        sort_numbers(&mut self.by_address, &mut |one, other| address(one).cmp(&address(other)));
-    }
-
-    /// Whether another parameter has the name of this one.
+    /// Whether a parameter that is not taken up yet would have the name of another.
     pub fn has_name_of(&self, params: &[Param], id: u32) -> bool {
-        match params[id as usize].given_name.as_deref() {
-            None => self.named(params, &default_name(id)).is_some(),
-            Some(name) => {
-                let owner_by_default = || {
-                    let owner = name.strip_prefix("param.")?.parse::<u32>().ok()?;
-                    let param = params.get(owner as usize)?;
-                    let unnamed = param.given_name.is_none() && param.standing != Standing::Removed;
-                    (unnamed && *default_name(owner) == *name).then_some(owner)
-                };
-                let first = self.named(params, name);
-                let two_have_it = first.is_some_and(|first| {
-                    let second = self.by_name.get(first + 1);
-                    second
-                        .is_some_and(|id| params[*id as usize].given_name.as_deref() == Some(name))
-                });
-                two_have_it || owner_by_default().is_some()
+        let name = params[id as usize].given_name.as_deref();
+        let found = match name {
+            Some(name) => self.named(params, name),
+            None => self.named(params, &default_name(id)),
+        };
+        found.is_some_and(|found| found != id)
+    }
+
+    /// An array that steps write, other than `except`, that shares bytes with the addresses.
+    pub fn written_overlapping(
+        &self,
+        params: &[Param],
+        range: &Range<usize>,
+        except: Option<Array>,
+    ) -> Option<Array> {
+        let looked_for = |array| Some(array) != except;
+        self.written.overlapping(range, written_range(params), looked_for)
+    }
+
+    /// A parameter whose gradient shares bytes with the addresses.
+    pub fn grad_overlapping(&self, params: &[Param], range: &Range<usize>) -> Option<u32> {
+        self.grads.overlapping(range, grad_range(params), |_| true).map(|array| array.id)
+    }
+
+    /// Whether any two gradients share bytes.
+    pub fn grads_overlap(&self, params: &[Param]) -> bool {
+        let mut end = 0;
+        self.grads.iter().map(|span| grad_range(params)(span.array)).any(|range| {
+            let overlaps = range.start < end;
+            end = range.end.max(end);
+            overlaps
+        })
+    }
+
+    /// Where arrays are of parameters of which some have moved; or `None` if that was brought up to date in place,
+    /// since the arrays are there and in the order of before.
+    pub fn moved(&mut self, params: &[Param], moved: Moved) -> Result<Option<Self>> {
+        let (written, grad) = (written_range(params), grad_range(params));
+        let in_order = !moved.came_or_went
+            && (!moved.data || self.written.keeps_order(&written))
+            && (!moved.grads || self.grads.keeps_order(&grad));
+        if in_order {
+            self.update(params, moved);
+            return Ok(None);
+        }
+        let ids = 0..params.len() as u32;
+        let all_written = ids.clone().flat_map(|id| written_arrays(params, id));
+        let all_grads = ids.map(grad_of).filter(|array| !grad(*array).is_empty());
+        Ok(Some(Self {
+            names: HashTable::new(),
+            written: Spans::of(all_written, &written)?,
+            grads: Spans::of(all_grads, &grad)?,
+        }))
+    }
+
+    /// Brings the addresses of what has moved up to date, where the order of the arrays stays.
+    pub fn update(&mut self, params: &[Param], moved: Moved) {
+        if moved.data {
+            self.written.update(written_range(params));
+        }
+        if moved.grads {
+            self.grads.update(grad_range(params));
+        }
+    }
+
+    /// Takes over where arrays are, and gives back what was known before.
+    pub fn replace_arrays(&mut self, new: Self) -> Self {
+        let written = std::mem::replace(&mut self.written, new.written);
+        let grads = std::mem::replace(&mut self.grads, new.grads);
+        Self { names: HashTable::new(), written, grads }
+    }
+
+    /// Two arrays that share bytes although they must not: one that steps write, and another one or the
+    /// gradient of a parameter.
+    pub fn find_overlap(&self, params: &[Param]) -> Option<(Array, Overlapped)> {
+        let range_of = written_range(params);
+        let mut before: Option<(Array, usize)> = None;
+        let mut grads = self.grads.iter().map(|span| span.array);
+        let mut grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
+        for array in self.written.iter().map(|span| span.array) {
+            let range = range_of(array);
+            if let Some((other, _)) = before.filter(|(_, end)| *end > range.start) {
+                return Some((array, Overlapped::Written(other)));
             }
+            // Those that begin before this array ends; of two, the first may be the longer one.
+            while let Some((id, found)) = grad.clone().filter(|(_, grad)| grad.start < range.end) {
+                if found.end > range.start {
+                    return Some((array, Overlapped::Grad(id)));
+                }
+                grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
+            }
+            before = Some((array, range.end));
         }
+        None
     }
+}
 
-    /// Where among the named parameters the first of this name stands.
-    fn named(&self, params: &[Param], name: &str) -> Option<usize> {
-        let name_of = |id: &u32| params[*id as usize].given_name.as_deref();
-        let first = self.by_name.partition_point(|id| name_of(id) < Some(name));
-        (name_of(self.by_name.get(first)?) == Some(name)).then_some(first)
-    }
+/// What has moved of some parameters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub data: bool,
+    pub grads: bool,
+    /// Whether some had no place, or no gradient, and have one now, or the other way round.
+    pub came_or_went: bool,
+}
 
-    /// An array, other than `except`, that shares bytes with the addresses.
-    ///
-    /// Where arrays overlap each other, this finds it for at least one of any that do.
-    pub fn overlapping(
-        &self,
-        params: &[Param],
-        range: &Range<usize>,
-        except: Option<Array>,
-    ) -> Option<Array> {
-        if range.is_empty() {
-            return None;
-        }
-        let after = self.given.partition_point(|given| given.start < range.end);
-        let of_given = self.given[..after]
-            .iter()
-            .rev()
-            .take_while(|given| given.end > range.start)
-            .map(|given| given.array)
-            .find(|array| Some(*array) != except);
-        of_given.or_else(|| self.overlapping_param(params, range, except))
-    }
+/// What an array overlaps.
+pub(crate) enum Overlapped {
+    Written(Array),
+    Grad(u32),
+}
 
-    fn overlapping_param(
-        &self,
-        params: &[Param],
-        range: &Range<usize>,
-        except: Option<Array>,
-    ) -> Option<Array> {
-        // In the order of addresses, what overlaps at all overlaps a neighbour.
-        let after =
-            self.by_address.partition_point(|id| params[*id as usize].data.addr() < range.end);
-        self.by_address[..after]
-            .iter()
-            .rev()
-            .take_while(|id| params[**id as usize].data_range().end > range.start)
-            .map(|id| Array { id: *id, kind: ArrayKind::Data })
-            .find(|array| Some(*array) != except)
-    }
+/// The arrays of a parameter that steps write, as far as they are anywhere.
+pub(super) fn written_arrays(params: &[Param], id: u32) -> impl Iterator<Item = Array> + Clone {
+    let kinds = [ArrayKind::Data].into_iter().chain(ArrayKind::GIVEN);
+    let param = &params[id as usize];
+    kinds.filter(|kind| !param.range_of(*kind).is_empty()).map(move |kind| Array { id, kind })
+}
+
+fn add(spans: &mut Spans, array: Array, range_of: impl Fn(Array) -> Range<usize>) -> Result<()> {
+    if range_of(array).is_empty() { Ok(()) } else { spans.insert(array, range_of) }
+}
+
+fn hash_of(params: &[Param], id: u32) -> u64 {
+    hash_of_name(params[id as usize].given_name.as_deref().unwrap_or_default())
+}
+
+fn hash_of_name(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// The name of a parameter that was not given one, as text that takes no memory.
@@ -218,19 +270,5 @@ impl Deref for Text {
 
     fn deref(&self) -> &str {
         str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
-}
-
-/// Inserts new ids into ids that are sorted by a key.
-fn insert<K: Ord>(sorted: &mut Vec<u32>, new: impl Iterator<Item = u32>, key: impl Fn(u32) -> K) {
-    let old = sorted.len();
-    sorted.extend(new);
-    if sorted.len() - old == 1 {
-        // Tensors are often added one by one: sorting each time would take quadratic time.
-        let id = sorted[old];
-        let position = sorted[..old].partition_point(|other| key(*other) < key(id));
-        sorted[position..].rotate_right(1);
-    } else {
-        sort_numbers(sorted, &mut |one, other| key(one).cmp(&key(other)));
     }
 }

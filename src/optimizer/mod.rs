@@ -1,82 +1,92 @@
 //! An optimizer: parameter groups, their parameters, and what can be done to them.
 //!
-//! - `mod.rs`: what an optimizer is made of, and changing its options and pointers.
-//! - `register.rs`: adding groups and parameters, all or nothing.
+//! - `mod.rs`: what an optimizer is made of, and its options.
+//! - `register.rs`: adding groups and parameters, all or nothing. `relocate.rs`: moving their arrays.
 //! - `surgery.rs`: freezing, removing and resetting parameters while training.
 //! - `step/`: how a step goes.
-//! - `group.rs`, `param.rs`, `state.rs`, `given.rs`: one group, one parameter, the state of one, and what
-//!   its caller brings for it.
-//! - `index.rs`: finding parameters by name and address.
+//! - `group.rs`, `param.rs`, `state.rs`, `arrays.rs`: one group, one parameter, its state, and the arrays that its
+//!   caller brings. `placement.rs`: where in memory state lies.
+//! - `index.rs`, `spans.rs`: finding parameters by name, and arrays by address.
+//! - `advice.rs`: what is known to fail in training.
 
-mod given;
+mod advice;
+mod arrays;
 mod group;
 mod index;
 mod param;
+mod placement;
 mod register;
+mod relocate;
+mod spans;
 mod state;
 mod step;
 mod surgery;
 
-pub(crate) use given::Given;
+pub(crate) use arrays::{CallerArray, Given, StateArray};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};
-pub(crate) use step::{StepOptions, StepReport, Tensor, update};
+pub(crate) use step::{LooseTensor, Measured, StepOptions, StepReport, measure_tensor, update};
 
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;
 use crate::math::Scalars;
-use crate::system::Executor;
-use crate::system::Pool;
-use crate::system::{Allocator, try_box};
-use given::ArrayKind;
-use index::{Array, Index};
-use param::{Standing, check_array};
+use crate::system::{Allocator, Executor, Threads, try_box};
+use arrays::ArrayKind;
+use index::Index;
+use param::Standing;
+use spans::Array;
 use std::fmt;
-use std::sync::Mutex;
-use step::{OpenStep, Plan, SharedSums, Slices, zero_grad};
+use std::sync::{Mutex, PoisonError, RwLock};
+use step::{Stepping, zero_grad};
 
 pub(crate) struct Optimizer {
     instruction_set: InstructionSet,
     groups: Vec<Group>,
     params: Vec<Param>,
     index: Index,
-    plan: Plan,
-    /// How many elements steps update; `None` if that may have changed.
-    stepping_elements: Option<usize>,
-    /// Only `step_param` has to lock it, since other calls are alone.
-    pool: Mutex<Pool>,
+    /// Only concurrent calls have to lock it, since other calls are alone.
+    threads: Mutex<Threads>,
     /// Whether steps change only the state, as set.
     accumulation: Toggle,
-    /// What the step measures.
-    sums: SharedSums,
-    /// The step that is open, and how far it is.
-    open: Option<OpenStep>,
-    slices: Slices,
+    /// What steps need besides, behind a lock of its own, so that they leave the rest to getters.
+    stepping: RwLock<Stepping>,
     /// Where the state comes from, if not from the program's allocator. Parameters point at it, so that
-    /// it comes after them and goes after them.
+    /// it is made before them and dropped after them.
     allocator: Option<Box<Allocator>>,
 }
 
+/// How an optimizer is to be made.
+pub(crate) struct Options {
+    /// 0: one per available core.
+    pub num_threads: usize,
+    pub allocator: Option<Allocator>,
+    pub executor: Option<Executor>,
+    /// Elements from which on a step runs on several threads; 0: the library's choice.
+    pub parallel_from: u64,
+}
+
+/// What a checkpoint says besides the arrays of the state.
+pub(crate) struct Restored {
+    /// The options of all groups.
+    pub groups: Vec<Group>,
+    /// Of some parameters the id, the step count, and whether they are frozen.
+    pub params: Vec<(u32, u64, bool)>,
+    /// Whether steps change only the state.
+    pub accumulation: Toggle,
+}
+
 impl Optimizer {
-    /// `num_threads` is 0 for one per available core.
-    pub fn new(
-        num_threads: usize,
-        allocator: Option<Allocator>,
-        executor: Option<Executor>,
-    ) -> Result<Self> {
+    pub fn new(options: Options) -> Result<Self> {
+        let Options { num_threads, allocator, executor, parallel_from } = options;
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),
             params: Vec::new(),
             index: Index::default(),
-            plan: Plan::default(),
-            stepping_elements: None,
-            pool: Mutex::new(Pool::new(num_threads, executor)?),
+            threads: Mutex::new(Threads::new(num_threads, parallel_from, executor)?),
             accumulation: Toggle::Off,
-            sums: SharedSums::new(),
-            open: None,
-            slices: Slices::default(),
+            stepping: RwLock::default(),
             allocator: allocator.map(try_box).transpose()?,
         })
     }
@@ -108,32 +118,35 @@ impl Optimizer {
         Ok(param)
     }
 
-    /// Changes options of a group, all of them or, on an error, none.
-    pub fn set_options(&mut self, id: u32, change: &mut dyn FnMut(&mut Group)) -> Result<()> {
+    /// The id of the parameter with this name, which it was given or has by default.
+    pub fn param_named(&self, name: &str) -> Result<u32> {
+        self.index.named(&self.params, name).ok_or_else(|| {
+            error!(
+                InvalidArgument,
+                "name is \"{name}\", which no parameter has; it must be one that a parameter was added with, or \
+                 \"param.<id>\" of one without"
+            )
+        })
+    }
+
+    /// Gives a group other options, all of them or, on an error, none.
+    pub fn set_options(&mut self, id: u32, options: Group) -> Result<()> {
         let before = self.group(id)?;
-        let mut group = before.clone();
-        change(&mut group);
-        let group = group.checked()?;
+        let group = options.checked()?;
         let state = |group: &Group| {
             (group.state_dtype, group.kahan_sum, group.master_remainder, group.stochastic_rounding)
         };
+        // A schedule sets lr before every step, and must not have the work cut anew each time.
+        let order = |group: &Group| (group.for_each, group.gradient_release);
+        let plan_changes = order(&group) != order(before);
         if state(&group) != state(before) {
             self.convert_state(id, &group)?;
         }
-        // A schedule sets lr before every step, and must not have the work cut anew each time.
-        let order = |group: &Group| (group.for_each, group.gradient_release);
-        let plan_changes = order(&group) != order(&self.groups[id as usize]);
         self.groups[id as usize] = group;
         if plan_changes {
-            self.invalidate_plan();
+            self.stepping_mut().invalidate();
         }
         Ok(())
-    }
-
-    /// Notes that tensors or options have changed.
-    fn invalidate_plan(&mut self) {
-        self.plan.invalidate();
-        self.stepping_elements = None;
     }
 
     /// Brings the state of a group's parameters into the kind of its new options.
@@ -147,89 +160,28 @@ impl Optimizer {
             states.push(if param.state.kind == kind {
                 None
             } else {
-                Some(param.state.converted(kind, param.data, self.instruction_set)?)
+                Some(param.state.converted(kind, param.data.pointer(), self.instruction_set)?)
             });
         }
         let params = (0..).zip(&mut self.params).filter(|(_, param)| param.group == id);
         for ((id, param), state) in params.zip(states) {
             let Some(state) = state else { continue };
-            let dropped = ArrayKind::GIVEN
-                .into_iter()
-                .filter(|kind| param.state.given().array(*kind) != state.given().array(*kind));
-            dropped.for_each(|kind| self.index.remove_given(Array { id, kind }));
+            let before = ArrayKind::GIVEN.map(|kind| param.range_of(kind));
             param.state = state;
+            for (kind, before) in ArrayKind::GIVEN.into_iter().zip(before) {
+                if param.range_of(kind).is_empty() {
+                    self.index.remove_written(Array { id, kind }, before);
+                }
+            }
         }
         Ok(())
-    }
-
-    /// Tells where the gradient of a parameter is from now on; null: it has none.
-    pub fn set_grad(&mut self, id: u32, grad: *mut u8) -> Result<()> {
-        self.check_grad(id, grad)?;
-        let param = &mut self.params[id as usize];
-        if param.grad.is_null() != grad.is_null() {
-            self.stepping_elements = None;
-        }
-        param.grad = grad;
-        self.index.grad_moved();
-        Ok(())
-    }
-
-    /// Refuses a gradient that cannot be there or that shares bytes with a parameter.
-    fn check_grad(&self, id: u32, grad: *const u8) -> Result<()> {
-        let param = self.param(id)?;
-        check_array(Place(None), "grad", grad, param.grad_dtype, param.len() as u64)?;
-        self.check_grad_is_apart(id, grad, Place(None))
-    }
-
-    fn check_grad_is_apart(&self, id: u32, grad: *const u8, place: Place) -> Result<()> {
-        let range = self.params[id as usize].range_of_grad(grad);
-        match self.index.overlapping(&self.params, &range, None) {
-            None => Ok(()),
-            Some(other) => Err(error!(
-                InvalidArgument,
-                "{place}grad is {grad:p}, and its {} bytes overlap those of {}; a gradient needs memory \
-                 of its own",
-                range.len(),
-                self.describe(other)
-            )),
-        }
-    }
-
-    /// An array, as error sentences name it.
-    fn describe(&self, array: Array) -> Described<'_> {
-        Described { array, param: &self.params[array.id as usize] }
-    }
-
-    /// Tells where the elements of a parameter are from now on.
-    pub fn set_data(&mut self, id: u32, data: *mut u8) -> Result<()> {
-        let param = self.param(id)?;
-        let (dtype, len, before) = (param.dtype, param.len() as u64, param.data);
-        ensure!(
-            !data.is_null() || len == 0,
-            NullPointer,
-            "data is NULL; it must point to the {len} elements of the parameter \"{}\"",
-            param.name(id)
-        );
-        check_array(Place(None), "data", data, dtype, len)?;
-        self.params[id as usize].data = data;
-        self.index.moved(&self.params);
-        let array = Array { id, kind: ArrayKind::Data };
-        let range = self.params[id as usize].data_range();
-        let outcome = self
-            .check_is_apart(array, range.clone(), Place(None))
-            .and_then(|()| self.check_grads_are_apart(range, |_| Place(None)));
-        if outcome.is_err() {
-            self.params[id as usize].data = before;
-            self.index.moved(&self.params);
-        }
-        outcome
     }
 
     /// Fills the gradients with zeros, those of groups with gradient release excepted.
-    pub fn zero_grad(&mut self) {
+    pub fn zero_grad(&self) {
         for param in &self.params {
             if !self.groups[param.group as usize].gradient_release.or(false) {
-                zero_grad(param, 0..param.len());
+                zero_grad(param, param.grad, 0..param.len());
             }
         }
     }
@@ -242,23 +194,17 @@ impl Optimizer {
         Ok(Scalars::new(&hyperparameters, step))
     }
 
-    /// Takes over what a checkpoint says, whose arrays are in place: the options of all groups, and of
-    /// some parameters the step count and whether they are frozen.
-    pub fn restore(
-        &mut self,
-        groups: Vec<Group>,
-        params: &[(u32, u64, bool)],
-        accumulation: Toggle,
-    ) {
-        debug_assert_eq!(groups.len(), self.groups.len());
-        self.groups = groups;
-        for (id, steps, frozen) in params {
-            let param = &mut self.params[*id as usize];
-            param.set_steps(*steps);
-            param.set_frozen(*frozen);
+    /// Takes over what a checkpoint says, whose arrays are in place.
+    pub fn restore(&mut self, restored: Restored) {
+        debug_assert_eq!(restored.groups.len(), self.groups.len());
+        self.groups = restored.groups;
+        for (id, steps, frozen) in restored.params {
+            let param = &mut self.params[id as usize];
+            param.set_steps(steps);
+            param.set_frozen(frozen);
         }
-        self.accumulation = accumulation;
-        self.invalidate_plan();
+        self.accumulation = restored.accumulation;
+        self.stepping_mut().invalidate();
     }
 
     pub fn accumulation(&self) -> Toggle {
@@ -268,20 +214,10 @@ impl Optimizer {
     pub fn set_accumulation(&mut self, accumulation: Toggle) {
         self.accumulation = accumulation;
     }
-}
 
-struct Described<'a> {
-    array: Array,
-    param: &'a Param,
-}
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Self { array: Array { id, kind }, param } = *self;
-        if kind != ArrayKind::Data {
-            write!(formatter, "{} of ", kind.name())?;
-        }
-        write!(formatter, "the parameter \"{}\" at {:p}", param.name(id), param.array(kind))
+    /// What steps need besides, while nobody steps.
+    fn stepping_mut(&mut self) -> &mut Stepping {
+        self.stepping.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

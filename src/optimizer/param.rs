@@ -1,7 +1,8 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
-use super::given::{ArrayKind, Given};
-use super::state::{Compensation, State, StateKind};
+use super::arrays::{ArrayKind, CallerArray, Given};
+use super::state::{State, StateKind};
+use super::step::Grid;
 use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;
@@ -15,15 +16,15 @@ pub(crate) struct ParamSpec<'a> {
     pub dtype: Dtype,
     pub grad_dtype: Dtype,
     pub len: u64,
-    pub data: *mut u8,
-    pub grad: *mut u8,
+    pub data: CallerArray,
+    pub grad: CallerArray,
     /// `None`: the default name.
     pub name: Option<&'a str>,
     pub given: Given,
     pub place: Place,
 }
 
-/// Where an argument stands, for error sentences: alone, or in an array of tensors.
+/// Where an argument is, for error sentences: by itself, or in an array of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub Option<u64>);
 
@@ -51,23 +52,18 @@ pub(crate) struct Param {
     pub dtype: Dtype,
     pub grad_dtype: Dtype,
     pub standing: Standing,
-    /// Whether a `step_param` is inside.
+    /// Whether a `step_tensor` is inside.
     in_use: AtomicBool,
-    pub data: *mut u8,
-    /// Null: the parameter is skipped.
-    pub grad: *mut u8,
+    /// None: the parameter has no place, and is skipped.
+    pub data: CallerArray,
+    /// None: the parameter is skipped.
+    pub grad: CallerArray,
     /// `None`: the default name, which takes no memory.
     pub given_name: Option<Box<str>>,
     pub state: State,
-    /// Changed by exclusive calls, and by the `step_param` that holds `in_use`.
+    /// Changed by exclusive calls, and by the `step_tensor` that holds `in_use`.
     steps: AtomicU64,
 }
-
-// SAFETY: the pointers are the caller's, who promises that they stay valid and that nobody else
-// touches what they point to during a call.
-unsafe impl Send for Param {}
-// SAFETY: as above; what changes behind a shared reference is guarded by `in_use`.
-unsafe impl Sync for Param {}
 
 impl Param {
     /// The parameter that a checked `spec` describes, with no memory for its state of this kind yet.
@@ -115,7 +111,12 @@ impl Param {
 
     /// Which part of its tensor the parameter is: from which element on, and of how many.
     pub fn slice(&self) -> (u64, u64) {
-        self.state.given().slice.unwrap_or((0, self.len() as u64))
+        self.state.slice().unwrap_or((0, self.len() as u64))
+    }
+
+    /// The pieces that the parameter is cut into, on the grid of its whole tensor.
+    pub fn grid(&self) -> Grid {
+        Grid::new(self.slice().0, self.len())
     }
 
     /// Of a parameter that was not removed.
@@ -127,66 +128,65 @@ impl Param {
         self.standing == Standing::Frozen
     }
 
-    /// Whether there is a gradient to step by.
+    /// Whether a step of all parameters moves this one.
     pub fn steps_now(&self) -> bool {
-        !self.grad.is_null() && self.standing == Standing::Active
+        self.wants_step() && self.has_place()
     }
 
-    /// Keeps a second `step_param` out until the claim is dropped.
+    /// Whether there is a gradient to step by.
+    pub fn wants_step(&self) -> bool {
+        !self.grad.is_none() && self.standing == Standing::Active
+    }
+
+    /// Whether it is known where the elements are; no elements need no place.
+    pub fn has_place(&self) -> bool {
+        !self.data.is_none() || self.len() == 0
+    }
+
+    /// Keeps a second `step_tensor` out until the claim is dropped.
     pub fn claim(&self) -> Option<Claim<'_>> {
         let free = !self.in_use.swap(true, Ordering::Acquire);
         free.then(|| Claim(&self.in_use))
     }
 
-    /// All of the parameter's arrays, with this gradient; without random numbers.
-    pub fn arrays(&self, grad: *const u8) -> TensorView {
+    /// The arrays of a step that moves `data` by `grad`, without random numbers.
+    pub fn view(&self, data: CallerArray, grad: CallerArray) -> TensorView {
         let [exp_avg, exp_avg_sq, kahan_comp] = self.state.arrays();
         TensorView {
             len: self.len(),
             first: 0,
-            param: self.data,
-            grad,
+            param: data.pointer(),
+            grad: grad.pointer(),
             exp_avg,
             exp_avg_sq,
             kahan_comp,
             master_remainder: self.state.master_remainder(),
-            copy: self.state.out().map_or(ptr::null_mut(), |(out, _)| out),
+            copy: self.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy),
             noise: Noise::NONE,
         }
     }
 
-    /// The addresses that the parameter takes.
-    pub fn data_range(&self) -> Range<usize> {
-        range(self.data, self.dtype, self.len())
-    }
-
-    /// Where an array is; null if it was not given.
-    pub fn array(&self, kind: ArrayKind) -> *mut u8 {
-        if kind == ArrayKind::Data { self.data } else { self.state.given().array(kind) }
-    }
-
-    /// The addresses of an array that was given with the parameter; nowhere if it was not.
+    /// The addresses of an array that steps write; nowhere if the caller brought none.
     pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
-        let start = self.array(kind);
-        if start.is_null() {
-            return 0..0;
-        }
-        start.addr()..start.addr() + self.len() * self.element_size(kind)
+        let given = || self.state.given();
+        let (array, size) = match kind {
+            ArrayKind::Data => (self.data, self.dtype.size()),
+            ArrayKind::Copy => (given().copy, given().copy_dtype.size()),
+            ArrayKind::State(array) => {
+                (given().state[array as usize], self.state.element_size(array))
+            }
+        };
+        array.range(self.len() * size)
     }
 
-    fn element_size(&self, kind: ArrayKind) -> usize {
-        let state = self.state.kind;
-        match kind {
-            ArrayKind::Data => self.dtype.size(),
-            ArrayKind::Out => self.state.given().out_dtype.size(),
-            ArrayKind::State(2) if state.compensation == Compensation::Remainder => 2,
-            ArrayKind::State(_) => state.dtype.size(),
-        }
+    /// The addresses of the gradient; nowhere if there is none.
+    pub fn grad_range(&self) -> Range<usize> {
+        self.range_of_grad(self.grad)
     }
 
     /// The addresses that a gradient of this parameter takes.
-    pub fn range_of_grad(&self, grad: *const u8) -> Range<usize> {
-        if grad.is_null() { 0..0 } else { range(grad, self.grad_dtype, self.len()) }
+    pub fn range_of_grad(&self, grad: CallerArray) -> Range<usize> {
+        grad.range(self.len() * self.grad_dtype.size())
     }
 }
 
@@ -225,19 +225,15 @@ fn owned(name: &str) -> Result<Box<str>> {
     Ok(owned.into_boxed_str())
 }
 
-/// The addresses of a tensor whose length was checked.
-fn range(data: *const u8, dtype: Dtype, len: usize) -> Range<usize> {
-    data.addr()..data.addr() + len * dtype.size()
-}
-
-/// Refuses a tensor or gradient that cannot exist where the caller says it is.
+/// Refuses an array that cannot exist where the caller says it is.
 pub(crate) fn check_array(
     place: Place,
-    name: &str,
-    data: *const u8,
+    name: &dyn fmt::Display,
+    array: CallerArray,
     dtype: Dtype,
     len: u64,
 ) -> Result<()> {
+    let data = array.pointer();
     let bytes = dtype.byte_size(len);
     ensure!(
         bytes.is_some_and(|bytes| data.addr().checked_add(bytes).is_some()),

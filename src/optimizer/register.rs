@@ -1,15 +1,17 @@
 //! Adding groups and parameters: everything is checked and allocated first, and then all of it is
 //! added, or nothing.
 
-use super::given::ArrayKind;
-use super::index::Array;
+use super::arrays::{ArrayKind, StateArray};
+use super::index::{Index, written_arrays};
 use super::param::{Param, ParamSpec, Place, check_array};
+use super::spans::Array;
 use super::state::{Compensation, StateKind};
-use super::step::CHUNK;
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
+use std::fmt;
 use std::ops::Range;
+use std::sync::PoisonError;
 
 impl Optimizer {
     /// Adds a group with its first parameters, and returns its id.
@@ -40,7 +42,7 @@ impl Optimizer {
             self.params.truncate(first);
             self.index.truncate(first);
         }
-        self.invalidate_plan();
+        self.stepping_mut().invalidate();
         outcome
     }
 
@@ -60,166 +62,213 @@ impl Optimizer {
             check_given(spec, group.state_kind_for(spec.dtype)?)?;
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
-        let named = specs.iter().filter(|spec| spec.name.is_some()).count();
         for spec in specs {
             self.params.push(Param::new(spec, group_id, group.state_kind_for(spec.dtype)?)?);
         }
-        let given = self.params[first..].iter().flat_map(given_arrays).count();
-        self.index.reserve(specs.len(), named, given)?;
-        self.index.extend(&self.params, first);
-        self.check_new_params(first, specs)?;
+        self.add_to_index(first, specs)?;
         for param in &mut self.params[first..] {
-            param.state.allocate(param.data, self.allocator.as_deref())?;
+            param.state.allocate(param.data.pointer(), self.allocator.as_deref())?;
         }
-        self.plan.reserve(self.params.len())?;
-        let chunks = self.params[first..].iter().map(|param| param.len().div_ceil(CHUNK)).sum();
-        self.slices.reserve(chunks)
+        let chunks = self.params[first..].iter().map(|param| param.grid().len()).sum();
+        let params = self.params.len();
+        self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).reserve(chunks)?;
+        self.stepping_mut().reserve(params, chunks)
     }
 
-    /// Refuses new parameters that clash with others, old or new.
-    fn check_new_params(&self, first: usize, specs: &[ParamSpec]) -> Result<()> {
-        for (id, spec) in (first as u32..).zip(specs) {
-            let param = &self.params[id as usize];
+    /// Takes up the names and arrays of new parameters, and refuses those that clash with others, old or new.
+    fn add_to_index(&mut self, first: usize, specs: &[ParamSpec]) -> Result<()> {
+        let Self { params, index, .. } = self;
+        let new = || (first as u32..).zip(specs);
+        let named = specs.iter().filter(|spec| spec.name.is_some()).count();
+        index.reserve_names(params, named)?;
+        for (id, spec) in new() {
+            let Some(name) = spec.name else { continue };
             ensure!(
-                !self.index.has_name_of(&self.params, id),
+                !index.has_name_of(params, id),
                 InvalidArgument,
-                "{}name is \"{}\", as that of another parameter; each needs a name of its own, since \
-                 checkpoints find parameters by name",
-                spec.place,
-                param.name(id)
+                "{}",
+                NameTaken(spec.place, name)
             );
-            self.check_is_apart(
-                Array { id, kind: ArrayKind::Data },
-                param.data_range(),
+            index.add_name(params, id);
+        }
+        for (id, spec) in new().filter(|(_, spec)| spec.name.is_none()) {
+            let name = params[id as usize].name(id);
+            ensure!(
+                !index.has_name_of(params, id),
+                InvalidArgument,
+                "{}",
+                NameTaken(spec.place, name)
+            );
+        }
+        for (id, spec) in new() {
+            for array in written_arrays(params, id) {
+                let range = params[id as usize].range_of(array.kind);
+                check_is_apart(params, index, array, range, spec.place)?;
+                index.add_written(params, array)?;
+            }
+        }
+        for (id, spec) in new() {
+            check_grad_is_apart(
+                params,
+                index,
+                params[id as usize].range_of_grad(spec.grad),
                 spec.place,
             )?;
-            for kind in given_arrays(param) {
-                self.check_is_apart(Array { id, kind }, param.range_of(kind), spec.place)?;
-            }
+            index.add_grad(params, id)?;
         }
-        for (id, spec) in (first as u32..).zip(specs) {
-            self.check_grad_is_apart(id, spec.grad, spec.place)?;
-        }
-        let ranges = || {
-            let given = |param| given_arrays(param).map(move |kind| Param::range_of(param, kind));
-            self.params[first..].iter().flat_map(move |p| given(p).chain([p.data_range()]))
-        };
-        let start = ranges().map(|range| range.start).min().unwrap_or(0);
-        let end = ranges().map(|range| range.end).max().unwrap_or(0);
-        self.check_grads_are_apart(start..end, |id| {
-            (id as usize).checked_sub(first).map_or(Place(None), |index| specs[index].place)
-        })
-    }
-
-    /// Refuses an array that shares bytes with another that steps write.
-    pub(super) fn check_is_apart(
-        &self,
-        array: Array,
-        range: Range<usize>,
-        place: Place,
-    ) -> Result<()> {
-        match self.index.overlapping(&self.params, &range, Some(array)) {
-            None => Ok(()),
-            Some(other) => Err(error!(
-                InvalidArgument,
-                "{place}{} is {:#x}, and its {} bytes overlap those of {}; each needs memory of its own",
-                array.kind.name(),
-                range.start,
-                range.len(),
-                self.describe(other)
-            )),
-        }
-    }
-
-    /// Refuses arrays that share bytes with the gradient of any parameter. All that is new lies within
-    /// the addresses; `place` tells where each stands.
-    pub(super) fn check_grads_are_apart(
-        &self,
-        new: Range<usize>,
-        place: impl Fn(u32) -> Place,
-    ) -> Result<()> {
-        // Nearly all gradients lie outside, and are done with at one comparison.
-        for (owner_id, owner) in (0..).zip(&self.params) {
-            let grad = owner.range_of_grad(owner.grad);
-            if grad.start >= new.end || grad.end <= new.start {
-                continue;
-            }
-            if let Some(Array { id, kind }) = self.index.overlapping(&self.params, &grad, None) {
-                let param = &self.params[id as usize];
-                return Err(error!(
-                    InvalidArgument,
-                    "{}{} is {:p}, and its bytes overlap those of the gradient of the parameter \"{}\" \
-                     at {:p}; each needs memory of its own",
-                    place(id),
-                    kind.name(),
-                    param.array(kind),
-                    owner.name(owner_id),
-                    owner.grad
-                ));
+        for (id, spec) in new() {
+            for array in written_arrays(params, id) {
+                let range = params[id as usize].range_of(array.kind);
+                check_grads_are_apart(params, index, array, range, spec.place)?;
             }
         }
         Ok(())
     }
 }
 
-/// Which arrays the caller gave with a parameter, where there are elements.
-fn given_arrays(param: &Param) -> impl Iterator<Item = ArrayKind> {
-    ArrayKind::GIVEN.into_iter().filter(|kind| !param.range_of(*kind).is_empty())
+/// That a name is another parameter's.
+struct NameTaken<N>(Place, N);
+
+impl<N: fmt::Display> fmt::Display for NameTaken<N> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Self(place, name) = self;
+        write!(
+            formatter,
+            "{place}name is \"{name}\", as that of another parameter; each needs a name of its own, since \
+             checkpoints find parameters by name"
+        )
+    }
+}
+
+/// Refuses an array at these addresses if it shares bytes with another that steps write.
+pub(super) fn check_is_apart(
+    params: &[Param],
+    index: &Index,
+    array: Array,
+    range: Range<usize>,
+    place: Place,
+) -> Result<()> {
+    match index.written_overlapping(params, &range, Some(array)) {
+        None => Ok(()),
+        Some(other) => Err(error!(
+            InvalidArgument,
+            "{place}{} is {:#x}, and its {} bytes overlap those of {}; each needs memory of its own",
+            array.kind.name(),
+            range.start,
+            range.len(),
+            Described { params, array: other }
+        )),
+    }
+}
+
+/// Refuses a gradient at these addresses if it shares bytes with an array that steps write.
+pub(super) fn check_grad_is_apart(
+    params: &[Param],
+    index: &Index,
+    range: Range<usize>,
+    place: Place,
+) -> Result<()> {
+    match index.written_overlapping(params, &range, None) {
+        None => Ok(()),
+        Some(other) => Err(error!(
+            InvalidArgument,
+            "{place}grad is {:#x}, and its {} bytes overlap those of {}; a gradient needs memory of its own",
+            range.start,
+            range.len(),
+            Described { params, array: other }
+        )),
+    }
+}
+
+/// Refuses an array at these addresses if it shares bytes with the gradient of any parameter.
+pub(super) fn check_grads_are_apart(
+    params: &[Param],
+    index: &Index,
+    array: Array,
+    range: Range<usize>,
+    place: Place,
+) -> Result<()> {
+    match index.grad_overlapping(params, &range) {
+        None => Ok(()),
+        Some(owner) => Err(error!(
+            InvalidArgument,
+            "{place}{} is {:#x}, and its {} bytes overlap those of the gradient of the parameter \"{}\" at \
+             {:p}; each needs memory of its own",
+            array.kind.name(),
+            range.start,
+            range.len(),
+            params[owner as usize].name(owner),
+            params[owner as usize].grad.pointer()
+        )),
+    }
+}
+
+/// An array, as error sentences name it.
+pub(super) struct Described<'a> {
+    pub params: &'a [Param],
+    pub array: Array,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Array { id, kind } = self.array;
+        let param = &self.params[id as usize];
+        if kind != ArrayKind::Data {
+            write!(formatter, "{} of ", kind.name())?;
+        }
+        let start = param.range_of(kind).start;
+        write!(formatter, "the parameter \"{}\" at {start:#x}", param.name(id))
+    }
 }
 
 /// Refuses a tensor that would be refused by itself.
 fn check_spec(spec: &ParamSpec) -> Result<()> {
     let place = spec.place;
     ensure!(
-        !spec.data.is_null() || spec.len == 0,
-        NullPointer,
-        "{place}data is NULL; it must point to the {} elements of the parameter (len may be 0)",
-        spec.len
-    );
-    ensure!(
         spec.name != Some(""),
         InvalidArgument,
         "{place}name is empty; it must be a name that no other parameter has, or NULL for \
          \"param.<id>\""
     );
-    check_array(place, "data", spec.data, spec.dtype, spec.len)?;
-    check_array(place, "grad", spec.grad, spec.grad_dtype, spec.len)
+    check_array(place, &"data", spec.data, spec.dtype, spec.len)?;
+    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)
 }
 
 /// Refuses arrays that cannot be those of a parameter with such a state.
 fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
     let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
-    if !given.out.is_null() {
-        check_out_dtype(place, dtype, given.out_dtype)?;
-        check_array(place, "out", given.out, given.out_dtype, spec.len)?;
+    if !given.copy.is_none() {
+        check_copy_dtype(place, dtype, given.copy_dtype)?;
+        check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
     }
-    ensure!(
-        given.state[2].is_null() || state.compensation != Compensation::None,
-        InvalidArgument,
-        "{place}kahan_comp is {:p}, but the group has neither kahan_sum nor master_remainder on for \
-         {dtype}; it must be NULL, or one of them on",
-        given.state[2]
-    );
-    for number in 0..3 {
-        let remainder = number == 2 && state.compensation == Compensation::Remainder;
-        let dtype = if remainder { Dtype::Bf16 } else { state.dtype };
-        let name = ArrayKind::State(number).name();
-        check_array(place, name, given.state[number], dtype, spec.len)?;
+    for array in StateArray::ALL {
+        let is_compensation = array == StateArray::Compensation;
+        let given = given.state[array as usize];
+        ensure!(
+            !is_compensation || given.is_none() || state.compensation != Compensation::None,
+            InvalidArgument,
+            "{place}kahan_comp is {:p}, but the group has neither kahan_sum nor master_remainder on for \
+             {dtype}; it must be NULL, or one of them on",
+            given.pointer()
+        );
+        let is_remainder = is_compensation && state.compensation == Compensation::Remainder;
+        let dtype = if is_remainder { Dtype::Bf16 } else { state.dtype }; // of the remainder's size
+        check_array(place, &ArrayKind::State(array).name(), given, dtype, spec.len)?;
     }
     Ok(())
 }
 
-fn check_out_dtype(place: Place, dtype: Dtype, out_dtype: Dtype) -> Result<()> {
+fn check_copy_dtype(place: Place, dtype: Dtype, copy_dtype: Dtype) -> Result<()> {
     ensure!(
         !dtype.is_16_bit(),
         InvalidArgument,
-        "{place}out is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
+        "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
          dtype is {dtype}; it must be NULL"
     );
     ensure!(
-        out_dtype != Dtype::F64,
+        copy_dtype != Dtype::F64,
         InvalidArgument,
-        "{place}out_dtype is f64; it must be bf16 (the default), f16 or f32"
+        "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
     );
     Ok(())
 }

@@ -1,75 +1,68 @@
-//! What the optimizer keeps of one parameter: `exp_avg`, `exp_avg_sq` and, with Kahan summation or as
-//! masters, what compensates for the rounding of the parameter. What the caller does not bring of it
-//! is in one allocation.
+//! The state of one parameter: `exp_avg`, `exp_avg_sq` and, with Kahan summation or master remainders, what
+//! compensates for the rounding of the parameter.
+//!
+//! This is the only place that knows where state lives: in one allocation of the library's, or in arrays that the
+//! caller brought.
 
-use super::given::Given;
+use super::arrays::{CallerArray, Given, StateArray};
+use super::placement::{advise_huge_pages, best_offset, layout, stride};
 use crate::error::{Error, Result, ensure, error};
-use crate::kernel::Dtype;
-use crate::kernel::{InstructionSet, convert_array};
+use crate::kernel::{Dtype, InstructionSet, convert_array};
 use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
 use std::ptr;
 
-/// What is kept of the rounding of a parameter.
+/// How the rounding of a parameter is compensated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compensation {
     None,
-    /// What rounding has lost so far, in the dtype of the state.
+    /// By what rounding has lost so far, in the dtype of the state.
     Kahan,
-    /// The lower half of the f32 whose upper half the parameter is, as a signed 16-bit number.
+    /// By the lower half of the f32 whose upper half the parameter is, as an i16.
     Remainder,
 }
 
-/// What a state is made of.
+/// What a state consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StateKind {
     pub dtype: Dtype,
     pub compensation: Compensation,
 }
 
-/// An array of a state, as checkpoints see it.
+/// An array of a state, as checkpoints name it.
+#[derive(Clone, Copy)]
 pub(crate) struct NamedArray {
+    pub array: StateArray,
     pub name: &'static str,
-    /// `None`: signed 16-bit numbers.
+    /// `None`: i16.
     pub dtype: Option<Dtype>,
-    pub pointer: *mut u8,
     pub bytes: usize,
 }
 
 #[derive(Debug)]
 pub(crate) struct State {
     pub kind: StateKind,
-    /// Where the arrays begin in the allocation.
+    /// Of the first array in the allocation.
     offset: u8,
-    /// Of the parameter.
+    /// Elements of the parameter.
     len: usize,
-    /// Bytes from the beginning of one array to that of the next. 0 where there are no elements.
+    /// Bytes from the start of one array in the allocation to the start of the next; 0 without elements.
     stride: usize,
-    /// Owned; null where nothing needs to be.
+    /// Null if the caller brought all arrays, or there are no elements.
     allocation: *mut u8,
     given: Option<Box<Given>>,
-    /// The optimizer's, which outlives its parameters; null: the program's.
+    /// The optimizer's, which outlives its parameters; null: the program's allocator.
     allocator: *const Allocator,
 }
 
-// SAFETY: the state owns its memory, or has it from the caller, who promises the same as of the
-// parameter. The allocator may be called on any thread.
+// SAFETY: the allocation is owned, and callers' arrays are `CallerArray`s. The allocator may be called on any
+// thread.
 unsafe impl Send for State {}
-// SAFETY: shared references only hand out addresses.
+// SAFETY: shared references hand out addresses; `read`, `write` and `reset` are for exclusive calls.
 unsafe impl Sync for State {}
 
-/// What every allocator gives without asking, and zeroes lazily.
-const ALIGNMENT: usize = 16;
-/// What every dtype needs.
-const ARRAY_ALIGNMENT: usize = 8;
-/// From so many bytes on, an array is worth the bytes that it takes to begin at a cache line.
-const LARGE: usize = 16 * 1024;
-const LINE: usize = 64;
-const PAGE: usize = 4096;
-const COMPETING: usize = 16 << 20;
-
 impl State {
-    /// Of a parameter of `len` elements, with no memory but what is given.
+    /// The state of a parameter of `len` elements, with no memory but what the caller brought.
     pub fn new(kind: StateKind, len: usize, given: Given) -> Result<Self> {
         Ok(Self {
             kind,
@@ -82,7 +75,7 @@ impl State {
         })
     }
 
-    /// Allocates what was not given, as it is before the first step. `data` is where the parameter is.
+    /// Allocates the arrays that the caller did not bring, as zeros. `data` is where the parameter's elements are.
     pub fn allocate(&mut self, data: *const u8, allocator: Option<&Allocator>) -> Result<()> {
         debug_assert!(self.allocation.is_null());
         if self.len == 0 {
@@ -100,27 +93,28 @@ impl State {
             None => no_memory(),
             Some(_) => error,
         })?;
-        self.offset = self.best_offset(data);
+        self.offset = best_offset(self.allocation, self.stride, data);
         if allocator.is_none() {
             advise_huge_pages(self.allocation, layout.size());
         }
         Ok(())
     }
 
-    /// The same state as another kind, rounded to nearest even; a compensation that was not there is
-    /// 0. `data` is the parameter's. What the caller gave stays in use, and so cannot change its dtype.
+    /// A copy of the state as another kind, rounded to nearest even. A compensation that was not there is 0.
+    /// Arrays of the caller's stay in use, so their dtype cannot change.
     pub fn converted(
         &self,
         kind: StateKind,
         data: *const u8,
         instruction_set: InstructionSet,
     ) -> Result<Self> {
+        let keeps_compensation = self.kind.compensation == kind.compensation;
         let mut given = self.given();
-        if self.kind.compensation != kind.compensation {
-            given.state[2] = ptr::null_mut();
+        if !keeps_compensation {
+            given.state[StateArray::Compensation as usize] = CallerArray::NONE;
         }
         ensure!(
-            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_null()),
+            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_none()),
             InvalidState,
             "state_dtype cannot change from {} to {}, because the caller keeps the state of a parameter \
              of the group in arrays of its own",
@@ -129,31 +123,32 @@ impl State {
         );
         let mut new = Self::new(kind, self.len, given)?;
         new.allocate(data, self.allocator())?;
-        for number in 0..new.count() {
-            let (from, to) = (self.array(number), new.array(number));
-            if number == 2 && self.kind.compensation != kind.compensation || from == to {
+        for array in new.arrays_in_use() {
+            let (from, to) = (self.array(array), new.array(array));
+            if array == StateArray::Compensation && !keeps_compensation || from == to {
                 continue;
             }
-            let dtypes = if number == 2 && kind.compensation == Compensation::Remainder {
-                (Dtype::Bf16, Dtype::Bf16) // as bits
+            let (from_dtype, to_dtype) = if new.is_remainder(array) {
+                (Dtype::Bf16, Dtype::Bf16) // copied bit by bit, since they are the same
             } else {
                 (self.kind.dtype, kind.dtype)
             };
-            // SAFETY: both have `len` elements of their dtype, and the new one is ours alone.
-            unsafe { convert_array(instruction_set, dtypes.0, from, dtypes.1, to, self.len) };
+            // SAFETY: both arrays have `len` elements of these sizes; the new one is not known to anyone yet, and
+            // nobody writes the old one during an exclusive call.
+            unsafe { convert_array(instruction_set, from_dtype, from, to_dtype, to, self.len) };
         }
         Ok(new)
     }
 
-    /// Makes the state what it was before the first step.
-    pub fn reset(&mut self) {
-        for number in 0..self.count() {
-            // SAFETY: the array is as long, and ours or promised by the caller.
-            unsafe { self.array(number).write_bytes(0, self.bytes(number)) };
+    /// Sets all arrays to zeros, as before the first step.
+    pub fn reset(&self) {
+        for array in self.arrays_in_use() {
+            // SAFETY: the array has so many bytes, and nobody else uses them during an exclusive call.
+            unsafe { self.array(array).write_bytes(0, self.bytes(array)) };
         }
     }
 
-    /// Of the parameter.
+    /// Elements of the parameter.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -162,22 +157,41 @@ impl State {
         self.given.as_deref().copied().unwrap_or(Given::NOTHING)
     }
 
-    /// Where to copy the parameter to, if the caller wants that.
-    pub fn out(&self) -> Option<(*mut u8, Dtype)> {
-        self.given.as_ref().filter(|given| !given.out.is_null()).map(|g| (g.out, g.out_dtype))
+    /// The first element and the length of the whole tensor, if the parameter is a slice of one.
+    pub fn slice(&self) -> Option<(u64, u64)> {
+        self.given.as_ref()?.slice
+    }
+
+    /// Where the parameter is copied to, if the caller wants a copy.
+    pub fn copy(&self) -> Option<(*mut u8, Dtype)> {
+        let given = self.given.as_ref().filter(|given| !given.copy.is_none())?;
+        Some((given.copy.pointer(), given.copy_dtype))
+    }
+
+    fn is_remainder(&self, array: StateArray) -> bool {
+        array == StateArray::Compensation && self.kind.compensation == Compensation::Remainder
+    }
+
+    /// Bytes of an element of an array.
+    pub fn element_size(&self, array: StateArray) -> usize {
+        if self.is_remainder(array) { size_of::<i16>() } else { self.kind.dtype.size() }
+    }
+
+    fn bytes(&self, array: StateArray) -> usize {
+        self.len * self.element_size(array)
     }
 
     fn allocator(&self) -> Option<&Allocator> {
-        // SAFETY: the optimizer keeps it for as long as it has parameters.
+        // SAFETY: it is null or the optimizer's, which keeps it for as long as it has parameters.
         unsafe { self.allocator.as_ref() }
     }
 
-    /// `exp_avg`, `exp_avg_sq` and `kahan_comp`, null without Kahan summation.
+    /// `exp_avg`, `exp_avg_sq` and `kahan_comp`, which is null without Kahan summation.
     pub fn arrays(&self) -> [*mut u8; 3] {
         if self.given.is_some() {
             return [self.exp_avg(), self.exp_avg_sq(), self.kahan_comp()];
         }
-        // Every small tensor of every step comes here.
+        // The hot path: every small tensor of every step comes here.
         let first = self.allocation.wrapping_add(self.offset as usize);
         let second = first.wrapping_add(self.stride);
         let kahan_sum = self.kind.compensation == Compensation::Kahan;
@@ -185,11 +199,11 @@ impl State {
     }
 
     pub fn exp_avg(&self) -> *mut u8 {
-        self.array(0)
+        self.array(StateArray::ExpAvg)
     }
 
     pub fn exp_avg_sq(&self) -> *mut u8 {
-        self.array(1)
+        self.array(StateArray::ExpAvgSq)
     }
 
     /// Null without Kahan summation.
@@ -197,131 +211,105 @@ impl State {
         self.compensation(Compensation::Kahan)
     }
 
-    /// Null without masters.
+    /// Null without master remainders.
     pub fn master_remainder(&self) -> *mut i16 {
         self.compensation(Compensation::Remainder).cast()
     }
 
     fn compensation(&self, kind: Compensation) -> *mut u8 {
-        if self.kind.compensation == kind { self.array(2) } else { ptr::null_mut() }
-    }
-
-    /// All arrays, in a fixed order.
-    pub fn named_arrays(&self) -> impl Iterator<Item = NamedArray> {
-        (0..self.count()).map(|number| {
-            let remainder = number == 2 && self.kind.compensation == Compensation::Remainder;
-            let name = match number {
-                0 => "exp_avg",
-                1 => "exp_avg_sq",
-                _ if remainder => "master_remainder",
-                _ => "kahan_comp",
-            };
-            NamedArray {
-                name,
-                dtype: (!remainder).then_some(self.kind.dtype),
-                pointer: self.array(number),
-                bytes: self.bytes(number),
-            }
-        })
-    }
-
-    /// How many arrays there are.
-    pub fn count(&self) -> usize {
-        match self.kind.compensation {
-            _ if self.len == 0 => 0,
-            Compensation::None => 2,
-            Compensation::Kahan | Compensation::Remainder => 3,
+        if self.kind.compensation == kind {
+            self.array(StateArray::Compensation)
+        } else {
+            ptr::null_mut()
         }
     }
 
-    /// The array of this number; null where there are no elements.
-    fn array(&self, number: usize) -> *mut u8 {
+    /// The arrays that the state has, in a fixed order.
+    fn arrays_in_use(&self) -> impl Iterator<Item = StateArray> {
+        let count = match self.kind.compensation {
+            _ if self.len == 0 => 0,
+            Compensation::None => 2,
+            Compensation::Kahan | Compensation::Remainder => 3,
+        };
+        StateArray::ALL.into_iter().take(count)
+    }
+
+    /// The same with their names.
+    pub fn named_arrays(&self) -> impl Iterator<Item = NamedArray> {
+        self.arrays_in_use().map(|array| {
+            let is_remainder = self.is_remainder(array);
+            let name = match array {
+                StateArray::ExpAvg => "exp_avg",
+                StateArray::ExpAvgSq => "exp_avg_sq",
+                StateArray::Compensation if is_remainder => "master_remainder",
+                StateArray::Compensation => "kahan_comp",
+            };
+            let dtype = (!is_remainder).then_some(self.kind.dtype);
+            NamedArray { array, name, dtype, bytes: self.bytes(array) }
+        })
+    }
+
+    /// Copies bytes out of an array, from `offset` on. Checkpoints access state only by this and `write`, so they
+    /// need not know in which memory it lives. For exclusive calls.
+    pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) -> Result<()> {
+        let from = self.place(array, offset, into.len());
+        // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
+        unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        Ok(())
+    }
+
+    /// Overwrites bytes of an array, from `offset` on. For exclusive calls.
+    pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) -> Result<()> {
+        let to = self.place(array, offset, from.len());
+        // SAFETY: as in `read`, and nobody reads them either.
+        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        Ok(())
+    }
+
+    fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {
+        assert!(self.arrays_in_use().any(|known| known == array));
+        assert!(offset.checked_add(len).is_some_and(|end| end <= self.bytes(array)));
+        self.array(array).wrapping_add(offset)
+    }
+
+    /// Where an array starts; null without elements.
+    fn array(&self, array: StateArray) -> *mut u8 {
+        let number = array as usize;
         let mut before = number;
         if let Some(given) = &self.given {
-            if !given.state[number].is_null() {
-                return given.state[number];
+            if self.len == 0 {
+                return ptr::null_mut();
             }
-            before = given.state[..number].iter().filter(|array| array.is_null()).count();
+            if !given.state[number].is_none() {
+                return given.state[number].pointer();
+            }
+            before = given.state[..number].iter().filter(|array| array.is_none()).count();
         }
         self.allocation.wrapping_add(self.offset as usize + before * self.stride)
     }
 
-    /// The size of the array of this number.
-    fn bytes(&self, number: usize) -> usize {
-        let remainder = number == 2 && self.kind.compensation == Compensation::Remainder;
-        self.len * if remainder { size_of::<i16>() } else { self.kind.dtype.size() }
-    }
-
-    /// Of what has to be allocated: nothing, if the caller gave it all. `None` where that is too much.
+    /// The layout of the allocation, or nothing if none is needed. `None` if it would be too large.
     fn layout(&self) -> Option<Option<Layout>> {
         let given = self.given();
         let mut bytes = 0usize;
-        for number in (0..self.count()).filter(|number| given.state[*number].is_null()) {
-            let last = number == 2 && self.kind.compensation == Compensation::Remainder;
-            bytes = bytes.checked_add(if last { self.bytes(number) } else { self.stride })?;
+        for array in self.arrays_in_use().filter(|array| given.state[*array as usize].is_none()) {
+            // A remainder is the last array, so nothing has to be aligned after it.
+            let size = if self.is_remainder(array) { self.bytes(array) } else { self.stride };
+            bytes = bytes.checked_add(size)?;
         }
-        if bytes == 0 {
-            return Some(None);
-        }
-        let room_to_align = if self.stride >= LARGE { LINE - ALIGNMENT } else { 0 };
-        let bytes = bytes.checked_add(room_to_align)?;
-        Some(Some(Layout::from_size_align(bytes, ALIGNMENT).ok()?))
-    }
-
-    /// Where in the allocation to begin: at a cache line, unless that is a little before or after
-    /// the parameter's place in its page of memory, but not in the same place. Processors compare
-    /// the lower 12 bits of addresses, and would take the loads of an array for what was just stored
-    /// to the other.
-    fn best_offset(&self, data: *const u8) -> u8 {
-        if self.stride < LARGE {
-            return 0;
-        }
-        const STORES_UNDER_WAY: usize = 256;
-        let misaligned = self.allocation.addr() % LINE;
-        let aligned = (LINE - misaligned) % LINE; // the layout has room for it
-        let distance = |offset| data.addr().wrapping_sub(self.allocation.addr() + offset) % PAGE;
-        let collides = (1..STORES_UNDER_WAY).contains(&distance(aligned))
-            || distance(aligned) > PAGE - STORES_UNDER_WAY;
-        let same_place = (0..LINE).step_by(ALIGNMENT).find(|offset| distance(*offset) == 0);
-        match same_place {
-            Some(offset) if collides => offset as u8,
-            _ => aligned as u8,
-        }
+        if bytes == 0 { Some(None) } else { layout(bytes, self.stride).map(Some) }
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
         if let (false, Some(Some(layout))) = (self.allocation.is_null(), self.layout()) {
-            // SAFETY: `new` allocated it with this layout.
+            // SAFETY: `allocate` got it from the same allocator with this layout, which depends on nothing that
+            // has changed since.
             unsafe { release(self.allocator(), self.allocation, layout) };
         }
     }
 }
-
-/// Bytes from one array of so many to the next.
-fn stride(bytes: usize) -> Option<usize> {
-    let stride = bytes.checked_next_multiple_of(ARRAY_ALIGNMENT)?;
-    // Arrays whose distance is a multiple of a large power of two compete for the same banks of
-    // memory: a page more, which is nothing beside them, keeps them apart.
-    if stride.is_multiple_of(COMPETING) { stride.checked_add(PAGE) } else { Some(stride) }
-}
-
-/// Asks for large pages where there are many: without, a step over more memory than the processor
-/// has addresses at hand spends its time on looking them up.
-#[cfg(target_os = "linux")]
-fn advise_huge_pages(allocation: *mut u8, bytes: usize) {
-    const WORTH_IT: usize = 4 << 20;
-    if bytes >= WORTH_IT {
-        let start = allocation.wrapping_add(PAGE - 1).map_addr(|address| address & !(PAGE - 1));
-        let whole_pages = (bytes - (start.addr() - allocation.addr())) & !(PAGE - 1);
-        // SAFETY: the pages lie within the allocation. That the system may not do it is fine.
-        unsafe { libc::madvise(start.cast(), whole_pages, libc::MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge_pages(_: *mut u8, _: usize) {}
 
 fn no_memory(dtype: Dtype, len: usize) -> Error {
     error!(
@@ -367,25 +355,5 @@ mod tests {
         let mut state = State::new(kind, 0, Given::NOTHING).unwrap();
         state.allocate(ptr::null(), None).unwrap();
         assert_eq!(addresses(&state), [0; 3]);
-    }
-
-    /// Wherever the allocator put the state, it is a cache line away from the parameter's place in
-    /// its page or more, or exactly there.
-    #[test]
-    fn a_large_state_keeps_out_of_its_parameters_way() {
-        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::None };
-        let mut state = State::new(kind, 1 << 16, Given::NOTHING).unwrap();
-        state.allocate(ptr::null(), None).unwrap();
-        for data in (0..4096).step_by(16) {
-            let offset = state.best_offset(ptr::without_provenance(1 << 20 | data)) as usize;
-            let place = (state.allocation.addr() + offset) % 4096;
-            let reachable =
-                (0..64).step_by(16).any(|o| (state.allocation.addr() + o) % 4096 == data);
-            assert!(place.is_multiple_of(64) || place == data);
-            if reachable {
-                let distance = data.abs_diff(place);
-                assert!(distance == 0 || (256..=4096 - 256).contains(&distance), "{data} {place}");
-            }
-        }
     }
 }

@@ -1,11 +1,10 @@
 //! Changing what there is while training: freezing and removing parameters, resetting their state.
 
 use super::Optimizer;
-use super::given::Given;
+use super::arrays::{CallerArray, Given};
 use super::param::{Param, Standing};
 use super::state::State;
 use crate::error::Result;
-use std::ptr;
 
 impl Optimizer {
     pub fn is_frozen(&self, id: u32) -> Result<bool> {
@@ -16,42 +15,40 @@ impl Optimizer {
     pub fn set_frozen(&mut self, id: u32, frozen: bool) -> Result<()> {
         self.param(id)?;
         self.params[id as usize].set_frozen(frozen);
-        self.stepping_elements = None;
+        self.stepping_mut().forget_counts();
         Ok(())
     }
 
     /// Takes a parameter away, with its state. The ids of the others stay.
     pub fn remove_param(&mut self, id: u32) -> Result<()> {
         self.param(id)?;
-        self.index.remove(id);
+        let nothing = State::new(self.params[id as usize].state.kind, 0, Given::NOTHING)?;
+        self.index.remove(&self.params, id);
         let param = &mut self.params[id as usize];
-        param.state = State::new(param.state.kind, 0, Given::NOTHING)?;
+        param.state = nothing;
         param.standing = Standing::Removed;
         param.given_name = None;
-        (param.data, param.grad) = (ptr::null_mut(), ptr::null_mut());
+        (param.data, param.grad) = (CallerArray::NONE, CallerArray::NONE);
         param.set_steps(0);
-        self.invalidate_plan();
+        self.stepping_mut().invalidate();
         Ok(())
     }
 
     /// Makes the state of a parameter, or of all, what it was before the first step.
-    pub fn reset_state(&mut self, id: Option<u32>) -> Result<()> {
-        let reset = |param: &mut Param| {
+    pub fn reset_state(&self, id: Option<u32>) -> Result<()> {
+        let reset = |param: &Param| {
             param.state.reset();
             param.set_steps(0);
         };
         match id {
-            None => self.params.iter_mut().for_each(reset),
-            Some(id) => {
-                self.param(id)?;
-                reset(&mut self.params[id as usize]);
-            }
+            None => self.params.iter().for_each(reset),
+            Some(id) => reset(self.param(id)?),
         }
         Ok(())
     }
 
     /// Makes the next step of a parameter number `steps` + 1.
-    pub fn set_step_count(&mut self, id: u32, steps: u64) -> Result<()> {
+    pub fn set_step_count(&self, id: u32, steps: u64) -> Result<()> {
         self.param(id)?.set_steps(steps);
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 /// While this lives, this thread rounds to nearest even and keeps denormals, and no arithmetic
 /// traps. Engines often run in another mode, which would change the results.
+///
+/// Code of the caller's that runs meanwhile may set another mode and leave it: see [`call_out`].
 pub(crate) struct DefaultFloatMode {
     before: register::Mode,
 }
@@ -21,6 +23,15 @@ impl Drop for DefaultFloatMode {
     }
 }
 
+/// Calls a function of the caller's from inside the library, and puts the default mode back in force
+/// when it returns: the function may have set another one, and what the library computes next must not
+/// depend on it. The mode in which the caller called the library comes back when that call returns.
+pub(crate) fn call_out<R>(function: impl FnOnce() -> R) -> R {
+    let result = function();
+    register::set_if_other(register::get(), register::DEFAULT);
+    result
+}
+
 #[cfg(target_arch = "x86_64")]
 mod register {
     use std::arch::asm;
@@ -31,14 +42,16 @@ mod register {
 
     pub(super) fn get() -> Mode {
         let mut mode = 0u32;
-        // SAFETY: stores the register MXCSR.
+        // SAFETY: writes the 4 bytes of MXCSR to `mode`, and changes nothing else.
         unsafe { asm!("stmxcsr [{}]", in(reg) &mut mode, options(nostack, preserves_flags)) };
         mode
     }
 
     pub(super) fn set_if_other(present: Mode, mode: Mode) {
         if present != mode {
-            // SAFETY: loads the register MXCSR with what it had before or with its default.
+            // SAFETY: `mode` is a value that MXCSR had or its default, so no reserved bit is set, which
+            // would fault. A mode in which exceptions trap is the caller's own, and comes back only when
+            // the library computes no more.
             unsafe { asm!("ldmxcsr [{}]", in(reg) &mode, options(nostack, preserves_flags)) };
         }
     }
@@ -55,7 +68,7 @@ mod register {
 
     pub(super) fn get() -> Mode {
         let (mode, flags): (Mode, Mode);
-        // SAFETY: reads the registers.
+        // SAFETY: reads two registers that every thread may read, and changes nothing.
         unsafe {
             asm!("mrs {}, fpcr", out(reg) mode, options(nomem, nostack, preserves_flags));
             asm!("mrs {}, fpsr", out(reg) flags, options(nomem, nostack, preserves_flags));
@@ -68,12 +81,13 @@ mod register {
         let differing = present ^ mode;
         if differing & LOWER_HALF != 0 {
             let mode = mode & LOWER_HALF;
-            // SAFETY: writes the register FPCR with what it had before or with its default.
+            // SAFETY: FPCR gets a value that it had or its default. It changes how this thread
+            // computes, and nothing else.
             unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nostack, preserves_flags)) };
         }
         if differing >> 32 != 0 {
             let flags = mode >> 32;
-            // SAFETY: the same with FPSR.
+            // SAFETY: FPSR gets flags that it had, or none.
             unsafe { asm!("msr fpsr, {}", in(reg) flags, options(nostack)) };
         }
     }
@@ -94,12 +108,18 @@ mod tests {
     use super::*;
     use std::hint::black_box;
 
+    const FLUSH_TO_ZERO: register::Mode =
+        if cfg!(target_arch = "x86_64") { 1 << 15 } else { 1 << 24 };
+
+    /// 0 in a mode that flushes denormals.
+    fn tiny() -> f32 {
+        black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5))
+    }
+
     #[test]
     fn the_float_mode_is_the_default_inside_and_the_callers_outside() {
-        let tiny = || black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5));
         let before = register::get();
-        let flush_to_zero = if cfg!(target_arch = "x86_64") { 1 << 15 } else { 1 << 24 };
-        register::set_if_other(before, before | flush_to_zero);
+        register::set_if_other(before, before | FLUSH_TO_ZERO);
         let flushed = tiny();
         let kept;
         {
@@ -107,9 +127,23 @@ mod tests {
             kept = tiny();
         }
         let after = tiny();
-        register::set_if_other(before | flush_to_zero, before);
+        register::set_if_other(before | FLUSH_TO_ZERO, before);
         assert_eq!((flushed, after), (0.0, 0.0));
         assert!(kept > 0.0);
+    }
+
+    #[test]
+    fn a_mode_that_the_callers_code_leaves_behind_is_not_computed_in() {
+        let before = register::get();
+        let kept;
+        {
+            let _mode = DefaultFloatMode::new();
+            call_out(|| register::set_if_other(register::get(), register::DEFAULT | FLUSH_TO_ZERO));
+            kept = tiny();
+        }
+        let after = register::get();
+        assert!(kept > 0.0);
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Where the optimizer's state comes from: the program's allocator, or one that the caller brings.
 
+use super::float_mode::call_out;
 use crate::error::{Result, ensure, error};
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ffi::c_void;
+use std::hint::black_box;
 use std::ptr;
 
-/// The caller's functions. They are called on threads that call the library, and only then.
+/// The caller's functions, called only from inside calls to the library and on their threads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allocator {
     pub allocate: unsafe extern "C" fn(size: u64, alignment: u64, user: *mut c_void) -> *mut c_void,
@@ -14,33 +16,35 @@ pub(crate) struct Allocator {
     pub user: *mut c_void,
 }
 
-// SAFETY: the caller promises functions that any thread may call.
+// SAFETY: the header requires functions that can be called on any thread. `user` is only passed to them.
 unsafe impl Send for Allocator {}
-// SAFETY: as above.
+// SAFETY: as above, also at the same time on several threads.
 unsafe impl Sync for Allocator {}
 
-/// Allocates zeros, by the caller's allocator or, without one, by the program's. The latter has the
-/// system zero large allocations page by page when they are first touched, so that the thread that
-/// updates a part is the thread that its pages are placed near.
+/// Allocates zeroed memory, from the caller's allocator or else from the program's. With the latter the
+/// operating system zeroes the pages of large allocations at their first touch, and so places each page
+/// near the thread that will update it.
 pub(crate) fn allocate_zeroed(allocator: Option<&Allocator>, layout: Layout) -> Result<*mut u8> {
     debug_assert!(layout.size() > 0);
     let no_memory =
         || error!(OutOfMemory, "there is no memory for {} bytes of optimizer state", layout.size());
     let Some(allocator) = allocator else {
-        // SAFETY: the layout is not of 0 bytes.
+        // SAFETY: the layout has more than 0 bytes: no caller asks for an empty array.
         let memory = unsafe { alloc_zeroed(layout) };
         return if memory.is_null() { Err(no_memory()) } else { Ok(memory) };
     };
     let (size, alignment) = (layout.size() as u64, layout.align() as u64);
-    // SAFETY: the caller's function and what it wants to be called with.
-    let memory = unsafe { (allocator.allocate)(size, alignment, allocator.user) }.cast::<u8>();
+    // SAFETY: whoever set the allocator promised that it can be called like this from any thread that
+    // calls the library. What it returns is checked below.
+    let memory = call_out(|| unsafe { (allocator.allocate)(size, alignment, allocator.user) });
+    let memory = memory.cast::<u8>();
     ensure!(
         !memory.is_null(),
         OutOfMemory,
         "options.allocator.allocate returned NULL for {size} bytes of optimizer state"
     );
     if !memory.addr().is_multiple_of(layout.align()) {
-        // SAFETY: it was just allocated.
+        // SAFETY: the allocator has just given it for this layout, and nothing uses it.
         unsafe { release(Some(allocator), memory, layout) };
         return Err(error!(
             InvalidArgument,
@@ -48,7 +52,7 @@ pub(crate) fn allocate_zeroed(allocator: Option<&Allocator>, layout: Layout) -> 
              multiple of {alignment} bytes, as its argument says"
         ));
     }
-    // SAFETY: the caller's function gave so many bytes.
+    // SAFETY: `allocate` promises that what it returns, unless NULL, has `size` bytes.
     unsafe { memory.write_bytes(0, layout.size()) };
     Ok(memory)
 }
@@ -56,29 +60,37 @@ pub(crate) fn allocate_zeroed(allocator: Option<&Allocator>, layout: Layout) -> 
 /// Gives memory back.
 ///
 /// # Safety
-/// `allocate_zeroed` gave it, for this layout and by this allocator, and nobody uses it any more.
+/// `allocate_zeroed` returned `memory` for this allocator and this layout, it was not released since, and
+/// nothing uses it any more.
 pub(crate) unsafe fn release(allocator: Option<&Allocator>, memory: *mut u8, layout: Layout) {
     debug_assert!(!memory.is_null());
     let (size, alignment) = (layout.size() as u64, layout.align() as u64);
-    // SAFETY: the caller's promise.
-    unsafe {
-        match allocator {
-            None => dealloc(memory, layout),
-            Some(allocator) => {
-                (allocator.release)(memory.cast(), size, alignment, allocator.user);
-            }
-        }
+    match allocator {
+        // SAFETY: without an allocator, `allocate_zeroed` had it from `alloc_zeroed` with this layout.
+        None => unsafe { dealloc(memory, layout) },
+        // SAFETY: the allocator gets back what it gave, with the same size and alignment, once.
+        Some(allocator) => call_out(|| unsafe {
+            (allocator.release)(memory.cast(), size, alignment, allocator.user);
+        }),
     }
 }
 
-/// A value in memory of its own; unlike a plain `Box::new`, an error where there is none.
+/// As `Box::new`, but an error where there is no memory.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     const { assert!(size_of::<T>() > 0) };
-    // SAFETY: the layout is that of a T, which is written before the box is made.
+    // SAFETY: T is not zero-sized, so neither is its layout. The memory has the layout that the box will
+    // free it with, and holds a T before the box is made.
     unsafe {
         let memory = alloc(Layout::new::<T>()).cast::<T>();
         ensure!(!memory.is_null(), OutOfMemory, "there is no memory for {} bytes", size_of::<T>());
         ptr::write(memory, value);
         Ok(Box::from_raw(memory))
     }
+}
+
+/// Whether so many bytes can be allocated right now. Where the standard library or rayon would end the process for
+/// want of a few bytes, asking first leaves that to memory that runs out at this very moment.
+pub(crate) fn has_memory(bytes: usize) -> bool {
+    let mut memory = Vec::<u8>::new();
+    black_box(&mut memory).try_reserve_exact(bytes).is_ok()
 }

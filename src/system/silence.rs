@@ -34,6 +34,11 @@ impl Silence {
         INSIDE.set(INSIDE.get() + 1);
         Self
     }
+
+    /// How many live on this thread: above 1 where a callback has called the library again.
+    pub fn depth() -> u32 {
+        INSIDE.get()
+    }
 }
 
 impl Drop for Silence {

@@ -1,164 +1,103 @@
-//! Starting and joining a thread without ever aborting the process: the standard library's threads
-//! end it where there is no memory for one.
+//! Starting and joining a thread.
+//!
+//! Not by `std::thread` where there are POSIX threads: that leaves a destructor with the thread that starts one,
+//! because of which the library could no longer be unloaded while this thread lives.
 
-/// What a thread does. It must not unwind.
-pub(crate) trait Work: Sync {
-    fn work(&self);
-}
+/// Plenty for the deepest call of ours, the checkers that people run programs under, and the thread-local
+/// variables of the program, which glibc places here too. Only pages that are touched cost memory.
+const STACK_SIZE: usize = 512 * 1024;
 
-/// Plenty for the deepest call of ours, and for the checkers that people run programs under.
-const STACK_SIZE: usize = 256 * 1024;
-
-/// A running thread, which must be joined.
-pub(crate) struct Thread(imp::Handle);
-
-impl Thread {
-    /// Starts a thread that does the `work`, with every signal blocked, so that the caller's
-    /// handlers never run on it. `None` where the system has no thread to give.
-    ///
-    /// # Safety
-    /// `work` points to a valid object until the thread is joined.
-    pub unsafe fn start<W: Work>(work: *const W) -> Option<Self> {
-        debug_assert!(!work.is_null() && work.is_aligned());
-        // SAFETY: the caller's promise.
-        unsafe { imp::start(work) }.map(Self)
-    }
-
-    /// Waits until the work is done.
-    pub fn join(self) {
-        imp::join(self.0);
-    }
-}
+pub(super) use imp::Thread;
 
 #[cfg(unix)]
 mod imp {
-    use super::{STACK_SIZE, Work};
+    use super::STACK_SIZE;
     use std::ffi::c_void;
     use std::mem::MaybeUninit;
+    use std::ptr;
 
-    pub(super) type Handle = libc::pthread_t;
+    /// A thread, which is joined when this is dropped.
+    pub(in crate::system) struct Thread(libc::pthread_t);
 
-    extern "C" fn main<W: Work>(work: *mut c_void) -> *mut c_void {
+    extern "C" fn main<F: FnOnce() + Send>(work: *mut c_void) -> *mut c_void {
         #[cfg(target_os = "linux")]
-        // SAFETY: a thread may name itself; the name ends in NUL and is short enough.
+        // SAFETY: a thread may name itself, with up to 15 bytes that end in NUL.
         unsafe {
             libc::pthread_setname_np(libc::pthread_self(), c"radam".as_ptr());
         }
-        // SAFETY: `start` was promised that it stays valid.
-        unsafe { (*work.cast_const().cast::<W>()).work() };
-        std::ptr::null_mut()
+        // SAFETY: `start` made the pointer from a box of an F, for this thread only.
+        let work = unsafe { Box::from_raw(work.cast::<F>()) };
+        work();
+        ptr::null_mut()
     }
 
-    /// # Safety
-    /// As for `Thread::start`.
-    pub(super) unsafe fn start<W: Work>(work: *const W) -> Option<Handle> {
-        let mut handle = MaybeUninit::<Handle>::uninit();
-        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        let mut all_signals = MaybeUninit::<libc::sigset_t>::uninit();
-        let mut signals_before = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: every object is initialized by the first function that it is given to; the
-        // attributes are destroyed, and the thread's mask of signals is put back.
-        unsafe {
-            if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
-                return None;
+    impl Thread {
+        /// Starts a thread that does the `work`, with every signal blocked, so that the program's signal
+        /// handlers never run on it. `None` if the system refuses. The work must not unwind.
+        pub fn start<F: FnOnce() + Send + 'static>(work: F) -> Option<Self> {
+            let work = Box::into_raw(Box::new(work));
+            let mut handle = MaybeUninit::<libc::pthread_t>::uninit();
+            let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+            let mut all_signals = MaybeUninit::<libc::sigset_t>::uninit();
+            let mut signals_before = MaybeUninit::<libc::sigset_t>::uninit();
+            // SAFETY: each object is initialized by the first function that it is passed to, and the
+            // attributes, once they are, are destroyed. This thread's signal mask, which the new one
+            // inherits, is put back. `handle` is read only if `pthread_create` has written it, and the work
+            // freed here only if it has started no thread that frees it.
+            unsafe {
+                let mut status = libc::pthread_attr_init(attributes.as_mut_ptr());
+                if status == 0 {
+                    let (all, before) = (all_signals.as_mut_ptr(), signals_before.as_mut_ptr());
+                    libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK_SIZE);
+                    libc::sigfillset(all);
+                    libc::pthread_sigmask(libc::SIG_SETMASK, all, before);
+                    let attributes = attributes.as_mut_ptr();
+                    status = libc::pthread_create(
+                        handle.as_mut_ptr(),
+                        attributes,
+                        main::<F>,
+                        work.cast(),
+                    );
+                    libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut());
+                    libc::pthread_attr_destroy(attributes);
+                }
+                if status == 0 {
+                    Some(Self(handle.assume_init()))
+                } else {
+                    drop(Box::from_raw(work));
+                    None
+                }
             }
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK_SIZE);
-            libc::sigfillset(all_signals.as_mut_ptr());
-            libc::pthread_sigmask(
-                libc::SIG_SETMASK,
-                all_signals.as_ptr(),
-                signals_before.as_mut_ptr(),
-            );
-            let status = libc::pthread_create(
-                handle.as_mut_ptr(),
-                attributes.as_ptr(),
-                main::<W>,
-                work.cast_mut().cast(),
-            );
-            libc::pthread_sigmask(libc::SIG_SETMASK, signals_before.as_ptr(), std::ptr::null_mut());
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            (status == 0).then(|| handle.assume_init())
         }
     }
 
-    pub(super) fn join(handle: Handle) {
-        // SAFETY: `Thread` owns the handle, and joins it once.
-        unsafe { libc::pthread_join(handle, std::ptr::null_mut()) };
+    impl Drop for Thread {
+        fn drop(&mut self) {
+            // SAFETY: the handle is that of a thread that was neither joined nor detached.
+            unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
+        }
     }
 }
 
-#[cfg(windows)]
+#[cfg(not(unix))]
 mod imp {
-    use super::{STACK_SIZE, Work};
-    use std::ffi::c_void;
-    use std::os::windows::io::{AsHandle, BorrowedHandle, HandleOrNull, OwnedHandle};
-    use std::ptr;
+    use super::STACK_SIZE;
+    use std::thread::{Builder, JoinHandle};
 
-    pub(super) type Handle = OwnedHandle;
+    /// A thread, which is joined when this is dropped.
+    pub(in crate::system) struct Thread(Option<JoinHandle<()>>);
 
-    const STACK_SIZE_PARAM_IS_A_RESERVATION: u32 = 0x10000;
-    const INFINITE: u32 = u32::MAX;
-
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn CreateThread(
-            attributes: *const c_void,
-            stack_size: usize,
-            main: unsafe extern "system" fn(*mut c_void) -> u32,
-            work: *mut c_void,
-            flags: u32,
-            id: *mut u32,
-        ) -> HandleOrNull;
-        fn GetCurrentThread() -> BorrowedHandle<'static>;
-        fn SetThreadDescription(thread: BorrowedHandle, name: *const u16) -> i32;
-        fn WaitForSingleObject(handle: BorrowedHandle, milliseconds: u32) -> u32;
+    impl Thread {
+        /// Starts a thread that does the `work`. `None` if the system refuses. The work must not unwind.
+        pub fn start<F: FnOnce() + Send + 'static>(work: F) -> Option<Self> {
+            let builder = Builder::new().name("radam".to_owned()).stack_size(STACK_SIZE);
+            builder.spawn(work).ok().map(|handle| Self(Some(handle)))
+        }
     }
 
-    unsafe extern "system" fn main<W: Work>(work: *mut c_void) -> u32 {
-        let name = b"radam\0".map(u16::from);
-        // SAFETY: a thread may name itself; the name ends in NUL, and is copied.
-        unsafe { SetThreadDescription(GetCurrentThread(), name.as_ptr()) };
-        // SAFETY: `start` was promised that it stays valid.
-        unsafe { (*work.cast_const().cast::<W>()).work() };
-        0
-    }
-
-    /// # Safety
-    /// As for `Thread::start`.
-    pub(super) unsafe fn start<W: Work>(work: *const W) -> Option<Handle> {
-        let (work, flags) = (work.cast_mut().cast(), STACK_SIZE_PARAM_IS_A_RESERVATION);
-        // SAFETY: attributes and id may be null; what `main` does with the work is promised.
-        let handle = unsafe {
-            CreateThread(ptr::null(), STACK_SIZE, main::<W>, work, flags, ptr::null_mut())
-        };
-        handle.try_into().ok()
-    }
-
-    pub(super) fn join(handle: Handle) {
-        // SAFETY: the handle is that of a thread.
-        unsafe { WaitForSingleObject(handle.as_handle(), INFINITE) };
-    }
-}
-
-#[cfg(not(any(unix, windows)))]
-mod imp {
-    use super::{STACK_SIZE, Work};
-
-    pub(super) type Handle = std::thread::JoinHandle<()>;
-
-    /// # Safety
-    /// As for `Thread::start`.
-    pub(super) unsafe fn start<W: Work>(work: *const W) -> Option<Handle> {
-        let work = work.expose_provenance();
-        std::thread::Builder::new()
-            .name("radam".to_owned())
-            .stack_size(STACK_SIZE)
-            // SAFETY: `start` was promised that it stays valid.
-            .spawn(move || unsafe { (*std::ptr::with_exposed_provenance::<W>(work)).work() })
-            .ok()
-    }
-
-    pub(super) fn join(handle: Handle) {
-        let _ = handle.join();
+    impl Drop for Thread {
+        fn drop(&mut self) {
+            let _ = self.0.take().map(JoinHandle::join);
+        }
     }
 }

@@ -39,6 +39,7 @@ static void *allocate(uint64_t size, uint64_t alignment, void *user) {
   memset(new->memory, 0xa5, size + 2 * alignment);
   new->start = (char *)new->memory + (alignment - (uintptr_t)new->memory % alignment) + (fails ? alignment / 2 : 0);
   live_bytes += size;
+  leave_another_float_mode();
   return new->start;
 }
 
@@ -54,6 +55,7 @@ static void release(void *pointer, uint64_t size, uint64_t alignment, void *user
   free(blocks[i].memory);
   live_bytes -= size;
   blocks[i] = blocks[--live];
+  leave_another_float_mode();
 }
 
 static radam_optimizer *create_allocating(void) {
@@ -101,9 +103,9 @@ static void all_state_is_allocated(void) {
   check_equal(&here, &expected, "with the caller's allocator");
   world *both[] = {&here, &expected};
   for (int i = 0; i < 2; i++) {
-    OK(both[i]->opt, radam_set_kahan_sum(both[i]->opt, 0, RADAM_ON));
-    OK(both[i]->opt, radam_set_state_dtype(both[i]->opt, 3, RADAM_DTYPE_F32));
-    OK(both[i]->opt, radam_set_master_remainder(both[i]->opt, 4, RADAM_OFF));
+    OK(both[i]->opt, SET_OPTION(both[i]->opt, 0, kahan_sum, RADAM_ON));
+    OK(both[i]->opt, SET_OPTION(both[i]->opt, 3, state_dtype, RADAM_DTYPE_F32));
+    OK(both[i]->opt, SET_OPTION(both[i]->opt, 4, master_remainder, RADAM_OFF));
     OK(both[i]->opt, radam_step(both[i]->opt));
   }
   check_equal(&here, &expected, "after options that change the state");
@@ -149,7 +151,6 @@ static void train_small(uint32_t steps) {
 static void live_small(void) {
   radam_group_options options = group_options();
   radam_param params[3];
-  radam_dtype dtype = -1;
   uint32_t id = UNWRITTEN;
   opt = create_allocating();
   for (uint32_t i = 0; i < PARAMS; i++) {
@@ -174,13 +175,12 @@ static void live_small(void) {
     CHECK(id == i, "parameter %u is %u", i, id);
   }
   train_small(7);
-  TRY(radam_set_state_dtype(opt, 0, RADAM_DTYPE_F32));
-  OK(opt, radam_get_state_dtype(opt, 0, &dtype));
-  CHECK(dtype == RADAM_DTYPE_F32, "state_dtype is %d", dtype);
+  TRY(SET_OPTION(opt, 0, state_dtype, RADAM_DTYPE_F32));
+  CHECK(options_of(opt, 0).state_dtype == RADAM_DTYPE_F32, "state_dtype is %d", options_of(opt, 0).state_dtype);
   train_small(1);
-  TRY(radam_set_kahan_sum(opt, 0, RADAM_OFF));
+  TRY(SET_OPTION(opt, 0, kahan_sum, RADAM_OFF));
   train_small(1);
-  TRY(radam_set_master_remainder(opt, 0, RADAM_ON));
+  TRY(SET_OPTION(opt, 0, master_remainder, RADAM_ON));
   train_small(1);
   TRY(radam_remove_param(opt, 1));
   train_small(1);
@@ -314,10 +314,10 @@ static void options_change_beside_given_state(void) {
   radam_optimizer *both[] = {here, plain};
   for (int stage = 0; stage < 5; stage++) {
     for (int i = 0; i < 2; i++) {
-      if (stage == 1) OK(both[i], radam_set_kahan_sum(both[i], 0, RADAM_OFF));
-      if (stage == 2) OK(both[i], radam_set_master_remainder(both[i], 0, RADAM_ON));
-      if (stage == 3) OK(both[i], radam_set_master_remainder(both[i], 0, RADAM_OFF));
-      if (stage == 4) OK(both[i], radam_set_kahan_sum(both[i], 0, RADAM_ON));
+      if (stage == 1) OK(both[i], SET_OPTION(both[i], 0, kahan_sum, RADAM_OFF));
+      if (stage == 2) OK(both[i], SET_OPTION(both[i], 0, master_remainder, RADAM_ON));
+      if (stage == 3) OK(both[i], SET_OPTION(both[i], 0, master_remainder, RADAM_OFF));
+      if (stage == 4) OK(both[i], SET_OPTION(both[i], 0, kahan_sum, RADAM_ON));
       for (int step = 0; step < 4; step++) OK(both[i], radam_step(both[i]));
     }
     for (int i = 0; i < 2; i++) {

@@ -56,11 +56,19 @@ static inline float *filled(size_t len, uint32_t seed) {
   return values;
 }
 
+/* How many threads take part is the one thing in a report that may depend on the machine. */
+static inline bool is_same_report(radam_step_report x, radam_step_report y) {
+  x.threads = y.threads = 0;
+  return memcmp(&x, &y, sizeof x) == 0;
+}
+
+/* Work for threads need not be as large as by default. */
 static inline radam_optimizer *create(uint32_t num_threads) {
   radam_options options;
   radam_optimizer *opt = NULL;
   OK(NULL, radam_options_init(&options, sizeof options));
   options.num_threads = num_threads;
+  options.parallel_from = 1 << 17;
   OK(NULL, radam_create(&options, &opt));
   return opt;
 }
@@ -74,6 +82,24 @@ static inline radam_group_options group_options(void) {
   return options;
 }
 
+/* The options of a group, to be changed and set again. */
+static inline radam_group_options options_of(const radam_optimizer *opt, uint32_t group) {
+  radam_group_options options = group_options();
+  OK(opt, radam_get_group_options(opt, group, &options));
+  return options;
+}
+
+/* The options that SET_OPTION changes. */
+static inline radam_group_options *changing(void) {
+  static _Thread_local radam_group_options options;
+  return &options;
+}
+
+/* Sets one option of a group, and gives the status of that. */
+#define SET_OPTION(opt, group, field, value)                                                        \
+  (*changing() = options_of(opt, group), changing()->field = (value),                               \
+   radam_set_group_options(opt, group, changing()))
+
 static inline uint32_t add_group(radam_optimizer *opt, const radam_group_options *options) {
   uint32_t group = UINT32_MAX;
   OK(opt, radam_add_param_group(opt, options, NULL, 0, &group));
@@ -84,6 +110,16 @@ static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data
   uint32_t param = UINT32_MAX;
   OK(opt, radam_add_param(opt, group, RADAM_DTYPE_F32, 0, data, grad, len, NULL, &param));
   return param;
+}
+
+/* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
+static inline void leave_another_float_mode(void) {
+#if defined(__x86_64__)
+  const unsigned mode = 0xbfc0;
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode));
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" : : "r"(1ULL << 24 | 2ULL << 22));
+#endif
 }
 
 #endif

@@ -169,6 +169,14 @@ static void in_another_mode(uint64_t count, loop_body *body, void *data, void *u
 }
 #endif
 
+/* The calling thread, too: from before its first body on, and still when the step goes on with what was left. */
+static void leaves_another_mode(uint64_t count, loop_body *body, void *data, void *user) {
+  begin_loop(count, user);
+  leave_another_float_mode();
+  for (uint64_t index = 0; index < count; index += 3) body(index, data);
+  leave_another_float_mode();
+}
+
 typedef void parallel_for(uint64_t count, loop_body *body, void *data, void *user);
 
 static radam_optimizer *create_with(parallel_for *run, uint32_t num_threads) {
@@ -203,7 +211,7 @@ static void same_bits(parallel_for *run, bool is_whole, const char *what) {
     next_gradients(&expected, step);
     OK(here.opt, radam_step_with(here.opt, &options, &found));
     OK(expected.opt, radam_step_with(expected.opt, &options, &report));
-    CHECK(memcmp(&found, &report, sizeof found) == 0, "%s: another report of step %u", what, step);
+    CHECK(is_same_report(found, report), "%s: another report of step %u", what, step);
     check_equal(&here, &expected, what);
   }
   join_late();
@@ -227,6 +235,32 @@ static void small_work_stays_here(void) {
   for (int step = 0; step < 5; step++) OK(opt, radam_step(opt));
   CHECK(loops == 0, "1000 elements were given to the executor");
   OK(opt, radam_free(opt));
+}
+
+/* Unless the caller says from how many elements on there is something to gain. */
+static void the_caller_says_from_when_on(void) {
+  enum { FROM = 40000 };
+  float *data = filled(FROM, 1), *grad = filled(FROM, 2);
+  for (uint64_t len = FROM - 1; len <= FROM; len++)
+    for (uint32_t num_threads = 1; num_threads <= 4; num_threads += 3) {
+      radam_options options;
+      radam_optimizer *opt = NULL;
+      radam_group_options group = group_options();
+      OK(NULL, radam_options_init(&options, sizeof options));
+      options.num_threads = num_threads;
+      options.parallel_from = FROM;
+      options.executor.parallel_for = good;
+      options.executor.user = &marker;
+      OK(NULL, radam_create(&options, &opt));
+      add_f32(opt, add_group(opt, &group), data, grad, len);
+      loops = 0;
+      for (int step = 0; step < 5; step++) OK(opt, radam_step(opt));
+      CHECK(loops == (len == FROM && num_threads > 1 ? 5 : 0), "%llu elements with parallel_from %d and num_threads %u: %llu loops",
+            (unsigned long long)len, FROM, num_threads, (unsigned long long)loops);
+      OK(opt, radam_free(opt));
+    }
+  free(data);
+  free(grad);
 }
 
 /* While a loop runs, its optimizer is busy; and it is the loop that does the work. */
@@ -291,7 +325,7 @@ static void steps_wait_for_bodies(void) {
     OK(opt, radam_step_with(opt, &step, &found));
     CHECK(data[LARGE - 1] != expected[LARGE - 1], "the last element is not stepped");
     OK(alone, radam_step_with(alone, &step, &report));
-    CHECK(memcmp(&found, &report, sizeof found) == 0, "step %d does not wait for a body that has begun: other norms", i);
+    CHECK(is_same_report(found, report), "step %d does not wait for a body that has begun: other norms", i);
     CHECK(memcmp(data, expected, LARGE * sizeof *data) == 0, "step %d does not wait for a body that has begun", i);
     join_late();
   }
@@ -316,7 +350,9 @@ int main(void) {
 #if defined(__x86_64__)
   same_bits(in_another_mode, true, "threads in another floating-point mode");
 #endif
+  same_bits(leaves_another_mode, false, "an executor that leaves another floating-point mode");
   small_work_stays_here();
+  the_caller_says_from_when_on();
   steps_of_one_parameter();
   steps_wait_for_bodies();
   return 0;

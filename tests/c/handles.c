@@ -11,10 +11,6 @@ static void invalid(radam_status status, const char *call, const char *kind, int
 }
 
 #define INVALID(call) invalid(call, #call, kind, __LINE__)
-#define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
-#define INTEGERS(X)                                                                                       \
-  X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)       \
-  X(state_dtype) X(master_remainder) X(stochastic_rounding)
 
 static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   float data[4] = {1, 2, 3, 4}, grad[4] = {5, 6, 7, 8};
@@ -24,29 +20,36 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   uint32_t id = 123;
   int32_t integer = 123;
   uint64_t steps = 123;
-  void *state = data;
+  char advice[8] = "kept";
+  void *state = data, *const tensors[] = {data};
   const char *path = "nowhere/file";
   radam_step_report report;
   radam_group_report group_report;
+  radam_grad_sums sums;
+  OK(NULL, radam_grad_sums_init(&sums, sizeof sums));
   OK(NULL, radam_step_report_init(&report, sizeof report));
   OK(NULL, radam_group_report_init(&group_report, sizeof group_report));
   const radam_step_report report_before = report;
   const radam_group_report group_report_before = group_report;
+  const radam_group_options options_before = options;
+  const radam_grad_sums sums_before = sums;
   INVALID(radam_add_param_group(bad, &options, NULL, 0, &id));
   INVALID(radam_add_params(bad, 0, NULL, 0, &id));
   INVALID(radam_add_param(bad, 0, RADAM_DTYPE_F32, 0, data, grad, 4, NULL, &id));
   INVALID(radam_set_data(bad, 0, data));
   INVALID(radam_set_grad(bad, 0, grad));
-#define NUMBER(field)                         \
-  INVALID(radam_set_##field(bad, 0, 0.5));    \
-  INVALID(radam_get_##field(bad, 0, &number));
-#define INTEGER(field)                        \
-  INVALID(radam_set_##field(bad, 0, 1));      \
-  INVALID(radam_get_##field(bad, 0, &integer));
-  DOUBLES(NUMBER)
-  INTEGERS(INTEGER)
+  INVALID(radam_set_tensors(bad, 0, 1, tensors, tensors));
+  INVALID(radam_param_id(bad, "param.0", &id));
+  INVALID(radam_get_group_options(bad, 0, &options));
+  INVALID(radam_set_group_options(bad, 0, &options));
+  INVALID(radam_get_lr(bad, 0, &number));
+  INVALID(radam_set_lr(bad, 0, 0.5));
+  INVALID(radam_get_weight_decay(bad, 0, &number));
+  INVALID(radam_set_weight_decay(bad, 0, 0.5));
+  INVALID(radam_measure(bad, &sums));
   INVALID(radam_step(bad));
   INVALID(radam_step_param(bad, 0, grad));
+  INVALID(radam_step_tensor(bad, 0, data, grad, NULL, &report));
   INVALID(radam_set_optimizer_accumulation(bad, RADAM_ON));
   INVALID(radam_get_optimizer_accumulation(bad, &integer));
   INVALID(radam_zero_grad(bad));
@@ -66,20 +69,21 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   INVALID(radam_set_step_count(bad, 0, 5));
   INVALID(radam_param_state(bad, 0, RADAM_STATE_EXP_AVG, &state, &integer));
   INVALID(radam_get_group_report(bad, 0, &group_report));
-  INVALID(radam_set_seed(bad, 0, 5));
-  INVALID(radam_get_seed(bad, 0, &steps));
   INVALID(radam_save(bad, path));
   INVALID(radam_save_with(bad, path, NULL));
   INVALID(radam_save_to_buffer(bad, data, sizeof data, &steps));
   INVALID(radam_load(bad, path));
   INVALID(radam_load_with(bad, path, NULL));
   INVALID(radam_load_shards(bad, &path, 1, NULL));
-  INVALID(radam_load_from_buffer(bad, data, sizeof data));
+  INVALID(radam_load_from_buffer(bad, data, sizeof data, NULL));
   INVALID(radam_free(bad));
   radam_last_error(bad, NULL, 0);
+  CHECK(radam_advice(bad, advice, sizeof advice) == 1 && advice[0] == 0, "%s: there is advice on what is no optimizer", kind);
   CHECK(id == 123 && number == 123 && integer == 123 && steps == 123, "%s: a refused call wrote an output", kind);
   CHECK(state == data && memcmp(&report, &report_before, sizeof report) == 0 &&
         memcmp(&group_report, &group_report_before, sizeof group_report) == 0, "%s: a refused call wrote a report", kind);
+  CHECK(memcmp(&options, &options_before, sizeof options) == 0 && memcmp(&sums, &sums_before, sizeof sums) == 0,
+        "%s: a refused call wrote a struct", kind);
   CHECK(memcmp(data, data_before, sizeof data) == 0 && memcmp(grad, grad_before, sizeof grad) == 0,
         "%s: a refused call wrote a buffer", kind);
 }

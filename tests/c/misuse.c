@@ -38,47 +38,48 @@ static void structs(void) {
   CHECK(created == NULL, "a refused radam_create wrote a handle");
 }
 
+#define TOGGLES(X)                                                                                        \
+  X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)       \
+  X(master_remainder) X(stochastic_rounding) X(unrectified)
+
 static void group_options_values(radam_optimizer *opt) {
   const double bad_betas[] = {-0.1, 1.0, 1.5, -INFINITY, INFINITY, NAN}, bad_sizes[] = {-1e-9, -INFINITY, INFINITY, NAN};
+  const radam_toggle bad_toggles[] = {-1, 3, INT32_MAX};
+  const radam_dtype bad_dtypes[] = {-1, 5, INT32_MAX};
   radam_group_options bad;
   uint32_t id = 77;
-  double kept = 77;
-  int32_t kept_integer = 77;
   OK(NULL, radam_group_options_init(&bad, sizeof bad));
   REFUSED(INVALID_ARGUMENT, "lr", radam_add_param_group(opt, &bad, NULL, 0, &id)); /* lr has no default */
-#define BAD_DOUBLE(field, value)                                                             \
+#define BAD_OPTION(field, value)                                                             \
   bad = group_options();                                                                     \
   bad.field = value;                                                                         \
   REFUSED(INVALID_ARGUMENT, #field, radam_add_param_group(opt, &bad, NULL, 0, &id));         \
-  REFUSED(INVALID_ARGUMENT, #field, radam_set_##field(opt, 0, value));
+  REFUSED(INVALID_ARGUMENT, #field, SET_OPTION(opt, 0, field, value));
   for (int i = 0; i < 6; i++) {
-    BAD_DOUBLE(beta1, bad_betas[i])
-    BAD_DOUBLE(beta2, bad_betas[i])
+    BAD_OPTION(beta1, bad_betas[i])
+    BAD_OPTION(beta2, bad_betas[i])
   }
   for (int i = 0; i < 4; i++) {
-    BAD_DOUBLE(lr, bad_sizes[i])
-    BAD_DOUBLE(weight_decay, bad_sizes[i])
-    BAD_DOUBLE(eps, bad_sizes[i])
-    if (!isnan(bad_sizes[i])) { BAD_DOUBLE(max_lr, bad_sizes[i]) } /* NaN means lr */
+    BAD_OPTION(lr, bad_sizes[i])
+    BAD_OPTION(weight_decay, bad_sizes[i])
+    BAD_OPTION(eps, bad_sizes[i])
+    BAD_OPTION(rectify_threshold, bad_sizes[i])
+    if (!isnan(bad_sizes[i])) { BAD_OPTION(max_lr, bad_sizes[i]) } /* NaN means lr */
+    REFUSED(INVALID_ARGUMENT, "lr", radam_set_lr(opt, 0, bad_sizes[i]));
+    REFUSED(INVALID_ARGUMENT, "weight_decay", radam_set_weight_decay(opt, 0, bad_sizes[i]));
   }
-#define BAD_INTEGER(field)                                                                   \
-  for (int i = 0; i < 3; i++) {                                                              \
-    const int32_t values[] = {-1, 5, INT32_MAX};                                             \
-    bad = group_options();                                                                   \
-    bad.field = values[i];                                                                   \
-    REFUSED(INVALID_ARGUMENT, #field, radam_add_param_group(opt, &bad, NULL, 0, &id));       \
-    REFUSED(INVALID_ARGUMENT, #field, radam_set_##field(opt, 0, values[i]));                 \
-  }
-  INTEGERS(BAD_INTEGER)
-#define BAD_GROUP(field, given, kept)                                                        \
-  REFUSED(INVALID_ARGUMENT, "group", radam_set_##field(opt, GROUPS, given));                      \
-  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, GROUPS, &kept));                      \
-  REFUSED(INVALID_ARGUMENT, "group", radam_get_##field(opt, UINT32_MAX, &kept));             \
-  REFUSED(NULL_POINTER, "value", radam_get_##field(opt, 0, NULL));
-#define BAD_GROUP_DOUBLE(field) BAD_GROUP(field, 0.5, kept)
-#define BAD_GROUP_INTEGER(field) BAD_GROUP(field, 1, kept_integer)
-  DOUBLES(BAD_GROUP_DOUBLE)
-  INTEGERS(BAD_GROUP_INTEGER)
+  BAD_OPTION(rectify_threshold, 3.999)
+#define BAD_TOGGLE(field) for (int i = 0; i < 3; i++) { BAD_OPTION(field, bad_toggles[i]) }
+  TOGGLES(BAD_TOGGLE)
+  for (int i = 0; i < 3; i++) { BAD_OPTION(state_dtype, bad_dtypes[i]) }
+
+  /* A struct that was zeroed instead of initialised, which would be SGD without a word. */
+  memset(&bad, 0, sizeof bad);
+  bad.struct_size = sizeof bad;
+  bad.lr = bad.max_lr = 0.01;
+  bad.rectify_threshold = 5;
+  REFUSED(INVALID_ARGUMENT, "radam_group_options_init", radam_add_param_group(opt, &bad, NULL, 0, &id));
+  REFUSED(INVALID_ARGUMENT, "radam_group_options_init", radam_set_group_options(opt, 0, &bad));
 
   bad = group_options();
   bad.decouple_lr = RADAM_ON;
@@ -90,8 +91,31 @@ static void group_options_values(radam_optimizer *opt) {
     bad = group_options();
     bad.struct_size = wrong_sizes[i];
     REFUSED(INVALID_ARGUMENT, "struct_size", radam_add_param_group(opt, &bad, NULL, 0, &id));
+    REFUSED(INVALID_ARGUMENT, "struct_size", radam_set_group_options(opt, 0, &bad));
+    REFUSED(INVALID_ARGUMENT, "struct_size", radam_get_group_options(opt, 0, &bad));
   }
-  CHECK(id == 77 && kept == 77 && kept_integer == 77, "a refused call wrote its output");
+  CHECK(id == 77, "a refused call wrote its output");
+}
+
+/* The getters and setters of options, given a group that is not there or nothing to write to. */
+static void groups_that_are_not_there(radam_optimizer *opt) {
+  const uint32_t nobody[] = {GROUPS, UINT32_MAX};
+  const radam_group_options before = group_options();
+  radam_group_options options = before;
+  double number = 77;
+  for (int i = 0; i < 2; i++) {
+    REFUSED(INVALID_ARGUMENT, "group", radam_get_group_options(opt, nobody[i], &options));
+    REFUSED(INVALID_ARGUMENT, "group", radam_set_group_options(opt, nobody[i], &options));
+    REFUSED(INVALID_ARGUMENT, "group", radam_get_lr(opt, nobody[i], &number));
+    REFUSED(INVALID_ARGUMENT, "group", radam_set_lr(opt, nobody[i], 0.5));
+    REFUSED(INVALID_ARGUMENT, "group", radam_get_weight_decay(opt, nobody[i], &number));
+    REFUSED(INVALID_ARGUMENT, "group", radam_set_weight_decay(opt, nobody[i], 0.5));
+  }
+  REFUSED(NULL_POINTER, "options", radam_get_group_options(opt, 0, NULL));
+  REFUSED(NULL_POINTER, "options", radam_set_group_options(opt, 0, NULL));
+  REFUSED(NULL_POINTER, "lr", radam_get_lr(opt, 0, NULL));
+  REFUSED(NULL_POINTER, "weight_decay", radam_get_weight_decay(opt, 0, NULL));
+  CHECK(number == 77 && memcmp(&options, &before, sizeof options) == 0, "a refused call wrote its output");
 }
 
 /* max_lr = 0 with decouple_lr is refused whichever of the two is set last. */
@@ -99,11 +123,11 @@ static void decouple_lr_without_max_lr(void) {
   radam_optimizer *opt = create(1);
   radam_group_options options = group_options();
   uint32_t group = add_group(opt, &options);
-  OK(opt, radam_set_max_lr(opt, group, 0));
-  REFUSED(INVALID_ARGUMENT, "max_lr", radam_set_decouple_lr(opt, group, RADAM_ON));
-  OK(opt, radam_set_max_lr(opt, group, 1));
-  OK(opt, radam_set_decouple_lr(opt, group, RADAM_ON));
-  REFUSED(INVALID_ARGUMENT, "max_lr", radam_set_max_lr(opt, group, 0));
+  OK(opt, SET_OPTION(opt, group, max_lr, 0));
+  REFUSED(INVALID_ARGUMENT, "max_lr", SET_OPTION(opt, group, decouple_lr, RADAM_ON));
+  OK(opt, SET_OPTION(opt, group, max_lr, 1));
+  OK(opt, SET_OPTION(opt, group, decouple_lr, RADAM_ON));
+  REFUSED(INVALID_ARGUMENT, "max_lr", SET_OPTION(opt, group, max_lr, 0));
   OK(opt, radam_free(opt));
 }
 
@@ -150,7 +174,6 @@ static void params(radam_optimizer *opt) {
   BAD_PARAM(INVALID_ARGUMENT, "dtype", bad.dtype = 5);
   BAD_PARAM(INVALID_ARGUMENT, "grad_dtype", bad.grad_dtype = -1);
   BAD_PARAM(INVALID_ARGUMENT, "grad_dtype", bad.grad_dtype = 5);
-  BAD_PARAM(NULL_POINTER, "data", bad.data = NULL);
   BAD_PARAM(INVALID_ARGUMENT, "len", bad.len = UINT64_MAX);
   BAD_PARAM(INVALID_ARGUMENT, "len", bad.len = UINT64_MAX / 4);
   BAD_PARAM(INVALID_ARGUMENT, "data", bad.data = bytes + 1);
@@ -213,7 +236,6 @@ static void rebinding_and_stepping(radam_optimizer *opt) {
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.weight));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_grad(opt, 0, hurt.bias + 1));
   REFUSED(INVALID_ARGUMENT, "param", radam_set_data(opt, PARAMS, bytes));
-  REFUSED(NULL_POINTER, "data", radam_set_data(opt, 0, NULL));
   REFUSED(INVALID_ARGUMENT, "data", radam_set_data(opt, 0, bytes + 1));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias));
   REFUSED(INVALID_ARGUMENT, "overlap", radam_set_data(opt, 0, hurt.bias_grad + LEN - 1));
@@ -252,6 +274,7 @@ int main(void) {
   for (int round = 0; round < 2; round++) {
     structs();
     group_options_values(hurt.opt);
+    groups_that_are_not_there(hurt.opt);
     decouple_lr_without_max_lr();
     params(hurt.opt);
     rebinding_and_stepping(hurt.opt);

@@ -51,7 +51,7 @@ static inline void make(world *w) {
   placed.data = w->placed;
   placed.grad = w->placed_grad;
   placed.name = "placed";
-  placed.out = w->copy;
+  placed.copy = w->copy;
   placed.exp_avg = w->exp_avg;
   placed.exp_avg_sq = w->exp_avg_sq;
   placed.kahan_comp = w->kahan_comp;
@@ -62,29 +62,15 @@ static inline void make(world *w) {
   OK(w->opt, radam_remove_param(w->opt, REMOVED));
 }
 
-#define DOUBLES(X) X(lr) X(beta1) X(beta2) X(weight_decay) X(eps) X(max_lr)
-#define TOGGLES(X)                                                                                        \
-  X(decouple_wd) X(decouple_lr) X(kahan_sum) X(for_each) X(gradient_release) X(maximize) X(rectify)       \
-  X(master_remainder) X(stochastic_rounding)
-#define INTEGERS(X) TOGGLES(X) X(state_dtype)
-
 /* Everything that the getters and the buffers show. */
 static inline void check_unchanged(const char *call) {
   const world *a = &hurt, *b = &twin;
   CHECK(memcmp((const char *)a + sizeof a->opt, (const char *)b + sizeof b->opt, sizeof *a - sizeof a->opt) == 0,
         "%s was refused and yet wrote a buffer", call);
   for (uint32_t group = 0; group <= GROUPS; group++) {
-    double x = 0, y = 0;
-    int32_t i = 0, j = 0;
-    uint64_t m = 0, n = 0;
-#define SAME(field, x, y)                                                                               \
-    CHECK(radam_get_##field(a->opt, group, &x) == radam_get_##field(b->opt, group, &y) && x == y,       \
-          "%s was refused and yet changed " #field " of group %u", call, group);
-#define SAME_DOUBLE(field) SAME(field, x, y)
-#define SAME_INTEGER(field) SAME(field, i, j)
-    DOUBLES(SAME_DOUBLE)
-    INTEGERS(SAME_INTEGER)
-    SAME(seed, m, n)
+    radam_group_options x = group_options(), y = group_options();
+    CHECK(radam_get_group_options(a->opt, group, &x) == radam_get_group_options(b->opt, group, &y) &&
+          memcmp(&x, &y, sizeof x) == 0, "%s was refused and yet changed options of group %u", call, group);
   }
   for (uint32_t param = 0; param <= PARAMS; param++) {
     uint64_t x = 0, y = 0;

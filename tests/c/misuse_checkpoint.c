@@ -90,14 +90,14 @@ static void buffers(radam_optimizer *opt) {
   memset(buffer, 0x5a, sizeof buffer);
   OK(opt, radam_save_to_buffer(opt, buffer, sizeof buffer, &kept));
   CHECK(kept == size && buffer[size] == 0x5a && buffer[size - 1] != 0x5a, "a larger buffer is filled otherwise");
-  REFUSED(NULL_POINTER, "buffer", radam_load_from_buffer(opt, NULL, size));
-  REFUSED(NULL_POINTER, "buffer", radam_load_from_buffer(opt, NULL, 0));
+  REFUSED(NULL_POINTER, "buffer", radam_load_from_buffer(opt, NULL, size, NULL));
+  REFUSED(NULL_POINTER, "buffer", radam_load_from_buffer(opt, NULL, 0, NULL));
   const uint64_t cut[] = {0, 1, 7, 8, 9, size / 2, size - 1, size + 1};
-  for (int i = 0; i < 8; i++) REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer, cut[i]));
-  REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer + 1, size));
+  for (int i = 0; i < 8; i++) REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer, cut[i], NULL));
+  REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer + 1, size, NULL));
   /* A buffer may lie anywhere. */
   memmove(buffer + 1, buffer, size);
-  OK(opt, radam_load_from_buffer(opt, buffer + 1, size));
+  OK(opt, radam_load_from_buffer(opt, buffer + 1, size, NULL));
   check_unchanged("loading what was just saved");
 }
 
@@ -131,7 +131,7 @@ static void slices(radam_optimizer *opt) {
     param.tensor_len = good[i][1];
     OK(fresh, radam_add_param_group(fresh, &options, &param, 1, &id));
     OK(fresh, radam_save_to_buffer(fresh, bytes, sizeof bytes, &written));
-    OK(fresh, radam_load_from_buffer(fresh, bytes, written));
+    OK(fresh, radam_load_from_buffer(fresh, bytes, written, NULL));
     OK(fresh, radam_free(fresh));
     id = 77;
   }

@@ -215,7 +215,8 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
   }
   OK_IN_MODE(radam_get_group_report(opt, 0, &report));
   memcpy(data + len - UPDATED, updated, sizeof updated); /* to be compared with the rest */
-  IN_MODE(radam_set_beta1(opt, 0, -0.3));
+  group.beta1 = -0.3;
+  IN_MODE(radam_set_group_options(opt, 0, &group));
   CHECK(status == RADAM_ERROR_INVALID_ARGUMENT, "a negative beta1 was taken");
   radam_last_error(opt, sentence, sizeof sentence);
   CHECK(strstr(sentence, "-0.3") != NULL, "in the mode %#llx, -0.3 is told as: %s", mode, sentence);

@@ -295,15 +295,15 @@ static void random_rounding_is_right_on_average(void) {
 }
 
 /* Copies hold the new values, rounded to nearest even, of every size that there is. */
-static void copies_are_rounded(radam_dtype dtype, radam_dtype out_dtype) {
+static void copies_are_rounded(radam_dtype dtype, radam_dtype copy_dtype) {
   enum { STEPS = 8, COUNT = 20000 };
   static double data[COUNT], grads[COUNT];
-  static double out[COUNT];
+  static double copy[COUNT];
   float *numbers = filled(COUNT, 1);
   radam_group_options options = group_options();
   radam_param param;
   memset(grads, 0, sizeof grads);
-  memset(out, 0x5a, sizeof out);
+  memset(copy, 0x5a, sizeof copy);
   options.lr = 1;
   options.decouple_wd = RADAM_ON;
   options.weight_decay = 0.25;
@@ -324,20 +324,20 @@ static void copies_are_rounded(radam_dtype dtype, radam_dtype out_dtype) {
   param.len = COUNT;
   param.data = data;
   param.grad = grads;
-  param.out = out;
-  param.out_dtype = out_dtype;
+  param.copy = copy;
+  param.copy_dtype = copy_dtype;
   radam_optimizer *opt = create(1);
   OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
-  for (size_t byte = 0; byte < sizeof out; byte++)
-    CHECK(((char *)out)[byte] == 0x5a, "a copy is written before the first step");
+  for (size_t byte = 0; byte < sizeof copy; byte++)
+    CHECK(((char *)copy)[byte] == 0x5a, "a copy is written before the first step");
   for (int step = 0; step < STEPS; step++) {
     OK(opt, radam_step(opt));
     for (size_t i = 0; i < COUNT; i++) {
       const double value = dtype == RADAM_DTYPE_F64 ? data[i] : (double)((float *)data)[i];
-      const double found = stored(out, out_dtype != 0 ? out_dtype : RADAM_DTYPE_BF16, i);
-      const double expected = nearest_in(out_dtype, value);
+      const double found = stored(copy, copy_dtype != 0 ? copy_dtype : RADAM_DTYPE_BF16, i);
+      const double expected = nearest_in(copy_dtype, value);
       CHECK((isnan(found) && isnan(expected)) || (found == expected && signbit(found) == signbit(expected)),
-            "step %d, dtypes %d and %d: %.17g is copied as %.17g, not %.17g", step, dtype, out_dtype, value, found, expected);
+            "step %d, dtypes %d and %d: %.17g is copied as %.17g, not %.17g", step, dtype, copy_dtype, value, found, expected);
     }
   }
   OK(opt, radam_free(opt));
@@ -347,20 +347,20 @@ static void copies_are_rounded(radam_dtype dtype, radam_dtype out_dtype) {
 /* What needs no new values makes none: a skipped step, one without gradient, accumulation. */
 static void copies_wait_for_a_step(void) {
   static float data[64], grad[64];
-  static uint16_t out[64], before[64];
+  static uint16_t copy[64], before[64];
   radam_group_options options = group_options();
   radam_step_options skipping;
   radam_param param;
   fill(data, 64, 1);
   fill(grad, 64, 2);
-  memset(out, 0x5a, sizeof out);
-  memcpy(before, out, sizeof out);
+  memset(copy, 0x5a, sizeof copy);
+  memcpy(before, copy, sizeof copy);
   OK(NULL, radam_param_init(&param, sizeof param));
   param.dtype = RADAM_DTYPE_F32;
   param.len = 64;
   param.data = data;
   param.grad = grad;
-  param.out = out;
+  param.copy = copy;
   radam_optimizer *opt = create(1);
   OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
   OK(NULL, radam_step_options_init(&skipping, sizeof skipping));
@@ -373,17 +373,12 @@ static void copies_wait_for_a_step(void) {
   OK(opt, radam_set_frozen(opt, 0, RADAM_OFF));
   OK(opt, radam_set_grad(opt, 0, NULL));
   OK(opt, radam_step(opt));
-  CHECK(memcmp(out, before, sizeof out) == 0, "a copy is written without a step");
+  CHECK(memcmp(copy, before, sizeof copy) == 0, "a copy is written without a step");
   OK(opt, radam_set_grad(opt, 0, grad));
   OK(opt, radam_step(opt));
   for (size_t i = 0; i < 64; i++)
-    CHECK(stored(out, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]), "the copy is not written");
+    CHECK(stored(copy, RADAM_DTYPE_BF16, i) == nearest_in(0, (double)data[i]), "the copy is not written");
   OK(opt, radam_free(opt));
-}
-
-/* The one line that says how. */
-static void set_state_dtype(radam_optimizer *opt, radam_dtype dtype) {
-  OK(opt, radam_set_state_dtype(opt, 0, dtype));
 }
 
 static void *state_of(radam_optimizer *opt, radam_state which) {
@@ -411,7 +406,7 @@ static void states_are_converted(radam_dtype dtype, radam_toggle master_remainde
   if (master_remainder == RADAM_ON)
     for (uint32_t i = 0; i < COUNT; i++) ((uint16_t *)state_of(opt, RADAM_STATE_MASTER_REMAINDER))[i] = (uint16_t)i;
   for (int round = 0; round < 2; round++) {
-    set_state_dtype(opt, RADAM_DTYPE_F32);
+    OK(opt, SET_OPTION(opt, 0, state_dtype, RADAM_DTYPE_F32));
     for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
       for (uint32_t i = 0; i < COUNT; i++) {
         const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);
@@ -423,7 +418,7 @@ static void states_are_converted(radam_dtype dtype, radam_toggle master_remainde
         }
       }
     if (round == 1) memcpy(wide, state_of(opt, RADAM_STATE_EXP_AVG), sizeof wide);
-    set_state_dtype(opt, 0);
+    OK(opt, SET_OPTION(opt, 0, state_dtype, 0));
     for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
       for (uint32_t i = 0; i < COUNT; i++) {
         const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);

@@ -97,7 +97,7 @@ static void *step_until_busy(void *number) {
       continue;
     }
     char sentence[512] = "";
-    radam_last_error(shared.opt, sentence, sizeof sentence);
+    radam_last_error(NULL, sentence, sizeof sentence);
     CHECK(status == RADAM_ERROR_BUSY, "a second thread inside got %s: %s", radam_status_string(status), sentence);
     CHECK(strlen(sentence) > 20, "the sentence of RADAM_ERROR_BUSY is '%s'", sentence);
     shared.busy_seen = true;
@@ -265,7 +265,7 @@ static void *come_and_go(void *number) {
   return NULL;
 }
 
-/* Sentences: of an optimizer, on its handle; without one, each thread's own. */
+/* Sentences: of an optimizer, on its handle; of any kind, each thread's own. */
 static void *fail(void *number) {
   char sentence[512] = "?";
   (void)number;
@@ -286,6 +286,9 @@ static void sentences_are_kept_where_they_belong(void) {
   CHECK(strstr(sentence, "-2.5") != NULL, "another thread's failure is told as '%s'", sentence);
   radam_last_error(NULL, sentence, sizeof sentence);
   CHECK(strstr(sentence, "options") != NULL, "this thread's own failure is told as '%s'", sentence);
+  CHECK(radam_set_lr(shared.opt, 0, -3.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
+  radam_last_error(NULL, sentence, sizeof sentence);
+  CHECK(strstr(sentence, "-3.5") != NULL, "this thread's last failure is told as '%s'", sentence);
   OK(shared.opt, radam_free(shared.opt));
 }
 

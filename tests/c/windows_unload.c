@@ -3,7 +3,7 @@
 #include "radam_threads.h"
 
 /* LARGE is enough work for the optimizer's own threads to start. */
-enum { TIMES = 100, LARGE = 1 << 19 };
+enum { TIMES = 100, LARGE = 1 << 21 };
 
 static float data[LARGE], grad[LARGE];
 

@@ -11,7 +11,7 @@ static const uint64_t lengths[LENGTHS] = {0, 1, 64, 16384, 16385, LONGEST};
 
 /* What the tensors of a group are, and how it is stepped. */
 static const struct {
-  radam_dtype dtype, grad_dtype, out_dtype, state_dtype;
+  radam_dtype dtype, grad_dtype, copy_dtype, state_dtype;
   radam_toggle for_each, master_remainder, stochastic_rounding;
 } kinds[KINDS] = {
   {RADAM_DTYPE_F32, 0, 0, 0, RADAM_ON, RADAM_AUTO, RADAM_AUTO},
@@ -24,9 +24,9 @@ static const struct {
 };
 
 typedef struct tensor {
-  radam_dtype dtype, grad_dtype, out_dtype;
+  radam_dtype dtype, grad_dtype, copy_dtype;
   uint64_t len;
-  void *data, *grad, *out;
+  void *data, *grad, *copy;
 } tensor;
 
 typedef struct world {
@@ -89,11 +89,11 @@ static inline void make_world(world *w, radam_optimizer *opt) {
       tensor *t = &w->tensors[kind * LENGTHS + i];
       t->dtype = kinds[kind].dtype;
       t->grad_dtype = kinds[kind].grad_dtype != 0 ? kinds[kind].grad_dtype : t->dtype;
-      t->out_dtype = kinds[kind].out_dtype;
+      t->copy_dtype = kinds[kind].copy_dtype;
       t->len = lengths[i];
       t->data = array_of(t->dtype, t->len);
       t->grad = array_of(t->grad_dtype, t->len);
-      t->out = t->out_dtype != 0 ? array_of(t->out_dtype, t->len) : NULL;
+      t->copy = t->copy_dtype != 0 ? array_of(t->copy_dtype, t->len) : NULL;
       fill_array(t->data, t->dtype, t->len, 1000 + i);
       OK(NULL, radam_param_init(&params[i], sizeof params[i]));
       params[i].dtype = t->dtype;
@@ -101,8 +101,8 @@ static inline void make_world(world *w, radam_optimizer *opt) {
       params[i].len = t->len;
       params[i].data = t->data;
       params[i].grad = t->grad;
-      params[i].out = t->out;
-      params[i].out_dtype = t->out_dtype;
+      params[i].copy = t->copy;
+      params[i].copy_dtype = t->copy_dtype;
     }
     OK(opt, radam_add_param_group(opt, &options, params, LENGTHS, NULL));
   }
@@ -114,7 +114,7 @@ static inline void end_world(world *w) {
   for (uint32_t i = 0; i < TENSORS; i++) {
     free(w->tensors[i].data);
     free(w->tensors[i].grad);
-    free(w->tensors[i].out);
+    free(w->tensors[i].copy);
   }
 }
 
@@ -125,7 +125,7 @@ static inline void check_equal(const world *a, const world *b, const char *when)
     uint64_t steps = 0, other_steps = 0;
     CHECK(memcmp(x->data, y->data, x->len * size_of(x->dtype)) == 0, "%s: parameter %u has other bits", when, i);
     CHECK(memcmp(x->grad, y->grad, x->len * size_of(x->grad_dtype)) == 0, "%s: gradient %u has other bits", when, i);
-    CHECK(x->out == NULL || memcmp(x->out, y->out, x->len * size_of(x->out_dtype)) == 0, "%s: copy %u has other bits", when, i);
+    CHECK(x->copy == NULL || memcmp(x->copy, y->copy, x->len * size_of(x->copy_dtype)) == 0, "%s: copy %u has other bits", when, i);
     OK(a->opt, radam_step_count(a->opt, i, &steps));
     OK(b->opt, radam_step_count(b->opt, i, &other_steps));
     CHECK(steps == other_steps, "%s: parameter %u has made %llu steps, not %llu", when, i, (unsigned long long)steps,

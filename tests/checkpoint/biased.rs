@@ -2,8 +2,9 @@
 
 use radam::ffi::*;
 
+use crate::driver::optimizer::Optimizer;
 use crate::file::{File, crc32};
-use crate::library::{Optimizer, Spec, call, group_options};
+use crate::training::{Spec, group_options};
 
 const BETA1: f64 = 0.75;
 const BETA2: f64 = 0.875;
@@ -58,9 +59,7 @@ fn biased_moments_are_divided() {
                 assert!((found / expected - 1.0).abs() < 1e-15, "{found} for {expected}, {step}");
             }
         }
-        let mut lr = 0.0;
-        call!(radam_get_lr(optimizer.handle, 0, &mut lr));
-        assert_eq!(lr, 0.5);
+        assert_eq!(optimizer.group_options(0).lr, 0.5);
     }
 }
 
@@ -103,6 +102,6 @@ fn debiased_moments_and_those_before_the_first_step_stay() {
     optimizer.refuses(
         &file("halved", "F64", 7, &exp_avg, &exp_avg_sq),
         RADAM_ERROR_CORRUPT,
-        &["\"moments\""],
+        &["`halved`", "`debiased`"],
     );
 }

@@ -4,8 +4,11 @@ use std::fs;
 
 use radam::ffi::*;
 
+use crate::driver::optimizer::Optimizer;
 use crate::file::{File, Random, crc32, quoted};
-use crate::library::{Optimizer, Picture, Spec, folder, group_options};
+use crate::folder;
+use crate::picture::Picture;
+use crate::training::{Spec, group_options};
 
 /// Small, so that there are few bits.
 fn optimizer() -> Optimizer {
@@ -85,7 +88,7 @@ fn what_is_no_checkpoint_is_refused() {
         json: "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}".into(),
         data: vec![0; 4],
     };
-    optimizer.refuses(&other.bytes(), RADAM_ERROR_CORRUPT, &["no checkpoint of radam"]);
+    optimizer.refuses(&other.bytes(), RADAM_ERROR_CORRUPT, &["not a checkpoint of radam"]);
     optimizer.refuses(&bytes[..0], RADAM_ERROR_CORRUPT, &["0 bytes"]);
 }
 
@@ -184,7 +187,7 @@ fn headers_with_right_checksums_never_crash() {
             }
         }
         assert!(taken > 100, "only {taken} headers were taken: these are not subtle changes");
-        optimizer.step(7);
+        optimizer.step_number(7);
     }
 }
 
@@ -209,9 +212,14 @@ fn lengths_that_wrap_are_refused() {
     );
 }
 
+/// Also where it has other types than this version knows.
 #[test]
 fn a_later_format_is_told() {
     let (bytes, mut optimizer, _) = saved();
-    let later = File::of(&bytes).replaced("\\\"format\\\":1,", "\\\"format\\\":2,");
-    optimizer.refuses(&later.bytes(), RADAM_ERROR_MISMATCH, &["version 2", "1 to 1"]);
+    let later = File::of(&bytes).replaced("\\\"format\\\":2,", "\\\"format\\\":3,");
+    for file in [&later, &later.replaced("\\\"step\\\":3,", "\\\"step\\\":[3],")] {
+        optimizer.refuses(&file.bytes(), RADAM_ERROR_MISMATCH, &["format 3", "formats 1 to 2"]);
+    }
+    let earlier = later.replaced("\\\"format\\\":3,", "\\\"format\\\":0,");
+    optimizer.refuses(&earlier.bytes(), RADAM_ERROR_MISMATCH, &["format 0", "formats 1 to 2"]);
 }

@@ -1,6 +1,6 @@
 //! A checkpoint taken apart and put together, independently of the library.
 
-use crate::library::mix;
+use crate::training::mix;
 
 const KEY: &str = "\"radam.checksum\":\"";
 const DIGITS: usize = 8;

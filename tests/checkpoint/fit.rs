@@ -5,7 +5,10 @@ use std::{ptr, slice};
 
 use radam::ffi::*;
 
-use crate::library::{Optimizer, Spec, call, folder, group_options};
+use crate::driver::call;
+use crate::driver::optimizer::Optimizer;
+use crate::folder;
+use crate::training::{Spec, group_options};
 
 fn f32_spec(name: &str, len: usize) -> Spec {
     Spec::new(name, RADAM_DTYPE_F32, len)
@@ -34,16 +37,16 @@ fn missing_and_unexpected_parameters() {
     let named = |names: &str| -> Vec<_> {
         names.chars().map(|name| f32_spec(&name.to_string(), 3)).collect()
     };
-    misfit(&named("a"), &named("ab"), &["\"b\" is not in it"]);
-    misfit(&named("ab"), &named("a"), &["it has \"b\""]);
-    misfit(&named("ab"), &named("ac"), &["\"c\" is not in it", "it has \"b\""]);
+    misfit(&named("a"), &named("ab"), &["the file lacks \"b\""]);
+    misfit(&named("ab"), &named("a"), &["the file has \"b\""]);
+    misfit(&named("ab"), &named("ac"), &["the file lacks \"c\"", "the file has \"b\""]);
 }
 
 #[test]
 fn other_lengths() {
-    misfit(&[f32_spec("a", 3)], &[f32_spec("a", 4)], &["\"a\" has 3 elements there and 4 here"]);
-    misfit(&[f32_spec("a", 0)], &[f32_spec("a", 1)], &["\"a\" has 0 elements there and 1 here"]);
-    misfit(&[f32_spec("a", 1)], &[f32_spec("a", 0)], &["\"a\" has 1 elements there and 0 here"]);
+    misfit(&[f32_spec("a", 3)], &[f32_spec("a", 4)], &["\"a\" has 3 elements in the file and 4"]);
+    misfit(&[f32_spec("a", 0)], &[f32_spec("a", 1)], &["\"a\" has 0 elements in the file and 1"]);
+    misfit(&[f32_spec("a", 1)], &[f32_spec("a", 0)], &["\"a\" has 1 elements in the file and 0"]);
 }
 
 #[test]
@@ -60,7 +63,9 @@ fn other_dtypes() {
     for (there, there_name) in names {
         for (here, here_name) in names.into_iter().filter(|(here, _)| *here != there) {
             let told = ["exp_avg", "exp_avg_sq"].map(|array| {
-                format!("{array} of \"a\" is {there_name} there and {here_name} here")
+                format!(
+                    "{array} of \"a\" is {there_name} in the file and {here_name} in the optimizer"
+                )
             });
             let words = told.each_ref().map(String::as_str);
             let saved = trained(&options, &specs(there));
@@ -82,13 +87,25 @@ fn other_arrays() {
     let masters = || options(|options| options.master_remainder = RADAM_ON);
     let random = || options(|options| options.stochastic_rounding = RADAM_ON);
     let wide = || options(|options| options.state_dtype = RADAM_DTYPE_F32);
-    let missing = "\"a\" has kahan_comp here and not there";
+    let missing = "\"a\" has kahan_comp in the optimizer only";
     misfits(&none(), &mut kahan(), &[missing]);
-    misfits(&kahan(), &mut none(), &["\"a\" has kahan_comp there and not here"]);
-    misfits(&masters(), &mut kahan(), &[missing, "\"a\" has master_remainder there and not here"]);
-    misfits(&random(), &mut none(), &["stochastic_rounding of group 0 is on there and not here"]);
-    misfits(&none(), &mut random(), &["stochastic_rounding of group 0 is off there and not here"]);
-    misfits(&wide(), &mut kahan(), &["kahan_comp of \"a\" is F32 there and BF16 here"]);
+    misfits(&kahan(), &mut none(), &["\"a\" has kahan_comp in the file only"]);
+    misfits(&masters(), &mut kahan(), &[missing, "\"a\" has master_remainder in the file only"]);
+    misfits(
+        &random(),
+        &mut none(),
+        &["stochastic_rounding of group 0 is on in the file and off in"],
+    );
+    misfits(
+        &none(),
+        &mut random(),
+        &["stochastic_rounding of group 0 is off in the file and on in"],
+    );
+    misfits(
+        &wide(),
+        &mut kahan(),
+        &["kahan_comp of \"a\" is F32 in the file and BF16 in the optimizer"],
+    );
 }
 
 #[test]
@@ -99,8 +116,8 @@ fn everything_at_once() {
         &[
             "\"b\" has 3",
             "\"d\" is F64",
-            "\"e\" is not in it",
-            "it has \"c\"",
+            "the file lacks \"e\"",
+            "the file has \"c\"",
             "nothing was changed",
         ],
     );
@@ -110,7 +127,7 @@ fn everything_at_once() {
 #[test]
 fn many_problems_are_counted() {
     let specs = |letter| (0..500).map(|i| f32_spec(&format!("{letter}{i}"), 1)).collect::<Vec<_>>();
-    misfit(&specs("a"), &specs("b"), &["\"b9\" is not in it; and 990 more; nothing was changed"]);
+    misfit(&specs("a"), &specs("b"), &["the file lacks \"b9\"; and 990 more; nothing was changed"]);
 }
 
 /// Parameters of one group here that had different options there.
@@ -123,7 +140,7 @@ fn groups_that_were_apart() {
     apart.add_group(&options, slice::from_ref(&b));
     apart.steps(1..4);
     let mut together = trained(&options, &[a, b]);
-    misfits(&apart, &mut together, &["\"b\" has other options there", "group 0"]);
+    misfits(&apart, &mut together, &["\"b\" has other options", "group 0"]);
 
     let path = saved(&apart, "groups_that_were_apart");
     together.load_with(&[&path], RADAM_ON, RADAM_OFF).unwrap();
@@ -141,9 +158,7 @@ fn groups_that_were_together() {
     apart.add_group(&options, &[a]);
     apart.load(&together.save()).unwrap();
     for group in 0..2 {
-        let mut lr = 0.0;
-        call!(radam_get_lr(apart.handle, group, &mut lr));
-        assert_eq!(lr, group_options().lr);
+        assert_eq!(apart.group_options(group).lr, group_options().lr);
     }
     for (here, there) in [(0, 1), (1, 0)] {
         assert_eq!(states(&apart, here), states(&together, there));
@@ -186,16 +201,21 @@ fn without_strict_what_is_in_both_must_fit() {
     let mut here = trained(&group_options(), &[f32_spec("b", 4), f32_spec("c", 1)]);
     let before = here.picture();
     let outcome = here.load_with(&[&path], RADAM_OFF, RADAM_AUTO);
-    here.check_refusal(outcome, &before, RADAM_ERROR_MISMATCH, &["\"b\" has 3 elements there"]);
+    here.check_refusal(
+        outcome,
+        &before,
+        RADAM_ERROR_MISMATCH,
+        &["\"b\" has 3 elements in the file"],
+    );
 }
 
 #[test]
 fn hyperparameters_stay_on_request() {
     let specs = [f32_spec("a", 3)];
     let mut there = trained(&group_options(), &specs);
-    call!(radam_set_frozen(there.handle, 0, RADAM_ON));
-    call!(radam_set_optimizer_accumulation(there.handle, RADAM_ON));
-    there.step(4);
+    there.set_frozen(0, true);
+    there.set_accumulation(true);
+    there.step_number(4);
     let path = saved(&there, "hyperparameters");
     let mut options = group_options();
     options.lr = 0.125;
@@ -212,9 +232,7 @@ fn hyperparameters_stay_on_request() {
     call!(radam_set_step_count(expected.handle, 0, 3));
     assert!(here.picture() == expected.picture());
     here.load_with(&[&path], RADAM_AUTO, RADAM_ON).unwrap();
-    let mut frozen = RADAM_OFF;
-    call!(radam_get_frozen(here.handle, 0, &mut frozen));
-    assert_eq!(frozen, RADAM_ON);
+    assert!(here.frozen(0));
 }
 
 /// Rounding at random depends on the seed; a group that rounds otherwise may load without the options.

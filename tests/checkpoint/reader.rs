@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use radam::ffi::*;
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use crate::library::{Optimizer, STATES, Spec, group_options, size_of_dtype};
+use crate::driver::STATES;
+use crate::driver::optimizer::Optimizer;
+use crate::driver::tensor::size_of_dtype;
+use crate::training::{Spec, group_options};
 
 fn dtype_name(dtype: radam_dtype) -> Dtype {
     match dtype {

@@ -7,7 +7,10 @@ use std::{env, fs};
 
 use radam::ffi::*;
 
-use crate::library::{Optimizer, Picture, Spec, call, folder, group_options};
+use crate::driver::optimizer::Optimizer;
+use crate::folder;
+use crate::picture::Picture;
+use crate::training::{Spec, group_options};
 
 const STEPS: u64 = 200;
 
@@ -85,35 +88,34 @@ fn wrong(kind: &Kind) -> Optimizer {
     options.seed = 99;
     let mut optimizer = optimizer(kind, options);
     optimizer.steps(1..3);
-    call!(radam_set_optimizer_accumulation(optimizer.handle, RADAM_ON));
-    call!(radam_set_frozen(optimizer.handle, 0, RADAM_ON));
+    optimizer.set_accumulation(true);
+    optimizer.set_frozen(0, true);
     optimizer
 }
 
 /// Steps on, from the step after `from`. The options change on the way, each at a few steps only, so that a
 /// run that begins in between goes by what was saved.
 fn go_on(optimizer: &mut Optimizer, from: u64, to: u64) {
-    let handle = optimizer.handle;
     for step in from + 1..=to {
         match step {
-            10 | 40 | 160 => call!(radam_set_lr(handle, 0, 0.1 / step as f64)),
-            25 => call!(radam_set_frozen(handle, 1, RADAM_ON)),
-            30 => call!(radam_set_weight_decay(handle, 0, 0.03)),
-            55 => call!(radam_set_frozen(handle, 1, RADAM_OFF)),
-            60 | 120 => call!(radam_set_optimizer_accumulation(handle, RADAM_ON)),
-            64 | 123 => call!(radam_set_optimizer_accumulation(handle, RADAM_OFF)),
-            70 => call!(radam_set_beta2(handle, 1, 0.999)),
-            75 => call!(radam_set_beta1(handle, 0, 0.8)),
-            80 => call!(radam_set_eps(handle, 0, 1e-4)),
-            90 => call!(radam_set_max_lr(handle, 0, 0.3)),
-            100 => call!(radam_set_maximize(handle, 1, RADAM_ON)),
-            110 => call!(radam_set_maximize(handle, 1, RADAM_OFF)),
-            130 => call!(radam_set_rectify(handle, 0, RADAM_OFF)),
-            140 => call!(radam_set_decouple_wd(handle, 1, RADAM_ON)),
-            150 => call!(radam_set_seed(handle, 0, u64::MAX)),
+            10 | 40 | 160 => optimizer.set_lr(0, 0.1 / step as f64),
+            25 => optimizer.set_frozen(1, true),
+            30 => optimizer.change_group(0, |options| options.weight_decay = 0.03),
+            55 => optimizer.set_frozen(1, false),
+            60 | 120 => optimizer.set_accumulation(true),
+            64 | 123 => optimizer.set_accumulation(false),
+            70 => optimizer.change_group(1, |options| options.beta2 = 0.999),
+            75 => optimizer.change_group(0, |options| options.beta1 = 0.8),
+            80 => optimizer.change_group(0, |options| options.eps = 1e-4),
+            90 => optimizer.change_group(0, |options| options.max_lr = 0.3),
+            100 => optimizer.change_group(1, |options| options.maximize = RADAM_ON),
+            110 => optimizer.change_group(1, |options| options.maximize = RADAM_OFF),
+            130 => optimizer.change_group(0, |options| options.rectify = RADAM_OFF),
+            140 => optimizer.change_group(1, |options| options.decouple_wd = RADAM_ON),
+            150 => optimizer.change_group(0, |options| options.seed = u64::MAX),
             _ => {}
         }
-        optimizer.step(step);
+        optimizer.step_number(step);
     }
 }
 

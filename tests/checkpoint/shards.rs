@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use radam::ffi::*;
 
+use crate::driver::STATES;
+use crate::driver::optimizer::Optimizer;
+use crate::driver::tensor::size_of_dtype;
 use crate::file::{File, Random};
-use crate::library::{Optimizer, STATES, Spec, folder, group_options, size_of_dtype};
+use crate::folder;
+use crate::training::{Spec, group_options};
 
 /// Tensors and their lengths; some are shorter than there are shards.
 const TENSORS: [(&str, radam_dtype, usize); 4] = [
@@ -62,8 +66,9 @@ fn paths(files: &[PathBuf]) -> Vec<&Path> {
 /// The state and the data of all shards, put together, are those of the whole.
 fn check_together(optimizers: &[Optimizer], whole: &Optimizer, what: &str) {
     for (param, (name, _, _)) in TENSORS.iter().enumerate() {
-        let data: Vec<_> = optimizers.iter().flat_map(|shard| shard.data(param).to_vec()).collect();
-        assert!(data == whole.data(param), "{what}: {name} has other data");
+        let data: Vec<_> =
+            optimizers.iter().flat_map(|shard| shard.params[param].data.bytes()).collect();
+        assert!(data == whole.params[param].data.bytes(), "{what}: {name} has other data");
         for (which, array) in STATES {
             let of = |shard: &Optimizer| shard.state(param, which).0;
             let together: Vec<_> = optimizers.iter().flat_map(of).collect();
@@ -79,13 +84,11 @@ fn check_together(optimizers: &[Optimizer], whole: &Optimizer, what: &str) {
 fn copy_data(optimizers: &mut [Optimizer], whole: &Optimizer) {
     let mut starts = TENSORS.map(|_| 0);
     for shard in optimizers {
-        let mut parts = shard.all_data();
-        for (param, part) in parts.iter_mut().enumerate() {
-            let end = starts[param] + part.len();
-            part.copy_from_slice(&whole.data(param)[starts[param]..end]);
-            starts[param] = end;
+        for ((shard, whole), start) in shard.params.iter().zip(&whole.params).zip(&mut starts) {
+            let part = whole.data.part(*start..*start + shard.data.len);
+            shard.data.repeat(&part.bytes(), 0);
+            *start += shard.data.len;
         }
-        shard.copy_data(&parts);
     }
 }
 
@@ -144,7 +147,7 @@ fn trained(range: Range<usize>) -> Optimizer {
 
 fn refused(folder: &Path, savers: &[Optimizer], here: &mut Optimizer, words: &[&str]) {
     let files = save(savers, folder, "refused");
-    here.step(9);
+    here.step_number(9);
     let before = here.picture();
     let outcome = here.load_from(&paths(&files));
     here.check_refusal(outcome, &before, RADAM_ERROR_MISMATCH, words);
@@ -181,12 +184,12 @@ fn overlapping_slices_are_taken_once() {
 fn other_steps_and_totals_are_told() {
     let folder = folder("other_steps");
     let mut later = trained(5..10);
-    later.step(4);
+    later.step_number(4);
     refused(
         &folder,
         &[trained(0..5), later],
         &mut slice(0..10),
-        &["\"w\" has several step counts"],
+        &["\"w\" has different step counts"],
     );
     let other = |total_len| {
         let spec = Spec::slice("w", RADAM_DTYPE_F32, 5, 5, total_len);
@@ -194,18 +197,18 @@ fn other_steps_and_totals_are_told() {
         optimizer.steps(1..4);
         optimizer
     };
-    let words = ["\"w\" has 11 elements there and 10 here"];
+    let words = ["\"w\" has 11 elements in the file and 10"];
     refused(&folder, &[trained(0..5), other(11)], &mut slice(0..10), &words);
     refused(&folder, &[other(11)], &mut slice(5..10), &words);
     let mut alone = Optimizer::of(&group_options(), &[Spec::new("w", RADAM_DTYPE_F32, 5)]);
-    refused(&folder, &[trained(0..5)], &mut alone, &["\"w\" has 10 elements there and 5 here"]);
+    refused(&folder, &[trained(0..5)], &mut alone, &["\"w\" has 10 elements in the file and 5"]);
     let mut bf16 = Optimizer::of(&group_options(), &[Spec::slice("w", RADAM_DTYPE_BF16, 5, 5, 10)]);
     bf16.steps(1..4);
     refused(
         &folder,
         &[trained(0..5), bf16],
         &mut slice(0..10),
-        &["exp_avg of \"w\" is BF16 there"],
+        &["exp_avg of \"w\" is BF16 in the file"],
     );
 }
 
@@ -218,7 +221,7 @@ fn one_damaged_file_is_enough() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&files[1], bytes).unwrap();
     let mut here = slice(0..10);
-    here.step(1);
+    here.step_number(1);
     let before = here.picture();
     let outcome = here.load_from(&paths(&files));
     here.check_refusal(outcome, &before, RADAM_ERROR_CORRUPT, &["\"w\"", "checksum"]);

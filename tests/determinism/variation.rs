@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::c_void;
-use std::mem;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -10,15 +10,8 @@ use std::thread;
 
 use radam::ffi::*;
 
-macro_rules! call {
-    ($function:ident($($argument:expr),*)) => {{
-        #[allow(unused_unsafe)] // some functions are safe
-        // SAFETY: all tensors live as long as the optimizer, and are as long as it is told.
-        let status = unsafe { $function($($argument),*) };
-        assert_eq!(status, RADAM_OK, "{} failed", stringify!($function));
-    }};
-}
-pub(crate) use call;
+use crate::driver::optimizer::Optimizer;
+use crate::driver::{Refusal, call, filled, outcome};
 
 /// What must not matter.
 #[derive(Clone, Debug)]
@@ -72,23 +65,26 @@ impl Variation {
         norms: true,
     };
 
-    pub fn create(&self) -> *mut radam_optimizer {
+    pub fn create(&self) -> Optimizer {
         let executor = radam_executor {
             parallel_for: if self.executor { Some(parallel_for) } else { None },
             user: ptr::null_mut(),
         };
-        let (status, opt) = create(self.instruction_set.as_deref(), self.num_threads, executor);
-        assert_eq!(status, RADAM_OK, "no optimizer for {self:?}");
-        opt
+        create(self.instruction_set.as_deref(), self.num_threads, executor).unwrap()
+    }
+
+    pub fn for_each(&self) -> radam_toggle {
+        if self.for_each { RADAM_AUTO } else { RADAM_OFF }
     }
 
     /// Makes a step, sliced as it may be.
     pub fn step(
         &self,
-        opt: *mut radam_optimizer,
+        optimizer: &mut Optimizer,
         options: *const radam_step_options,
         report: *mut radam_step_report,
     ) {
+        let opt = optimizer.handle;
         if self.slicing == Slicing::None {
             call!(radam_step_with(opt, options, report));
             return;
@@ -185,22 +181,19 @@ fn create(
     instruction_set: Option<&str>,
     num_threads: u32,
     executor: radam_executor,
-) -> (radam_status, *mut radam_optimizer) {
+) -> Result<Optimizer, Refusal> {
     static ENVIRONMENT: Mutex<()> = Mutex::new(());
     let _alone = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
     choose_for_update();
-    let mut opt = ptr::null_mut();
+    let mut options = filled(radam_options_init);
+    options.num_threads = num_threads;
+    options.executor = executor;
     // SAFETY: nothing else in this program looks at the environment while it changes.
-    unsafe {
-        let mut options: radam_options = mem::zeroed();
-        assert_eq!(radam_options_init(&mut options, size_of::<radam_options>() as u32), RADAM_OK);
-        options.num_threads = num_threads;
-        options.executor = executor;
-        instruction_set.inspect(|name| env::set_var("RADAM_ISA", name));
-        let status = radam_create(&options, &mut opt);
-        instruction_set.inspect(|_| env::remove_var("RADAM_ISA"));
-        (status, opt)
-    }
+    instruction_set.inspect(|name| unsafe { env::set_var("RADAM_ISA", name) });
+    let created = Optimizer::create(Some(&options));
+    // SAFETY: as above.
+    instruction_set.inspect(|_| unsafe { env::remove_var("RADAM_ISA") });
+    created
 }
 
 /// Lets radam_update choose its instruction set, which it does once in a program, by the environment
@@ -208,28 +201,30 @@ fn create(
 fn choose_for_update() {
     static CHOSEN: Once = Once::new();
     CHOSEN.call_once(|| {
-        // SAFETY: the struct is made of numbers, so it may be zeros.
-        let mut options: radam_group_options = unsafe { mem::zeroed() };
-        call!(radam_group_options_init(&mut options, size_of::<radam_group_options>() as u32));
+        let mut options = filled(radam_group_options_init);
         options.lr = 0.0;
         let (none, nothing) = (ptr::null_mut(), ptr::null());
         let dtype = RADAM_DTYPE_F32;
-        call!(radam_update(dtype, dtype, dtype, none, nothing, none, none, none, 0, &options, 1));
+        // SAFETY: arrays of no elements may be null.
+        let status = unsafe {
+            radam_update(dtype, dtype, dtype, none, nothing, none, none, none, 0, &options, 1)
+        };
+        outcome(status, ptr::null()).unwrap();
     });
 }
 
 /// All that the machine has, as the library names them where it refuses another.
 pub fn instruction_sets() -> Vec<String> {
-    let mut sentence = [0u8; 512];
-    let (status, _) = create(
-        Some("none of these"),
-        1,
-        radam_executor { parallel_for: None, user: ptr::null_mut() },
-    );
-    assert_eq!(status, RADAM_ERROR_INVALID_ARGUMENT);
-    // SAFETY: it writes no more than the buffer holds.
-    unsafe { radam_last_error(ptr::null(), sentence.as_mut_ptr().cast(), sentence.len() as u64) };
-    let sentence = String::from_utf8_lossy(&sentence);
-    let names = sentence.split_once("must be one of ").unwrap().1.split_once(", or").unwrap().0;
-    names.split(", ").map(str::to_owned).collect()
+    let executor = radam_executor { parallel_for: None, user: ptr::null_mut() };
+    let Err(refusal) = create(Some("none of these"), 1, executor) else {
+        panic!("an instruction set that there is not was taken");
+    };
+    assert_eq!(refusal.status, RADAM_ERROR_INVALID_ARGUMENT);
+    let (_, names) = refusal.sentence.split_once("must be one of ").unwrap();
+    names.split_once(", or").unwrap().0.split(", ").map(str::to_owned).collect()
+}
+
+/// The numbers of the elements in each of so many pieces.
+pub fn cut(len: usize, pieces: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..pieces).map(move |piece| len * piece / pieces..len * (piece + 1) / pieces)
 }

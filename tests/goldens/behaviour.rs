@@ -1,10 +1,11 @@
 //! What a step does besides its arithmetic: which gradients it reads, which parameters it moves,
 //! which steps it counts.
 
-use radam::ffi::{RADAM_DTYPE_F32, RADAM_OFF, RADAM_ON};
+use radam::ffi::RADAM_DTYPE_F32;
 
 use crate::cases::{CHECKPOINTS, DECAYS, DTYPES, Decay, Dtype, LEN, STEPS, Trajectory, set};
-use crate::library::{Optimizer, Run};
+use crate::driver::toggle;
+use crate::run::Run;
 use crate::{distance, oracle};
 
 /// Every kind of decay in every dtype.
@@ -16,8 +17,7 @@ fn kinds() -> impl Iterator<Item = (Decay, Dtype)> {
 fn kahan_summation_is_the_default_in_sixteen_bits_only() {
     let set = set("defaults");
     for dtype in DTYPES {
-        let kahan_sum =
-            if matches!(dtype, Dtype::F16 | Dtype::Bf16) { RADAM_ON } else { RADAM_OFF };
+        let kahan_sum = toggle(matches!(dtype, Dtype::F16 | Dtype::Bf16));
         let automatic = Run::new(&set, Decay::Decoupled, dtype);
         let chosen = Run { kahan_sum, ..automatic.clone() };
         assert_eq!(automatic.trajectory(), chosen.trajectory(), "{dtype:?}");
@@ -29,14 +29,14 @@ fn kahan_summation_is_the_default_in_sixteen_bits_only() {
 fn max_lr_is_the_first_lr_unless_set() {
     let set = set("defaults");
     let run = Run { weight_decay: 0.25, ..Run::new(&set, Decay::FullyDecoupled, Dtype::F64) };
-    let mut optimizer = Optimizer::new(&run);
-    let param = optimizer.add_param(&run, &[1.0; LEN]);
-    optimizer.set_grads(param, Dtype::F64, &[0.0; LEN]);
+    let mut optimizer = run.optimizer();
+    let param = optimizer.add_param(0, run.param(&[1.0; LEN]));
+    optimizer.set_grads(param, &[0.0; LEN]);
     optimizer.step();
-    assert_eq!(optimizer.params(param), [0.75; LEN]);
-    optimizer.set_lr(set.max_lr / 2.0);
+    assert_eq!(optimizer.values(param), [0.75; LEN]);
+    optimizer.set_lr(0, set.max_lr / 2.0);
     optimizer.step();
-    assert_eq!(optimizer.params(param), [0.75 * 0.875; LEN]);
+    assert_eq!(optimizer.values(param), [0.75 * 0.875; LEN]);
 }
 
 /// All gradients here are exact in every dtype, so it must not matter in which of them they come.
@@ -76,9 +76,9 @@ fn gradients_are_never_written() {
     let set = set("maximize");
     for (decay, dtype) in kinds() {
         let run = Run::new(&set, decay, dtype);
-        let mut optimizer = Optimizer::new(&run);
-        let param = optimizer.add_param(&run, &set.initial_params());
-        optimizer.set_grads(param, dtype, &set.grads(1));
+        let mut optimizer = run.optimizer();
+        let param = optimizer.add_param(0, run.param(&set.initial_params()));
+        optimizer.set_grads(param, &set.grads(1));
         for _ in 0..10 {
             optimizer.step();
         }
@@ -104,13 +104,13 @@ fn accumulation_moves_only_the_state() {
     let set = set("defaults");
     for (decay, dtype) in kinds() {
         let run = Run::new(&set, decay, dtype);
-        let mut optimizer = Optimizer::new(&run);
-        let param = optimizer.add_param(&run, &set.initial_params());
+        let mut optimizer = run.optimizer();
+        let param = optimizer.add_param(0, run.param(&set.initial_params()));
         optimizer.set_accumulation(true);
         for step in 1..=20 {
-            optimizer.set_grads(param, dtype, &set.grads(step));
+            optimizer.set_grads(param, &set.grads(step));
             optimizer.step();
-            assert_eq!(optimizer.params(param), set.initial_params(), "{decay:?} {dtype:?}");
+            assert_eq!(optimizer.values(param), set.initial_params(), "{decay:?} {dtype:?}");
             assert_eq!(optimizer.step_count(param), step);
         }
     }
@@ -122,27 +122,25 @@ fn every_parameter_counts_its_own_steps() {
     let set = set("beta2_0.999");
     for (decay, dtype) in kinds() {
         let run = Run::new(&set, decay, dtype);
-        let mut optimizer = Optimizer::new(&run);
-        let always = optimizer.add_param(&run, &set.initial_params());
-        let sometimes = optimizer.add_param(&run, &set.initial_params());
+        let mut optimizer = run.optimizer();
+        let always = optimizer.add_param(0, run.param(&set.initial_params()));
+        let sometimes = optimizer.add_param(0, run.param(&set.initial_params()));
         let (mut steps, mut found) = ([0; 2], [Trajectory::new(), Trajectory::new()]);
         for step in 1..=STEPS + 20 {
             let pauses = step <= 10 || (31..=40).contains(&step);
             for param in [always, sometimes] {
-                let index = param as usize;
                 if param == sometimes && pauses {
-                    optimizer.clear_grads(param);
+                    optimizer.set_grad(param, None);
                 } else {
-                    steps[index] += 1;
-                    optimizer.set_grads(param, dtype, &set.grads(steps[index]));
+                    steps[param] += 1;
+                    optimizer.set_grads(param, &set.grads(steps[param]));
                 }
             }
             optimizer.step();
             for param in [always, sometimes] {
-                let index = param as usize;
-                assert_eq!(optimizer.step_count(param), steps[index]);
-                if CHECKPOINTS.contains(&steps[index]) {
-                    found[index].insert(steps[index], optimizer.params(param));
+                assert_eq!(optimizer.step_count(param), steps[param]);
+                if CHECKPOINTS.contains(&steps[param]) {
+                    found[param].insert(steps[param], optimizer.values(param));
                 }
             }
         }

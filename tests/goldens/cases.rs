@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use radam::ffi::*;
+
+use crate::driver::tensor::number;
+
 pub const LEN: usize = 16;
 pub const STEPS: u64 = 500;
 pub const CHECKPOINTS: [u64; 7] = [1, 4, 5, 6, 7, 50, 500];
@@ -54,20 +58,16 @@ impl Dtype {
     }
 
     pub fn value(self, bits: u64) -> f64 {
-        match self {
-            Dtype::F64 => f64::from_bits(bits),
-            Dtype::F32 => f32::from_bits(bits as u32).into(),
-            Dtype::F16 => half::f16::from_bits(bits as u16).into(),
-            Dtype::Bf16 => half::bf16::from_bits(bits as u16).into(),
-        }
+        number(self.constant(), bits)
     }
 
-    /// In bytes.
-    pub fn size(self) -> usize {
+    /// As the library is told.
+    pub fn constant(self) -> radam_dtype {
         match self {
-            Dtype::F64 => 8,
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::F64 => RADAM_DTYPE_F64,
+            Dtype::F32 => RADAM_DTYPE_F32,
+            Dtype::F16 => RADAM_DTYPE_F16,
+            Dtype::Bf16 => RADAM_DTYPE_BF16,
         }
     }
 
@@ -119,12 +119,16 @@ pub struct Set {
     pub maximize: bool,
     /// Parameters move in every n-th step only.
     pub accumulate: u64,
+    /// Steps are rectified while ρ is above it.
+    pub threshold: f64,
+    /// Whether parameters move in steps that are not rectified.
+    pub unrectified: bool,
 }
 
 impl Set {
     fn parse(seed: usize, line: &str) -> Set {
         let column: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(column.len(), 13, "{line}");
+        assert_eq!(column.len(), 15, "{line}");
         let real = |index: usize| column[index].parse::<f64>().unwrap();
         Set {
             name: column[0].into(),
@@ -141,6 +145,8 @@ impl Set {
             rectify: column[10] == "on",
             maximize: column[11] == "on",
             accumulate: column[12].parse().unwrap(),
+            threshold: real(13),
+            unrectified: column[14] == "on",
         }
     }
 
@@ -168,6 +174,11 @@ impl Set {
 
     pub fn updates_at(&self, step: u64) -> bool {
         step.is_multiple_of(self.accumulate)
+    }
+
+    /// Whether the set is one that optimi and torch know; they rectify above 5 and never wait.
+    pub fn is_usual(&self) -> bool {
+        self.threshold == 5.0 && self.unrectified
     }
 
     /// Whether gradients and their squares are normal numbers of this dtype.

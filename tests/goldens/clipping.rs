@@ -7,7 +7,9 @@ use radam::ffi::*;
 
 use crate::cases::{DTYPES, Decay, Dtype, LEN, Set, Trajectory, read, set};
 use crate::distance;
-use crate::library::{Optimizer, Run, UNWRITTEN, step_options, toggle};
+use crate::driver::optimizer::Optimizer;
+use crate::driver::{STATES, step_options, toggle};
+use crate::run::{Run, UNWRITTEN};
 
 /// The groups of every loop: one of each kind of decay.
 const GROUPS: [(&str, Decay); 4] = [
@@ -109,23 +111,23 @@ impl Loop {
     /// The library's parameters at the checkpoints, and its report of every step.
     fn run(&self, dtype: Dtype, grad_dtype: Dtype) -> (Trajectory, Vec<radam_step_report>) {
         let sets = GROUPS.map(|(name, _)| set(name));
-        let mut optimizer = Optimizer::without_groups();
+        let mut optimizer = Optimizer::new();
         for (set, (_, decay)) in sets.iter().zip(GROUPS) {
             let params = set.initial_params();
             let (first, second) = params.split_at(SPLIT_AT);
             let run = Run { grad_dtype, ..Run::new(set, decay, dtype) };
-            optimizer.add_group(&run, &[first, second]);
+            optimizer.add_group(&run.group_options(), [first, second].map(|part| run.param(part)));
         }
         let (mut params, mut reports) = (Trajectory::new(), Vec::new());
         for (number, step) in (1..).zip(&self.steps) {
             for (id, set) in (0..).step_by(2).zip(&sets) {
                 let grads = self.grads(set, number);
-                optimizer.set_grads(id, grad_dtype, &grads[..SPLIT_AT]);
-                optimizer.set_grads(id + 1, grad_dtype, &grads[SPLIT_AT..]);
+                optimizer.set_grads(id, &grads[..SPLIT_AT]);
+                optimizer.set_grads(id + 1, &grads[SPLIT_AT..]);
             }
-            reports.push(optimizer.step_with(&self.options(step)));
+            reports.push(optimizer.step_with_report(&self.options(step)));
             if self.params.contains_key(&number) {
-                let all = (0..2 * GROUPS.len() as u32).flat_map(|id| optimizer.params(id));
+                let all = (0..2 * GROUPS.len()).flat_map(|id| optimizer.values(id));
                 params.insert(number, all.collect());
             }
         }
@@ -247,23 +249,17 @@ fn the_dtype_of_exact_gradients_does_not_matter_to_clipping() {
 #[derive(Debug, PartialEq)]
 struct Everything {
     params: Vec<f64>,
-    out: Option<Vec<f64>>,
+    copy: Option<Vec<f64>>,
     state: [Vec<u8>; 4],
     steps: u64,
 }
 
 impl Everything {
-    fn of(optimizer: &Optimizer, param: u32, run: &Run) -> Everything {
-        let arrays = [
-            RADAM_STATE_EXP_AVG,
-            RADAM_STATE_EXP_AVG_SQ,
-            RADAM_STATE_KAHAN_COMP,
-            RADAM_STATE_MASTER_REMAINDER,
-        ];
+    fn of(optimizer: &Optimizer, param: usize, run: &Run) -> Everything {
         Everything {
-            params: optimizer.params(param),
-            out: run.out.map(|_| optimizer.out(param)),
-            state: arrays.map(|which| optimizer.state(param, which)),
+            params: optimizer.values(param),
+            copy: run.copy.map(|_| optimizer.copy(param)),
+            state: STATES.map(|(which, _)| optimizer.state(param, which).0),
             steps: optimizer.step_count(param),
         }
     }
@@ -273,12 +269,11 @@ impl Everything {
 fn a_skipped_step_leaves_everything() {
     let set = set("defaults");
     let mut kinds = DTYPES.map(|dtype| Run::new(&set, Decay::Decoupled, dtype)).to_vec();
-    kinds.push(Run { out: Some(Dtype::Bf16), ..kinds[1].clone() });
+    kinds.push(Run { copy: Some(Dtype::Bf16), ..kinds[1].clone() });
     kinds.push(Run { master_remainder: true, ..kinds[3].clone() });
     for run in &kinds {
         let params = set.initial_params();
-        let mut optimizer = Optimizer::without_groups();
-        let ids = optimizer.add_group(run, &[&params[..SPLIT_AT], &params[SPLIT_AT..]]);
+        let mut optimizer = run.optimizer_of(&[&params[..SPLIT_AT], &params[SPLIT_AT..]]);
         let options = radam_step_options {
             skip_nonfinite: RADAM_ON,
             report_norms: RADAM_ON,
@@ -292,10 +287,10 @@ fn a_skipped_step_leaves_everything() {
                 9 => (grads[SPLIT_AT], grads[LEN - 1]) = (f64::NAN, -f64::INFINITY),
                 _ => {}
             }
-            optimizer.set_grads(ids.start, run.dtype, &grads[..SPLIT_AT]);
-            optimizer.set_grads(ids.start + 1, run.dtype, &grads[SPLIT_AT..]);
+            optimizer.set_grads(0, &grads[..SPLIT_AT]);
+            optimizer.set_grads(1, &grads[SPLIT_AT..]);
             let before = [0, 1].map(|id| Everything::of(&optimizer, id, run));
-            let report = optimizer.step_with(&options);
+            let report = optimizer.step_with_report(&options);
             let after = [0, 1].map(|id| Everything::of(&optimizer, id, run));
             let nonfinite = grads.iter().filter(|grad| !grad.is_finite()).count();
             assert_eq!(report.nonfinite, nonfinite as u64, "{:?} {step}", run.dtype);
@@ -307,8 +302,8 @@ fn a_skipped_step_leaves_everything() {
             } else {
                 assert_ne!(before, after, "{:?} {step}", run.dtype);
             }
-            if step == 1 && run.out.is_some() {
-                assert_eq!(after[1].out, Some(vec![UNWRITTEN; LEN - SPLIT_AT]));
+            if step == 1 && run.copy.is_some() {
+                assert_eq!(after[1].copy, Some(vec![UNWRITTEN; LEN - SPLIT_AT]));
             }
         }
     }
@@ -329,13 +324,14 @@ fn zeroed_gradients_are_used_first_also_where_parameters_share_them() {
                 grads[0] = vec![f64::INFINITY; LENS[0]];
             }
             let [zeroes, keeps]: [Optimizer; 2] = from_fn(|index| {
-                let mut optimizer = Optimizer::without_groups();
-                let ids = optimizer.add_group(&run, &tensors.each_ref().map(Vec::as_slice));
-                for (id, grads) in ids.zip(&grads) {
-                    optimizer.set_grads(id, dtype, grads);
+                let mut optimizer = run.optimizer_of(&tensors.each_ref().map(Vec::as_slice));
+                for (id, grads) in grads.iter().enumerate() {
+                    optimizer.set_grads(id, grads);
                 }
-                optimizer.share_grads(1, 0, dtype, LENS[0] - LENS[1]);
-                let report = optimizer.step_with(&radam_step_options {
+                let shared = optimizer.params[0].grad.as_ref().unwrap();
+                let shared = shared.part(LENS[0] - LENS[1]..LENS[0]);
+                optimizer.set_grad(1, Some(shared));
+                let report = optimizer.step_with_report(&radam_step_options {
                     zero_grad: toggle(index == 0),
                     skip_nonfinite: toggle(skips),
                     ..step_options()
@@ -344,13 +340,13 @@ fn zeroed_gradients_are_used_first_also_where_parameters_share_them() {
                 optimizer
             });
             for (id, len) in [0, 1, 2].into_iter().zip(LENS) {
-                assert!(zeroes.params(id) == keeps.params(id), "{dtype:?}, skipped {skips}: {id}");
-                assert_eq!(zeroes.params(id) == vec![0.5; len], skips, "{dtype:?}: {id}");
+                assert!(zeroes.values(id) == keeps.values(id), "{dtype:?}, skipped {skips}: {id}");
+                assert_eq!(zeroes.values(id) == vec![0.5; len], skips, "{dtype:?}: {id}");
             }
             for id in [0, 2] {
                 let (zeroed, kept) = (zeroes.grads(id), keeps.grads(id));
                 assert!(zeroed.iter().all(|grad| *grad == 0.0), "{dtype:?}, skipped {skips}: {id}");
-                assert!(kept == grads[id as usize], "{dtype:?}, skipped {skips}: {id}");
+                assert!(kept == grads[id], "{dtype:?}, skipped {skips}: {id}");
             }
         }
     }

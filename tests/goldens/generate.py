@@ -10,7 +10,7 @@ The references, each over every hyperparameter set and kind of weight decay that
     oracle.txt  the formulas of the design page in plain numpy f64
     optimi.txt  optimi.RAdam (optimi.Adam where a set turns rectification off), in every dtype
     torch.txt   torch.optim.RAdam (Adam, AdamW), in f64 and f32
-    optax.txt   optax.radam(threshold=5) (optax.adam), in f64
+    optax.txt   optax.radam with the set's threshold (optax.adam), in f64
 
     rectify.txt   the scalars of a step in decimal arithmetic of 120 digits, for beta up to 1 - 2^-53
 
@@ -79,6 +79,8 @@ class Set:
     rectify: str = "on"
     maximize: str = "off"
     accumulate: int = 1  # parameters move in every n-th step only
+    threshold: float = 5.0  # steps are rectified while rho is above it
+    unrectified: str = "on"  # off: parameters do not move in steps that are not rectified
 
     def weight_decay(self, decay):
         return 0.0 if decay == "none" else getattr(self, decay)
@@ -121,6 +123,11 @@ SETS = (
     Set("maximize", maximize="on"),
     Set("adam", rectify="off"),
     Set("adam_schedule", lr=5e-3, beta2=0.999, eps=1e-8, schedule="warmup", rectify="off"),
+    Set("threshold_4", threshold=4.0),  # as in the text of the paper: rectifies from step 5 on
+    Set("threshold_4_late", beta2=0.7, threshold=4.0, schedule="warmup"),
+    Set("threshold_100", beta2=0.999, threshold=100.0),  # rectifies from step 107 on
+    Set("waits", unrectified="off"),
+    Set("waits_long", threshold=60.0, unrectified="off", accumulate=4),
 )
 
 
@@ -176,9 +183,11 @@ def run_oracle(hyper, decay, real=np.float64):
         beta1_hat = (beta1_t - beta1) / (beta1_t - 1)
         beta2_hat = (beta2_t - beta2) / (beta2_t - 1)
         rho = rho_inf - 2 * t * beta2_t / (1 - beta2_t)
+        rectified = hyper.rectify == "off" or rho > hyper.threshold
+        updates = hyper.updates_at(t) and (rectified or hyper.unrectified == "on")
         if hyper.maximize == "on":
             g = -g
-        if hyper.updates_at(t):
+        if updates:
             if decay == "l2":
                 g = g + weight_decay * theta
             elif decay == "decoupled":
@@ -187,10 +196,10 @@ def run_oracle(hyper, decay, real=np.float64):
                 theta = (1 - lr / real(hyper.lr) * weight_decay) * theta
         m = beta1_hat * m + (1 - beta1_hat) * g
         v = beta2_hat * v + (1 - beta2_hat) * g * g
-        if hyper.updates_at(t):
+        if updates:
             if hyper.rectify == "off":
                 theta = theta - lr * m / (np.sqrt(v) + eps)
-            elif rho > 5:
+            elif rectified:
                 r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
                 theta = theta - lr * r * m / (np.sqrt(v) + eps)
             else:
@@ -271,7 +280,7 @@ def run_optax(hyper, decay):
     inputs = Inputs(hyper)
     weight_decay = hyper.weight_decay(decay)
     rates = jnp.array([hyper.lr_at(t) for t in range(1, STEPS + 1)])
-    make, options = (optax.radam, {"threshold": 5.0}) if hyper.rectify == "on" else (optax.adam, {})
+    make, options = (optax.radam, {"threshold": hyper.threshold}) if hyper.rectify == "on" else (optax.adam, {})
     transform = make(lambda count: rates[count], b1=hyper.beta1, b2=hyper.beta2, eps=hyper.eps, eps_root=0.0, **options)
     sign = -1 if hyper.maximize == "on" else 1  # optax leaves the sign to its user
 
@@ -477,6 +486,11 @@ def distance(found, oracle):
 def references(hyper, decay):
     """Yields file, dtype, kahan and values of every reference for one set and kind of decay, the oracle first."""
     yield "oracle", "f64", False, at_checkpoints(run_oracle(hyper, decay))
+    if hyper.unrectified == "off":
+        return  # none of the others waits
+    if hyper.threshold != 5:
+        yield "optax", "f64", False, at_checkpoints(run_optax(hyper, decay))
+        return
     for dtype in filter(hyper.fits, TORCH_DTYPES):
         for kahan in (False, True) if dtype in ("f16", "bf16") else (False,):
             yield "optimi", dtype, kahan, at_checkpoints(run_optimi(hyper, decay, dtype, kahan))

@@ -22,7 +22,9 @@ impl Oracle<'_> {
         let Set { beta1, beta2, eps, rectify, maximize, .. } = *self.set;
         let lr = self.set.lr_at(self.step);
         let weight_decay = self.set.weight_decay(self.decay);
-        let updates = self.set.updates_at(self.step);
+        let rectification = if rectify { rectification(self.set, self.step) } else { Some(1.0) };
+        let waits = rectification.is_none() && !self.set.unrectified;
+        let updates = self.set.updates_at(self.step) && !waits;
         let beta1_hat = debiased(beta1, self.step);
         let beta2_hat = debiased(beta2, self.step);
         for (i, &grad) in grads.iter().enumerate() {
@@ -34,8 +36,7 @@ impl Oracle<'_> {
             let v = beta2_hat * self.exp_avg_sq[i] + (1.0 - beta2_hat) * g * g;
             if updates {
                 let decayed = decayed(self.set, self.decay, lr);
-                let change = match rectification(beta2, self.step) {
-                    _ if !rectify => lr * m / (v.sqrt() + eps),
+                let change = match rectification {
                     Some(r) => lr * r * m / (v.sqrt() + eps),
                     None => lr * m,
                 };
@@ -96,10 +97,10 @@ pub fn rho(beta2: f64, step: u64) -> f64 {
     rho_inf(beta2) - 2.0 * step as f64 * power / (1.0 - power)
 }
 
-pub fn rectification(beta2: f64, step: u64) -> Option<f64> {
-    let (rho, rho_inf) = (rho(beta2, step), rho_inf(beta2));
+pub fn rectification(set: &Set, step: u64) -> Option<f64> {
+    let (rho, rho_inf) = (rho(set.beta2, step), rho_inf(set.beta2));
     let square = (rho - 4.0) * (rho - 2.0) * rho_inf / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho);
-    (rho > 5.0).then(|| square.sqrt())
+    (rho > set.threshold).then(|| square.sqrt())
 }
 
 pub fn trajectory(set: &Set, decay: Decay) -> Trajectory {

@@ -140,11 +140,15 @@ def check_refusals():
         return radam_checkpoint.Checkpoint(manifest, checkpoint.tensors)
 
     plain = torch_radam.to_radam(adamw)
+    of_radam = snapshot(torch.optim.RAdam)
+    plain_radam = torch_radam.to_radam(of_radam)
     refused = {
         "amsgrad": lambda: torch_radam.to_radam(snapshot(torch.optim.Adam, amsgrad=True)),
         "torch.SGD": lambda: torch_radam.to_radam(snapshot(torch.optim.SGD)),
         "rectify is on": lambda: torch_radam.to_torch(radam, adamw),
         "maximize": lambda: torch_radam.to_torch(radam, snapshot(optimi.RAdam)),
+        "rectify_threshold": lambda: torch_radam.to_torch(changed(plain_radam, "groups", rectify_threshold=4), of_radam),
+        "unrectified": lambda: torch_radam.to_torch(changed(plain_radam, "groups", unrectified="off"), of_radam),
         "stochastic": lambda: torch_radam.to_torch(changed(plain, "groups", stochastic_rounding="on"), adamw),
         "L2": lambda: torch_radam.to_torch(changed(plain, "groups", decouple_wd="auto"), adamw),
         "slice": lambda: torch_radam.to_torch(changed(plain, "params", step=1, total_len=4), adamw),

@@ -1,10 +1,11 @@
 //! In cache, where the limit is the arithmetic.
 
-use crate::bench::{Bench, Case, Measure};
+use crate::bench::{Bench, Measure};
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
 use crate::limit::SquareRootAndDivision;
 use crate::machine;
+use crate::setup::Setup;
 use radam::ffi::*;
 
 const ELEMENTS: usize = 64 * 1024;
@@ -41,8 +42,8 @@ pub fn run(bench: &mut Bench) {
             .reports(Quantity::Times, "time over AVX-512")
             .with_goal(Goal::AtMost(1.3));
         bench.compare(&case, |measure| {
-            let mut avx512 = machine::with_instruction_set("avx512", || Optimizer::new(&bf16));
-            let mut avx2 = machine::with_instruction_set("avx2", || Optimizer::new(&bf16));
+            let mut avx512 = machine::with_instruction_set("avx512", || bf16.optimizer());
+            let mut avx2 = machine::with_instruction_set("avx2", || bf16.optimizer());
             measure(&mut || avx512.step(), &mut || avx2.step());
         });
     }
@@ -71,15 +72,15 @@ fn against_limit(bench: &mut Bench, case: &Case, setup: &Setup) {
 fn limit_and_steps(setup: &Setup) -> impl FnOnce(Measure) {
     |measure| {
         let mut limit = SquareRootAndDivision::new(ELEMENTS);
-        let mut optimizer = Optimizer::new(setup);
+        let mut optimizer = setup.optimizer();
         measure(&mut || limit.run(), &mut || optimizer.step());
     }
 }
 
 fn steps_against_steps(bench: &mut Bench, case: &Case, reference: &Setup, ours: &Setup) {
     bench.compare(case, |measure| {
-        let mut reference = Optimizer::new(reference);
-        let mut ours = Optimizer::new(ours);
+        let mut reference = reference.optimizer();
+        let mut ours = ours.optimizer();
         measure(&mut || reference.step(), &mut || ours.step());
     });
 }

@@ -1,9 +1,9 @@
 //! Saving and loading, against writing and copying as many bytes by hand on the same disk.
 
-use super::size;
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size};
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
+use crate::setup::Setup;
 use radam::ffi::*;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -25,9 +25,9 @@ fn saving(bench: &mut Bench) {
     bench.compare(&case, |measure| {
         let (by_hand, ours) = (Scratch::new("written"), Scratch::new("saved"));
         let bytes = vec![1u8; state_bytes()];
-        let mut optimizer = Optimizer::new(&Setup::new(RADAM_DTYPE_F32, ELEMENTS));
+        let optimizer = Setup::new(RADAM_DTYPE_F32, ELEMENTS).optimizer();
         measure(&mut || write(&bytes, &by_hand.0).expect("the file can be written"), &mut || {
-            optimizer.save(&ours.0)
+            optimizer.save_to(&ours.0)
         });
     });
 }
@@ -39,10 +39,10 @@ fn loading(bench: &mut Bench) {
         .with_goal(Goal::AtLeast(0.8));
     bench.compare(&case, |measure| {
         let (saved, copied) = (Scratch::new("loaded"), Scratch::new("copied"));
-        let mut optimizer = Optimizer::new(&Setup::new(RADAM_DTYPE_F32, ELEMENTS));
-        optimizer.save(&saved.0);
+        let mut optimizer = Setup::new(RADAM_DTYPE_F32, ELEMENTS).optimizer();
+        optimizer.save_to(&saved.0);
         measure(&mut || copy(&saved.0, &copied.0).expect("the file can be copied"), &mut || {
-            optimizer.load(&saved.0)
+            optimizer.load_file(&saved.0).unwrap()
         });
     });
 }

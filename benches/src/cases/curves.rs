@@ -1,11 +1,11 @@
 //! The lines of the plot.
 
-use super::size;
-use crate::bench::{Bench, Case, Outcome};
-use crate::library::{Optimizer, Setup};
+use crate::bench::Bench;
+use crate::case::{Case, Outcome, size};
 use crate::limit::SquareRootAndDivision;
 use crate::plot::{Curve, Curves};
 use crate::roof::Traffic;
+use crate::setup::Setup;
 use crate::team::with_roof;
 use radam::ffi::*;
 
@@ -53,7 +53,7 @@ fn case(kind: &str, setup: &Setup) -> Case {
 fn against_roof(bench: &mut Bench, kind: &str, setup: &Setup, threads: usize) -> Option<Outcome> {
     let case = case(kind, setup);
     bench.run(&case, |measure| {
-        let mut optimizer = Optimizer::new(setup);
+        let mut optimizer = setup.optimizer();
         with_roof(Traffic::F32, case.elements, threads, |pass| {
             measure(pass, &mut || optimizer.step());
         });
@@ -63,7 +63,7 @@ fn against_roof(bench: &mut Bench, kind: &str, setup: &Setup, threads: usize) ->
 fn against_limit(bench: &mut Bench, setup: &Setup) -> Option<Outcome> {
     let case = case("bf16-1", setup);
     bench.run(&case, |measure| {
-        let mut optimizer = Optimizer::new(setup);
+        let mut optimizer = setup.optimizer();
         let mut limit = SquareRootAndDivision::new(case.elements);
         measure(&mut || limit.run(), &mut || optimizer.step());
     })

@@ -1,8 +1,9 @@
 //! Denormal numbers, which processors have slow paths for.
 
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
+use crate::setup::Setup;
 use radam::ffi::*;
 
 const ELEMENTS: usize = 64 * 1024;
@@ -19,8 +20,8 @@ pub fn run(bench: &mut Bench) {
                 .with_goal(Goal::AtMost(2.0));
             bench.compare(&case, |measure| {
                 let setup = Setup::new(dtype, ELEMENTS);
-                let mut ordinary = Optimizer::new(&setup);
-                let mut denormal = Optimizer::new(&Setup { gradient, ..setup });
+                let mut ordinary = setup.optimizer();
+                let mut denormal = Setup { gradient, ..setup }.optimizer();
                 measure(&mut || ordinary.step(), &mut || denormal.step());
             });
         }

@@ -1,10 +1,10 @@
 //! From memory, where the roof is the traffic.
 
-use super::{size, thread_count};
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size, thread_count};
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
 use crate::roof::Traffic;
+use crate::setup::Setup;
 use crate::team::with_roof;
 use radam::ffi::*;
 
@@ -67,7 +67,7 @@ fn against_roof(
         .reports(Quantity::Share, format!("share of the {}-byte roof", traffic.bytes()))
         .with_goal(goal);
     bench.compare(&case, |measure| {
-        let mut optimizer = Optimizer::new(&setup.on_threads(threads as u32));
+        let mut optimizer = setup.on_threads(threads as u32).optimizer();
         with_roof(traffic, elements, threads, |pass| measure(pass, &mut || optimizer.step()));
     });
 }

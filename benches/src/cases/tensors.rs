@@ -1,10 +1,11 @@
 //! Many tensors, which should cost what one of their total size costs.
 
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::Case;
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
 use crate::limit::SquareRootAndDivision;
 use crate::machine;
+use crate::setup::Setup;
 use radam::ffi::*;
 
 pub fn run(bench: &mut Bench) {
@@ -22,8 +23,8 @@ fn gpt2(bench: &mut Bench) {
         .with_goal(Goal::AtMost(1.03));
     bench.compare(&case, |measure| {
         let setup = Setup::new(RADAM_DTYPE_F32, elements).on_threads(2);
-        let mut flat = Optimizer::new(&setup);
-        let mut model = Optimizer::new(&Setup { lens, ..setup });
+        let mut flat = setup.optimizer();
+        let mut model = Setup { lens, ..setup }.optimizer();
         measure(&mut || flat.step(), &mut || model.step());
     });
 }
@@ -56,7 +57,7 @@ fn mlp(bench: &mut Bench) {
     bench.compare(&case, |measure| {
         let mut limit = SquareRootAndDivision::new(elements);
         let mut optimizer =
-            Optimizer::new(&Setup { lens, num_threads: 0, ..Setup::new(RADAM_DTYPE_F32, 0) });
+            Setup { lens, num_threads: 0, ..Setup::new(RADAM_DTYPE_F32, 0) }.optimizer();
         measure(&mut || limit.run(), &mut || optimizer.step());
     });
 }
@@ -69,11 +70,11 @@ fn thousand(bench: &mut Bench) {
         .with_goal(Goal::AtMost(20.0));
     let mut started = None;
     bench.compare(&case, |measure| {
-        let mut flat = Optimizer::new(&Setup::new(RADAM_DTYPE_F32, elements));
+        let mut flat = Setup::new(RADAM_DTYPE_F32, elements).optimizer();
         let before = machine::threads();
         let lens = vec![64; TENSORS];
         let mut tensors =
-            Optimizer::new(&Setup { lens, num_threads: 0, ..Setup::new(RADAM_DTYPE_F32, 0) });
+            Setup { lens, num_threads: 0, ..Setup::new(RADAM_DTYPE_F32, 0) }.optimizer();
         measure(&mut || flat.step(), &mut || tensors.step());
         started = before.zip(machine::threads()).map(|(before, after)| after - before);
     });

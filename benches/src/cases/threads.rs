@@ -1,9 +1,9 @@
 //! Two threads against one: from which size on they gain, and that they lose nowhere.
 
-use super::size;
-use crate::bench::{Bench, Case, Outcome};
+use crate::bench::Bench;
+use crate::case::{Case, Outcome, size};
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup};
+use crate::setup::Setup;
 use radam::ffi::*;
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ fn case(name: &str, kind: &str, elements: usize) -> Case {
 fn two_against_one(bench: &mut Bench, case: &Case) -> Option<Outcome> {
     bench.compare(case, |measure| {
         let setup = Setup::new(RADAM_DTYPE_F32, case.elements);
-        let mut one = Optimizer::new(&setup);
-        let mut two = Optimizer::new(&setup.on_threads(2));
+        let mut one = setup.optimizer();
+        let mut two = setup.on_threads(2).optimizer();
         measure(&mut || one.step(), &mut || two.step());
     })
 }

@@ -1,10 +1,11 @@
 //! What training loops do around the step, as part of it: what it adds to the step alone, and what it
 //! saves against passes of its own.
 
-use super::{size, thread_count};
-use crate::bench::{Bench, Case};
+use crate::bench::Bench;
+use crate::case::{Case, size, thread_count};
+use crate::driver::step_options;
 use crate::goal::{Goal, Quantity};
-use crate::library::{Optimizer, Setup, step_options};
+use crate::setup::Setup;
 use radam::ffi::*;
 use std::hint::black_box;
 
@@ -35,8 +36,8 @@ pub fn run(bench: &mut Bench) {
         ] {
             against_plain(bench, what, &plain, options, threads, goal);
         }
-        let with_out = Setup { out: RADAM_DTYPE_BF16, ..plain.clone() };
-        against_plain(bench, "a copy in bf16", &with_out, defaults, threads, bytes(2.0));
+        let with_copy = Setup { copy: Some(RADAM_DTYPE_BF16), ..plain.clone() };
+        against_plain(bench, "a copy in bf16", &with_copy, defaults, threads, bytes(2.0));
     }
     against_reading(bench, clip);
     against_passes(bench);
@@ -58,8 +59,8 @@ fn against_plain(
         .with_goal(goal);
     bench.compare(&case, |measure| {
         let setup = setup.clone().on_threads(threads as u32);
-        let mut alone = Optimizer::new(&Setup { out: 0, ..setup.clone() });
-        let mut more = Optimizer::new(&setup);
+        let mut alone = Setup { copy: None, ..setup.clone() }.optimizer();
+        let mut more = setup.optimizer();
         measure(&mut || alone.step(), &mut || more.step_with(&options));
     });
 }
@@ -73,8 +74,8 @@ fn against_reading(bench: &mut Bench, clip: radam_step_options) {
         .with_goal(Goal::AtMost(TOLERANCE));
     bench.compare(&case, |measure| {
         let setup = Setup::new(RADAM_DTYPE_F32, ELEMENTS);
-        let mut alone = Optimizer::new(&setup);
-        let mut clipping = Optimizer::new(&setup);
+        let mut alone = setup.optimizer();
+        let mut clipping = setup.optimizer();
         measure(
             &mut || {
                 read(alone.grads());
@@ -110,8 +111,8 @@ fn against_passes(bench: &mut Bench) {
     };
     bench.compare(&case, |measure| {
         let setup = Setup::new(RADAM_DTYPE_F32, ELEMENTS);
-        let mut separate = Optimizer::new(&setup);
-        let mut together = Optimizer::new(&setup);
+        let mut separate = setup.optimizer();
+        let mut together = setup.optimizer();
         measure(
             &mut || {
                 unscale_check_and_clip(separate.grads(), 0.5, 1.0);

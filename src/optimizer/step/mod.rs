@@ -1,11 +1,12 @@
 //! How a step goes.
 //!
-//! - `plan.rs`: the work cut into chunks. `waves.rs`: the step as waves of chunks; `sliced.rs`: the same, cut
-//!   into slices by its caller.
+//! - `grid.rs`, `plan.rs`: where parameters are cut into pieces; the pieces of all of them as chunks of work.
+//! - `waves.rs`: the step as waves of independent chunks; `sliced.rs`: the same, cut into slices by its caller.
 //! - `pieces.rs`: what happens to a piece of a parameter.
 //! - `one.rs`: the step of one parameter; `stateless.rs`: of one tensor without an optimizer.
 //! - `options.rs`, `sums.rs`: what a step does besides updating, and what it measures.
 
+mod grid;
 mod one;
 mod options;
 mod pieces;
@@ -15,10 +16,80 @@ mod stateless;
 mod sums;
 mod waves;
 
+pub(super) use grid::Grid;
 pub(crate) use options::{StepOptions, StepReport};
 pub(super) use pieces::zero_grad;
-pub(super) use plan::{CHUNK, Plan};
-pub(super) use sliced::Slices;
-pub(crate) use stateless::{Tensor, update};
-pub(super) use sums::SharedSums;
-pub(super) use waves::OpenStep;
+pub(crate) use stateless::{LooseTensor, measure_tensor, update};
+pub(crate) use sums::Measured;
+
+use super::group::Group;
+use super::param::Param;
+use crate::error::Result;
+use plan::Plan;
+use sliced::Slices;
+use sums::SharedSums;
+use waves::OpenStep;
+
+/// What steps need besides groups and parameters.
+#[derive(Debug, Default)]
+pub(super) struct Stepping {
+    /// The work, cut into chunks.
+    plan: Plan,
+    /// What the plan's parameters come to, until any of them changes.
+    counts: Option<Counts>,
+    /// Whether any two gradients share bytes, until one of them moves.
+    grads_overlap: Option<bool>,
+    /// What the step measures.
+    sums: SharedSums,
+    /// The step that is open, and how far it is.
+    open: Option<OpenStep>,
+    slices: Slices,
+}
+
+/// What the parameters that are to be stepped come to.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    params: u64,
+    elements: usize,
+    /// A parameter that has a gradient and no place.
+    without_place: Option<u32>,
+}
+
+impl Stepping {
+    /// Makes room for so many parameters, and so many more chunks, so that steps never allocate.
+    pub fn reserve(&mut self, params: usize, more_chunks: usize) -> Result<()> {
+        self.plan.reserve(params)?;
+        self.slices.reserve(more_chunks)
+    }
+
+    /// Notes that parameters have come or gone, or that groups are stepped in another way.
+    pub fn invalidate(&mut self) {
+        self.plan.invalidate();
+        self.forget_counts();
+    }
+
+    /// Notes that it may have changed which parameters are stepped, or where they are.
+    pub fn forget_counts(&mut self) {
+        self.counts = None;
+        self.grads_overlap = None;
+    }
+
+    /// Brings the plan up to date, and tells what it comes to.
+    fn counts(&mut self, groups: &[Group], params: &[Param]) -> Counts {
+        self.plan.refresh(groups, params);
+        let Self { plan, counts, .. } = self;
+        *counts.get_or_insert_with(|| {
+            let mut counts = Counts { params: 0, elements: 0, without_place: None };
+            for id in plan.ids() {
+                let param = &params[*id as usize];
+                if param.steps_now() {
+                    counts.params += 1;
+                    counts.elements += param.len();
+                } else if param.wants_step() {
+                    counts.without_place = Some(*id);
+                }
+            }
+            counts
+        })
+    }
+}

@@ -1,33 +1,36 @@
-//! The step of one parameter, inside the caller's backward pass.
+//! The step of one parameter by itself, for example inside the caller's backward pass.
 
-use super::plan::CHUNK;
-use super::waves::threads_worth;
-use crate::error::{Result, ensure};
-use crate::math::Clipping;
+use super::options::{StepOptions, StepReport};
+use super::pieces::{measure_piece, zero_grad};
+use super::sums::{Measured, SharedSums, Sums};
+use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::Optimizer;
+use crate::optimizer::arrays::{ArrayKind, CallerArray};
+use crate::optimizer::param::{Param, Place, check_array};
+use crate::optimizer::register::{check_grad_is_apart, check_grads_are_apart, check_is_apart};
+use crate::optimizer::spans::Array;
 use crate::system::Pieces;
 
 impl Optimizer {
-    /// Steps one parameter of a group with gradient release.
-    pub fn step_param(&self, id: u32, grad: *const u8) -> Result<()> {
+    /// Steps one parameter of a group with gradient release in these arrays, which it then forgets. Without
+    /// `data`, it steps the registered elements.
+    pub fn step_tensor(
+        &self,
+        id: u32,
+        data: CallerArray,
+        grad: CallerArray,
+        options: &StepOptions,
+    ) -> Result<StepReport> {
         let param = self.param(id)?;
-        let group = self.group(param.group)?;
+        self.check_release(id, param)?;
         ensure!(
-            group.gradient_release.or(false),
-            InvalidState,
-            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for \
-             radam_step_param (radam_step steps the others)",
-            param.group,
-            param.name(id)
+            options.max_grad_norm == 0.0 || options.measured.is_some(),
+            InvalidArgument,
+            "max_grad_norm is {:?} without grad_sums, but the norm of one tensor is not that of all gradients; \
+             grad_sums must tell what radam_measure_tensor has measured of all, or max_grad_norm be 0",
+            options.max_grad_norm
         );
-        ensure!(
-            !grad.is_null() || param.len() == 0,
-            NullPointer,
-            "grad is NULL; it must point to the {} elements of the gradient of \"{}\"",
-            param.len(),
-            param.name(id)
-        );
-        self.check_grad(id, grad)?;
+        let data = self.check_tensor(id, param, data, grad)?;
         let claim = param.claim();
         ensure!(
             claim.is_some(),
@@ -35,27 +38,139 @@ impl Optimizer {
             "param is {id}, and another thread is stepping it; each parameter must be stepped by \
              one thread at a time"
         );
-        if param.is_frozen() {
-            return Ok(());
-        }
-        let stepper = self.stepper(Clipping::NONE);
-        let arrays = param.arrays(grad);
-        let job = |pieces: Pieces| {
-            let mut stepper = stepper.clone();
-            for number in pieces {
-                let start = number * CHUNK;
-                stepper.step_piece(id, param, &arrays, start..param.len().min(start + CHUNK));
-            }
-        };
-        let chunks = param.len().div_ceil(CHUNK);
-        match self.pool.try_lock() {
-            Ok(mut pool) => {
-                let threads = threads_worth(param.len(), &pool);
-                pool.run(threads, chunks, &job);
-            }
-            Err(_) => job(Pieces::All(0..chunks)), // another thread has the pool
-        }
-        param.count_step();
+        Ok(self.step_claimed(id, param, data, grad, options))
+    }
+
+    fn check_release(&self, id: u32, param: &Param) -> Result<()> {
+        ensure!(
+            self.group(param.group)?.gradient_release.or(false),
+            InvalidState,
+            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for radam_step_param and \
+             radam_step_tensor (radam_step steps the others)",
+            param.group,
+            param.name(id)
+        );
         Ok(())
     }
+
+    /// Refuses arrays that cannot be stepped in, and returns the elements that are to be stepped.
+    fn check_tensor(
+        &self,
+        id: u32,
+        param: &Param,
+        data: CallerArray,
+        grad: CallerArray,
+    ) -> Result<CallerArray> {
+        let (params, index, len) = (&self.params, &self.index, param.len());
+        check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
+        check_array(Place(None), &"data", data, param.dtype, len as u64)?;
+        ensure!(
+            !grad.is_none() || len == 0,
+            NullPointer,
+            "grad is NULL; it must point to the {len} elements of the gradient of \"{}\"",
+            param.name(id)
+        );
+        let grad_range = param.range_of_grad(grad);
+        if data.is_none() || data == param.data {
+            check_grad_is_apart(params, index, grad_range, Place(None))?;
+            return if param.has_place() { Ok(param.data) } else { Err(no_place(param, id)) };
+        }
+        let (array, range) =
+            (Array { id, kind: ArrayKind::Data }, data.range(len * param.dtype.size()));
+        check_is_apart(params, index, array, range.clone(), Place(None))?;
+        check_grads_are_apart(params, index, array, range.clone(), Place(None))?;
+        check_grad_is_apart(params, index, grad_range.clone(), Place(None))?;
+        ensure!(
+            range.start >= grad_range.end || grad_range.start >= range.end,
+            InvalidArgument,
+            "data is {:p}, and its {} bytes overlap those of grad at {:p}; each needs memory of its own",
+            data.pointer(),
+            range.len(),
+            grad.pointer()
+        );
+        Ok(data)
+    }
+
+    fn step_claimed(
+        &self,
+        id: u32,
+        param: &Param,
+        data: CallerArray,
+        grad: CallerArray,
+        options: &StepOptions,
+    ) -> StepReport {
+        let (mut threads, sums) = (1, SharedSums::default());
+        let mut measured = options.measured;
+        if options.measures_grads() && !param.is_frozen() {
+            threads = self.run_pieces(param, &|pieces| {
+                let mut found = Sums::default();
+                for piece in pieces.map(|number| param.grid().piece(number)) {
+                    measure_piece(
+                        self.instruction_set,
+                        param.grad_dtype,
+                        grad,
+                        piece,
+                        &mut found.grads,
+                    );
+                }
+                sums.add(&found);
+            });
+        }
+        let found = sums.into_inner();
+        if options.measures_grads() {
+            measured = Some(Measured::of(&found.grads));
+        }
+        let mut report = options.settle(measured);
+        let (skips, sums) = (report.skipped || param.is_frozen(), SharedSums::default());
+        let stepper = self.stepper(options.clipping(report.clip_coefficient));
+        let view = param.view(data, grad);
+        if !skips || options.zero_grad {
+            threads = threads.max(self.run_pieces(param, &|pieces| {
+                let mut stepper = stepper.clone();
+                let mut found = options.measure_params.then(Sums::default);
+                for piece in pieces.map(|number| param.grid().piece(number)) {
+                    if !skips {
+                        stepper.step_piece(id, param, &view, piece.clone(), found.as_mut());
+                    }
+                    if options.zero_grad {
+                        zero_grad(param, grad, piece);
+                    }
+                }
+                if let Some(found) = found {
+                    sums.add(&found);
+                }
+            }));
+        }
+        if !skips {
+            param.count_step();
+            report.params_stepped = 1;
+        }
+        if options.measure_params {
+            report.add_norms(&sums.into_inner());
+        }
+        report.threads = threads;
+        report
+    }
+
+    /// Does a job for all pieces of a parameter, and tells how many threads took part.
+    fn run_pieces(&self, param: &Param, job: &(dyn Fn(Pieces) + Sync)) -> usize {
+        let count = param.grid().len();
+        match self.threads.try_lock() {
+            Ok(mut threads) => threads.run(param.len(), count, job),
+            Err(_) => {
+                job(Pieces::All(0..count)); // a step of another parameter has the threads
+                1
+            }
+        }
+    }
+}
+
+fn no_place(param: &Param, id: u32) -> Error {
+    error!(
+        InvalidState,
+        "data is NULL, and the parameter \"{}\" has no elements of its own; data must point to its {} elements, or \
+         radam_set_data tell where they are",
+        param.name(id),
+        param.len()
+    )
 }

@@ -1,5 +1,6 @@
 //! What a step does besides updating parameters, and what it reports.
 
+use super::sums::{Measured, Sums};
 use crate::error::{Result, ensure};
 use crate::math::Clipping;
 
@@ -14,6 +15,8 @@ pub(crate) struct StepOptions {
     pub max_grad_value: f64,
     pub skip_nonfinite: bool,
     pub zero_grad: bool,
+    /// What is known of all gradients already, so that they need not be measured.
+    pub measured: Option<Measured>,
     /// Whether to measure the gradients even if nothing depends on it.
     pub measure_grads: bool,
     /// Whether to measure the parameters and by how much they change.
@@ -28,6 +31,7 @@ impl StepOptions {
         max_grad_value: 0.0,
         skip_nonfinite: false,
         zero_grad: false,
+        measured: None,
         measure_grads: false,
         measure_params: false,
     };
@@ -36,8 +40,8 @@ impl StepOptions {
         ensure!(
             self.grad_scale > 0.0 && self.grad_scale.is_finite(),
             InvalidArgument,
-            "grad_scale is {:?}; it must be finite and above 0 (1 leaves gradients as they are, and with \
-             loss scaling it is 1 / loss scale)",
+            "grad_scale is {:?}; it must be finite and above 0 (radam_step_options_init sets 1, which leaves \
+             gradients as they are; with loss scaling it is 1 / loss scale)",
             self.grad_scale
         );
         for (name, value) in
@@ -54,7 +58,8 @@ impl StepOptions {
 
     /// Whether all gradients have to be read before the first parameter may change.
     pub fn measures_grads(&self) -> bool {
-        self.measure_grads || self.skip_nonfinite || self.max_grad_norm > 0.0
+        let wants = self.measure_grads || self.skip_nonfinite || self.max_grad_norm > 0.0;
+        wants && self.measured.is_none()
     }
 
     /// By what gradients whose norm this is have to be multiplied to be short enough: 1 at most, and as
@@ -72,6 +77,24 @@ impl StepOptions {
             max_value: if self.max_grad_value > 0.0 { self.max_grad_value } else { f64::INFINITY },
         }
     }
+
+    /// What becomes of a step by what was measured of its gradients, if anything was.
+    pub fn settle(&self, measured: Option<Measured>) -> StepReport {
+        let (grad_norm, nonfinite) = match measured {
+            Some(Measured { norm, nonfinite }) => (norm * self.grad_scale, nonfinite),
+            None => (f64::NAN, 0),
+        };
+        StepReport {
+            skipped: self.skip_nonfinite && nonfinite > 0,
+            nonfinite,
+            grad_norm,
+            clip_coefficient: measured.map_or(1.0, |_| self.clip_coefficient(grad_norm)),
+            update_norm: f64::NAN,
+            param_norm: f64::NAN,
+            params_stepped: 0,
+            threads: 0,
+        }
+    }
 }
 
 /// What became of a step. What was not measured is NaN, and no values that are not finite are none
@@ -87,4 +110,17 @@ pub(crate) struct StepReport {
     pub clip_coefficient: f64,
     pub update_norm: f64,
     pub param_norm: f64,
+    pub params_stepped: u64,
+    /// The most that worked at once; 0 if the caller divides the work.
+    pub threads: usize,
+}
+
+impl StepReport {
+    /// Adds what was measured of the parameters on the way.
+    pub fn add_norms(&mut self, sums: &Sums) {
+        self.update_norm = sums.updates.value().sqrt();
+        if !self.skipped {
+            self.param_norm = sums.params.value().sqrt();
+        }
+    }
 }

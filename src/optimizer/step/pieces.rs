@@ -5,8 +5,9 @@ use super::sums::Sums;
 use crate::kernel::{
     Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView, add_squares,
 };
-use crate::math::{Clipping, Step};
+use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
+use crate::optimizer::arrays::CallerArray;
 use crate::optimizer::param::Param;
 use std::ops::Range;
 
@@ -39,13 +40,13 @@ impl Stepper<'_> {
             if !param.steps_now() {
                 continue;
             }
-            let (dtype, len) = (param.grad_dtype, piece.len());
-            let grad = param.grad.wrapping_add(piece.start * dtype.size()).cast_const();
-            // SAFETY: the caller keeps the gradient alive and to this call, and it was checked to be
-            // aligned.
-            unsafe {
-                add_squares(self.instruction_set, dtype, grad, len, &mut sums.grads);
-            }
+            measure_piece(
+                self.instruction_set,
+                param.grad_dtype,
+                param.grad,
+                piece,
+                &mut sums.grads,
+            );
         }
     }
 
@@ -60,20 +61,24 @@ impl Stepper<'_> {
     ) {
         for (id, param, piece) in plan.pieces(chunk, params) {
             if param.steps_now() {
-                let view = param.arrays(param.grad);
-                match &mut sums {
-                    None => self.step_piece(id, param, &view, piece.clone()),
-                    Some(sums) => self.step_and_measure(id, param, &view, piece.clone(), sums),
-                }
+                let view = param.view(param.data, param.grad);
+                self.step_piece(id, param, &view, piece.clone(), sums.as_deref_mut());
             }
             if self.zero_grad {
-                zero_grad(param, piece);
+                zero_grad(param, param.grad, piece);
             }
         }
     }
 
-    /// Steps some elements of a parameter.
-    pub fn step_piece(&mut self, id: u32, param: &Param, view: &TensorView, piece: Range<usize>) {
+    /// Steps some elements of a parameter. If there are sums, the updates and the new values are added.
+    pub fn step_piece(
+        &mut self,
+        id: u32,
+        param: &Param,
+        view: &TensorView,
+        piece: Range<usize>,
+        sums: Option<&mut Sums>,
+    ) {
         let layout = self.layout(param);
         let part;
         let view = if piece.len() == view.len && layout.rounding != Rounding::Stochastic {
@@ -83,27 +88,18 @@ impl Stepper<'_> {
             &part
         };
         let (step, kernel) = self.constants(param, layout);
-        // SAFETY: the caller keeps the arrays alive and to this call; they were checked to be aligned and
-        // apart when they were registered, the state is ours, and each piece is stepped by one thread.
-        unsafe { kernel.run(step, view) };
-    }
-
-    /// Steps some elements, and adds what they are then and by how much they changed to the sums.
-    fn step_and_measure(
-        &mut self,
-        id: u32,
-        param: &Param,
-        view: &TensorView,
-        piece: Range<usize>,
-        sums: &mut Sums,
-    ) {
-        let layout = self.layout(param);
-        let part = self.part(id, param, view, piece, layout);
-        let (step, kernel) = self.constants(param, layout);
-        // SAFETY: as in `step_piece`.
-        let (updates, params) = unsafe { kernel.run_and_measure(step, &part) };
-        sums.updates.add(updates);
-        sums.params.add(params);
+        // SAFETY: the view is valid: its arrays are the state's and the caller's, which were checked to be aligned
+        // and apart, and each piece is stepped by one thread.
+        unsafe {
+            match sums {
+                None => kernel.run(step, view),
+                Some(sums) => {
+                    let (updates, params) = kernel.run_and_measure(step, view);
+                    sums.updates.add(updates);
+                    sums.params.add(params);
+                }
+            }
+        }
     }
 
     /// Some elements, with their random numbers.
@@ -130,16 +126,16 @@ impl Stepper<'_> {
             param: param.dtype,
             grad: param.grad_dtype,
             state: state.dtype,
-            copy: param.state.out().map(|(_, dtype)| dtype),
+            copy: param.state.copy().map(|(_, dtype)| dtype),
             rounding: if param.dtype == Dtype::Bf16 {
                 self.groups[param.group as usize].rounding(state)
             } else {
-                Rounding::Nearest // as is all that groups of other dtypes may ask for
+                Rounding::Nearest // the only one that groups of other dtypes may ask for
             },
         }
     }
 
-    /// What a step of the parameter needs to know, and the loop for its dtypes.
+    /// The constants of a step of the parameter, and the loop for its layout.
     #[inline]
     fn constants(&mut self, param: &Param, layout: Layout) -> (&Step, &Kernel) {
         let (group, number) = (param.group, param.next_step());
@@ -162,19 +158,33 @@ impl Stepper<'_> {
     }
 }
 
+/// Adds some elements of a gradient to the sum of squares.
+pub(in crate::optimizer) fn measure_piece(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    grad: CallerArray,
+    piece: Range<usize>,
+    sum: &mut ExactSum,
+) {
+    let grad = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
+    // SAFETY: the array is the caller's, and nobody writes it during this call; `InstructionSet::choose` found
+    // the instruction set.
+    unsafe { add_squares(instruction_set, dtype, grad, piece.len(), sum) };
+}
+
 /// Zeroes the gradients of a chunk.
 pub(in crate::optimizer) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
     for (_, param, piece) in plan.pieces(chunk, params) {
-        zero_grad(param, piece);
+        zero_grad(param, param.grad, piece);
     }
 }
 
-/// Zeroes some elements of a parameter's gradient, if it has one.
-pub(in crate::optimizer) fn zero_grad(param: &Param, piece: Range<usize>) {
-    if !param.grad.is_null() {
+/// Zeroes some elements of a gradient of a parameter, if it has one.
+pub(in crate::optimizer) fn zero_grad(param: &Param, grad: CallerArray, piece: Range<usize>) {
+    if !grad.is_none() {
         let size = param.grad_dtype.size();
-        let grad = param.grad.wrapping_add(piece.start * size);
-        // SAFETY: the caller keeps the registered gradients alive and to this call.
+        let grad = grad.pointer().wrapping_add(piece.start * size);
+        // SAFETY: the array is the caller's, who wants it zeroed, and nobody else uses it during this call.
         unsafe { grad.write_bytes(0, piece.len() * size) };
     }
 }

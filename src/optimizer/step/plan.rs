@@ -1,13 +1,10 @@
 //! The work of a step, cut into chunks of about the same size.
 
+use super::grid::{CHUNK, Grid};
 use crate::error::{Result, reserve};
 use crate::optimizer::group::Group;
 use crate::optimizer::param::{Param, Standing};
 use std::ops::Range;
-
-/// Elements of a chunk: enough that taking it from the queue costs nothing beside it, few enough
-/// that threads end together and that the chunk stays in a core's cache.
-pub(crate) const CHUNK: usize = 16 * 1024;
 
 /// Chunks that follow one another: the pieces of a tensor. The last one is shared with small
 /// tensors that come next, as far as it has room, and may consist of nothing else.
@@ -71,28 +68,30 @@ impl Plan {
         };
         let mut room = 0;
         for id in ids(true) {
-            self.push(id, params[id as usize].len(), &mut room);
+            self.push(id, params[id as usize].grid(), &mut room);
         }
         self.first_wave = self.runs.len();
         for id in ids(false) {
-            self.push(id, params[id as usize].len(), &mut 0);
+            self.push(id, params[id as usize].grid(), &mut 0);
         }
     }
 
-    /// Appends a tensor to the wave. `room` is what is left of the last chunk.
-    fn push(&mut self, id: u32, len: usize, room: &mut usize) {
+    /// Appends a tensor to the wave. `room` is what is left of the last chunk, which a tensor of one piece may
+    /// share.
+    fn push(&mut self, id: u32, grid: Grid, room: &mut usize) {
         let position = self.order.len() as u32;
         self.order.push(id);
-        if len <= *room
+        let Some(last) = grid.len().checked_sub(1) else { return };
+        let last_len = grid.piece(last).len();
+        if last == 0
+            && last_len <= *room
             && let Some(run) = self.runs.last_mut()
         {
-            run.last_len += len as u32;
-            *room -= len;
-        } else if len > 0 {
-            let chunks = len.div_ceil(CHUNK);
-            let last_len = len - (chunks - 1) * CHUNK;
+            run.last_len += last_len as u32;
+            *room -= last_len;
+        } else {
             self.runs.push(Run { first_chunk: self.chunks, position, last_len: last_len as u32 });
-            self.chunks += chunks as u32;
+            self.chunks += grid.len() as u32;
             *room = CHUNK - last_len;
         }
     }
@@ -135,17 +134,19 @@ impl Plan {
     ) -> impl Iterator<Item = (u32, &'a Param, Range<usize>)> {
         let index = self.runs.partition_point(|run| run.first_chunk as usize <= chunk) - 1;
         let run = self.runs[index];
-        let is_last = chunk + 1 == self.chunks_before(index + 1);
-        let mut left = if is_last { run.last_len as usize } else { CHUNK };
-        let mut start = (chunk - run.first_chunk as usize) * CHUNK;
+        let mut number = chunk - run.first_chunk as usize;
+        // Only the last chunk of a run is shared by tensors.
+        let is_shared = chunk + 1 == self.chunks_before(index + 1);
+        let (tensors, mut left) =
+            if is_shared { (usize::MAX, run.last_len as usize) } else { (1, CHUNK) };
         self.order[run.position as usize..]
             .iter()
+            .take(tensors)
             .map(|id| (*id, &params[*id as usize]))
             .map_while(move |(id, param)| {
                 (left > 0).then(|| {
-                    let end = param.len().min(start + left);
-                    let piece = std::mem::take(&mut start)..end;
-                    left -= piece.len();
+                    let piece = param.grid().piece(std::mem::take(&mut number));
+                    left = left.saturating_sub(piece.len());
                     (id, param, piece)
                 })
             })
@@ -157,7 +158,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::kernel::Dtype;
-    use crate::optimizer::given::Given;
+    use crate::optimizer::arrays::{CallerArray, Given};
     use crate::optimizer::param::ParamSpec;
     use crate::optimizer::state::{Compensation, StateKind};
     use crate::optimizer::{Place, Toggle};
@@ -180,6 +181,8 @@ mod tests {
             rectify: Toggle::Auto,
             master_remainder: Toggle::Auto,
             stochastic_rounding: Toggle::Auto,
+            unrectified: Toggle::Auto,
+            rectify_threshold: 5.0,
             seed: 0,
             state_dtype: None,
         }
@@ -190,8 +193,8 @@ mod tests {
             dtype: Dtype::F32,
             grad_dtype: Dtype::F32,
             len: *len as u64,
-            data: ptr::null_mut(),
-            grad: ptr::null_mut(),
+            data: CallerArray::NONE,
+            grad: CallerArray::NONE,
             name: None,
             given: Given::NOTHING,
             place: Place(None),

@@ -1,21 +1,20 @@
 //! A step that its caller cuts into slices: wave by wave and chunk by chunk on an engine's own threads,
 //! or for some time in every frame.
 
+use super::Stepping;
 use super::options::{StepOptions, StepReport};
 use super::waves::{OpenStep, Wave, Work};
-use crate::error::{Result, ensure, error, reserve};
+use crate::error::{Result, ensure, error};
 use crate::optimizer::Optimizer;
+use crate::system::Claims;
 use std::iter::once;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Which chunks of the present wave were taken, and how many are done.
+/// Which chunks of the present wave are taken, and how many are done.
 #[derive(Debug, Default)]
 pub(in crate::optimizer) struct Slices {
-    /// A bit for each; long enough for any wave.
-    taken: Vec<AtomicU64>,
-    /// That there is room for.
-    chunks: usize,
+    taken: Claims,
     done: AtomicUsize,
     /// No chunk before this one is left. Only for whoever takes them in order.
     next: usize,
@@ -24,29 +23,14 @@ pub(in crate::optimizer) struct Slices {
 impl Slices {
     /// Makes room for so many more chunks.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
-        let chunks = self.chunks + additional;
-        let words = chunks.div_ceil(64);
-        if words > self.taken.len() {
-            let more = words - self.taken.len();
-            reserve(&mut self.taken, more, "chunks")?;
-            self.taken.resize_with(words, AtomicU64::default);
-        }
-        self.chunks = chunks;
-        Ok(())
+        self.taken.reserve(additional)
     }
 
-    fn begin_wave(&mut self) {
-        for word in &mut self.taken {
-            *word.get_mut() = 0;
-        }
+    fn begin_wave(&mut self, chunks: usize) {
+        let has_room = self.taken.begin(chunks);
+        debug_assert!(has_room);
         *self.done.get_mut() = 0;
         self.next = 0;
-    }
-
-    /// Whether nobody took the chunk before.
-    fn take(&self, chunk: usize) -> bool {
-        let bit = 1 << (chunk % 64);
-        self.taken[chunk / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
     fn done(&self) -> usize {
@@ -54,31 +38,71 @@ impl Slices {
     }
 }
 
+impl Stepping {
+    fn open_step(&self) -> Result<&OpenStep> {
+        self.open
+            .as_ref()
+            .ok_or_else(|| error!(InvalidState, "no step is open; radam_step_begin opens one"))
+    }
+
+    /// Goes on to the next wave of the open step, and tells whether there is one.
+    fn advance(&mut self) -> Result<bool> {
+        let mut open = self.open_step()?.clone();
+        let is_there = self.next_wave(&mut open);
+        self.open = Some(open);
+        self.slices.begin_wave(self.wave_len());
+        Ok(is_there)
+    }
+
+    /// Chunks of the present wave.
+    fn wave_len(&self) -> usize {
+        self.open.as_ref().and_then(|open| open.wave.as_ref()).map_or(0, Wave::len)
+    }
+
+    /// Chunks that are left, in the present wave and in those after it.
+    fn chunks_left(&self) -> Result<usize> {
+        Ok(self.wave_len() - self.slices.done() + self.open_step()?.chunks_after(&self.plan))
+    }
+
+    fn check_wave_is_done(&self) -> Result<()> {
+        let (len, done) = (self.wave_len(), self.slices.done());
+        ensure!(
+            done == len,
+            InvalidState,
+            "{} of the {len} chunks of the present wave are not stepped yet; each must be, by \
+             radam_step_chunk or radam_step_for",
+            len - done
+        );
+        Ok(())
+    }
+}
+
 impl Optimizer {
     pub fn is_step_open(&self) -> bool {
-        self.open.is_some()
+        self.stepping().open.is_some()
     }
 
     /// Begins a step that is then worked on in slices.
-    pub fn begin_step(&mut self, options: StepOptions) {
-        self.slices.begin_wave();
-        self.open = Some(self.begin(options));
+    pub fn begin_step(&self, options: StepOptions) -> Result<()> {
+        let stepping = &mut *self.stepping_alone();
+        stepping.open = Some(self.begin(stepping, &options)?);
+        stepping.slices.begin_wave(0);
+        Ok(())
     }
 
     /// Goes on to the next wave and returns how many chunks it has: 0 if there is none.
-    pub fn next_slices(&mut self) -> Result<usize> {
-        let mut open = self.open_step()?.clone();
-        self.check_wave_is_done(&open)?;
-        self.next_wave(&mut open);
-        let len = open.wave.as_ref().map_or(0, Wave::len);
-        self.slices.begin_wave();
-        self.open = Some(open);
-        Ok(len)
+    pub fn next_slices(&self) -> Result<usize> {
+        let mut stepping = self.stepping_alone();
+        stepping.open_step()?;
+        stepping.check_wave_is_done()?;
+        stepping.advance()?;
+        Ok(stepping.wave_len())
     }
 
     /// Works on one chunk of the present wave.
     pub fn step_chunk(&self, chunk: u64) -> Result<()> {
-        let open = self.open_step()?;
+        let stepping = &*self.stepping();
+        let open = stepping.open_step()?;
         let Some(wave) = &open.wave else {
             return Err(if open.has_waves() {
                 error!(
@@ -101,87 +125,82 @@ impl Optimizer {
             wave.len()
         );
         ensure!(
-            self.slices.take(chunk as usize),
+            stepping.slices.taken.claim(chunk as usize),
             InvalidArgument,
             "chunk is {chunk}, which was stepped already; each chunk of a wave must be stepped once"
         );
-        self.run_slice(open, chunk as usize);
+        self.run_slice(stepping, open, chunk as usize);
         Ok(())
     }
 
     /// A chunk that this thread has taken.
-    fn run_slice(&self, open: &OpenStep, chunk: usize) {
-        self.run_chunks(open, once(chunk));
-        self.slices.done.fetch_add(1, Ordering::Release);
+    fn run_slice(&self, stepping: &Stepping, open: &OpenStep, chunk: usize) {
+        self.run_chunks(stepping, open, once(chunk));
+        stepping.slices.done.fetch_add(1, Ordering::Release);
     }
 
     /// Works on chunks until the time is over, at least on one if there is any time at all, and returns
     /// how many are left.
-    pub fn step_for(&mut self, budget: Duration) -> Result<usize> {
+    pub fn step_for(&self, budget: Duration) -> Result<usize> {
         let start = Instant::now();
-        let mut open = self.open_step()?.clone();
+        let stepping = &mut *self.stepping_alone();
+        stepping.open_step()?;
         let (mut longest, mut before) = (Duration::ZERO, Duration::ZERO);
         while !budget.is_zero() && (before.is_zero() || before + longest <= budget) {
-            if !self.step_next_chunk(&mut open) {
+            if !self.step_next_chunk(stepping)? {
                 break;
             }
             let now = start.elapsed();
             longest = longest.max(now - before);
             before = now;
         }
-        let present = open.wave.as_ref().map_or(0, Wave::len) - self.slices.done();
-        let left = present + open.chunks_after(&self.plan);
-        self.open = Some(open);
-        Ok(left)
+        stepping.chunks_left()
     }
 
     /// False if none is left.
-    fn step_next_chunk(&mut self, open: &mut OpenStep) -> bool {
+    fn step_next_chunk(&self, stepping: &mut Stepping) -> Result<bool> {
         loop {
-            let len = open.wave.as_ref().map_or(0, Wave::len);
-            let next = self.slices.next;
-            if let Some(chunk) = (next..len).find(|chunk| self.slices.take(*chunk)) {
-                self.slices.next = chunk + 1;
-                self.run_slice(open, chunk);
-                return true;
+            let (len, next) = (stepping.wave_len(), stepping.slices.next);
+            if let Some(chunk) = stepping.slices.taken.claim_first(next..len) {
+                stepping.slices.next = chunk + 1;
+                self.run_slice(stepping, stepping.open_step()?, chunk);
+                return Ok(true);
             }
+            let open = stepping.open_step()?;
             let is_over = open.has_waves() && open.wave.is_none();
-            if is_over {
-                return false;
-            }
-            let is_there = self.next_wave(open);
-            self.slices.begin_wave(); // none of a wave that is not there is done
-            if !is_there {
-                return false;
+            if is_over || !stepping.advance()? {
+                return Ok(false);
             }
         }
     }
 
     /// Ends a step whose waves are all done.
-    pub fn end_step(&mut self) -> Result<StepReport> {
-        let mut open = self.open_step()?.clone();
-        self.check_wave_is_done(&open)?;
+    pub fn end_step(&self) -> Result<StepReport> {
+        let stepping = &mut *self.stepping_alone();
+        let mut open = stepping.open_step()?.clone();
+        stepping.check_wave_is_done()?;
         // The caller need not ask for the wave that is not there.
         while open.wave.is_some() || !open.has_waves() {
             ensure!(
-                !self.next_wave(&mut open),
+                !stepping.next_wave(&mut open),
                 InvalidState,
                 "the step has {} chunks left in further waves; it must not end before \
                  radam_step_wave gives 0 (radam_step_abort gives a step up)",
-                open.wave.as_ref().map_or(0, Wave::len) + open.chunks_after(&self.plan)
+                open.wave.as_ref().map_or(0, Wave::len) + open.chunks_after(&stepping.plan)
             );
         }
-        self.open = None;
-        Ok(self.finish(&open))
+        stepping.open = None;
+        Ok(self.finish(stepping, &open))
     }
 
     /// Gives up a step that has not changed anything yet.
-    pub fn abort_step(&mut self) -> Result<()> {
-        let open = self.open_step()?;
+    pub fn abort_step(&self) -> Result<()> {
+        let stepping = &mut *self.stepping_alone();
+        let open = stepping.open_step()?;
         let has_changed = match &open.wave {
             Some(wave) if wave.work == Work::Measure => false,
-            Some(_) => self.slices.done() > 0 || open.has_changed_before(),
-            None => open.has_changed_before() && !self.plan.chunks().is_empty(),
+            Some(_) => stepping.slices.done() > 0 || open.has_changed_before(),
+            None => open.has_changed_before() && !stepping.plan.chunks().is_empty(),
         };
         ensure!(
             !has_changed,
@@ -189,25 +208,7 @@ impl Optimizer {
             "the step cannot be aborted, because parameters have changed already; it must be gone \
              through to its end"
         );
-        self.open = None;
-        Ok(())
-    }
-
-    fn open_step(&self) -> Result<&OpenStep> {
-        self.open
-            .as_ref()
-            .ok_or_else(|| error!(InvalidState, "no step is open; radam_step_begin opens one"))
-    }
-
-    fn check_wave_is_done(&self, open: &OpenStep) -> Result<()> {
-        let (len, done) = (open.wave.as_ref().map_or(0, Wave::len), self.slices.done());
-        ensure!(
-            done == len,
-            InvalidState,
-            "{} of the {len} chunks of the present wave are not stepped yet; each must be, by \
-             radam_step_chunk or radam_step_for",
-            len - done
-        );
+        stepping.open = None;
         Ok(())
     }
 }

@@ -1,9 +1,12 @@
 //! A step of one tensor whose state the caller keeps: no optimizer, no threads, nothing remembered.
 
-use crate::error::{Result, ensure, error};
+use super::grid::Grid;
+use super::pieces::measure_piece;
+use crate::error::{Result, ensure};
 use crate::kernel::{Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, TensorView};
-use crate::math::{Clipping, Step};
+use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
+use crate::optimizer::arrays::CallerArray;
 use crate::optimizer::param::{Place, check_array};
 use crate::optimizer::state::Compensation;
 use std::ptr;
@@ -11,20 +14,21 @@ use std::sync::OnceLock;
 
 /// The arrays of a tensor, which are the caller's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tensor {
+pub(crate) struct LooseTensor {
     pub dtype: Dtype,
     pub grad_dtype: Dtype,
     pub len: u64,
-    pub param: *mut u8,
-    pub grad: *const u8,
-    pub exp_avg: *mut u8,
-    pub exp_avg_sq: *mut u8,
-    /// Looked at only where the options want a compensation.
-    pub kahan_comp: *mut u8,
+    pub param: CallerArray,
+    /// Only read.
+    pub grad: CallerArray,
+    pub exp_avg: CallerArray,
+    pub exp_avg_sq: CallerArray,
+    /// Only used where the options want a compensation.
+    pub kahan_comp: CallerArray,
 }
 
 /// Makes step number `number` of a tensor.
-pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
+pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<()> {
     let group = group.checked()?;
     ensure!(number > 0, InvalidArgument, "step is 0; it must be at least 1, the first step");
     let kind = group.state_kind_for(tensor.dtype)?;
@@ -40,15 +44,15 @@ pub(crate) fn update(group: Group, tensor: &Tensor, number: u64) -> Result<()> {
     let view = TensorView {
         len: tensor.len as usize,
         first: 0,
-        param: tensor.param,
-        grad: tensor.grad,
-        exp_avg: tensor.exp_avg,
-        exp_avg_sq: tensor.exp_avg_sq,
+        param: tensor.param.pointer(),
+        grad: tensor.grad.pointer(),
+        exp_avg: tensor.exp_avg.pointer(),
+        exp_avg_sq: tensor.exp_avg_sq.pointer(),
         kahan_comp: match kind.compensation {
-            Compensation::Kahan => tensor.kahan_comp,
+            Compensation::Kahan => tensor.kahan_comp.pointer(),
             Compensation::None | Compensation::Remainder => ptr::null_mut(),
         },
-        master_remainder: tensor.kahan_comp.cast(),
+        master_remainder: tensor.kahan_comp.pointer().cast(),
         copy: ptr::null_mut(),
         noise: Noise::new(group.seed, NameHash::of("param.0"), number),
     };
@@ -68,7 +72,7 @@ fn instruction_set() -> Result<InstructionSet> {
     }
 }
 
-fn check_arrays(tensor: &Tensor, layout: Layout, compensation: Compensation) -> Result<()> {
+fn check_arrays(tensor: &LooseTensor, layout: Layout, compensation: Compensation) -> Result<()> {
     let Layout { param, grad, state, .. } = layout;
     let compensation = match compensation {
         Compensation::None => None,
@@ -76,16 +80,16 @@ fn check_arrays(tensor: &Tensor, layout: Layout, compensation: Compensation) -> 
         Compensation::Remainder => Some(Dtype::Bf16), // as large
     };
     let arrays = [
-        Some(("param", tensor.param.cast_const(), param)),
+        Some(("param", tensor.param, param)),
         Some(("grad", tensor.grad, grad)),
-        Some(("exp_avg", tensor.exp_avg.cast_const(), state)),
-        Some(("exp_avg_sq", tensor.exp_avg_sq.cast_const(), state)),
-        compensation.map(|dtype| ("kahan_comp", tensor.kahan_comp.cast_const(), dtype)),
+        Some(("exp_avg", tensor.exp_avg, state)),
+        Some(("exp_avg_sq", tensor.exp_avg_sq, state)),
+        compensation.map(|dtype| ("kahan_comp", tensor.kahan_comp, dtype)),
     ];
     let arrays = || arrays.iter().flatten().copied();
     for (name, array, dtype) in arrays() {
         ensure!(
-            !array.is_null() || tensor.len == 0,
+            !array.is_none() || tensor.len == 0,
             NullPointer,
             "{name} is NULL; it must point to {} elements{}",
             tensor.len,
@@ -94,21 +98,38 @@ fn check_arrays(tensor: &Tensor, layout: Layout, compensation: Compensation) -> 
                 _ => "",
             }
         );
-        check_array(Place(None), name, array, dtype, tensor.len)?;
+        check_array(Place(None), &name, array, dtype, tensor.len)?;
     }
+    let range = |array: CallerArray, dtype: Dtype| array.range(tensor.len as usize * dtype.size());
     for (index, (name, array, dtype)) in arrays().enumerate() {
         for (other_name, other, other_dtype) in arrays().take(index) {
-            let (bytes, other_bytes) =
-                (tensor.len as usize * dtype.size(), tensor.len as usize * other_dtype.size());
-            let (start, other_start) = (array.addr(), other.addr());
-            if start < other_start + other_bytes && other_start < start + bytes {
-                return Err(error!(
-                    InvalidArgument,
-                    "{name} is {array:p}, and its {bytes} bytes overlap those of {other_name} at \
-                     {other:p}; each needs memory of its own"
-                ));
-            }
+            let (bytes, other_bytes) = (range(array, dtype), range(other, other_dtype));
+            ensure!(
+                bytes.start >= other_bytes.end || other_bytes.start >= bytes.end,
+                InvalidArgument,
+                "{name} is {:p}, and its {} bytes overlap those of {other_name} at {:p}; each needs memory of \
+                 its own",
+                array.pointer(),
+                bytes.len(),
+                other.pointer()
+            );
         }
     }
     Ok(())
+}
+
+/// Measures the gradient of a whole tensor.
+pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Result<ExactSum> {
+    ensure!(
+        !grad.is_none() || len == 0,
+        NullPointer,
+        "grad is NULL; it must point to the {len} elements of a gradient"
+    );
+    check_array(Place(None), &"grad", grad, dtype, len)?;
+    let (instruction_set, grid) = (instruction_set()?, Grid::new(0, len as usize));
+    let mut sums = ExactSum::ZERO;
+    for piece in (0..grid.len()).map(|number| grid.piece(number)) {
+        measure_piece(instruction_set, dtype, grad, piece, &mut sums);
+    }
+    Ok(sums)
 }

@@ -1,21 +1,34 @@
-//! The sums behind the norms that a step reports.
+//! The sums behind the norms that a step reports or clips by.
 
 use crate::math::ExactSum;
 use std::sync::{Mutex, PoisonError};
 
-/// Sums of squares over all parameters that step. They are exact, so that it does not matter which
-/// thread adds what, and in which order.
-#[derive(Clone, Debug)]
-pub(in crate::optimizer) struct Sums {
+/// What is known of many gradients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    /// The L2 norm.
+    pub norm: f64,
+    /// Values that are infinite or NaN.
+    pub nonfinite: u64,
+}
+
+impl Measured {
+    /// By the sum of the squares of the gradients.
+    pub fn of(squares: &ExactSum) -> Self {
+        Self { norm: squares.value().sqrt(), nonfinite: squares.nonfinite() }
+    }
+}
+
+/// The sums of squares that a step measures, over all parameters that are stepped. They are exact, so that it
+/// does not matter which thread adds what, and in which order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
     pub grads: ExactSum,
     pub updates: ExactSum,
     pub params: ExactSum,
 }
 
 impl Sums {
-    pub const ZERO: Self =
-        Self { grads: ExactSum::ZERO, updates: ExactSum::ZERO, params: ExactSum::ZERO };
-
     fn add(&mut self, other: &Self) {
         self.grads.add_sum(&other.grads);
         self.updates.add_sum(&other.updates);
@@ -24,19 +37,19 @@ impl Sums {
 }
 
 /// The sums of several threads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::optimizer) struct SharedSums(Mutex<Sums>);
 
 impl SharedSums {
-    pub fn new() -> Self {
-        Self(Mutex::new(Sums::ZERO))
-    }
-
     pub fn add(&self, sums: &Sums) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(sums);
     }
 
     pub fn get(&mut self) -> &mut Sums {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn into_inner(self) -> Sums {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,30 +3,29 @@
 //!
 //! Here a step goes through its waves at once; in `sliced.rs`, it waits for its caller.
 
+use super::Stepping;
+use super::grid::CHUNK;
 use super::options::{StepOptions, StepReport};
 use super::pieces::{Stepper, zero_chunk};
-use super::plan::{CHUNK, Plan};
-use super::sums::Sums;
-use crate::math::Clipping;
+use super::plan::Plan;
+use super::sums::{Measured, Sums};
+use crate::error::{Result, ensure};
+use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
 use crate::system::Pieces;
-use crate::system::Pool;
 use std::ops::Range;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 /// A step that has begun.
 #[derive(Clone, Debug)]
 pub(in crate::optimizer) struct OpenStep {
     options: StepOptions,
-    /// Some gradients share memory, so that all must be done with before any is zeroed.
+    /// Some gradients share memory, so that all must be read before any is zeroed.
     zero_last: bool,
-    /// Of the tensors that step.
+    /// Of the tensors that are stepped.
     elements: usize,
-    /// What is known when the gradients are measured.
-    grad_norm: f64,
-    clip_coefficient: f64,
-    nonfinite: u64,
-    skipped: bool,
+    /// What is known so far of what becomes of the step.
+    report: StepReport,
     /// The number of the present wave, once there was one, and the wave, until there is none left.
     number: Option<usize>,
     pub wave: Option<Wave>,
@@ -87,22 +86,14 @@ impl OpenStep {
             }
             number -= 1;
         }
-        if !self.skipped {
+        if !self.report.skipped {
             if let Some(chunks) = plan.wave(number) {
                 return Some(Wave::new(Work::Update, chunks));
             }
             number -= plan.wave_count();
         }
-        let zeroes = self.options.zero_grad && (self.skipped || self.zero_last);
+        let zeroes = self.options.zero_grad && (self.report.skipped || self.zero_last);
         (zeroes && number == 0).then(|| Wave::new(Work::Zero, all))
-    }
-
-    /// Decides by the measured gradients what becomes of the step.
-    fn settle(&mut self, sums: &Sums) {
-        self.grad_norm = sums.grads.value().sqrt() * self.options.grad_scale;
-        self.nonfinite = sums.grads.nonfinite();
-        self.clip_coefficient = self.options.clip_coefficient(self.grad_norm);
-        self.skipped = self.options.skip_nonfinite && self.nonfinite > 0;
     }
 
     /// Whether the present wave adds to the sums.
@@ -123,7 +114,7 @@ impl OpenStep {
     pub fn has_changed_before(&self) -> bool {
         let first_change = usize::from(self.options.measures_grads());
         let zeroes = self.options.zero_grad;
-        (!self.skipped || zeroes) && self.number.is_some_and(|number| number > first_change)
+        (!self.report.skipped || zeroes) && self.number.is_some_and(|number| number > first_change)
     }
 
     /// How many chunks the waves after the present one have.
@@ -133,142 +124,153 @@ impl OpenStep {
     }
 
     fn clipping(&self) -> Clipping {
-        self.options.clipping(self.clip_coefficient)
+        self.options.clipping(self.report.clip_coefficient)
     }
 }
 
-/// Elements that make it worth to wake a thread for them, and to let one that is awake share in the
-/// work.
-const WORTH_WAKING: usize = 8 * CHUNK;
-const WORTH_SHARING: usize = 2 * CHUNK;
-
-/// How many threads are worth having for so many elements, the caller's among them.
-pub(in crate::optimizer) fn threads_worth(elements: usize, pool: &Pool) -> usize {
-    elements / if pool.is_awake() { WORTH_SHARING } else { WORTH_WAKING }
-}
-
-impl Optimizer {
-    /// Steps every parameter that has a gradient, those of groups with gradient release excepted.
-    pub fn step(&mut self, options: StepOptions) -> StepReport {
-        let mut open = self.begin(options);
-        while self.next_wave(&mut open) {
-            self.run_wave(&open);
-        }
-        self.finish(&open)
-    }
-
-    /// A step before its first wave.
-    pub(in crate::optimizer) fn begin(&mut self, options: StepOptions) -> OpenStep {
-        self.plan.refresh(&self.groups, &self.params);
-        if options.measures_grads() || options.measure_params {
-            *self.sums.get() = Sums::ZERO;
-        }
-        let Self { params, plan, stepping_elements, .. } = self;
-        let elements = *stepping_elements.get_or_insert_with(|| {
-            let params = plan.ids().iter().map(|id| &params[*id as usize]);
-            params.filter(|param| param.steps_now()).map(|param| param.len()).sum()
-        });
-        OpenStep {
-            options,
-            zero_last: options.zero_grad && self.index.grads_overlap(&self.params),
-            elements,
-            grad_norm: f64::NAN,
-            clip_coefficient: 1.0,
-            nonfinite: 0,
-            skipped: false,
-            number: None,
-            wave: None,
-        }
-    }
-
-    /// Goes on to the next wave, if there is one. The present one is done.
-    pub(in crate::optimizer) fn next_wave(&mut self, open: &mut OpenStep) -> bool {
+impl Stepping {
+    /// Goes on to the next wave of a step, if there is one. The present one is done.
+    pub fn next_wave(&mut self, open: &mut OpenStep) -> bool {
         if open.wave.as_ref().is_some_and(|wave| wave.work == Work::Measure) {
-            open.settle(self.sums.get());
+            open.report = open.options.settle(Some(Measured::of(&self.sums.get().grads)));
         }
         let number = open.number.map_or(0, |number| number + 1);
         open.wave = open.wave(&self.plan, number);
         open.number = Some(number);
         open.wave.is_some()
     }
+}
 
-    fn run_wave(&mut self, open: &OpenStep) {
-        let Some(wave) = &open.wave else { return };
-        let job = |pieces: Pieces| self.run_chunks(open, pieces);
+impl Optimizer {
+    /// What steps need besides, for one call that steps or for several that step chunks.
+    pub(super) fn stepping(&self) -> RwLockReadGuard<'_, Stepping> {
+        self.stepping.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for the only call that steps.
+    pub(super) fn stepping_alone(&self) -> RwLockWriteGuard<'_, Stepping> {
+        self.stepping.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Steps every parameter that has a gradient, those of groups with gradient release excepted.
+    pub fn step(&self, options: &StepOptions) -> Result<StepReport> {
+        let stepping = &mut *self.stepping_alone();
+        let mut open = self.begin(stepping, options)?;
+        let mut threads = 1;
+        while stepping.next_wave(&mut open) {
+            threads = threads.max(self.run_wave(stepping, &open));
+        }
+        Ok(StepReport { threads, ..self.finish(stepping, &open) })
+    }
+
+    /// Measures the gradients that a step would go by.
+    pub fn measure(&self) -> Result<ExactSum> {
+        let stepping = &mut *self.stepping_alone();
+        let mut open =
+            self.begin(stepping, &StepOptions { measure_grads: true, ..StepOptions::PLAIN })?;
+        if stepping.next_wave(&mut open) {
+            self.run_wave(stepping, &open);
+        }
+        Ok(stepping.sums.get().grads.clone())
+    }
+
+    /// A step before its first wave.
+    pub(super) fn begin(&self, stepping: &mut Stepping, options: &StepOptions) -> Result<OpenStep> {
+        let counts = stepping.counts(&self.groups, &self.params);
+        if let Some(id) = counts.without_place {
+            ensure!(
+                false,
+                InvalidState,
+                "the parameter \"{}\" has a gradient and no data; radam_set_data must tell where its elements are, or \
+                 radam_set_grad that it has no gradient (radam_step_tensor steps it in arrays of the call)",
+                self.params[id as usize].name(id)
+            );
+        }
+        if options.measures_grads() || options.measure_params {
+            *stepping.sums.get() = Sums::default();
+        }
+        let grads_overlap = &mut stepping.grads_overlap;
+        let overlap = || self.index.grads_overlap(&self.params);
+        // Where nothing is to be stepped, there is nothing to measure, and the norm is 0.
+        let measured = options.measures_grads().then(|| Measured::of(&ExactSum::ZERO));
+        Ok(OpenStep {
+            options: *options,
+            zero_last: options.zero_grad && *grads_overlap.get_or_insert_with(overlap),
+            elements: counts.elements,
+            report: options.settle(options.measured.or(measured)),
+            number: None,
+            wave: None,
+        })
+    }
+
+    fn run_wave(&self, stepping: &Stepping, open: &OpenStep) -> usize {
+        let Some(wave) = &open.wave else { return 1 };
+        let job = |pieces: Pieces| self.run_chunks(stepping, open, pieces);
         let elements = open.elements.min(wave.chunks.len() * CHUNK) / wave.work.at_once();
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let threads = threads_worth(elements, &pool);
-        pool.run(threads, wave.len(), &job);
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.run(elements, wave.len(), &job)
     }
 
     /// Works on chunks of the present wave.
-    pub(in crate::optimizer) fn run_chunks(
+    pub(super) fn run_chunks(
         &self,
+        stepping: &Stepping,
         open: &OpenStep,
         chunks: impl Iterator<Item = usize>,
     ) {
         let mut stepper = self.stepper(open.clipping());
         stepper.zero_grad = open.options.zero_grad && !open.zero_last;
-        if open.measures() {
-            let mut sums = Sums::ZERO;
-            chunks.for_each(|chunk| self.run_chunk(open, chunk, &mut stepper, Some(&mut sums)));
-            self.sums.add(&sums);
-        } else {
-            chunks.for_each(|chunk| self.run_chunk(open, chunk, &mut stepper, None));
+        let mut sums = open.measures().then(Sums::default);
+        for chunk in chunks {
+            self.run_chunk(stepping, open, chunk, &mut stepper, sums.as_mut());
+        }
+        if let Some(sums) = sums {
+            stepping.sums.add(&sums);
         }
     }
 
     fn run_chunk(
         &self,
+        stepping: &Stepping,
         open: &OpenStep,
         number: usize,
         stepper: &mut Stepper,
         mut sums: Option<&mut Sums>,
     ) {
         let Some(wave) = &open.wave else { return };
+        let plan = &stepping.plan;
         for chunk in wave.chunks_of(number) {
             let sums = sums.as_deref_mut();
             match (wave.work, sums) {
                 (Work::Measure, Some(sums)) => {
-                    stepper.measure_chunk(&self.plan, chunk, &self.params, sums);
+                    stepper.measure_chunk(plan, chunk, &self.params, sums);
                 }
                 (Work::Measure, None) => {}
-                (Work::Update, sums) => {
-                    stepper.step_chunk(&self.plan, chunk, &self.params, sums);
-                }
-                (Work::Zero, _) => zero_chunk(&self.plan, chunk, &self.params),
+                (Work::Update, sums) => stepper.step_chunk(plan, chunk, &self.params, sums),
+                (Work::Zero, _) => zero_chunk(plan, chunk, &self.params),
             }
         }
     }
 
     /// Counts the step, whose waves are all done, and says what became of it.
-    pub(in crate::optimizer) fn finish(&mut self, open: &OpenStep) -> StepReport {
-        if !open.skipped {
-            for param in self.plan.ids().iter().map(|id| &self.params[*id as usize]) {
+    pub(super) fn finish(&self, stepping: &mut Stepping, open: &OpenStep) -> StepReport {
+        let mut report = open.report;
+        if !report.skipped {
+            for param in stepping.plan.ids().iter().map(|id| &self.params[*id as usize]) {
                 if param.steps_now() {
                     param.count_step();
+                    report.params_stepped += 1;
                 }
             }
         }
-        let measured = open.options.measure_params && !open.skipped;
-        let (updates, params) = if open.options.measure_params {
-            let sums = self.sums.get();
-            (sums.updates.value().sqrt(), sums.params.value().sqrt())
-        } else {
-            (f64::NAN, f64::NAN)
-        };
-        StepReport {
-            skipped: open.skipped,
-            nonfinite: open.nonfinite,
-            grad_norm: open.grad_norm,
-            clip_coefficient: open.clip_coefficient,
-            update_norm: updates,
-            param_norm: if measured { params } else { f64::NAN },
+        if open.options.measure_params {
+            report.add_norms(stepping.sums.get());
         }
+        report
     }
 
     /// What works on pieces of parameters with such clipping.
-    pub(in crate::optimizer) fn stepper(&self, clipping: Clipping) -> Stepper<'_> {
+    pub(super) fn stepper(&self, clipping: Clipping) -> Stepper<'_> {
         Stepper {
             instruction_set: self.instruction_set,
             accumulate: self.accumulation.or(false),

@@ -1,0 +1,79 @@
+//! The library, driven through its C functions: what the tests and the benchmarks share.
+// Each of these programs compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
+
+pub mod group;
+pub mod optimizer;
+pub mod param;
+pub mod tensor;
+
+use std::mem;
+use std::ptr;
+
+use radam::ffi::*;
+
+/// Calls a function whose first argument is the optimizer, and must not fail; if it does, the panic has
+/// the library's sentence.
+macro_rules! call {
+    ($function:ident($handle:expr $(, $argument:expr)*)) => {{
+        let handle = $handle;
+        #[allow(unused_unsafe)] // some functions are safe
+        // SAFETY: tensors are as long as the library is told, and `Optimizer` keeps them; other pointers
+        // are to variables, or null.
+        let status = unsafe { $function(handle $(, $argument)*) };
+        $crate::driver::outcome(status, handle).unwrap();
+    }};
+}
+pub(crate) use call;
+
+/// A call that failed.
+#[derive(Debug)]
+pub struct Refusal {
+    pub status: radam_status,
+    pub sentence: String,
+}
+
+/// What a call came to, of which the optimizer has the sentence; null: a call without one.
+pub fn outcome(status: radam_status, handle: *const radam_optimizer) -> Result<(), Refusal> {
+    if status == RADAM_OK {
+        return Ok(());
+    }
+    // That another call is inside is no failure of the optimizer's, but of this thread's call.
+    let handle = if status == RADAM_ERROR_BUSY { ptr::null() } else { handle };
+    // SAFETY: it may be asked for the size only, and then writes no more than the buffer holds.
+    let sentence = unsafe {
+        let mut sentence = vec![0u8; radam_last_error(handle, ptr::null_mut(), 0) as usize];
+        radam_last_error(handle, sentence.as_mut_ptr().cast(), sentence.len() as u64);
+        sentence
+    };
+    let sentence = String::from_utf8_lossy(&sentence).trim_end_matches('\0').into();
+    Err(Refusal { status, sentence })
+}
+
+/// A struct of the library's with its defaults.
+pub fn filled<T>(init: unsafe extern "C" fn(*mut T, u32) -> radam_status) -> T {
+    // SAFETY: these structs are made of numbers and pointers, so they may be zeros, and init writes
+    // no more than the size that it is told.
+    unsafe {
+        let mut filled: T = mem::zeroed();
+        outcome(init(&mut filled, size_of::<T>() as u32), ptr::null()).unwrap();
+        filled
+    }
+}
+
+/// The options of a step that does nothing more than update.
+pub fn step_options() -> radam_step_options {
+    filled(radam_step_options_init)
+}
+
+pub fn toggle(on: bool) -> radam_toggle {
+    if on { RADAM_ON } else { RADAM_OFF }
+}
+
+/// The arrays of a state, as their names in files end.
+pub const STATES: [(radam_state, &str); 4] = [
+    (RADAM_STATE_EXP_AVG, "exp_avg"),
+    (RADAM_STATE_EXP_AVG_SQ, "exp_avg_sq"),
+    (RADAM_STATE_KAHAN_COMP, "kahan_comp"),
+    (RADAM_STATE_MASTER_REMAINDER, "master_remainder"),
+];
