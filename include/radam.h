@@ -149,15 +149,6 @@ typedef enum radam_state_values {
   RADAM_STATE_MASTER_REMAINDER = 4,
 } radam_state_values;
 
-// An instruction set that this machine has: values are only made where that was detected. Loops of all of
-// them give the same bits.
-typedef struct InstructionSet InstructionSet;
-
-typedef struct Kind Kind;
-
-// The key to the random numbers of one step of one parameter.
-typedef struct Noise Noise;
-
 // An optimizer. A pointer to it is a handle: a token that is never dereferenced.
 typedef struct radam_optimizer radam_optimizer;
 
