@@ -126,7 +126,6 @@ impl ExactSum {
 
     /// The sum that these words, or word-wise sums of them, stand for. `None` if a word is negative, the last
     /// one is not 0, or the sum exceeds 2^64 times the largest f64.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub fn from_words(words: &Words) -> Option<Self> {
         let mut sum = Self::ZERO;
         let mut carry = 0;
