@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-/// Eight f32, whose square root is quick for denormal numbers too if it is CAREFUL.
+/// Eight f32, whose square root is fast for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
 pub(super) struct F32x8<const CAREFUL: bool>(__m256);
 
@@ -47,7 +47,7 @@ impl<const CAREFUL: bool> Lanes for Pair<F32x8<CAREFUL>> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: the machine has the instructions of a register that was made.
+        // SAFETY: a register exists, so the machine has its instructions.
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0.0, self.1.0)) != 0 }
     }
 }
@@ -102,7 +102,7 @@ stored!(
     pack(values) => {
         let low = _mm256_srli_epi32::<16>(rounded_to_bf16(values.0));
         let high = _mm256_srli_epi32::<16>(rounded_to_bf16(values.1));
-        // Packing works within halves of the registers, so the quarters come as 0, 2, 1, 3.
+        // Packing works within 128-bit halves, which leaves the quarters in the order 0, 2, 1, 3.
         _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high))
     },
     pack_any(values) => transmute::<[bf16; 16], _>(each_to_bf16(transmute::<Self, [f32; 16]>(values)))
@@ -122,8 +122,8 @@ stored!(
     }
 );
 
-/// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
-/// that is larger by a power of four, which rounds the same.
+/// The square root. Processors are slow at denormal numbers: if CAREFUL, these are first scaled by a power
+/// of four, which does not change the rounding.
 ///
 /// # Safety
 /// The machine has the instructions.
@@ -132,8 +132,8 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
     // SAFETY: the machine has the instructions.
     unsafe {
         let bits = _mm256_castps_si256(x);
-        // As unsigned numbers, the bits less 1 of denormal numbers are below those of all others: of zero
-        // they are all ones.
+        // x is a positive denormal if its bits less 1, as an unsigned integer, are below those of the smallest
+        // normal number less 1; of +0 they wrap around.
         let below = _mm256_xor_si256(
             _mm256_sub_epi32(bits, _mm256_set1_epi32(1)),
             _mm256_set1_epi32(i32::MIN),
@@ -149,7 +149,7 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
     }
 }
 
-/// The bf16 in the lower half of each lane, which becomes the upper one.
+/// The values of the bf16 in the lower halves of the lanes.
 ///
 /// # Safety
 /// The machine has the instructions.
@@ -159,7 +159,8 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
     unsafe { F32x8(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(lanes))) }
 }
 
-/// Numbers whose upper 16 bits are the nearest bf16, ties to even; the rest means nothing.
+/// Lanes whose upper halves are the nearest bf16, ties to even, and whose lower halves are to be ignored.
+/// Not for NaN with a payload in the lower half, which may overflow.
 ///
 /// # Safety
 /// The machine has the instructions.

@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-/// Sixteen f32, whose square root is quick for denormal numbers too if it is CAREFUL.
+/// Sixteen f32, whose square root is fast for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
 pub(super) struct F32x16<const CAREFUL: bool>(__m512);
 
@@ -47,7 +47,7 @@ impl<const CAREFUL: bool> Lanes for Pair<F32x16<CAREFUL>> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: the machine has the instructions of a register that was made.
+        // SAFETY: a register exists, so the machine has its instructions.
         unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0.0, self.1.0) != 0 }
     }
 }
@@ -124,8 +124,8 @@ stored!(
     }
 );
 
-/// The square root. Processors take long for that of a denormal number: if CAREFUL, it is taken of one
-/// that is larger by a power of four, which rounds the same.
+/// The square root. Processors are slow at denormal numbers: if CAREFUL, these are first scaled by a power
+/// of four, which does not change the rounding.
 ///
 /// # Safety
 /// The machine has the instructions.
@@ -133,8 +133,8 @@ stored!(
 unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
     // SAFETY: the machine has the instructions.
     unsafe {
-        // As unsigned numbers, the bits less 1 of denormal numbers are below those of all others: of zero
-        // they are all ones.
+        // x is a positive denormal if its bits less 1, as an unsigned integer, are below those of the smallest
+        // normal number less 1; of +0 they wrap around.
         let below = _mm512_sub_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(1));
         let denormal = _mm512_cmplt_epu32_mask(below, _mm512_set1_epi32(0x007f_ffff));
         if !CAREFUL || denormal == 0 {
@@ -146,7 +146,7 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
     }
 }
 
-/// The bf16 in the lower half of each lane, which becomes the upper one.
+/// The values of the bf16 in the lower halves of the lanes.
 ///
 /// # Safety
 /// The machine has the instructions.
@@ -156,8 +156,8 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
     unsafe { F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(lanes))) }
 }
 
-/// The upper halves of 32 numbers, with what their lower halves round them up by. Not for NaN, which
-/// may overflow.
+/// The nearest bf16, ties to even, of 32 numbers given as their upper and lower halves. Not for NaN with a
+/// payload in the lower half, which may overflow.
 ///
 /// # Safety
 /// The machine has the instructions.
@@ -189,8 +189,8 @@ unsafe fn load(positions: &[u16; 32]) -> __m512i {
     unsafe { _mm512_loadu_si512(positions.as_ptr().cast()) }
 }
 
-// Where halves of f32 are, among the 64 of two registers: all of the first and then all of the
-// second, or one of each in turn.
+// Positions of halves of f32 among the 64 halves of two registers: those of the first and then those of the
+// second, or alternating.
 static UPPER_HALVES: [u16; 32] = positions(1, false);
 static LOWER_HALVES: [u16; 32] = positions(0, false);
 static UPPER_HALVES_IN_TURN: [u16; 32] = positions(1, true);

@@ -1,12 +1,11 @@
-//! Arrays of one dtype as another.
+//! Conversion of arrays between dtypes.
 
 use super::detect::compiled_loop;
 use super::dtype::{Dtype, with_element};
 use super::element::Element;
 
 compiled_loop! {
-    /// Converts `len` elements, rounding to nearest even. Between equal dtypes every bit is copied, those of
-    /// NaN too.
+    /// Converts `len` elements, rounding to nearest even. Between equal dtypes it copies every bit, also of NaN.
     ///
     /// # Safety
     /// The arrays have `len` elements of their dtypes and are aligned for them. Nothing else writes the
@@ -19,7 +18,7 @@ compiled_loop! {
 /// As for [`convert_array`].
 #[inline(always)]
 unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
-    // SAFETY: the arrays are as the caller says, and the types those of the dtypes.
+    // SAFETY: the arrays hold `len` elements of the types of their dtypes.
     unsafe {
         if to == from {
             target.copy_from_nonoverlapping(source, len * from.size());

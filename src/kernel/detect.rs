@@ -3,15 +3,15 @@
 use crate::error::{Result, error};
 use std::fmt;
 
-/// An instruction set that this machine has: values are only made where that was detected. Loops of all of
-/// them give the same bits.
+/// An instruction set that this machine has: values exist only of detected ones, so functions that take one
+/// may use its instructions. The loops of all instruction sets give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InstructionSet(Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Plain loops, of which the compiler makes what every machine of the architecture has: SSE2 on
-    /// x86-64, NEON on aarch64.
+    /// What every machine of the architecture has, as the compiler uses it for plain loops: SSE2 on x86-64,
+    /// NEON on aarch64.
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -35,7 +35,7 @@ impl InstructionSet {
         Self(Kind::Neon),
     ];
 
-    /// The best that this machine has, or the one that the environment variable RADAM_ISA names.
+    /// The most capable one, or the one that the environment variable RADAM_ISA names.
     pub fn choose() -> Result<Self> {
         match std::env::var_os("RADAM_ISA") {
             None => Ok(Self::available().last().unwrap_or(Self::PORTABLE)),
@@ -102,12 +102,11 @@ impl fmt::Display for AvailableNames {
     }
 }
 
-/// Compiles a plain loop, which the compiler vectorizes, for registers of 256 bits too:
-/// `compiled_loop!(name, (argument: Type, …) -> Type, the_loop)` makes a function of that name, whose
-/// first argument says what the machine has. (Registers of 512 bits would gain little for what they add to
-/// the size of the library; aarch64 has NEON in any case.)
+/// `compiled_loop!(name(argument: Type, …) -> Type = plain_loop)` defines a function that runs a plain loop
+/// compiled for the instruction set in its first argument: with AVX2, or for any machine. (AVX-512 would gain
+/// little for what it adds to the size of the library; aarch64 always has NEON.)
 ///
-/// The loop is `#[inline(always)]`, so that it is compiled with the features of the function around it.
+/// The loop must be `#[inline(always)]`, so that it is compiled with the target features of its caller.
 macro_rules! compiled_loop {
     ($(#[$documentation:meta])* $name:ident($($argument:ident: $type:ty),*) -> $result:ty = $plain:path) => {
         $(#[$documentation])*
@@ -118,11 +117,11 @@ macro_rules! compiled_loop {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,f16c")]
             unsafe fn avx2($($argument: $type),*) -> $result {
-                // SAFETY: the same loop, so the same preconditions.
+                // SAFETY: the preconditions are the same.
                 unsafe { $plain($($argument),*) }
             }
-            // SAFETY: the same loop, so the same preconditions; and the machine has what the instruction
-            // set says, AVX-512 including AVX2.
+            // SAFETY: the preconditions are the same, and the machine has the instruction set; one with
+            // AVX-512 was checked for AVX2 too.
             unsafe {
                 match instruction_set.kind() {
                     $crate::kernel::detect::Kind::Portable => $plain($($argument),*),

@@ -1,7 +1,7 @@
-//! The loops compiled for each instruction set, and which of them is for which layout.
+//! The loops compiled for each instruction set, and the choice of the one for a layout.
 //!
 //! To add an instruction set: a file with its registers, a variant of `Kind` in `detect.rs` with its name and
-//! how it is detected, a `compiled!` line with its target features, and an arm in `choose`.
+//! its detection, a `compiled!` line with its target features, and an arm in `choose`.
 
 use super::detect::{InstructionSet, Kind};
 use super::dtype::Dtype;
@@ -18,9 +18,9 @@ use super::{avx2, avx512};
 use crate::math::Step;
 use half::{bf16, f16};
 
-/// The loop for tensors of this layout in steps that clip or do not, and the layout that it is for: where
-/// that is another one, blocks have to be staged. (Loops for all combinations would make the library larger
-/// for dtypes that hardly anyone combines.)
+/// The loop for tensors of this layout, and the layout that it takes. Where they differ, blocks have to be
+/// staged: loops for all combinations would enlarge the library for dtypes that are rarely combined. `clips`
+/// says whether the steps do.
 pub(super) fn choose(
     instruction_set: InstructionSet,
     layout: Layout,
@@ -47,8 +47,8 @@ fn compiled<I: Compiled>(layout: Layout, clips: bool) -> (StepLoop, Layout) {
     (if clips { select::<I, true>(of_loop) } else { select::<I, false>(of_loop) }, of_loop)
 }
 
-/// What the gradients of parameters have to be for there to be a loop: the dtype itself, or f32; for f32
-/// parameters, anything of fewer bits.
+/// The dtype of gradients that there is a loop for: that of the parameter, or f32; for f32 parameters, mostly
+/// any narrower one too.
 fn grad_of_loop(layout: Layout) -> Dtype {
     match (layout.param, layout.grad) {
         (Dtype::F64, _) => Dtype::F64,
@@ -59,7 +59,7 @@ fn grad_of_loop(layout: Layout) -> Dtype {
     }
 }
 
-/// Whether the loop writes the copy by itself: for f32 masters of 16-bit weights.
+/// Whether the loop also writes the copy: it does for f32 masters of 16-bit weights.
 fn copies_itself(layout: Layout) -> bool {
     let Layout { param, grad, state, copy, .. } = layout;
     let is_16_bit = matches!(copy, Some(Dtype::F16 | Dtype::Bf16));
@@ -99,9 +99,9 @@ fn select<I: Compiled, const CLIPS: bool>(layout: Layout) -> StepLoop {
 
 /// The registers of an instruction set, and the loop of `step_loop.rs` compiled for it.
 trait Compiled {
-    /// For state in 16 bits, in which denormal numbers are rare in f32.
+    /// For 16-bit state, whose values are rarely denormal in f32.
     type F32: Stored<f16> + Stored<bf16> + Stored<EvenOdd> + Stored<f32>;
-    /// For state in f32, where tiny gradients make denormal moments.
+    /// For f32 state, where tiny gradients lead to denormal moments.
     type CarefulF32: Stored<f32> + Stored<f16> + Stored<bf16>;
     type F64: Stored<f64> + Stored<f32>;
 
@@ -151,7 +151,7 @@ compiled!(
     Pair<avx512::F64x8>,
     target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")
 );
-// The square root of a denormal number takes no longer here.
+// Here, square roots of denormal numbers are as fast as others.
 #[cfg(target_arch = "aarch64")]
 compiled!(
     Neon,

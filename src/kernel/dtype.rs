@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a tensor's elements are.
+/// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dtype {
     F32,
@@ -12,7 +12,7 @@ pub(crate) enum Dtype {
 }
 
 impl Dtype {
-    /// Bytes of an element, which is also the alignment that a tensor must have.
+    /// The size of an element in bytes, which is also the alignment that a tensor must have.
     pub fn size(self) -> usize {
         match self {
             Dtype::F64 => 8,
@@ -21,7 +21,7 @@ impl Dtype {
         }
     }
 
-    /// The bytes of so many elements, where that many can exist.
+    /// The size of `len` elements in bytes, or `None` if there cannot be as many.
     pub fn byte_size(self, len: u64) -> Option<usize> {
         let bytes = usize::try_from(len).ok()?.checked_mul(self.size())?;
         isize::try_from(bytes).ok()?;

@@ -1,8 +1,8 @@
-//! The numbers a tensor can hold, and how they become the numbers that are computed with.
+//! The element types of tensors, and their conversion to and from the types that are computed in.
 //!
-//! The 16-bit elements are `half`'s, and the conversions are ours: branchless integer arithmetic, which the
-//! compiler vectorizes for every instruction set and which gives the same bits on all of them. Those of
-//! `half` branch on every element, and round from f64 by its upper 32 bits alone.
+//! The 16-bit types are `half`'s. Their conversions are our own branchless integer arithmetic, which the
+//! compiler vectorizes and which gives the same bits on every instruction set; those of `half` branch on every
+//! element, and round an f64 by its upper 32 bits alone.
 
 use crate::math::Arithmetic;
 use half::{bf16, f16};
@@ -12,19 +12,19 @@ pub(crate) trait Real: Arithmetic + Element<Real = Self> {
     /// Exact.
     fn to_f64(self) -> f64;
 
-    /// An f32 that is rounded to any 16 bits as the number itself is: where it cannot be the same,
-    /// it is the one of its two neighbours whose last bit is 1, and so on no boundary.
+    /// The number rounded to odd, as an f32: if inexact, to the neighbour whose last bit is 1. That is on no
+    /// rounding boundary of a 16-bit type, so it is rounded to 16 bits as the number itself is.
     fn to_odd_f32(self) -> f32;
 
-    /// The number as another type, rounded to nearest even. Between equal types this is the
-    /// identity, and the compiler sees it.
+    /// The number as another type, rounded to nearest even. Between equal types the compiler sees that this is
+    /// the identity.
     #[inline(always)]
     fn convert<To: Real>(self) -> To {
         To::from_f64(self.to_f64())
     }
 }
 
-/// A type that a tensor stores.
+/// A type of tensor elements.
 pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// What parameters of this type are computed in.
     type Real: Real;
@@ -124,7 +124,7 @@ impl Element for bf16 {
     }
 }
 
-/// What aligns an f16 exponent, moved to its place in an f32, with the f32's bias.
+/// The difference of the biases of f32 and f16, at the place of an f32's exponent.
 const F16_REBIAS: u32 = (127 - 15) << 23;
 /// 2^-14, the smallest normal f16, as f32 bits.
 const F16_MIN_NORMAL: u32 = (127 - 14) << 23;
@@ -140,7 +140,7 @@ impl Element for f16 {
         let normal = magnitude + F16_REBIAS;
         let quiet = if magnitude > 0x0f80_0000 { 0x0040_0000 } else { 0 };
         let inf_or_nan = (magnitude + 2 * F16_REBIAS) | quiet;
-        // A denormal has no implicit leading one: give it one, then subtract it, exactly.
+        // A denormal has no implicit leading one: add one, then subtract it, which is exact.
         let denormal = f32::from_bits(magnitude + F16_MIN_NORMAL) - f32::from_bits(F16_MIN_NORMAL);
         let converted = if magnitude >= 0x0f80_0000 {
             inf_or_nan
@@ -158,15 +158,15 @@ impl Element for f16 {
         let sign = (bits >> 16) & 0x8000;
         let magnitude = bits & 0x7fff_ffff;
         let to_nearest_even = 0x0fff + ((magnitude >> 13) & 1);
-        // Wraps for magnitudes below the normal range, where the result is not used.
+        // Wraps below the normal range, where it is not used.
         let normal = magnitude.wrapping_sub(F16_REBIAS).wrapping_add(to_nearest_even) >> 13;
-        // Adding 0.5 puts the last bit of an f16 denormal at the last bit of the f32 sum, so the
-        // addition itself rounds to nearest even.
+        // The last bit of 0.5 + x has the weight of the last bit of an f16 denormal, so the addition itself
+        // rounds to nearest even.
         let denormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
         let converted = if magnitude > 0x7f80_0000 {
             0x7e00 | ((magnitude >> 13) & 0x03ff)
         } else if magnitude >= 0x477f_f000 {
-            0x7c00 // 65520, halfway beyond the largest f16, and above
+            0x7c00 // from 65520 on, the tie beyond the largest f16
         } else if magnitude < F16_MIN_NORMAL {
             denormal
         } else {
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// `E`'s values around one, as numbers; those of a 16-bit pattern are in the order of their size.
+    /// Whether no neighbour of `stored` is nearer. Bit patterns of one sign are in the order of their values.
     fn is_nearest<E: Element>(stored: u16, value: f64, element: fn(u16) -> E) -> bool {
         let distance = |bits: u16| (element(bits).load().to_f64() - value).abs();
         let found = element(stored).load().to_f64();
@@ -245,8 +245,7 @@ mod tests {
         })
     }
 
-    /// A little beside a tie, by less than an f32 shows: rounding to f32 first would lose it. (The
-    /// other implementation does.)
+    /// Beside a tie by less than the precision of f32: rounding to f32 first would lose it, as `half` does.
     #[test]
     fn f64_rounds_to_16_bits_once() {
         for value in f32_samples().filter(|value| value.is_finite()) {

@@ -1,7 +1,7 @@
-//! Several elements at a time: what a loop over arrays needs of a register.
+//! Several elements at a time: what a loop over arrays needs from a register.
 //!
-//! Registers are made in the loops that `dispatch` compiles for their instruction set, and nowhere else. That
-//! is what makes the intrinsics behind them safe to use.
+//! Registers are created only in the loops that `dispatch` compiles for their instruction set and that run only
+//! on machines which have it. So wherever there is a register, its intrinsics may be used.
 
 use super::element::Element;
 use crate::math::Arithmetic;
@@ -10,20 +10,20 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A few neighbouring elements of a tensor, in the type that is computed in.
 ///
-/// Arithmetic goes lane by lane, each lane rounded as the type itself is, so that it does not matter
-/// how many lanes there are.
+/// Arithmetic is lane by lane and rounds each lane as the scalar type does, so results do not depend on the
+/// number of lanes.
 pub(super) trait Lanes: Arithmetic {
     const COUNT: usize;
     /// Whether any of the lanes is NaN.
     fn any_nan(self) -> bool;
 }
 
-/// Lanes that come from elements of type E and go back to them.
+/// Lanes that are loaded from elements of type E and stored to them.
 pub(super) trait Stored<E>: Lanes {
-    /// `COUNT` elements in registers, as they are in memory.
+    /// `COUNT` elements in registers, in their stored form.
     type Packed: Copy;
 
-    /// Whether `pack` is for numbers only, and NaN needs `pack_any`.
+    /// Whether `pack` is for numbers only, so that NaN needs `pack_any`.
     const NUMBERS_ONLY: bool;
 
     /// # Safety
@@ -37,11 +37,11 @@ pub(super) trait Stored<E>: Lanes {
     /// The values of the elements, exactly.
     fn unpack(packed: Self::Packed) -> Self;
 
-    /// The elements nearest to the values, ties to even. With `NUMBERS_ONLY`, the only NaN that it
-    /// takes is the one without a payload that arithmetic on numbers and infinities makes.
+    /// The values rounded to the nearest elements, ties to even. With `NUMBERS_ONLY`, the only NaN it takes is
+    /// the default one, without a payload, that arithmetic on numbers and infinities produces.
     fn pack(self) -> Self::Packed;
 
-    /// As `pack`, for any values, slowly.
+    /// As `pack`, for any values; slow.
     #[inline(always)]
     fn pack_any(self) -> Self::Packed {
         self.pack()
@@ -55,7 +55,7 @@ pub(super) trait Stored<E>: Lanes {
         Self::unpack(unsafe { Self::read(from) })
     }
 
-    /// `pack` or, where some value is NaN, `pack_any`.
+    /// `pack` or, if a value is NaN, `pack_any`.
     #[inline(always)]
     fn pack_if(self, nan: bool) -> Self::Packed {
         if Self::NUMBERS_ONLY && nan { self.pack_any() } else { self.pack() }
@@ -70,7 +70,7 @@ pub(super) trait Stored<E>: Lanes {
     }
 }
 
-/// Elements that are not there, for an array that a loop does without.
+/// The element type of an array that a loop does not have.
 pub(super) struct Absent;
 
 impl<V: Lanes> Stored<Absent> for V {
@@ -92,30 +92,30 @@ impl<V: Lanes> Stored<Absent> for V {
     fn pack(self) {}
 }
 
-/// bfloat16 in whatever order of lanes is cheapest: its neighbours in memory, which share 32 bits,
-/// need not be neighbours in registers.
+/// bf16 in whatever order of lanes is cheapest: two that share 32 bits in memory need not be neighbours in
+/// registers.
 ///
-/// Only for loops in which every array is of this type and no coefficient is a NaN with a payload: then every
-/// NaN has zeros in its lower half, and is still one when rounded as a number is.
+/// Only for loops in which every array is of this type and no coefficient is a NaN with a payload: then the
+/// lower half of every NaN is zero, and rounding it as a number leaves it a NaN.
 #[repr(transparent)]
 pub(super) struct EvenOdd {
     _element: bf16,
 }
 
-/// The bf16 nearest to each value, NaN being any.
+/// Each value rounded to the nearest bf16, whatever NaN it may be.
 #[cold]
 #[inline(never)]
 pub(super) fn each_to_bf16<const N: usize>(values: [f32; N]) -> [bf16; N] {
     values.map(bf16::store)
 }
 
-/// What makes the smallest f32 a normal number, and what its square root is then too large by.
+/// What scales the smallest denormal f32 to a normal number, and the inverse of its square root.
 #[cfg(target_arch = "x86_64")]
 pub(super) const SCALE: f32 = (1u64 << 32) as f32;
 #[cfg(target_arch = "x86_64")]
 pub(super) const ROOT_SCALE: f32 = 1.0 / (1 << 16) as f32;
 
-/// Two registers as one: work for the second hides the latency of the first.
+/// Two registers as one: the work on one hides the latency of the other.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(pub V, pub V);
 
@@ -158,7 +158,7 @@ impl<V: Arithmetic> Arithmetic for Pair<V> {
     }
 }
 
-/// The operators and the square root of a register, each an intrinsic of the instruction set.
+/// The arithmetic of a register, each operation an intrinsic of the instruction set.
 macro_rules! register_arithmetic {
     ([$($generics:tt)*] $register:ty, $value:ident => $splat:expr, $add:ident, $sub:ident, $mul:ident, $div:ident, $sqrt:expr, $min:ident, $max:ident, $x:ident => $neg:expr) => {
         $crate::kernel::lanes::register_operator!([$($generics)*] $register, Add, add, $add);
@@ -171,7 +171,7 @@ macro_rules! register_arithmetic {
             #[inline(always)]
             fn neg(self) -> Self {
                 let $x = self.0;
-                // SAFETY: the machine has the instructions of a register that was made.
+                // SAFETY: a register exists, so the machine has its instructions.
                 Self(unsafe { $neg })
             }
         }
@@ -185,12 +185,12 @@ macro_rules! register_arithmetic {
             #[inline(always)]
             fn limited_to(self, limit: Self) -> Self {
                 let lowest = -limit;
-                // SAFETY: as above. Of a NaN in `self` and a number, both take the NaN.
+                // SAFETY: as above. If `self` is NaN, both intrinsics return it.
                 Self(unsafe { $max(lowest.0, $min(limit.0, self.0)) })
             }
             #[inline(always)]
             fn from_f64($value: f64) -> Self {
-                // SAFETY: only loops of the instruction set make registers.
+                // SAFETY: only loops of the instruction set create registers.
                 Self(unsafe { $splat })
             }
         }
@@ -204,7 +204,7 @@ macro_rules! register_operator {
             type Output = Self;
             #[inline(always)]
             fn $function(self, other: Self) -> Self {
-                // SAFETY: the machine has the instructions of a register that was made.
+                // SAFETY: a register exists, so the machine has its instructions.
                 Self(unsafe { $intrinsic(self.0, other.0) })
             }
         }
@@ -213,8 +213,8 @@ macro_rules! register_operator {
 pub(super) use register_operator;
 
 /// `stored!([generics] lanes, element, packed; read(from) => …, write(packed, to) => …, unpack(packed) => …,
-/// pack(lanes) => …)` makes lanes that come from such elements, by expressions of intrinsics. With
-/// `pack_any(lanes) => …`, `pack` is for numbers only.
+/// pack(lanes) => …)` implements [`Stored`] by expressions of intrinsics. With `pack_any(lanes) => …`, `pack` is
+/// for numbers only.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! stored {
     (
@@ -225,26 +225,26 @@ macro_rules! stored {
         pack($values:ident) => $pack:expr
         $(, pack_any($any:ident) => $pack_any:expr)?
     ) => {
-        #[allow(unused_unsafe)] // where there is nothing to unpack
+        #[allow(unused_unsafe)] // if packed and unpacked are the same
         impl<$($generics)*> $crate::kernel::lanes::Stored<$element> for $lanes {
             type Packed = $packed;
             const NUMBERS_ONLY: bool = !<[&str]>::is_empty(&[$(stringify!($any))?]);
 
             #[inline(always)]
             unsafe fn read($from: *const $element) -> Self::Packed {
-                // SAFETY: the caller has the elements, and only loops of the instruction set read them.
+                // SAFETY: the elements are there, and only loops of the instruction set read them.
                 unsafe { $read }
             }
 
             #[inline(always)]
             unsafe fn write($written: Self::Packed, $to: *mut $element) {
-                // SAFETY: as above; and nothing else uses the elements.
+                // SAFETY: as above; and nothing else uses them.
                 unsafe { $write }
             }
 
             #[inline(always)]
             fn unpack($read_packed: Self::Packed) -> Self {
-                // SAFETY: the machine has the instructions of registers that were made.
+                // SAFETY: registers exist, so the machine has their instructions.
                 unsafe { $unpack }
             }
 
@@ -259,8 +259,8 @@ macro_rules! stored {
                 #[inline(always)]
                 fn pack_any(self) -> Self::Packed {
                     let $any = self;
-                    // SAFETY: a block of registers is as many numbers as it has lanes, and a packed one as
-                    // many elements.
+                    // SAFETY: transmuted are lanes to an array of as many numbers, and an array of as many
+                    // elements to the packed form.
                     unsafe { $pack_any }
                 }
             )?
@@ -270,7 +270,7 @@ macro_rules! stored {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) use stored;
 
-/// Lanes of two registers whose elements are computed in as they are in memory.
+/// Implements [`Stored`] for two registers of elements whose stored form is the one that is computed in.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! stored_as_computed {
     ([$($generics:tt)*] $register:ty, $element:ty, $make:expr, $load:ident, $store:ident) => {

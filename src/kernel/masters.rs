@@ -1,18 +1,18 @@
-//! f32 masters in two halves: the nearest bf16, which is the parameter, and the remainder to the f32.
+//! f32 masters in two halves: the nearest bf16, which is the parameter, and a 16-bit remainder.
 
 use super::detect::compiled_loop;
 use half::bf16;
 
 compiled_loop! {
-    /// The masters that bf16 and their remainders make up.
+    /// Puts masters together from bf16 and remainders.
     ///
     /// # Safety
-    /// The arrays have `len` elements, aligned, and do not overlap; nothing else uses them meanwhile.
+    /// The arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
     join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
 }
 
 compiled_loop! {
-    /// The bf16 nearest to each master, ties going away from zero, and what remains.
+    /// Splits masters into the nearest bf16, ties away from zero, and remainders.
     ///
     /// # Safety
     /// As for [`join`].
@@ -45,12 +45,12 @@ fn joined(param: bf16, remainder: i16) -> f32 {
     f32::from_bits((u32::from(param.to_bits()) << 16).wrapping_add_signed(i32::from(remainder)))
 }
 
-/// What `joined` makes the f32 of again.
+/// The inverse of `joined`.
 #[inline(always)]
 fn halves(master: f32) -> (bf16, i16) {
     let bits = master.to_bits();
     let nearest = bits.wrapping_add(0x8000) >> 16;
-    // Rounded, a NaN could become a number.
+    // Rounding could carry a NaN's payload through to a number.
     let upper = if master.is_nan() { (bits >> 16) | 0x0040 } else { nearest };
     let lower = if master.is_nan() { 0 } else { bits.wrapping_sub(nearest << 16) };
     (bf16::from_bits(upper as u16), lower as u16 as i16)

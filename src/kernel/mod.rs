@@ -2,16 +2,16 @@
 //!
 //! Each module uses only those above it:
 //!
-//! - `dtype`, `element`: the dtypes as values and as types, and how elements are loaded and rounded.
+//! - `dtype`, `element`: the dtypes as values, and as types that are loaded and rounded.
 //! - `detect`: which instruction sets this machine has.
 //! - `convert`, `sums`, `masters`, `stochastic`: plain loops over whole arrays.
-//! - `lanes`: what a loop needs of a register; `avx2`, `avx512`, `neon`: the registers.
+//! - `lanes`: what a loop needs from a register; `avx2`, `avx512`, `neon`: the registers.
 //! - `tensor_view`: the arrays of a tensor. `step_loop`: the rule over them, a block of registers at a time;
 //!   `portable`: the same as plain loops.
-//! - `dispatch`: the loops compiled for each instruction set, and which of them is for which layout.
-//! - `staging`: stepping and measuring a tensor, block by block where the loop is for another layout. 8-bit
-//!   state will come as one more loop: blocks are multiples of 128 elements, counted in the whole tensor, and
-//!   parameters and gradients are staged for it as for any other.
+//! - `dispatch`: the loops compiled for each instruction set, and the choice of the one for a layout.
+//! - `staging`: steps a tensor, block by block if the loop is for another layout. 8-bit state will be one more
+//!   loop: its blocks of 128 elements of the whole tensor are never cut, and parameters and gradients are
+//!   staged for it as for any other.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -1,4 +1,4 @@
-//! Registers of 128 bits, for aarch64, every machine of which has NEON.
+//! Registers of 128 bits, for aarch64, which always has NEON.
 
 use super::element::Element;
 use super::lanes::{
@@ -48,7 +48,7 @@ impl Lanes for Pair<F32x4> {
 
     #[inline(always)]
     fn any_nan(self) -> bool {
-        // SAFETY: every aarch64 has the instructions. The largest of NaN and numbers is NaN.
+        // SAFETY: every aarch64 has NEON. The maximum of a NaN and numbers is NaN.
         unsafe { vmaxvq_f32(vmaxq_f32(self.0.0, self.1.0)).is_nan() }
     }
 }
@@ -76,7 +76,7 @@ stored!(
     pack(values) => vcvt_high_f32_f64(vcvt_f32_f64(values.0.0), values.1.0)
 );
 
-// Conversions of f16 are intrinsics only from Rust 1.94 on.
+// In assembly, since the intrinsics of these conversions need Rust 1.94.
 stored!(
     [] Pair<F32x4>, f16, uint16x8_t;
     read(from) => vld1q_u16(from.cast()),
@@ -89,7 +89,7 @@ stored!(
             low = out(vreg) low,
             high = lateout(vreg) high,
             packed = in(vreg) packed,
-            options(pure, nomem, nostack), // not preserves_flags: those of exceptions may rise
+            options(pure, nomem, nostack), // not preserves_flags: exception flags may be raised
         );
         Self(F32x4(low), F32x4(high))
     },
@@ -145,8 +145,7 @@ impl Lanes for Pair<Pair<F64x2>> {
     }
 }
 
-/// Four registers to a block: there are enough of them, and what is decided for each block is decided half
-/// as often.
+/// Four registers to a block: there are enough of them, and it halves the number of branches.
 impl<V, E: Element> Stored<E> for Pair<Pair<V>>
 where
     Self: Lanes,
@@ -157,14 +156,14 @@ where
 
     #[inline(always)]
     unsafe fn read(from: *const E) -> Self::Packed {
-        // SAFETY: the caller has twice as many elements.
+        // SAFETY: there are twice as many elements.
         unsafe { [<Pair<V>>::read(from), <Pair<V>>::read(from.add(<Pair<V>>::COUNT))] }
     }
 
     #[inline(always)]
     unsafe fn write(packed: Self::Packed, to: *mut E) {
         let [first, second] = packed;
-        // SAFETY: the caller has twice as many elements.
+        // SAFETY: there are twice as many elements, and nothing else uses them.
         unsafe {
             <Pair<V>>::write(first, to);
             <Pair<V>>::write(second, to.add(<Pair<V>>::COUNT));
@@ -188,20 +187,20 @@ where
     }
 }
 
-/// In the order of memory, which is as cheap as any other.
+/// In memory order, which is as cheap as any other here.
 impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
     type Packed = <Self as Stored<bf16>>::Packed;
     const NUMBERS_ONLY: bool = false;
 
     #[inline(always)]
     unsafe fn read(from: *const EvenOdd) -> Self::Packed {
-        // SAFETY: these elements are bf16.
+        // SAFETY: the elements are bf16.
         unsafe { <Self as Stored<bf16>>::read(from.cast()) }
     }
 
     #[inline(always)]
     unsafe fn write(packed: Self::Packed, to: *mut EvenOdd) {
-        // SAFETY: these elements are bf16.
+        // SAFETY: the elements are bf16.
         unsafe { <Self as Stored<bf16>>::write(packed, to.cast()) };
     }
 
@@ -216,7 +215,7 @@ impl Stored<EvenOdd> for Pair<Pair<F32x4>> {
     }
 }
 
-/// 1 where the upper 16 bits are even: what a tie must lose not to be rounded up.
+/// 1 where the upper 16 bits are even: subtracted, it keeps ties from being rounded up.
 ///
 /// # Safety
 /// The machine has the instructions.

@@ -1,5 +1,5 @@
-//! The update rule on any machine: plain loops over f32 or f64, which the compiler vectorizes, and to which
-//! the loops over registers are held equal. Arrays of other dtypes have to be staged.
+//! The update rule as plain loops over f32 or f64, for any machine; the compiler vectorizes them. They are the
+//! reference that the loops over registers must match bit for bit. Arrays of other dtypes have to be staged.
 
 use super::dtype::{Dtype, with_element};
 use super::element::Element;
@@ -8,7 +8,7 @@ use super::tensor_view::{Layout, Rounding, TensorView};
 use crate::math::{Coefficients, Decay, Rule, Step, compensated_change, lost_change};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-/// The loop for tensors of this layout, and the layout that it is for.
+/// The loop for tensors of this layout, and the layout that it takes.
 pub(super) fn choose(layout: Layout, clips: bool) -> (StepLoop, Layout) {
     let rounded_to = if layout.rounding == Rounding::Nearest { layout.param } else { Dtype::F32 };
     let step_loop: StepLoop =
@@ -18,7 +18,7 @@ pub(super) fn choose(layout: Layout, clips: bool) -> (StepLoop, Layout) {
     (step_loop, Layout { param: real, grad: real, state: real, copy: None, rounding })
 }
 
-/// Steps parameters that are then rounded to P.
+/// Steps parameters that will be rounded to P, for which Kahan summation compensates.
 ///
 /// # Safety
 /// The view is valid for arrays of `P::Real`.
@@ -26,9 +26,9 @@ unsafe fn step<P: Element, const CLIPS: bool>(step: &Step, view: &TensorView) {
     debug_assert!(step.clips == CLIPS);
     let TensorView { len, param, grad, exp_avg, exp_avg_sq, kahan_comp, .. } = *view;
     if len == 0 {
-        return; // the arrays may be NULL, which slices may not
+        return; // arrays without elements may be NULL, but slices may not
     }
-    // SAFETY: the arrays of a valid view have `len` elements, and these slices are all that uses them.
+    // SAFETY: the arrays of a valid view have `len` elements, and are used only through these slices.
     let rows = unsafe {
         Rows::<P> {
             coefficients: step.coefficients.round(),
@@ -39,7 +39,7 @@ unsafe fn step<P: Element, const CLIPS: bool>(step: &Step, view: &TensorView) {
             comp: (!kahan_comp.is_null()).then(|| from_raw_parts_mut(kahan_comp.cast(), len)),
         }
     };
-    // Decided here for all elements: in the loops, it would keep the compiler from vectorizing them.
+    // Outside of the loops, where these branches would keep the compiler from vectorizing.
     match (step.rule, step.decay) {
         (Rule::Accumulate, _) => rows.accumulate::<CLIPS>(),
         (Rule::Rectified, Decay::None) => rows.lower::<CLIPS>(true, Decay::None),

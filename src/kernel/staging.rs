@@ -1,5 +1,5 @@
-//! Stepping a tensor by a loop that is for another layout: block by block, the arrays that differ are brought
-//! into what the loop takes, and back. What is staged stays in the first-level cache meanwhile.
+//! Steps tensors by a loop for another layout: block by block, the arrays that differ are converted to what the
+//! loop takes, and back afterwards. A staged block stays in the first-level cache.
 
 use super::convert::convert_array;
 use super::detect::InstructionSet;
@@ -13,7 +13,7 @@ use super::tensor_view::{Layout, Rounding, TensorView};
 use crate::math::{Rule, Step};
 use std::mem::MaybeUninit;
 
-/// What steps tensors of one layout.
+/// Steps tensors of one layout.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernel {
     instruction_set: InstructionSet,
@@ -24,14 +24,14 @@ pub(crate) struct Kernel {
     staged: bool,
 }
 
-/// Room for the staged arrays of a block.
+/// Scratch space for the staged arrays of a block.
 #[repr(C, align(64))]
 struct Room([u8; 8 * 1024]);
 
-/// What the length of a block is a multiple of, unless the tensor ends there: that of the blocks of 8-bit state.
+/// The length of a block is a multiple of this, except at the end of a tensor: 8-bit state has such blocks.
 const BLOCKS_OF: usize = 128;
 
-/// Elements of a block of [`Kernel::run_and_measure`]. Sums of squares depend on it in their last bit.
+/// Elements per block of [`Kernel::run_and_measure`]. The last bit of the sums depends on it.
 const MEASURED: usize = 1024;
 
 impl Kernel {
@@ -56,21 +56,20 @@ impl Kernel {
         }
     }
 
-    /// Makes one step of all elements, and returns the sum of the squares by which they changed, and of what they
-    /// are then.
+    /// As `run`, and returns the sums of the squares of the updates and of the new parameters.
     ///
     /// # Safety
     /// As for `run`.
-    #[inline(never)] // or its room would be on the stack of every step
+    #[inline(never)] // keeps its buffer off the stack of other steps
     pub unsafe fn run_and_measure(&self, step: &Step, view: &TensorView) -> (f64, f64) {
-        let mut before = [0f64; MEASURED]; // holds as many of any dtype
+        let mut before = [0f64; MEASURED]; // room for as many elements of any dtype
         let before = before.as_mut_ptr().cast::<u8>();
         let (set, dtype) = (self.instruction_set, self.layout.param);
         let (mut updates, mut params) = (0.0, 0.0);
         for start in (0..view.len).step_by(MEASURED) {
             let len = MEASURED.min(view.len - start);
             let block = view.part(start, len, self.layout);
-            // SAFETY: the part of a valid view is valid, and there is room for a copy of its parameters.
+            // SAFETY: a part of a valid view is valid, and the buffer has room for its parameters.
             unsafe {
                 before.copy_from_nonoverlapping(block.param, len * dtype.size());
                 self.run(step, &block);
@@ -83,23 +82,23 @@ impl Kernel {
 
     /// # Safety
     /// As for `run`.
-    #[inline(never)] // or its room would be on the stack of every step
+    #[inline(never)] // keeps the scratch space off the stack of other steps
     unsafe fn run_staged(&self, step: &Step, view: &TensorView) {
-        let mut room = MaybeUninit::<Room>::uninit(); // to fill it would cost more than a small step
+        let mut room = MaybeUninit::<Room>::uninit(); // zeroing it would cost more than a small step
         let longest = self.elements_of_block();
         let mut start = 0;
         while start < view.len {
             let first = view.first + start as u64;
-            // Random numbers have other keys from each multiple of 2^32 on.
+            // The keys of random numbers change at multiples of 2^32.
             let same_keys = (1 << 32) - (first as u32 as u64);
             let len = longest.min(view.len - start).min(same_keys.try_into().unwrap_or(longest));
-            // SAFETY: the part of a valid view is valid, and the room is large enough for it.
+            // SAFETY: a part of a valid view is valid, and the block fits into the scratch space.
             unsafe { self.run_block(step, &view.part(start, len, self.layout), room.as_mut_ptr()) };
             start += len;
         }
     }
 
-    /// How many elements of each staged array there is room for.
+    /// How many elements of each staged array fit into the scratch space.
     fn elements_of_block(&self) -> usize {
         let Self { layout, of_loop, .. } = self;
         let bytes = |from: Dtype, to: Dtype| if from == to { 0 } else { to.size() };
@@ -110,13 +109,13 @@ impl Kernel {
     }
 
     /// # Safety
-    /// As for `run`, of a view of up to `elements_of_block` elements; and nothing else uses the room.
+    /// As for `run`, of a view of up to `elements_of_block` elements; and nothing else uses `room`.
     unsafe fn run_block(&self, step: &Step, block: &TensorView, room: *mut Room) {
         let Self { instruction_set: set, layout, of_loop, .. } = *self;
         let TensorView { len, first, noise, master_remainder, .. } = *block;
         let mut stage = Stage { set, len, room: room.cast() };
-        // SAFETY: a valid view has `len` elements of each array, and what is staged fits into the room. Where
-        // the rounding is not to nearest, the parameter is bf16 and staged as f32.
+        // SAFETY: the arrays of a valid view have `len` elements, and the staged ones fit into the scratch
+        // space. Where the rounding is not to nearest, the parameter is bf16 and staged as f32.
         unsafe {
             let param = match layout.rounding {
                 Rounding::Remainder => {
@@ -160,43 +159,43 @@ impl Kernel {
     }
 }
 
-/// Arrays of a block on their way to the loop and back.
+/// Converts the arrays of a block for the loop, and back.
 struct Stage {
     set: InstructionSet,
     len: usize,
-    /// What is left of it.
+    /// The scratch space that is still free.
     room: *mut u8,
 }
 
 impl Stage {
-    /// Room for an array. All that are staged for one loop are of one dtype, so each is aligned.
+    /// Scratch space for an array. All staged arrays of a loop have the same dtype, so each is aligned.
     fn take(&mut self, dtype: Dtype) -> *mut u8 {
         let array = self.room;
         self.room = array.wrapping_add(self.len * dtype.size());
         array
     }
 
-    /// The array as another dtype: itself, if it is of that already or not there at all.
+    /// The array converted to another dtype; or the array itself, if it has that dtype already or is null.
     ///
     /// # Safety
-    /// It has `len` elements or is null, and there is room for as many of the other dtype.
+    /// The array has `len` elements or is null, and as many of the other dtype fit into the free space.
     unsafe fn bring(&mut self, array: *mut u8, from: Dtype, to: Dtype) -> *mut u8 {
         if from == to || array.is_null() {
             return array;
         }
         let staged = self.take(to);
-        // SAFETY: both have `len` elements, and nothing else uses the room.
+        // SAFETY: both have `len` elements, and nothing else uses the scratch space.
         unsafe { convert_array(self.set, from, array, to, staged, self.len) };
         staged
     }
 
-    /// Stores what `bring` returned where it came from, rounded to nearest even.
+    /// Converts what `bring` returned back into the array it was made from, rounding to nearest even.
     ///
     /// # Safety
-    /// `bring` made `staged` of the array, and nothing else uses either.
+    /// `bring` returned `staged` for this array, and nothing else uses either.
     unsafe fn bring_back(&self, staged: *mut u8, from: Dtype, array: *mut u8, to: Dtype) {
         if staged != array {
-            // SAFETY: both have `len` elements of their dtypes.
+            // SAFETY: both have `len` elements.
             unsafe { convert_array(self.set, from, staged, to, array, self.len) };
         }
     }

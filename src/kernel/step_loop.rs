@@ -10,11 +10,11 @@ use crate::math::{Coefficients, Rule, Step, compensated_change, lost_change};
 /// The view is valid for the layout that the loop was chosen for.
 pub(super) type StepLoop = unsafe fn(&Step, &TensorView);
 
-/// Steps all elements, a block of V's lanes at a time; and those that are fewer than a block in copies, by
-/// `again`, which is this loop.
+/// Steps all elements, a block of V's lanes at a time. The remainder is stepped in a block of copies by `again`,
+/// which is this very loop as it was compiled.
 ///
-/// CLIPS is whether the step does: to decide it for each block would take registers from the constants that
-/// steps without clipping need.
+/// CLIPS, whether the step does, is a constant since a branch would take registers from the coefficients of
+/// steps that do not.
 ///
 /// # Safety
 /// The view is valid for elements of P, G, S and C. The machine has V's instructions.
@@ -31,7 +31,7 @@ pub(super) unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
     let blocks = Blocks { step, coefficients: step.coefficients.round::<V>() };
     let rest = view.len % V::COUNT;
     let starts = (0..view.len - rest).step_by(V::COUNT);
-    // SAFETY: of a valid view; from each start on, `V::COUNT` elements are left.
+    // SAFETY: the view is valid, and `V::COUNT` elements remain from each start on.
     unsafe {
         if step.rule == Rule::Accumulate {
             for start in starts {
@@ -41,8 +41,8 @@ pub(super) unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
             blocks.step_overlapped::<P, G, S, C, CLIPS>(&arrays, starts);
         } else {
             for start in starts {
-                // 4K aliasing: this load comes before the stores, since a load whose address ends like that
-                // of a store under way has to wait for it.
+                // 4K aliasing: load before the stores, since a load has to wait for a store in flight whose
+                // address has the same low 12 bits.
                 let kahan_comp = arrays.kahan_comp(start);
                 let begun = blocks.begin::<P, G, S, C, CLIPS>(&arrays, start);
                 finish(&arrays, start, begun, kahan_comp);
@@ -50,27 +50,27 @@ pub(super) unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
         }
     }
     if rest > 0 {
-        // SAFETY: of a valid view, whose last `rest` elements these are.
+        // SAFETY: the view is valid, and `again` is this loop.
         unsafe { step_rest::<V, P, G, S, C>(step, view, rest, again) };
     }
 }
 
-/// Steps blocks of V's lanes. The branches in it go the same way for every block, so they are predicted.
+/// Steps blocks of V's lanes. Its branches go the same way for every block, so they are predicted well.
 struct Blocks<'a, V> {
     step: &'a Step,
     coefficients: Coefficients<V>,
 }
 
-/// A block whose moments have been moved.
+/// A block whose moments have been updated.
 #[derive(Clone, Copy)]
 struct Begun<V> {
     theta: V,
-    /// By how much θ is to be lowered.
+    /// What is to be subtracted from θ.
     lowered: V,
 }
 
 impl<V> Blocks<'_, V> {
-    /// Moves the moments, and not θ.
+    /// Updates the moments, but not θ.
     ///
     /// # Safety
     /// The view is valid, and has `V::COUNT` elements from `start` on.
@@ -83,7 +83,7 @@ impl<V> Blocks<'_, V> {
         V: Stored<G> + Stored<S>,
     {
         arrays.prefetch::<V>(start);
-        // SAFETY: the arrays have the elements, and only this loop uses them.
+        // SAFETY: the elements are there, and only this loop uses them.
         unsafe {
             let grad = self.grad::<P, G, S, C, CLIPS>(arrays, start);
             let (m, v) = arrays.moments::<V>(start);
@@ -94,8 +94,8 @@ impl<V> Blocks<'_, V> {
         }
     }
 
-    /// Steps the blocks, each begun before the one before it is finished: 16-bit elements need so many
-    /// instructions after the division that otherwise the processor's scheduler fills up with them.
+    /// Software pipelining: begins each block before it finishes the previous one. 16-bit elements need so many
+    /// instructions after the division that they would otherwise fill the processor's scheduler.
     ///
     /// # Safety
     /// The view is valid, and has `V::COUNT` elements from each start on.
@@ -108,7 +108,7 @@ impl<V> Blocks<'_, V> {
         V: Stored<P> + Stored<G> + Stored<S> + Stored<C>,
     {
         let Some(mut before) = starts.next() else { return };
-        // SAFETY: as the caller says, of each start.
+        // SAFETY: the view is valid, and each block has its elements.
         unsafe {
             let mut begun = self.begin::<P, G, S, C, CLIPS>(arrays, before);
             for start in starts {
@@ -120,7 +120,7 @@ impl<V> Blocks<'_, V> {
         }
     }
 
-    /// Moves the moments, and computes by how much θ is to be lowered.
+    /// Updates the moments, and computes what is to be subtracted from θ.
     ///
     /// # Safety
     /// As for `accumulate`.
@@ -135,14 +135,14 @@ impl<V> Blocks<'_, V> {
     {
         let Self { step: Step { rule, decay, .. }, ref coefficients } = *self;
         arrays.prefetch::<V>(start);
-        // SAFETY: the arrays have the elements, and only this loop uses them.
+        // SAFETY: the elements are there, and only this loop uses them.
         unsafe {
             let grad = self.grad::<P, G, S, C, CLIPS>(arrays, start);
             let (m, v) = arrays.moments::<V>(start);
             let theta: V = V::load(arrays.param.add(start));
             let (m, v) = coefficients.penalized_moments(*decay, theta, grad, m, v);
             let rectified = *rule == Rule::Rectified;
-            // In this order, the latency of the root and of denormal moments is hidden best.
+            // This order hides best the latency of the root, and that of denormal moments.
             let root = Coefficients::root(rectified, v);
             let nan = (m + v).any_nan();
             m.store(nan, arrays.exp_avg.add(start));
@@ -152,7 +152,7 @@ impl<V> Blocks<'_, V> {
         }
     }
 
-    /// The gradient as the rule is to see it.
+    /// The gradient, clipped if the step does.
     ///
     /// # Safety
     /// As for `accumulate`.
@@ -165,16 +165,16 @@ impl<V> Blocks<'_, V> {
     where
         V: Stored<G>,
     {
-        // SAFETY: the gradient has the elements.
+        // SAFETY: the elements are there.
         let grad = unsafe { V::load(arrays.grad.add(start)) };
         if CLIPS { self.coefficients.clipped(grad) } else { grad }
     }
 }
 
-/// Lowers θ.
+/// Updates θ.
 ///
 /// # Safety
-/// The view is valid, and has `V::COUNT` elements from `start` on, which are those that were begun.
+/// The view is valid, and has `V::COUNT` elements from `start` on, for which `begun` was computed.
 #[inline(always)]
 unsafe fn finish<V, P, G, S, C>(
     arrays: &TypedView<P, G, S, C>,
@@ -186,10 +186,10 @@ unsafe fn finish<V, P, G, S, C>(
 {
     let Begun { theta, lowered } = begun;
     let (nan, new);
-    // SAFETY: the arrays have the elements, and only this loop uses them.
+    // SAFETY: the elements are there, and only this loop uses them.
     unsafe {
         let param = arrays.param.add(start);
-        // One branch, although both arms do some things alike: two would take more instructions.
+        // One branch, although its arms have something in common: two would take more instructions.
         if let Some(kahan_comp) = kahan_comp {
             let change = compensated_change(kahan_comp, lowered);
             new = theta + change;
@@ -207,7 +207,7 @@ unsafe fn finish<V, P, G, S, C>(
     }
 }
 
-/// Steps the last `rest` elements, which are fewer than there are lanes, as the first of a block of copies.
+/// Steps the last `rest` elements, fewer than there are lanes, as the first ones of a block of copies.
 ///
 /// # Safety
 /// The view is valid for elements of P, G, S and C, and `again` is the loop for such views.
@@ -222,8 +222,8 @@ where
     let mut blocks = [const { Block([0; 16]) }; 6];
     let [param_block, grad_block, exp_avg_block, exp_avg_sq_block, kahan_comp_block, copy_block] =
         &mut blocks;
-    // SAFETY: a valid view has `rest` elements from `start` on, and a block has room for `V::COUNT`. The
-    // blocks are a valid view of their own.
+    // SAFETY: a valid view has `rest` elements from `start` on, the blocks have room for `V::COUNT`, and as
+    // arrays of their own they are a valid view too.
     unsafe {
         let kahan_sum = !kahan_comp.is_null();
         let copies = TensorView {
@@ -254,18 +254,18 @@ where
     }
 }
 
-/// Room for a block of any dtype.
+/// A block of elements of any dtype.
 struct Block([u64; 16]);
 
 impl Block {
-    /// Fills the beginning of the block.
+    /// Copies elements to the beginning of the block.
     ///
     /// # Safety
-    /// There are `len` elements, fewer than `V::COUNT`.
+    /// There are `len` elements, and fewer than `V::COUNT`.
     unsafe fn fill<V: Lanes, E>(&mut self, elements: *const E, len: usize) -> *mut E {
         const { assert!(V::COUNT * size_of::<E>() <= size_of::<Self>()) };
         let block = self.0.as_mut_ptr().cast::<E>();
-        // SAFETY: the elements are there, and by the assertion there is room for more.
+        // SAFETY: the elements are there, and the block has room for `V::COUNT`, as just asserted.
         unsafe { block.copy_from_nonoverlapping(elements, len) };
         block
     }

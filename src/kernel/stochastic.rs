@@ -1,7 +1,7 @@
-//! Stochastic rounding: bf16 that are on average the f32 they were rounded from.
+//! Stochastic rounding of f32 to bf16, whose expected value is the f32.
 //!
-//! The random numbers depend on the seed, on the parameter's name, on the step, and on the element's place in
-//! the whole tensor. So threads, chunks, shards and the order in which parameters were added make no difference.
+//! The random numbers depend on the seed, the parameter's name, the step, and the element's place in the whole
+//! tensor; not on threads, chunks, shards, or the order in which parameters were added.
 
 use super::detect::compiled_loop;
 use super::element::Element;
@@ -34,7 +34,7 @@ impl Write for NameHash {
 pub(crate) struct Noise(u64);
 
 impl Noise {
-    /// For layouts that need no random numbers.
+    /// For layouts without random numbers.
     pub const NONE: Self = Self(0);
 
     pub fn new(seed: u64, name: NameHash, step: u64) -> Self {
@@ -64,18 +64,18 @@ fn mix_32(x: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// The random number of the element whose place has these lower 32 bits.
+/// The random number of the element whose place in the tensor has these lower 32 bits.
 #[inline(always)]
 fn random(keys: [u32; 2], lower: u32) -> u32 {
     mix_32(mix_32(lower.wrapping_add(keys[0])) ^ keys[1])
 }
 
 compiled_loop! {
-    /// Rounds each f32 to one of the two bf16 around it, the nearer one more often, so that the mean is the
-    /// f32. `lower` is the lower half of the first element's place, and `keys` are those of its upper half.
+    /// Rounds each f32 to one of the two bf16 around it, with the probabilities that make the expected value
+    /// exact. `lower` is the lower half of the first element's place, and `keys` belong to its upper half.
     ///
     /// # Safety
-    /// Both arrays have `len` elements, aligned, and do not overlap; nothing else uses them meanwhile.
+    /// Both arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
     round_at_random(values: *const f32, to: *mut bf16, keys: [u32; 2], lower: u32, len: usize) -> ()
         = plain_round_at_random
 }
@@ -97,8 +97,7 @@ unsafe fn plain_round_at_random(
     }
 }
 
-/// The bf16 away from zero if the 16 bits that are cut off and `random`, of 16 bits too, add up to more than
-/// 0xffff, else the one towards zero.
+/// Rounded away from zero if the lower 16 bits plus `random`, of 16 bits too, carry; else towards zero.
 #[inline(always)]
 fn rounded_at_random(value: f32, random: u32) -> bf16 {
     if value.is_nan() {
@@ -113,7 +112,7 @@ mod tests {
     use super::super::InstructionSet;
     use super::*;
 
-    /// What half the random numbers round up lies halfway.
+    /// A quarter of the way from one bf16 to the next, a quarter is rounded up, and so on.
     #[test]
     fn rounding_at_random_is_right_on_average() {
         const LEN: usize = 1 << 16;
@@ -149,7 +148,7 @@ mod tests {
         }
     }
 
-    /// Those of the reference implementation.
+    /// The expected values are those of the reference implementation.
     #[test]
     fn names_are_hashed_as_fnv_1a_has_it() {
         assert_eq!(NameHash::of(""), NameHash(0xcbf2_9ce4_8422_2325));

@@ -1,7 +1,7 @@
 //! Sums of squares over raw arrays, for norms.
 //!
-//! The shape of a sum is fixed: [`PARTS`] partial sums in f64, each of every so many elements, added
-//! up in pairs. So it is the same bits however many elements an instruction set adds at once.
+//! The shape of a sum is fixed: [`PARTS`] interleaved partial sums in f64, which are then added in pairs. So
+//! the bits do not depend on how many elements an instruction set adds at once.
 
 use super::detect::{InstructionSet, compiled_loop};
 use super::dtype::{Dtype, with_element};
@@ -27,8 +27,8 @@ compiled_loop! {
         = plain_sum_of_squared_differences
 }
 
-/// Adds the sum of the squares of `len` elements to an exact sum. Infinities and NaNs are counted instead; a
-/// sum that is not finite without any has overflowed, which is counted too.
+/// Adds the sum of the squares of `len` elements to an exact sum. If it is not finite, it counts the infinite
+/// and NaN elements instead or, if there are none, an overflow.
 ///
 /// # Safety
 /// As for [`sum_of_squares`].
@@ -100,7 +100,7 @@ unsafe fn element<E: Element>(array: *const u8, i: usize) -> f64 {
     unsafe { *array.add(i) }.load().to_f64()
 }
 
-/// The sum of the squares of the values of these numbers.
+/// The sum of the squares of `value(0)` to `value(len - 1)`.
 #[inline(always)]
 fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
     let mut parts = [0.0; PARTS];
@@ -115,7 +115,7 @@ fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
         let value = value(len - rest + i);
         *part += value * value;
     }
-    // Added up in pairs, as a tree.
+    // A tree of pairs.
     let mut half = PARTS / 2;
     while half > 0 {
         for i in 0..half {
@@ -141,7 +141,7 @@ mod tests {
         let mut array = vec![0u64; values.len() + 1];
         let (from, to) = (values.as_ptr().cast(), array.as_mut_ptr().cast());
         let set = InstructionSet::PORTABLE;
-        // SAFETY: both have as many elements, and there is a word for each.
+        // SAFETY: both have as many elements, with a word for each.
         unsafe { super::super::convert_array(set, Dtype::F64, from, dtype, to, values.len()) };
         array
     }
@@ -153,7 +153,7 @@ mod tests {
                 let (array, other) =
                     (stored(dtype, &values(len, 1)), stored(dtype, &values(len, 2)));
                 let (array, other) = (array.as_ptr().cast(), other.as_ptr().cast());
-                // SAFETY: the arrays have `len` elements; the instruction sets are there.
+                // SAFETY: the arrays have `len` elements.
                 let sums = |set| unsafe {
                     let square = sum_of_squares(set, dtype, array, len);
                     let difference = sum_of_squared_differences(set, dtype, array, other, len);
@@ -174,7 +174,7 @@ mod tests {
         let (array, other, len) = (array.as_ptr().cast(), other.as_ptr().cast(), values.len());
         let square: f64 = values.iter().map(|x| x * x).sum();
         let difference: f64 = values.iter().zip(&others).map(|(x, y)| (x - y) * (x - y)).sum();
-        // SAFETY: the arrays have `len` elements, and every machine can do this.
+        // SAFETY: the arrays have `len` elements.
         let (square_found, difference_found) = unsafe {
             let set = InstructionSet::PORTABLE;
             (
@@ -196,7 +196,7 @@ mod tests {
             let array = stored(dtype, &values);
             for set in InstructionSet::available() {
                 let mut found = ExactSum::ZERO;
-                // SAFETY: the array has 100 elements; the instruction set is there.
+                // SAFETY: the array has 100 elements.
                 unsafe { add_squares(set, dtype, array.as_ptr().cast(), 100, &mut found) };
                 assert_eq!(found, expected, "{set:?} {dtype:?}");
             }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn squares_that_are_too_large_are_no_infinities() {
         let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
-        // SAFETY: the array has two elements, and every machine can do this.
+        // SAFETY: the array has two elements.
         unsafe {
             let (set, array) = (InstructionSet::PORTABLE, array.as_ptr().cast());
             add_squares(set, Dtype::F64, array, 1, &mut found);

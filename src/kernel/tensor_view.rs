@@ -1,10 +1,10 @@
-//! Views of the arrays of a tensor: their addresses, and those as pointers to elements of their types.
+//! Views of the arrays of a tensor, untyped and typed.
 
 use super::dtype::Dtype;
 use super::lanes::{Lanes, Stored};
 use super::stochastic::Noise;
 
-/// What the arrays of a tensor hold.
+/// The dtypes of a tensor's arrays, and how its parameter is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub param: Dtype,
@@ -16,25 +16,25 @@ pub(crate) struct Layout {
     pub rounding: Rounding,
 }
 
-/// How a new value becomes an element of the parameter.
+/// How new values are rounded to the dtype of the parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rounding {
-    /// Rounded to nearest even; with Kahan summation if there is a `kahan_comp`.
+    /// To nearest even; with Kahan summation if the view has a `kahan_comp`.
     Nearest,
-    /// Of bf16 parameters: the upper half of an f32 master, whose lower half is `master_remainder`.
+    /// bf16 parameters are the upper halves of f32 masters, whose lower halves are in `master_remainder`.
     Remainder,
-    /// Of bf16 parameters: rounded up or down at random, so that the mean is the value.
+    /// bf16 parameters are rounded up or down at random, so that the expected value is exact.
     Stochastic,
 }
 
 /// The arrays of a tensor or of a part of it, each of `len` elements of its own dtype.
 ///
-/// A view is *valid* for a layout if its arrays are there and aligned for their dtypes, none overlaps another,
-/// and while the view is in use nothing else writes them nor, the gradient excepted, reads them.
+/// A view is *valid* for a layout if the layout's arrays exist and are aligned for their dtypes, none overlaps
+/// another, and while the view is in use nothing else writes them or, except for the gradient, reads them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TensorView {
     pub len: usize,
-    /// Which element of the whole tensor the first one here is.
+    /// The place of the first element in the whole tensor.
     pub first: u64,
     pub param: *mut u8,
     pub grad: *const u8,
@@ -42,22 +42,22 @@ pub(crate) struct TensorView {
     pub exp_avg_sq: *mut u8,
     /// Null without Kahan summation.
     pub kahan_comp: *mut u8,
-    /// Only of a layout with [`Rounding::Remainder`].
+    /// Used only by layouts with [`Rounding::Remainder`].
     pub master_remainder: *mut i16,
-    /// Where the new parameters are copied to, if the layout has a copy.
+    /// Receives the new parameters, if the layout has a copy.
     pub copy: *mut u8,
-    /// Only of a layout with [`Rounding::Stochastic`].
+    /// Used only by layouts with [`Rounding::Stochastic`].
     pub noise: Noise,
 }
 
-// SAFETY: a view is a set of addresses; that no two threads use the same elements at once is part of its being
-// valid, which the unsafe functions that use the addresses require.
+// SAFETY: a view is only a set of addresses. The unsafe functions that dereference them require it to be valid,
+// which includes that no other thread uses the same elements.
 unsafe impl Send for TensorView {}
 // SAFETY: as above.
 unsafe impl Sync for TensorView {}
 
 impl TensorView {
-    /// The `len` elements from `start` on: a valid view, if this is one for the layout.
+    /// The `len` elements from `start` on. A part of a view that is valid for the layout is valid too.
     pub fn part(&self, start: usize, len: usize, layout: Layout) -> Self {
         debug_assert!(start + len <= self.len);
         let state = start * layout.state.size();
@@ -77,7 +77,7 @@ impl TensorView {
     }
 }
 
-/// The arrays that the loops over registers use: a parameter of P, gradients of G, state of S, a copy of C.
+/// The arrays as the loops over registers use them: a parameter of P, gradients of G, state of S, a copy of C.
 pub(super) struct TypedView<P, G, S, C> {
     pub param: *mut P,
     pub grad: *const G,
@@ -120,26 +120,26 @@ impl<P, G, S, C> TypedView<P, G, S, C> {
     /// The view is valid, and has `V::COUNT` elements from `start` on.
     #[inline(always)]
     pub unsafe fn moments<V: Stored<S>>(&self, start: usize) -> (V, V) {
-        // SAFETY: both arrays of a valid view have the elements.
+        // SAFETY: the arrays of a valid view have these elements.
         unsafe { (V::load(self.exp_avg.add(start)), V::load(self.exp_avg_sq.add(start))) }
     }
 
-    /// `kahan_comp` from `start` on, with Kahan summation.
+    /// `kahan_comp` from `start` on, if there is Kahan summation.
     ///
     /// # Safety
     /// As for `moments`.
     #[inline(always)]
     pub unsafe fn kahan_comp<V: Stored<S>>(&self, start: usize) -> Option<V> {
         if self.kahan_sum() {
-            // SAFETY: where it is not null, it is an array of the valid view.
+            // SAFETY: not being null, it is an array of the valid view.
             Some(unsafe { V::load(self.kahan_comp.add(start)) })
         } else {
             None
         }
     }
 
-    /// Prefetches what comes some blocks after the one at `start`, if the parameter is of 16 bits: a block of
-    /// these takes so long that the processor by itself does not look far enough ahead for memory.
+    /// Prefetches some blocks ahead of `start`, for 16-bit parameters: their blocks take so many instructions
+    /// that out-of-order execution alone does not reach far enough ahead to hide the latency of memory.
     #[inline(always)]
     pub fn prefetch<V: Lanes>(&self, start: usize) {
         if size_of::<P>() != 2 {
@@ -155,12 +155,12 @@ impl<P, G, S, C> TypedView<P, G, S, C> {
     }
 }
 
-/// Bytes to prefetch ahead: enough for memory to answer in time, and few enough to be still in the first-level
-/// cache when they are needed.
+/// How many bytes to prefetch ahead: enough to hide the latency of memory, few enough to be still in the
+/// first-level cache when they are needed.
 const AHEAD: usize = 512;
 const LINE: usize = 64;
 
-/// Prefetches the cache lines of a block of V's lanes, [`AHEAD`] of this one.
+/// Prefetches the cache lines of the block of V's lanes that is [`AHEAD`] of this one.
 #[inline(always)]
 fn prefetch<V: Lanes, E>(block: *const E) {
     for line in (0..V::COUNT * size_of::<E>()).step_by(LINE) {
@@ -172,7 +172,7 @@ fn prefetch<V: Lanes, E>(block: *const E) {
 #[inline(always)]
 fn prefetch_line(address: *const i8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch of any address is allowed, and every x86-64 has the instruction.
+    // SAFETY: prefetching is allowed at any address, and every x86-64 has the instruction.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
 }
 

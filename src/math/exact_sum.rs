@@ -1,17 +1,16 @@
-//! A sum of f64 that does not depend on the order of what is added.
+//! A sum of f64 that does not depend on the order of its terms.
 
-/// The exact sum of numbers that are not negative, and how many were not finite.
+/// The exact sum of non-negative numbers, and counts of those that were not finite.
 ///
-/// Threads, and processes, add what they work on and then one another's sums, in whatever order they come
-/// to it.
+/// Threads and processes sum their own shares and then add one another's sums, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExactSum {
-    /// 32 bits each, the least significant first, in units of the smallest f64.
+    /// 32 bits each, least significant first, in units of the smallest denormal f64.
     digits: [u64; DIGITS],
     /// Elements that are infinite, and that are NaN.
     infinities: u64,
     nans: u64,
-    /// Partial sums that are infinite although no element was.
+    /// Partial sums that overflowed although every element was finite.
     overflows: u64,
 }
 
@@ -21,22 +20,22 @@ impl Default for ExactSum {
     }
 }
 
-/// f64 spans 2098 bits, and sums of 2^64 of them 64 more.
+/// Finite f64 span 2098 bits, and a sum of 2^64 of them has 64 more.
 const DIGITS: usize = (2098 + 64usize).div_ceil(32);
 const DIGIT_BITS: u32 = 32;
 const DIGIT: u64 = u32::MAX as u64;
 
-/// A sum in integers: the digits, the counts of infinities, NaNs and overflows, and a 0.
+/// A sum as plain integers: the digits, then the counts of infinities, NaNs and overflows, then a 0.
 ///
-/// Of two sums, the words can be added one by one: each is at most 32 bits (or a count), so that up to 2^31
-/// sums fit before [`ExactSum::from_words`] must carry.
+/// Sums are added by adding their words. A digit has 32 bits, so the words of up to 2^31 sums can be added
+/// before [`ExactSum::from_words`] has to propagate carries.
 pub(crate) type Words = [i64; DIGITS + 4];
 
 impl ExactSum {
     pub const ZERO: Self = Self { digits: [0; DIGITS], infinities: 0, nans: 0, overflows: 0 };
 
-    /// Adds a partial sum. If it is infinite it has overflowed: infinities among what it is the sum of are
-    /// for [`Self::add_nonfinite`].
+    /// Adds a partial sum. An infinite one counts as overflowed; infinite elements are to be counted by
+    /// [`Self::add_nonfinite`] instead.
     pub fn add(&mut self, value: f64) {
         debug_assert!(value.is_nan() || value >= 0.0);
         if value.is_nan() {
@@ -49,7 +48,7 @@ impl ExactSum {
         }
         let (exponent, fraction) =
             (value.to_bits() >> 52 & 0x7ff, value.to_bits() & ((1 << 52) - 1));
-        // A denormal number has the exponent of the smallest normal one, and no leading one.
+        // Denormals have the exponent of the smallest normal number, and no implicit leading one.
         let significand = if exponent == 0 { fraction } else { fraction | 1 << 52 };
         let shift = exponent.saturating_sub(1) as u32;
         let first = (shift / DIGIT_BITS) as usize;
@@ -59,7 +58,7 @@ impl ExactSum {
         self.carry(first + 2, (shifted >> 64) as u64);
     }
 
-    /// Counts elements that are infinite or NaN, whose partial sum is not added.
+    /// Counts infinite and NaN elements, in place of adding their partial sum.
     pub fn add_nonfinite(&mut self, infinities: u64, nans: u64) {
         self.infinities += infinities;
         self.nans += nans;
@@ -75,7 +74,7 @@ impl ExactSum {
         }
     }
 
-    /// Adds to a digit, and carries what that overflows by to the next ones.
+    /// Adds to a digit and propagates the carry.
     fn carry(&mut self, mut index: usize, mut digit: u64) {
         while digit > 0 {
             let sum = self.digits[index] + digit;
@@ -90,7 +89,7 @@ impl ExactSum {
         self.infinities.saturating_add(self.nans)
     }
 
-    /// The sum, rounded to nearest even; NaN or infinite if anything in it was.
+    /// The sum, rounded to nearest even; NaN or infinite if any term was.
     pub fn value(&self) -> f64 {
         if self.nans > 0 {
             return f64::NAN;
@@ -101,16 +100,16 @@ impl ExactSum {
         let Some(last) = self.digits.iter().rposition(|digit| *digit != 0) else {
             return 0.0;
         };
-        // Three digits have 65 bits or more, of which the first is not 0.
+        // The leading digit is not 0, so three digits have at least 65 significant bits.
         let first = last.saturating_sub(2);
         let top = self.digits[first..=last]
             .iter()
             .rev()
             .fold(0u128, |top, digit| top << DIGIT_BITS | *digit as u128);
         let below = self.digits[..first].iter().any(|digit| *digit != 0);
-        // What is below decides only between two numbers that are equally near.
+        // The digits below only break ties: a sticky bit stands for them.
         let rounded = (top << 1 | below as u128) as f64;
-        // In two factors, since the second alone may be too small for an f64.
+        // In two factors, since the whole power may be too small for an f64.
         let exponent = (first as i32) * DIGIT_BITS as i32 - 1074 - 1;
         let half = exponent / 2;
         rounded * power_of_two(half) * power_of_two(exponent - half)
@@ -125,8 +124,8 @@ impl ExactSum {
         words
     }
 
-    /// The sum that these words, or the sums of words, stand for; `None` if one is negative, the last is not
-    /// 0, or the sum is one that not even 2^64 times the largest f64 comes to.
+    /// The sum that these words, or word-wise sums of them, stand for. `None` if a word is negative, the last
+    /// one is not 0, or the sum exceeds 2^64 times the largest f64.
     pub fn from_words(words: &Words) -> Option<Self> {
         let mut sum = Self::ZERO;
         let mut carry = 0;
@@ -206,8 +205,7 @@ mod tests {
         assert_eq!(sum(&[1.0, f64::EPSILON / 2.0, 1e-200]), 1.0 + f64::EPSILON);
     }
 
-    /// Numbers whose bits are within a hundred of one another, wherever these lie among the digits, held to
-    /// sums of integers.
+    /// Terms whose bits span less than a u128, at every alignment to the digits.
     #[test]
     fn sums_are_those_of_integers() {
         for exponent in -1074..=971 - 40 {
@@ -226,7 +224,7 @@ mod tests {
         }
     }
 
-    /// 2^a + 2^a + 2^(a + 1) + … + 2^(b − 1) = 2^b: the second of the first two carries through all others.
+    /// 2^a + 2^a + 2^(a + 1) + … + 2^(b − 1) = 2^b: the second 2^a ripples through all the others.
     #[test]
     fn carries_go_as_far_as_they_must() {
         for a in (-1074..1000).step_by(7).chain([-1043, -1042, -1041, -50, -1, 0, 1]) {
@@ -235,7 +233,7 @@ mod tests {
                 let mut sum = sum_of((a..b).map(power));
                 sum.add(power(a));
                 assert_eq!((sum.digits, sum.value()), (digits_of(1, b), power(b)), "{a} {b}");
-                // The same where the last carry is that of a whole sum, or of words.
+                // The same when that carry comes from adding sums, or words.
                 let (low, mut high) = (sum_of([power(a)]), sum_of((a..b).map(power)));
                 let (low_words, high_words) = (low.words(), high.words());
                 let words = std::array::from_fn(|i| low_words[i] + high_words[i]);
@@ -254,7 +252,7 @@ mod tests {
             assert_eq!(sum.digits, digits_of(MAX * count as u128, 971));
             assert_eq!(sum.value(), if count == 1 { f64::MAX } else { f64::INFINITY });
             assert_eq!(sum.nonfinite(), 0);
-            // A sum of sums: 2^40 times as many.
+            // Doubled 40 times.
             for _ in 0..40 {
                 sum.add_sum(&sum.clone());
             }
@@ -262,7 +260,7 @@ mod tests {
         }
         let halves = sum_of([f64::MAX / 2.0; 2]);
         assert_eq!((halves.value(), halves.digits), (f64::MAX, digits_of(MAX, 971)));
-        // Half a unit more than the largest number is as near to 2^1024, and even there.
+        // MAX plus half a unit in the last place is a tie, which goes to the even 2^1024.
         assert_eq!(sum(&[f64::MAX, power(969)]), f64::MAX);
         assert_eq!(sum(&[f64::MAX, power(970)]), f64::INFINITY);
     }
@@ -290,7 +288,7 @@ mod tests {
     fn what_is_not_finite_is_counted_and_shows() {
         assert_eq!(sum(&[1.0, f64::INFINITY]), f64::INFINITY);
         assert!(sum(&[f64::INFINITY, f64::NAN, 1.0]).is_nan());
-        let mut found = sum_of([1.0, f64::INFINITY]); // a partial sum that has overflowed
+        let mut found = sum_of([1.0, f64::INFINITY]); // a partial sum that overflowed
         assert_eq!((found.nonfinite(), found.value()), (0, f64::INFINITY));
         found.add_nonfinite(3, 0);
         assert_eq!((found.nonfinite(), found.value()), (3, f64::INFINITY));
@@ -307,19 +305,19 @@ mod tests {
     }
 
     #[test]
-    fn words_may_be_as_large_as_they_can_be() {
+    fn words_may_be_sums_of_words() {
         let sum = sum_of([f64::MAX, 1.0, 3.0 * power(-1070)]);
         let words = sum.words();
         assert_eq!(ExactSum::from_words(&words), Some(sum.clone()));
-        // 2^31 times the sum, by adding words and by adding sums.
+        // 2^31 times the sum, by words and by sums.
         let mut doubled = sum;
         (0..31).for_each(|_| doubled.add_sum(&doubled.clone()));
         assert_eq!(ExactSum::from_words(&words.map(|word| word << 31)), Some(doubled));
-        // As much as 2^64 times the largest f64.
+        // Up to 2^64 times the largest f64.
         let mut last = ExactSum::ZERO.words();
         last[DIGITS - 1] = (1 << 18) - 1;
         assert!(ExactSum::from_words(&last).is_some());
-        // The largest words there are: (2^63 − 1) (1 + 2^32) = 2^95 + 2^63 − 2^32 − 1.
+        // Two words of the largest value: (2^63 − 1) (1 + 2^32) = 2^95 + 2^63 − 2^32 − 1.
         let mut largest = ExactSum::ZERO.words();
         largest[..2].fill(i64::MAX);
         let expected = (1 << 95) + (1 << 63) - (1 << 32) - 1;

@@ -3,24 +3,24 @@
 //! Liu et al. 2019, "On the Variance of the Adaptive Learning Rate and Beyond" (arXiv 1908.03265),
 //! algorithm 2, with the bias correction folded into β as the Python library optimi does it.
 
-/// The largest power of β that cannot matter: beside 1, and t-fold beside ρ∞, it is less than half
-/// a unit in the last place.
+/// Powers of β below this are taken as 0: they are less than half a unit in the last place of 1, and t times
+/// them of ρ∞.
 const NEGLIGIBLE: f64 = 1e-40;
 
-/// Up to this β, 1 − β^t and ρ are differences of f64, as the design page writes them, and every bit of
-/// them is pinned. Above it, what those differences cancel would show (5 % of r at β2 = 1 − 1e-8), and
-/// [`Sums`] takes their place.
+/// Up to this β, the scalars are computed by their defining formulas in f64, and their bits are pinned. Above
+/// it, cancellation in 1 − β^t and in ρ would show (it put r off by 5 % at β2 = 1 − 1e-8), so they are
+/// computed from [`Sums`] instead.
 const NEAR_ONE: f64 = 0.999;
 
-/// The scalars that depend on β and the number t of the step.
+/// The scalars that depend on a β and on the step number t.
 #[derive(Clone, Copy)]
 pub(crate) struct BetaPower {
     beta: f64,
-    /// β̂ = (β^t − β) / (β^t − 1): averaging with it gives moments that need no bias correction.
+    /// β̂ = (β^t − β) / (β^t − 1), the debiased β: moments averaged with it need no bias correction.
     pub beta_hat: f64,
     /// 1 − β̂.
     pub beta_hat_comp: f64,
-    /// ρ, the length of the approximated simple moving average, where this is β2.
+    /// ρ, the length of the approximated simple moving average, for β2.
     pub rho: f64,
     complement: f64,
 }
@@ -49,19 +49,18 @@ impl BetaPower {
         }
     }
 
-    /// 1 − β^t: what a moving average that starts at zero must be divided by to be debiased.
+    /// 1 − β^t, the bias correction: a moving average that starts at zero has to be divided by it.
     pub fn complement(self) -> f64 {
         self.complement
     }
 
-    /// ρ∞, the limit of ρ, where this is β2.
+    /// ρ∞, the limit of ρ, for β2.
     pub fn rho_inf(self) -> f64 {
         rho_inf(self.beta)
     }
 
-    /// The rectification term r, where this is β2; or `None` while ρ is `threshold` or less, where the
-    /// variance of the adaptive learning rate is intractable. `threshold` is at least 4, below which the
-    /// formula has no root.
+    /// The rectification term r, for β2; `None` while ρ ≤ `threshold`, where the variance of the adaptive
+    /// learning rate is taken to be intractable. r is real only for ρ > 4, so the threshold is at least 4.
     pub fn rectification(self, threshold: f64) -> Option<f64> {
         debug_assert!(threshold >= 4.0);
         let (rho, rho_inf) = (self.rho, self.rho_inf());
@@ -77,10 +76,10 @@ fn rho_inf(beta: f64) -> f64 {
     2.0 / (1.0 - beta) - 1.0
 }
 
-/// What 1 − β^t and ρ are made of, as sums of positive terms, in which nothing cancels.
+/// Sums of positive terms from which the scalars follow without cancellation:
 ///
-/// With S_t = Σ β^i over i < t, which is (1 − β^t) / (1 − β), and W_t = Σ β^(t − k) S_k over k from 1 to
-/// t, which is (S_t − t β^t) / (1 − β):
+///     S_t = Σ β^i, i from 0 to t − 1         = (1 − β^t) / (1 − β)
+///     W_t = Σ β^(t − k) S_k, k from 1 to t   = (S_t − t β^t) / (1 − β)
 ///
 /// ```text
 /// 1 − β^t = (1 − β) S_t    β̂ = (S_t − 1) / S_t    1 − β̂ = 1 / S_t    ρ = 2 W_t / S_t − 1
@@ -93,15 +92,17 @@ struct Sums {
 }
 
 impl Sums {
-    /// By the bits of `t` from the first one on: S_2n = S_n + β^n S_n and S_(n+1) = 1 + β S_n, and likewise
-    /// for W.
+    /// By doubling, from the highest bit of `t` on:
+    ///
+    ///     S_2n = S_n + β^n S_n        W_2n = W_n + β^n W_n + n β^n S_n
+    ///     S_(n+1) = 1 + β S_n         W_(n+1) = 1 + β (W_n + S_n)
     fn new(beta: f64, t: u64) -> Self {
         let (one, beta) = (Exact(1.0, 0.0), Exact(beta, 0.0));
         let (mut n, mut power) = (0u64, one);
         let (mut weights, mut lengths) = (Exact(0.0, 0.0), Exact(0.0, 0.0));
         for bit in (0..u64::BITS - t.leading_zeros()).rev() {
             let later = power.times(weights);
-            // n is exact where β^n, with β up to 1 − 2^-53, is not negligible for being too large.
+            // Rounded only from 2^53 on, where β^n < 1/e and the error is below that of the result.
             let longer = Exact(n as f64, 0.0).times(later);
             lengths = lengths.plus(power.times(lengths)).plus(longer);
             weights = weights.plus(later);
@@ -119,11 +120,11 @@ impl Sums {
     }
 }
 
-/// `base^exponent` by repeated squaring, written out because the precision of the standard
-/// library's `powi` differs between platforms; or 0 where that is negligible.
+/// `base^exponent` by repeated squaring, or 0 where that is negligible. Written out because the precision of
+/// the standard library's `powi` differs between platforms.
 ///
-/// Every product carries its rounding error along: squaring doubles a relative error each time, and
-/// 1 − β^t, which the formulas divide by, would make of it what shows in the results.
+/// The products are double-double: every squaring doubles the relative error, which the division by
+/// 1 − β^t would then amplify until it shows in the results.
 fn power(base: f64, mut exponent: u64) -> f64 {
     let (mut result, mut square) = (Exact(1.0, 0.0), Exact(base, 0.0));
     while exponent > 0 {
@@ -139,13 +140,13 @@ fn power(base: f64, mut exponent: u64) -> f64 {
     result.0
 }
 
-/// A number as the sum of the nearest f64 and of what that lacks: about 106 bits.
+/// A double-double: the nearest f64, and the rest. About 106 bits of precision.
 #[derive(Clone, Copy)]
 struct Exact(f64, f64);
 
 impl Exact {
     fn times(self, other: Self) -> Self {
-        // Dekker 1971: products of halves are exact, and so is what the rounded product lacks.
+        // Dekker 1971: products of halves are exact, and so is the error of the rounded product.
         let (high, low) = halves(self.0);
         let (other_high, other_low) = halves(other.0);
         let product = self.0 * other.0;
@@ -155,7 +156,7 @@ impl Exact {
     }
 
     fn plus(self, other: Self) -> Self {
-        // Knuth's two-sum: exact, whichever of the two is larger.
+        // Knuth's two-sum: the error of the rounded sum, exactly, whichever term is larger.
         let sum = self.0 + other.0;
         let added = sum - self.0;
         let missing = (self.0 - (sum - added)) + (other.0 - added);
@@ -168,14 +169,14 @@ impl Exact {
         Self::normalized(quotient, rest.0 / other.0)
     }
 
-    /// `missing` is small beside `nearest`.
+    /// `missing` must be small compared with `nearest`.
     fn normalized(nearest: f64, missing: f64) -> Self {
         let sum = nearest + missing;
         Self(sum, missing - (sum - nearest))
     }
 }
 
-/// The upper and the lower half of a number's bits, whose sum it is.
+/// Splits a number into two whose significands have half the bits (Veltkamp 1968).
 fn halves(number: f64) -> (f64, f64) {
     let scaled = 134_217_729.0 * number; // 2^27 + 1
     let high = scaled - (scaled - number);
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(power(0.9, u64::MAX), 0.0);
     }
 
-    /// What the nearest f64 is, by arithmetic with 60 decimal digits.
+    /// The expected values were computed with 60 decimal digits.
     #[test]
     fn power_is_the_nearest_number() {
         assert_eq!(power(0.9999, 500), 0.951_227_046_271_580_8);
@@ -225,8 +226,8 @@ mod tests {
         if x == expected { 0.0 } else { ((x - expected) / expected).abs() }
     }
 
-    /// `generate.py` made these, in decimal arithmetic of 120 digits. Up to 0.999, where the bits of plain
-    /// f64 are pinned, what its differences lose is 1e-16 / (1 − β) of each, and as much of ρ∞.
+    /// `generate.py` computed these with 120 decimal digits. Up to β = 0.999, where the bits of the plain f64
+    /// formulas are pinned, cancellation costs about 1e-16 / (1 − β), relative, and of ρ∞ in ρ.
     #[test]
     fn every_scalar_is_that_of_arithmetic_with_120_digits() {
         let rows = include_str!("../../tests/goldens/rectify.txt");

@@ -17,9 +17,9 @@ pub(crate) trait Arithmetic:
 {
     /// The IEEE square root, correctly rounded.
     fn sqrt(self) -> Self;
-    /// `value` rounded to nearest even, wherever there is more than one.
+    /// `value` rounded to nearest even, in every lane.
     fn from_f64(value: f64) -> Self;
-    /// Between −`limit` and `limit`; NaN stays NaN.
+    /// Clamped to [−`limit`, `limit`]; NaN stays NaN.
     fn limited_to(self, limit: Self) -> Self;
 }
 
@@ -36,14 +36,14 @@ pub(crate) struct Hyperparameters {
     pub decouple_lr: bool,
     pub maximize: bool,
     pub rectify: bool,
-    /// Steps are rectified where ρ is above it. At least 4.
+    /// Steps with ρ above this are rectified. At least 4.
     pub rectify_threshold: f64,
-    /// Whether steps that are not rectified go by γ m; otherwise they only move the moments.
+    /// Whether unrectified steps move θ, by γ m; otherwise they only update the moments.
     pub unrectified: bool,
 }
 
 impl Hyperparameters {
-    /// r, where this is the β2 of the step; `None` where the step is not rectified.
+    /// r, or `None` if the step is not rectified.
     fn rectification(&self, beta2: BetaPower) -> Option<f64> {
         if self.rectify { beta2.rectification(self.rectify_threshold) } else { Some(1.0) }
     }
@@ -52,20 +52,20 @@ impl Hyperparameters {
 /// The constants of one step, the same for every element of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Coefficients<R> {
-    /// λ of an L2 penalty on the gradient; negative to maximize.
+    /// λ of an L2 penalty; negated to maximize.
     pub l2: R,
-    /// The share of θ that a decoupled decay takes: γλ or (γ/γmax)λ.
+    /// What decoupled decay subtracts per unit of θ: γλ or (γ/γmax)λ.
     pub decay: R,
-    /// The debiased β1 and its complement, which is negative to maximize.
+    /// β̂1 and 1 − β̂1, the latter negated to maximize.
     pub beta1_hat: R,
     pub beta1_comp: R,
-    /// The debiased β2 and its complement.
+    /// β̂2 and 1 − β̂2.
     pub beta2_hat: R,
     pub beta2_comp: R,
-    /// γr, or γ while unrectified.
+    /// γr, or γ in unrectified steps.
     pub step_size: R,
     pub eps: R,
-    /// What gradients are multiplied by, and then limited to.
+    /// Gradients are multiplied by the first and then clamped to the second.
     pub grad_scale: R,
     pub max_grad_value: R,
 }
@@ -75,14 +75,14 @@ pub(crate) struct Coefficients<R> {
 pub(crate) enum Rule {
     /// By γ r m / (√v + ε).
     Rectified,
-    /// By γ m: the variance of √v is not tractable yet.
+    /// By γ m, as long as the variance of the adaptive learning rate is intractable.
     Unrectified,
-    /// Not at all: only the moments move.
+    /// Not at all: only the moments are updated.
     Accumulate,
 }
 
-/// How weights decay. What does not decay is not looked at for it, so that an infinite parameter
-/// does not turn the moments into NaN.
+/// How weights decay. `None` is not the same as a factor of 0, by which an infinite parameter would turn the
+/// moments into NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decay {
     None,
@@ -90,7 +90,7 @@ pub(crate) enum Decay {
     Decoupled,
 }
 
-/// What is done to every gradient before anything else sees it.
+/// What is done to every gradient first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Clipping {
     pub scale: f64,
@@ -99,11 +99,11 @@ pub(crate) struct Clipping {
 }
 
 impl Clipping {
-    /// Gradients stay as they are.
+    /// Leaves gradients as they are.
     pub const NONE: Self = Self { scale: 1.0, max_value: f64::INFINITY };
 }
 
-/// What a step is made of, for whoever wants to see it.
+/// The scalars of a step, as reports show them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalars {
     pub step: u64,
@@ -111,11 +111,11 @@ pub(crate) struct Scalars {
     pub rho_inf: f64,
     /// `None`: the step is not rectified.
     pub rectification: Option<f64>,
-    /// γr, or γ while unrectified; 0 if the step leaves θ alone.
+    /// γr, or γ in unrectified steps; 0 if the step leaves θ alone.
     pub step_size: f64,
     pub beta1_hat: f64,
     pub beta2_hat: f64,
-    /// The share of θ that a decoupled decay takes.
+    /// What decoupled decay subtracts per unit of θ.
     pub decay: f64,
 }
 
@@ -143,7 +143,7 @@ impl Scalars {
 pub(crate) struct Step {
     pub rule: Rule,
     pub decay: Decay,
-    /// Whether gradients are scaled or limited.
+    /// Whether gradients are scaled or clamped.
     pub clips: bool,
     pub coefficients: Coefficients<f64>,
 }
@@ -169,8 +169,8 @@ impl Step {
         } else {
             (Decay::L2, group.weight_decay, 0.0)
         };
-        // To maximize, gradients are negated before anything else. It comes to the same, bit for
-        // bit, to leave them and negate what they are added to and multiplied by.
+        // Maximizing means to negate the gradients first. Negating their coefficients instead gives the
+        // same bits.
         let direction = if group.maximize { -1.0 } else { 1.0 };
         let coefficients = Coefficients {
             l2: direction * l2,
@@ -192,8 +192,8 @@ impl Coefficients<f64> {
     /// The constants, each rounded once to the type that is computed in.
     #[inline(always)]
     pub fn round<R: Arithmetic>(&self) -> Coefficients<R> {
-        // All others come from checked options. Only that it is NaN may go on: with a payload, a 16-bit NaN
-        // could be rounded up until it is zero.
+        // The only coefficient that can be NaN, since the others come from validated options. Its payload is
+        // dropped: rounding a NaN to bf16 without a test for it could carry a payload through to zero.
         let grad_scale = if self.grad_scale.is_nan() { f64::NAN } else { self.grad_scale };
         Coefficients {
             l2: R::from_f64(self.l2),
@@ -210,15 +210,15 @@ impl Coefficients<f64> {
     }
 }
 
-/// The rule itself. `R` is one number, or several side by side.
+/// The rule itself, for one number or several side by side.
 impl<R: Arithmetic> Coefficients<R> {
-    /// The gradient scaled, and then limited in size.
+    /// The gradient scaled, then clamped.
     #[inline(always)]
     pub fn clipped(&self, grad: R) -> R {
         (self.grad_scale * grad).limited_to(self.max_grad_value)
     }
 
-    /// The new moments, debiased as they are stored.
+    /// The new moments. They are stored debiased.
     #[inline(always)]
     pub fn moments(&self, grad: R, exp_avg: R, exp_avg_sq: R) -> (R, R) {
         (
@@ -227,7 +227,7 @@ impl<R: Arithmetic> Coefficients<R> {
         )
     }
 
-    /// The new moments of a step that moves θ: with the L2 penalty on the gradient, if there is one.
+    /// The new moments of a step that moves θ: with the L2 penalty added to the gradient, if there is one.
     #[inline(always)]
     pub fn penalized_moments(
         &self,
@@ -241,13 +241,13 @@ impl<R: Arithmetic> Coefficients<R> {
         self.moments(grad, exp_avg, exp_avg_sq)
     }
 
-    /// What `lowered` wants to know of the new v: √v, if the step is rectified.
+    /// The argument of `lowered` that depends on the new v: √v, if the step is rectified.
     #[inline(always)]
     pub fn root(rectified: bool, exp_avg_sq: R) -> R {
         if rectified { exp_avg_sq.sqrt() } else { exp_avg_sq }
     }
 
-    /// By how much θ is to be lowered, decoupled decay included. `exp_avg` and `root` are of the new
+    /// What is to be subtracted from θ, decoupled decay included. `exp_avg` and `root` are those of the new
     /// moments.
     #[inline(always)]
     pub fn lowered(&self, rectified: bool, decay: Decay, param: R, exp_avg: R, root: R) -> R {
@@ -257,13 +257,13 @@ impl<R: Arithmetic> Coefficients<R> {
     }
 }
 
-/// Kahan summation, first half: by how much θ is to change, with what rounding lost before.
+/// Kahan summation, first half: the change of θ, plus what rounding lost in earlier steps.
 #[inline(always)]
 pub(crate) fn compensated_change<R: Arithmetic>(kahan_comp: R, lowered: R) -> R {
     kahan_comp - lowered
 }
 
-/// Kahan summation, second half: what rounding θ + `change` has lost, the new `kahan_comp`.
+/// Kahan summation, second half: what rounding θ + `change` lost, the new `kahan_comp`.
 #[inline(always)]
 pub(crate) fn lost_change<R: Arithmetic>(change: R, param: R, rounded: R) -> R {
     change + (param - rounded)
