@@ -6,7 +6,7 @@ CXX := c++
 endif
 CARGO_TARGET_DIR ?= target
 TARGET := $(CARGO_TARGET_DIR)
-# `make test TEST="nextest run"` for those who have it.
+# `make test TEST="nextest run"` uses cargo-nextest.
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
@@ -17,29 +17,29 @@ export CC CXX CARGO_TARGET_DIR
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so that the printed
-# numbers are the same on every machine.
+# -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so the printed numbers are the same on every
+# machine.
 run: ## build the library and train a small network on handwritten digits with it
 	$(CARGO) build --release
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o $(TARGET)/train_digits \
 		-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
 	$(TARGET)/train_digits examples/data/digits.csv $(TARGET)/digits.svg
 
-test: ## run every test, and say at the end which were skipped for want of a tool
+test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)
 	$(CARGO) $(TEST) --no-fail-fast
 	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED, although everything that ran passed:"; sort -u $(SKIPPED); \
 		echo "(make deps installs what is missing)"; fi
 
-# CASES="memory curve-f32" runs the cases whose names contain one of the words.
+# CASES="memory curve-f32" runs the cases whose names contain one of these words.
 bench: ## measure the library against the machine's limits (3 minutes, 5 GB of memory; CASES="..." picks)
 	$(CARGO) run --release -p radam-bench -- $(CASES)
 
-# The library of BASE is built in a worktree of git, which stays for the next time, until another BASE is asked for.
+# BASE is built in a git worktree, which is kept until it is needed for another BASE.
 BASE_TREE = $(TARGET)/base-$(shell git rev-parse --quiet --short=12 --verify '$(BASE)^{commit}')
 AGAINST = $(CC) -std=c11 -O3 -pthread -Wall -Wextra -I$(1)/include benches/against.c -o $(2)/against \
 	-L$(2) -lradam -Wl,-rpath,$(abspath $(2))
-bench-against: ## race the library against that of another revision (BASE=main; 4 minutes, 2 GB of memory)
+bench-against: ## measure the library against another revision (BASE=main; 4 minutes, 2 GB of memory)
 	@git rev-parse --quiet --verify '$(BASE)^{commit}' > /dev/null || { \
 		echo "BASE=main, or another revision that git has, says what to race against"; exit 1; }
 	@for tree in $(filter-out $(BASE_TREE),$(wildcard $(TARGET)/base-*)); do \
@@ -51,10 +51,9 @@ bench-against: ## race the library against that of another revision (BASE=main; 
 	$(call AGAINST,.,$(TARGET)/release)
 	python3 benches/against.py $(BASE_TREE)/target/release/against $(TARGET)/release/against
 
-# In a virtual environment of its own. Where pip cannot install everything, it installs what it can, and
-# peers.py says whom it skips.
+# Uses a virtual environment. If pip cannot install all peers, it installs those it can, and peers.py lists the others.
 PEERS := $(TARGET)/peers-venv
-bench-peers: $(PEERS)/installed ## race the library against PyTorch, optimi and DeepSpeed (6 GB of disk, 16 GB of memory)
+bench-peers: $(PEERS)/installed ## measure the library against PyTorch, optimi and DeepSpeed (6 GB of disk, 16 GB of memory)
 	$(CARGO) build --release
 	$(PEERS)/bin/python benches/peers.py
 
@@ -65,9 +64,9 @@ $(PEERS)/installed: benches/peers-requirements.txt
 		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
 	touch $@
 
-# In a virtual environment of its own. What of it needs no PyTorch is in tests/interop.rs.
+# Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
-interop: $(INTEROP)/installed ## hold the exchange of checkpoints with PyTorch and optimi to both (6 GB of disk)
+interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch and optimi (6 GB of disk)
 	$(CARGO) build --release
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp \
 		-o $(TARGET)/continue_training -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
@@ -86,21 +85,21 @@ deps: ## install the Debian packages that the optional tests use
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3
 
-lint: ## check the format, the lints and the documentation, warnings being errors
+lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
-header: ## write include/radam.h anew from src/ffi
+header: ## regenerate include/radam.h from src/ffi
 	cp "$$($(CARGO) build --message-format=json | sed -n 's|.*"out_dir":"\([^"]*/radam-[0-9a-f]*/out\)".*|\1|p')/radam.h" include/radam.h
 
-# A folder of its own, since the flags differ and would rebuild everything back and forth. The target
-# is named so that build scripts are built without the flags.
+# Other flags than usual would rebuild everything each time, so this has a target folder of its own. Naming the target
+# builds build scripts without the flags.
 asan: ## run the unit tests of the C boundary and the kernels under AddressSanitizer (needs nightly Rust)
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
 
-# $(call needs,PROGRAMS,PACKAGES,TARGET): says which of the programs, or whether the Rust target, is missing.
+# $(call needs,PROGRAMS,PACKAGES,TARGET): fails if one of the programs or the Rust target is missing, and says which.
 define needs
 	@for program in $(1); do command -v $$program > /dev/null || { \
 		echo "$$program is missing; Debian has it in $(2)"; exit 1; }; done
@@ -108,8 +107,8 @@ define needs
 		echo "Rust has no standard library for $(3); rustup target add $(3) gets it"; exit 1; }
 endef
 
-# ARM_CC links; ARM_EMULATOR runs the tests, and is told to the one that starts itself once more. One unit
-# test steps more elements than an emulator gets through in reasonable time.
+# ARM_CC links, and ARM_EMULATOR runs the tests; one test, which starts itself again, needs to know it. One unit test
+# steps too many elements for an emulator.
 ARM_TARGET := aarch64-unknown-linux-gnu
 ARM_CC ?= aarch64-linux-gnu-gcc
 ARM_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
@@ -121,8 +120,8 @@ arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
 		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
 		-- --skip tensors_of_more_than_2_to_the_32_elements
 
-# WINDOWS_CC links, and compiles the C programs; WINE (8.13 or later) runs everything. Of the C programs those are
-# missing that need a POSIX system.
+# WINDOWS_CC links, and compiles the C programs; WINE (8.13 or later) runs everything. The C programs that need a POSIX
+# system are left out.
 WINDOWS_TARGET := x86_64-pc-windows-gnu
 WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE ?= wine
@@ -141,7 +140,7 @@ windows: ## run the unit tests, goldens, determinism, checkpoints and C programs
 			tests/c/$$program.c $(WINDOWS_DIR)/libradam.dll.a -static -o $(WINDOWS_DIR)/$$program.exe; \
 		(cd $(WINDOWS_DIR) && $(WINE) ./$$program.exe); done
 
-# Without the tool of that name: these are the flags that it would give.
+# The flags that cargo-fuzz would pass, without cargo-fuzz.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Zsanitizer=address -Cdebug-assertions

@@ -16,8 +16,8 @@ fn main() {
     }
 }
 
-/// The header goes to OUT_DIR, since a build must not write into the source tree. `make header`
-/// copies it to `include/radam.h`, and a test holds the two equal.
+/// Writes the header to OUT_DIR, since a build must not change the source tree. `make header` copies it to
+/// `include/radam.h`, and a test compares the two.
 fn generate_header(out_dir: &Path) {
     let crate_dir = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let mut config = cbindgen::Config::from_root_or_default(&crate_dir);
@@ -32,7 +32,7 @@ fn generate_header(out_dir: &Path) {
     println!("cargo:rustc-env=RADAM_GENERATED_HEADER={}", header.display());
 }
 
-/// The version as enumerators, which an enum of Rust cannot have, since some of them are equal.
+/// The version as enumerators. A Rust enum cannot have them, since some may have the same value.
 fn version() -> String {
     let number = |text: &str| text.parse::<u32>().expect("a version has three numbers");
     let major = number(env!("CARGO_PKG_VERSION_MAJOR"));
@@ -52,7 +52,7 @@ typedef enum radam_version_values {{
     )
 }
 
-/// What reads well in Rust's documentation, for a reader of C.
+/// Replaces what is written for Rust's documentation with terms of C.
 fn in_c_terms(generated: &str) -> String {
     let mut header = String::new();
     for line in generated.lines() {
@@ -70,9 +70,9 @@ fn in_c_terms(generated: &str) -> String {
     header
 }
 
-/// Before 1.0, a minor version may break programs. Those that are linked with the library ask for it by this
-/// name, so `libradam.so.0.2` is put beside the
-/// `libradam.so` that cargo writes: what links in the target folder then also runs there.
+/// Sets the name by which programs load the library. Before 1.0 it has the minor version, which may break
+/// compatibility. A link of this name is put beside the `libradam.so` that cargo writes, so that programs linked in
+/// the target folder also run there.
 fn set_soname(out_dir: &Path) {
     let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
     let soname = format!("libradam.so.{major}.{minor}");

@@ -1,4 +1,4 @@
-"""Races two versions of the library: `make bench-against`, which compiles against.c with each.
+"""Measures two versions of the library in turns: `make bench-against`, which compiles against.c with each.
 
 On a shared machine absolute times drift by more than what is to be found out. So a program of each version
 waits for its turns, both are told in quick alternation to make some steps, and what counts is the median of the
@@ -16,7 +16,7 @@ import sys
 import time
 
 K, M = 1 << 10, 1 << 20
-# From where a second thread begins to help to what is in no cache.
+# From the size at which a second thread begins to help, to a size that fits into no cache.
 SIZES = [256 * K, 512 * K, M, 4 * M, 16 * M]
 SIZES_OF_THREADS = [64 * K, 128 * K, *SIZES]
 
@@ -30,7 +30,7 @@ TURN_NS = 4_000_000
 PAUSED_STEPS = 8
 # In microseconds: long enough for the library's threads to go to sleep.
 PAUSE = 2000
-# As long as that in seconds, for those of the other side.
+# The same in seconds, for the threads of the other side.
 SETTLE_SECONDS = 0.001
 # Where in memory the arrays happen to be makes a difference in cache: so often both sides start anew, if they are
 # no larger than this.
@@ -53,7 +53,7 @@ class Case:
 
 
 class Side:
-    """A program that sleeps until it is its turn."""
+    """A program that sleeps until its turn."""
 
     def __init__(self, program: str, *arguments: object):
         self.process = subprocess.Popen(

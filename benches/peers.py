@@ -1,4 +1,4 @@
-"""Races radam against the optimizers that a user would pick instead: `make bench-peers`.
+"""Measures radam against the optimizers that a user might use instead: `make bench-peers`.
 
 The same tensors with the same gradients go through radam (its shared library, called through ctypes)
 and through PyTorch, optimi and DeepSpeed's CPU Adam, in one process. Results are compared before times
@@ -196,7 +196,7 @@ SKIPPED: dict[tuple[str, torch.dtype], str] = {}
 
 
 def make(name, params):
-    """The optimizer after its first step, or None, loudly, where it cannot be installed or compiled or run."""
+    """The optimizer after its first step, or None and a warning if it cannot be installed, compiled or run."""
     dtype = params[0].dtype
     if (name, dtype) in SKIPPED:
         return None
@@ -242,7 +242,7 @@ def difference(ours, theirs, dtype):
 
 
 def check_results() -> list[str]:
-    """Holds radam to its peers, so that the same work is timed; returns a sentence for each."""
+    """Compares the results of radam and its peers, so that the same work is timed; returns a sentence for each."""
     sentences = []
     for ours, theirs, dtype, limit in AGREEMENTS:
         found = difference(ours, theirs, dtype)
@@ -262,7 +262,7 @@ def call_ns() -> float:
 
 
 def contenders(case):
-    """Those who can take part, with parameters of their own and shared gradients."""
+    """The optimizers that can take part, each with its own parameters, and with shared gradients."""
     values = random_tensors(case.shapes, case.dtype, seed=0)
     grads = random_tensors(case.shapes, case.dtype, seed=1)
     for name in peers_race.everyone(case.comparisons):

@@ -10,7 +10,7 @@ matplotlib.use("svg")
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-# Okabe and Ito's colours, which also the colour-blind tell apart, and a different mark for each.
+# The colours of Okabe and Ito, which can be told apart with colour blindness, and a different marker for each.
 STYLES = {
     "radam": dict(color="#000000", marker="o", linewidth=3, zorder=5),
     "DeepSpeed CPU Adam": dict(color="#d55e00", marker="s"),
@@ -33,7 +33,7 @@ MATPLOTLIB = {
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
-    """Moves labels apart, up and down alike, until neighbours are a gap apart; keeps their order."""
+    """Moves labels apart, equally up and down, until neighbours have a gap between them; keeps their order."""
     order = sorted(range(len(heights)), key=lambda index: heights[index])
     placed = list(heights)
     for _ in range(1000):

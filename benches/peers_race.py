@@ -93,7 +93,7 @@ def warm_up(contender: Contender) -> tuple[int, int]:
 
 
 class Others:
-    """What part of the machine's processors is taken by other programs, and by other machines on the same host."""
+    """The share of the machine's processors used by other programs, and by other machines on the same host."""
 
     def __init__(self):
         self.start = self.read()
@@ -138,7 +138,7 @@ def race(contenders: list[Contender], rounds: int) -> tuple[dict[str, list[float
 
 
 def compare(case: str, comparisons: list[Comparison], times: dict[str, list[float]], others: float) -> list[Row]:
-    """Leaves out whom there are no times of."""
+    """Leaves out optimizers without times."""
     rows = []
     for comparison in comparisons:
         peers = [peer for peer in comparison.peers if peer in times]

@@ -1,4 +1,4 @@
-"""radam for Python: as much of include/radam.h, through ctypes, as the benchmark needs."""
+"""radam for Python: the part of include/radam.h that the benchmark needs, through ctypes."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""What the race is told as: lines on the terminal, and the page and the plot in benches/results."""
+"""Reports the results: lines on the terminal, and the page and the plot in benches/results."""
 
 import datetime
 import importlib.metadata

@@ -1,8 +1,7 @@
 // The network of the examples: dense layers with ReLU between them, and softmax cross-entropy.
 //
-// It is written once for tensors of any Scalar that has ScalarTraits, with gradients of any GradScalar.
-// Arithmetic is in float; what is stored in a tensor is rounded to Scalar, and to GradScalar in its
-// gradient.
+// It is a template for tensors of any Scalar that has ScalarTraits, with gradients of any GradScalar. Arithmetic is in
+// float; values stored in a tensor are rounded to Scalar, and those in its gradient to GradScalar.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef DENSE_NETWORK_HPP
@@ -37,7 +36,7 @@ struct Batch {
   std::vector<std::size_t> labels;
 };
 
-// What an optimizer updates: data, from grad.
+// A trainable tensor: an optimizer updates data from grad.
 template <typename Scalar, typename GradScalar>
 struct Tensor {
   std::string name;
@@ -49,7 +48,7 @@ struct Tensor {
 
 // output = input * weight + bias, with the weight stored as [input][output].
 //
-// Inner loops run over the elements of a row and each adds to its own sum, so that a compiler can
+// Each iteration of the inner loops, which run over the elements of a row, adds to a sum of its own, so a compiler can
 // vectorize them without changing the order of any sum.
 template <typename Scalar, typename GradScalar>
 struct DenseLayer {
@@ -64,7 +63,7 @@ struct DenseLayer {
         output_size(outputs),
         weight(name + ".weight", inputs * outputs),
         bias(name + ".bias", outputs) {
-    // He initialization: it keeps the variance of activations the same through layers of ReLU.
+    // He initialization, which preserves the variance of activations through ReLU layers.
     const float limit = std::sqrt(6.0f / static_cast<float>(inputs));
     for (Scalar& element : weight.data) element = Traits::store(random.uniform(limit));
   }
@@ -82,7 +81,7 @@ struct DenseLayer {
     }
   }
 
-  // Sets weight.grad and bias.grad, which are sums over the batch, from the gradient of the output.
+  // Computes weight.grad and bias.grad, which are sums over the batch, from the gradient of the output.
   void backward(const Matrix& input, const Matrix& output_grad) {
     weight.grad.resize(weight.data.size());
     bias.grad.resize(bias.data.size());
@@ -105,7 +104,7 @@ struct DenseLayer {
     for (std::size_t o = 0; o < output_size; ++o) bias.grad[o] = GradTraits::store(sums[o]);
   }
 
-  // Sets the gradient of the input from that of the output.
+  // Computes the gradient of the input from that of the output.
   void backward_to_input(const Matrix& output_grad, Matrix& input_grad) const {
     input_grad.resize(output_grad.rows, input_size);
     std::fill(input_grad.values.begin(), input_grad.values.end(), 0.0f);
@@ -131,7 +130,7 @@ inline double softmax_cross_entropy(const Matrix& logits, const std::vector<std:
   for (std::size_t example = 0; example < logits.rows; ++example) {
     const float* logit = logits.row(example);
     const std::size_t label = labels[example];
-    // Shifting all logits alike changes nothing but keeps exp from overflowing.
+    // Subtracting the same number from all logits does not change the result, and keeps exp from overflowing.
     const double highest = *std::max_element(logit, logit + logits.columns);
     double sum = 0.0;
     for (std::size_t c = 0; c < logits.columns; ++c) {
@@ -154,8 +153,7 @@ class Network {
 
   std::vector<Layer> layers;
 
-  // sizes are those of the input and of every layer's output. Layers are named "hidden1", "hidden2",
-  // ..., "output".
+  // sizes are the sizes of the input and of each layer's output. Layers are named "hidden1", "hidden2", ..., "output".
   Network(const std::vector<std::size_t>& sizes, Random& random) : outputs_(sizes.size() - 1) {
     for (std::size_t i = 1; i < sizes.size(); ++i) {
       const std::string name = i + 1 < sizes.size() ? "hidden" + std::to_string(i) : "output";
@@ -179,8 +177,8 @@ class Network {
     return forward_and_backward(batch, loss_scale, [](Layer&) {});
   }
 
-  // Calls layer_done(layer) for each layer, from the last to the first, as soon as its gradients are
-  // there and its weights are not needed any more: either may then be changed.
+  // Calls layer_done(layer) for each layer, from the last to the first, as soon as its gradients have been computed and
+  // its weights are no longer needed, so both may be changed.
   template <typename LayerDone>
   double forward_and_backward(const Batch& batch, float loss_scale, LayerDone layer_done) {
     const double loss = softmax_cross_entropy(forward(batch.inputs), batch.labels, output_grad_);
@@ -200,7 +198,7 @@ class Network {
     return loss;
   }
 
-  // How many examples of the batch have their highest logit at their label.
+  // The number of examples in the batch that are classified correctly: their highest logit is that of their label.
   std::size_t count_correct(const Batch& batch) {
     const Matrix& logits = forward(batch.inputs);
     std::size_t correct = 0;

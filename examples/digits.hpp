@@ -20,7 +20,7 @@
 
 constexpr std::size_t kPixels = 64;
 constexpr std::size_t kDigits = 10;
-// With other seeds, too, test accuracy is about 98 %; 359 images don't tell it more precisely.
+// Test accuracy is about 98 % with other seeds, too; 359 images do not allow a more precise figure.
 constexpr std::uint64_t kSplitSeed = 3;
 
 struct Image {
@@ -28,7 +28,7 @@ struct Image {
   std::size_t digit;
 };
 
-// Reads a row: 64 pixels from 0 to 16 and the digit, separated by commas. Returns whether it was one.
+// Parses a row: 64 pixels from 0 to 16 and the digit, separated by commas. Returns whether it is valid.
 inline bool parse_image(const std::string& row, Image& image) {
   const char* at = row.data();
   const char* end = at + row.size();
@@ -65,7 +65,7 @@ inline std::vector<Image> read_images(const std::string& path) {
   return images;
 }
 
-// Fills a batch with count images from first on.
+// Fills a batch with count images, starting at first.
 inline void load_batch(const std::vector<Image>& images, std::size_t first, std::size_t count, Batch& batch) {
   batch.inputs.resize(count, kPixels);
   batch.labels.resize(count);

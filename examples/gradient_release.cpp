@@ -1,12 +1,12 @@
-// Trains a network with the gradients of one layer in memory at a time, and not of all of them.
+// Trains a network while only one layer's gradients are in memory at a time.
 //
-// The network is trained twice from the same start. First as usual: the backward pass leaves the gradients
-// of all layers, and radam_step then uses them. Then with gradient_release: as soon as the backward pass
-// has the gradients of a layer, radam_step_param updates it, and their memory is given back before the
-// layer before it gets its own. Losses and weights are the same bits, for a fraction of the memory.
+// The network is trained twice from the same initial weights. First as usual: the backward pass computes the
+// gradients of all layers, and radam_step then uses them. Then with gradient_release: as soon as the backward
+// pass has computed the gradients of a layer, radam_step_param updates it, and their memory is freed before the
+// next layer allocates its own. Losses and weights have the same bits, for a fraction of the memory.
 //
-// What it costs: whatever needs all gradients at once is out of reach, such as clipping by their norm and
-// adding up the gradients of several batches (radam_set_optimizer_accumulation is for the latter). By hand:
+// The price: nothing can be done that needs all gradients at once, such as clipping by their norm or adding up
+// the gradients of several batches (radam_set_optimizer_accumulation is for the latter). To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/gradient_release.cpp -o gradient_release
@@ -39,7 +39,7 @@ constexpr std::size_t kEpochs = 5;
 constexpr std::size_t kBatchSize = 32;
 constexpr std::uint64_t kTrainingSeed = 2;
 
-// The tensors in the order in which they are given to radam, which numbers parameters from 0.
+// The tensors in the order in which they are added to radam, which numbers parameters from 0.
 std::vector<FloatTensor*> tensors_of(FloatNetwork& network) {
   std::vector<FloatTensor*> tensors;
   for (FloatNetwork::Layer& layer : network.layers) {
@@ -69,9 +69,9 @@ void add_tensors(radam_optimizer* opt, FloatNetwork& network, radam_toggle gradi
   check(radam_add_param_group(opt, &options, params.data(), params.size(), nullptr), opt);
 }
 
-// ---- The two ways of a step ----------------------------------------------------------------------
+// ---- Two ways to step ----------------------------------------------------------------------------
 
-// The bytes of all gradients that are in memory, now and at most.
+// The size in bytes of all gradients in memory, now and at its peak.
 class GradientMemory {
  public:
   void measure(FloatNetwork& network) {
@@ -85,7 +85,7 @@ class GradientMemory {
   std::size_t peak_ = 0;
 };
 
-// As usual: all gradients stay for radam_step.
+// As usual: all gradients stay in memory for radam_step.
 double step_after_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
   const double loss = network.forward_and_backward(batch);
   memory.measure(network);
@@ -97,14 +97,14 @@ double step_after_backward(radam_optimizer* opt, FloatNetwork& network, const Ba
   return loss;
 }
 
-// Updates a tensor from its gradient, and frees that.
+// Updates a tensor from its gradient, and frees the gradient.
 void step_and_release(radam_optimizer* opt, std::uint32_t param, FloatTensor& tensor) {
   check(radam_step_param(opt, param, tensor.grad.data()), opt);
   tensor.grad = std::vector<float>();  // clear() would keep the memory
 }
 
-// With gradient_release: each layer is updated when the backward pass has left it. The layer before it is
-// not touched by that, since the gradient of its output was taken before the weights changed.
+// With gradient_release: each layer is updated as soon as the backward pass is done with it. This does not affect
+// the layer before it, because the gradient of that layer's output was computed before the weights changed.
 double step_inside_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
   return network.forward_and_backward(batch, 1.0f, [&](FloatNetwork::Layer& layer) {
     memory.measure(network);
@@ -150,7 +150,7 @@ Run train(const Digits& digits, bool release) {
   return run;
 }
 
-// Returns whether all bits are the same; == would take 0 for -0, and NaN for another number than itself.
+// Returns whether all bits are the same. (With ==, 0 equals -0, and NaN does not equal itself.)
 template <typename Number>
 bool same_bits(const std::vector<Number>& left, const std::vector<Number>& right) {
   return left.size() == right.size() && std::memcmp(left.data(), right.data(), left.size() * sizeof(Number)) == 0;

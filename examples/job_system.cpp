@@ -1,14 +1,14 @@
-// Trains inside a game: the optimizer's step is cut into pieces that fit into 2 ms of each frame.
+// Trains inside a game: the optimizer's step is cut into slices that fit into 2 ms of each frame.
 //
 // A step of a few million parameters takes several milliseconds, and a frame at 60 Hz has 16.7 for
-// everything. So the step is opened (radam_step_begin) and worked on over several frames, in two ways:
-// - on the engine's own worker threads, a chunk at a time (radam_step_wave, radam_step_chunk);
-// - on the main thread alone, with a budget of time (radam_step_for).
-// The library starts no threads. Gradients are clipped by their norm, for which all of them are read before
-// the first parameter changes: that is the first wave. The parameters at the end are compared with those
-// of the same number of undivided steps (radam_step_with), and are the same bits.
+// everything. So the step is opened (radam_step_begin) and runs over several frames, in one of two ways:
+// - on the engine's own worker threads, one chunk at a time (radam_step_wave, radam_step_chunk);
+// - on the main thread alone, with a time budget (radam_step_for).
+// The library starts no threads. Gradients are clipped by their norm, so all of them are read before the first
+// parameter changes; this is the first wave. At the end, the parameters are compared with those after the same
+// number of undivided steps (radam_step_with): they have the same bits.
 //
-// What is printed of times is as noisy as the machine. By hand:
+// The times that it prints depend on the machine. To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -pthread -Iinclude examples/job_system.cpp -o job_system
@@ -68,8 +68,8 @@ class JobSystem {
   // How many jobs can run at once.
   std::size_t width() const { return threads_.size() + 1; }
 
-  // Runs a job width() times, also on the calling thread, and returns when all of them have ended. Throws
-  // what one of them threw.
+  // Runs a job width() times, also on the calling thread, and returns when all runs have ended. If any of them threw,
+  // rethrows it.
   void run_everywhere(const std::function<void()>& job) {
     std::unique_lock<std::mutex> lock(mutex_);
     queue_.assign(width(), &job);
@@ -119,8 +119,8 @@ class JobSystem {
 
 constexpr std::array<std::size_t, 4> kTensorSizes = {1 << 20, 1 << 21, 1 << 19, 1000};
 
-// Tensors that are to become like others. Their gradients stand for those of a network, which would come
-// from a backward pass.
+// Tensors that are trained to equal target tensors. Their gradients take the place of those of a network, which would
+// come from a backward pass.
 struct Model {
   OptimizerHandle optimizer{1};  // one thread, the calling one: the library never starts any
   std::vector<std::vector<float>> weights, grads, targets;
@@ -144,8 +144,8 @@ struct Model {
     check(radam_group_options_init(&options, sizeof options));
     options.lr = 0.01;
     check(radam_add_param_group(optimizer.opt, &options, params.data(), params.size(), nullptr), optimizer.opt);
-    // Writes zeros where there are some already: so the system provides the state's memory while the game
-    // loads. It would do so at the first use otherwise, which takes milliseconds in the middle of a frame.
+    // The state is zero already, but writing it makes the system provide its memory now, while the game loads.
+    // Otherwise it would do so at the first step, which takes milliseconds in the middle of a frame.
     check(radam_reset_state(optimizer.opt, UINT32_MAX), optimizer.opt);
   }
 
@@ -160,10 +160,10 @@ struct Model {
 
 // ---- The step in slices --------------------------------------------------------------------------
 
-// Both ways work on an open step until about a deadline, and return whether all of it is done.
+// Both run an open step until about a deadline, and return whether it is complete.
 
 bool work_alone(radam_optimizer* opt, Clock::time_point deadline) {
-  // With a budget of 0 the step would never come to its end.
+  // With a budget of 0 the step would never finish.
   const std::chrono::nanoseconds left = std::max(deadline - Clock::now(), Clock::duration(1));
   std::uint64_t chunks_left = 0;
   check(radam_step_for(opt, static_cast<std::uint64_t>(left.count()), &chunks_left), opt);
@@ -187,8 +187,8 @@ class WorkOnJobs {
   }
 
  private:
-  // The job of one thread: takes the next chunk, while one as long as the longest so far would still end in
-  // time. It does take one, so that the step goes on however late it is.
+  // The job of one thread: takes chunks for as long as one that takes as long as the slowest so far would end in
+  // time. It takes at least one, so that the step makes progress however late it is.
   void step_chunks(radam_optimizer* opt, Clock::time_point deadline) {
     Clock::duration longest{0};
     Clock::time_point now = Clock::now();
@@ -208,7 +208,7 @@ class WorkOnJobs {
 
 // ---- The game ------------------------------------------------------------------------------------
 
-// How long frames spent in the optimizer: bins of a quarter of a millisecond, and one for all above 2.
+// A histogram of the time per frame in the optimizer: bins of a quarter of a millisecond, and one for more than 2.
 struct Histogram {
   std::array<std::size_t, 9> bins{};
   std::size_t frames = 0;
@@ -229,7 +229,7 @@ struct Histogram {
   }
 };
 
-// Whether a model is what so many undivided steps make of it.
+// Returns whether a model equals the result of this many undivided steps.
 bool is_as_undivided(const Model& model, const radam_step_options& options, std::size_t steps) {
   Model undivided;
   Milliseconds longest{0};
@@ -249,8 +249,8 @@ bool is_as_undivided(const Model& model, const radam_step_options& options, std:
   return same;
 }
 
-// Runs the game for at least as many frames as are asked for, and to the end of the last step. Returns
-// whether the parameters are then what they should be.
+// Runs the game for at least this many frames, and until the last step is complete. Returns whether the parameters
+// are then what they should be.
 template <typename Work>
 bool play(const std::string& name, Work work, std::size_t frames, bool sleep) {
   Model model;

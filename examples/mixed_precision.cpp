@@ -1,15 +1,15 @@
-// Trains with 16-bit weights and gradients, masters in f32, and a loss scale that finds its own size.
+// Trains with 16-bit weights and gradients, f32 master weights, and dynamic loss scaling.
 //
-// The network computes with bf16 weights and leaves f16 gradients. radam steps f32 masters from these
-// and writes the bf16 weights in the same pass (radam_param.copy). Gradients of f16 end at 65504 and
-// vanish below 6e-8, so the loss is multiplied by a scale that keeps them in between, and radam divides
-// them by it (grad_scale). Where one overflows all the same, the step is skipped (skip_nonfinite), and the
-// scale is halved; after a number of good steps it is doubled, as torch.amp.GradScaler does it. So the
-// scale goes up until steps overflow: a few skipped ones are how it learns where the limit is.
+// The network computes with bf16 weights and produces f16 gradients. radam updates f32 masters from these and
+// writes the bf16 weights in the same pass (radam_param.copy). f16 overflows above 65504 and underflows below
+// 6e-8, so the loss is multiplied by a scale that keeps gradients in between, and radam divides them by it
+// (grad_scale). If one overflows anyway, the step is skipped (skip_nonfinite) and the scale is halved; after a
+// number of good steps it is doubled, as in torch.amp.GradScaler. A few skipped steps are therefore normal:
+// they are how the scale finds its limit.
 //
-// A second optimizer gets the same gradients, and keeps its masters in half the memory: bf16 weights with
-// remainders of 16 bits (master_remainder). At the end these are joined, and are the first one's masters,
-// bit for bit. For comparison the same network is trained in f32. By hand:
+// A second optimizer gets the same gradients, and keeps its masters in less memory: bf16 weights with 16-bit
+// remainders (master_remainder). Joined at the end, these equal the masters of the first one, bit for bit. For
+// comparison, the same network is trained in f32. To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/mixed_precision.cpp -o mixed_precision
@@ -46,7 +46,7 @@ constexpr double kToleratedPercent = 1.0;
 
 // ---- Loss scaling --------------------------------------------------------------------------------
 
-// torch.amp.GradScaler begins at 2^16 and doubles after 2000 good steps; this training is shorter than that.
+// torch.amp.GradScaler starts at 2^16 and doubles after 2000 good steps; this training is shorter than that.
 class LossScale {
  public:
   double value() const { return value_; }
@@ -88,7 +88,7 @@ std::vector<Tensor<Scalar, GradScalar>*> tensors_of(Network<Scalar, GradScalar>&
   return tensors;
 }
 
-// A parameter for a tensor's gradient. What it updates, data of dtype, need not be the tensor's own.
+// A parameter with the gradient of a tensor. Its data, of dtype, need not be those of the tensor.
 template <typename Scalar, typename GradScalar>
 radam_param describe(Tensor<Scalar, GradScalar>& tensor, radam_dtype dtype, void* data) {
   tensor.grad.resize(tensor.data.size());
@@ -128,7 +128,7 @@ radam_step_report step(radam_optimizer* opt, double progress, double loss_scale)
   return report;
 }
 
-// Masters in f32 apart from the network's weights, which the steps write: 6 bytes a weight.
+// f32 masters in addition to the network's weights, which the steps write: 6 bytes per weight.
 struct F32Masters {
   OptimizerHandle optimizer;
   std::vector<std::vector<float>> masters;
@@ -136,7 +136,7 @@ struct F32Masters {
   explicit F32Masters(MixedNetwork& network) {
     std::vector<radam_param> params;
     for (Tensor<Bf16, F16>* tensor : tensors_of(network)) {
-      // Moving a vector into another place does not move its elements, which radam points to.
+      // Moving a vector does not move its elements, to which radam has pointers.
       std::vector<float>& master = masters.emplace_back();
       for (const Bf16 weight : tensor->data) master.push_back(ScalarTraits<Bf16>::load(weight));
       params.push_back(describe(*tensor, RADAM_DTYPE_F32, master.data()));
@@ -147,8 +147,8 @@ struct F32Masters {
   }
 };
 
-// Masters of bf16 weights and remainders: 4 bytes a weight. The weights are a copy of the network's here,
-// which the other optimizer writes; by itself, this one would update the network's own.
+// Masters as bf16 weights and remainders: 4 bytes per weight. The weights are a copy of the network's here, because
+// the other optimizer updates those; on its own, this one would update the network's weights.
 struct RemainderMasters {
   OptimizerHandle optimizer;
   std::vector<std::vector<Bf16>> weights;
@@ -164,7 +164,7 @@ struct RemainderMasters {
     add_group(optimizer.opt, options, params);
   }
 
-  // The bits of a parameter's f32 masters, as radam_group_options tells.
+  // The bits of a parameter's f32 masters, as radam_group_options describes them.
   std::vector<std::uint32_t> joined(std::uint32_t param) const {
     void* state = nullptr;
     check(radam_param_state(optimizer.opt, param, RADAM_STATE_MASTER_REMAINDER, &state, nullptr), optimizer.opt);
@@ -179,8 +179,8 @@ struct RemainderMasters {
 
 // ---- Training ------------------------------------------------------------------------------------
 
-// Calls train_on(batch, progress) for every batch, progress going from 0 to 1, and returns the test accuracy
-// in percent.
+// Calls train_on(batch, progress) for every batch, with progress from 0 to 1, and returns the test accuracy in
+// percent.
 template <typename AnyNetwork, typename TrainOn>
 double train(AnyNetwork& network, Random& random, const Digits& digits, TrainOn train_on) {
   std::vector<Image> images = digits.training;
@@ -211,9 +211,9 @@ double train_in_f32(const Digits& digits) {
   });
 }
 
-// Says how the masters compare, and returns whether they are the same. The bf16 weights are too, except
-// where a master is right between two of them: the copy of an f32 master is rounded to the even one, and a
-// weight with a remainder away from zero.
+// Prints how the masters compare, and returns whether they are the same. So are the bf16 weights, unless a master is
+// halfway between two of them: the copy of an f32 master is rounded to even, and a weight with a remainder away from
+// zero.
 bool compare(const F32Masters& f32, const RemainderMasters& remainder) {
   bool same = true;
   for (std::uint32_t param = 0; param < f32.masters.size(); ++param) {

@@ -1,4 +1,4 @@
-// Errors of radam as exceptions, and an optimizer that frees itself.
+// Errors of radam as exceptions, and an RAII wrapper of an optimizer.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef OPTIMIZER_HANDLE_HPP
@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <string>
 
-// Throws the sentence in which radam says what was wrong.
+// Throws the error message of a failed call.
 inline void check(radam_status status, const radam_optimizer* opt = nullptr) {
   if (status == RADAM_OK) return;
   std::array<char, 512> sentence{};

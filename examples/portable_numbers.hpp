@@ -1,6 +1,6 @@
-// The numbers of the examples that standard C++ leaves open: bfloat16 and half precision, which it has
-// from C++23 only, and random numbers, exp and log, which differ from one standard library to the next.
-// These need nothing but IEEE arithmetic, so that the examples print the same on every machine.
+// What the examples cannot take from the standard library: bfloat16 and half precision, which are there only from
+// C++23 on, and random numbers, exp and log, which differ between implementations. These versions use nothing but
+// IEEE arithmetic, so the examples print the same numbers on every machine.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef PORTABLE_NUMBERS_HPP
@@ -25,8 +25,7 @@ struct F16 {
   std::uint16_t bits;
 };
 
-// What the network needs to know of the type that its tensors are stored in. All arithmetic is done
-// in float: load and store are where the two types differ, and store is where bf16 rounds.
+// Conversion between float, in which all arithmetic is done, and the type that tensors are stored in. store rounds.
 template <typename Scalar>
 struct ScalarTraits;
 
@@ -48,8 +47,8 @@ struct ScalarTraits<Bf16> {
     return value;
   }
 
-  // Rounds to nearest, ties to even: of the lower half, more than 0x8000 carries into the upper one,
-  // and 0x8000 itself does so only where that is odd. (Not for NaN, which may overflow to infinity.)
+  // Rounds to nearest, ties to even: a lower half above 0x8000 carries into the upper half, and 0x8000 itself only if
+  // the upper half is odd. (Not for NaN, which may become infinite.)
   static Bf16 store(float value) {
     std::uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);

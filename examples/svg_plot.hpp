@@ -1,5 +1,4 @@
-// Draws how numbers change over the epochs of a training: panels side by side, as a picture in SVG,
-// which every browser shows.
+// Plots numbers over the epochs of a training run: panels side by side, in an SVG picture.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef SVG_PLOT_HPP
@@ -36,7 +35,7 @@ class SvgPlot {
     svg_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) + " " + number(kHeight) +
            "\" width=\"" + size + "\" role=\"img\" font-size=\"14\" fill=\"#24292f\" " +
            "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\">\n<title>" + title + "</title>\n";
-    // A background of its own, so that the picture is as legible on a dark page.
+    // A background, so that the picture is legible on a dark page.
     svg_ += "<rect width=\"" + size + "\" rx=\"8\" fill=\"#ffffff\"/>\n";
     text(title, kMargin, 38, "font-size=\"20\" font-weight=\"600\"");
     text(subtitle, kMargin, 62, kQuietText);
@@ -50,7 +49,7 @@ class SvgPlot {
   const std::string& svg() const { return svg_; }
 
  private:
-  // Everything is in pixels. left_ is where the axes of the panel that is being drawn begin.
+  // All coordinates are in pixels. left_ is the left end of the axes of the panel being drawn.
   static constexpr double kMargin = 28, kTickWidth = 48, kPanelStride = 520;
   static constexpr double kPanelWidth = 444, kTop = 122, kBottom = 380, kHeight = 440;
   static constexpr const char* kQuietText = "fill=\"#57606a\"";
@@ -62,7 +61,7 @@ class SvgPlot {
     return digits;
   }
 
-  // About: how wide letters are is up to the fonts of whoever looks at it.
+  // Approximately: the width of letters depends on the viewer's fonts.
   static double text_width(const std::string& content) { return 8.0 * static_cast<double>(content.size()); }
 
   static double y_of(const PlotPanel& panel, double value) {
@@ -115,7 +114,7 @@ class SvgPlot {
     text("epoch", (left_ + right) / 2, kBottom + 42, kQuietText + std::string(" text-anchor=\"middle\""));
   }
 
-  // On the right, above the panel: nothing that is drawn can run into it.
+  // On the right above the panel, where no line can cross it.
   void draw_legend(const PlotPanel& panel) {
     constexpr double sample = 30, gap = 8, space_between = 22, y = kTop - 20;
     double x = left_ + kPanelWidth + space_between;

@@ -1,14 +1,13 @@
-// Trains a small network on handwritten digits with radam, and draws how it learns.
+// Trains a small network on handwritten digits with radam, and draws its learning curves.
 //
-// The network is trained twice from the same start: in f32, and in pure bf16, where parameters,
-// gradients and the optimizer's state are all bfloat16 and nothing keeps a copy in f32. Kahan
-// summation, radam's default for 16-bit parameters, makes up for what rounding would lose: without it
-// the loss ends three times as high. A parameter takes 10 bytes with its gradient and state, instead of
-// 16, and the network learns as well.
+// The network is trained twice from the same initial weights: in f32, and in pure bf16, in which parameters,
+// gradients and the optimizer's state are all bfloat16 and there is no copy in f32. Kahan summation, radam's
+// default for 16-bit parameters, keeps what rounding would lose: without it, the final loss is three times as
+// high. A parameter with its gradient and state takes 10 bytes instead of 16, and the network learns as well.
 //
-// All that a program needs of radam is in the class Optimizer below. The network is plain C++, in
-// dense_network.hpp, on one thread. Every sum has a fixed order, so that the printed numbers are the
-// same on every machine, as long as the compiler does not fuse multiply and add. By hand:
+// The class Optimizer below is all of the program that deals with radam. The network is plain C++, in
+// dense_network.hpp, and runs on one thread. Every sum has a fixed order, so the printed numbers are the same
+// on every machine, unless the compiler fuses multiply and add. To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o train_digits
@@ -51,7 +50,7 @@ constexpr double kRequiredPercent = 97.0;
 
 // ---- The optimizer -------------------------------------------------------------------------------
 
-// Tells radam where a tensor and its gradient are; radam keeps the pointers and copies the name.
+// Describes a tensor and its gradient to radam, which keeps the pointers and copies the name.
 template <typename Scalar>
 radam_param describe(Tensor<Scalar, Scalar>& tensor) {
   tensor.grad.resize(tensor.data.size());
@@ -117,15 +116,15 @@ struct Run {
   std::vector<double> loss, test_percent;  // by epoch
 };
 
-// The learning rate after a part of the training, from 0 to 1: constant for a tenth of it, and then
-// down to 0 in the shape of half a cosine, which this polynomial resembles.
+// The learning rate at a point of the training, from 0 to 1: constant for the first tenth, then down to 0 along
+// half a cosine, which this polynomial approximates.
 double scheduled_lr(double progress) {
   const double left = std::min((1.0 - progress) / 0.9, 1.0);
   return kMaxLr * left * left * (3.0 - 2.0 * left);
 }
 
-// Shows the state of a run: in a terminal as one line that is always up to date, and elsewhere now and
-// then as a line of its own, so that logs stay short.
+// Prints the progress of a run: in a terminal as one line that is updated in place, otherwise as a new line now and
+// then, so that logs stay short.
 void show_progress(const Run& run, double lr) {
 #if __has_include(<unistd.h>)
   static const bool is_terminal = isatty(STDOUT_FILENO) != 0;
@@ -173,8 +172,8 @@ Run train(const std::string& name, const Digits& digits) {
 // ---- Report --------------------------------------------------------------------------------------
 
 void draw(const std::vector<Run>& runs, const std::string& subtitle, const std::string& path) {
-  // Blue and orange, which colour-blind eyes can tell apart, too; the first line broad and the second
-  // thin, so that both are seen where they coincide.
+  // Blue and orange can be told apart with colour blindness, too. The first line is broad and the second thin, so
+  // that both are visible where they coincide.
   const std::array<const char*, 2> styles = {"stroke=\"#56b4e9\" stroke-width=\"5\"",
                                              "stroke=\"#c04a00\" stroke-width=\"1.8\""};
   PlotPanel loss{"Training loss (log scale)", true, 1.0, 1.0, {}, "", {}};

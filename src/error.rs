@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write};
 
-/// The kinds of failure, one for each `RADAM_ERROR_…`.
+/// The kinds of failure, with the numbers of `RADAM_ERROR_...`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    NullPointer,
+    NullPointer = 1,
     InvalidHandle,
     InvalidArgument,
     Busy,
@@ -26,7 +26,7 @@ pub(crate) struct Error {
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Formats the sentence. It ends early where memory does, rather than fail in its turn.
+    /// Formats the sentence, which is cut off if memory runs out.
     #[cold]
     pub fn new(status: Status, sentence: fmt::Arguments) -> Self {
         let mut writer = FallibleWriter(String::new());

@@ -1,12 +1,12 @@
-//! The C programs in `tests/c`, built as a user builds them and run: linked with the shared library,
-//! linked with the static one, and under valgrind.
+//! Builds the C programs in `tests/c` as a user would, and runs them: linked with the shared library, linked with the
+//! static one, and under valgrind.
 
 mod common;
 
 use common::{Link, build_c, has_program, scratch_dir, skip, succeed, text};
 use std::process::Command;
 
-/// The programs print only what is wrong, so that any output at all is an error: the library's too.
+/// The programs print only errors, so any output is a failure, also if it is the library's.
 fn run_silently(command: &mut Command) {
     let output = succeed(command);
     assert!(text(&output).is_empty(), "{command:?} printed:\n{}", text(&output));
@@ -61,9 +61,8 @@ macro_rules! programs {
     };
 }
 
-// Valgrind puts its own allocator and its own limits in the place of the ones that `allocations`
-// and `out_of_memory` arrange, and it crashes where a process sends itself a signal that all of its
-// threads block, as `no_surprises` does. `many_params` measures times.
+// Valgrind replaces the allocator and the limits that `allocations` and `out_of_memory` set up, and it crashes if a
+// process sends itself a signal that all its threads block, as `no_surprises` does. `many_params` measures times.
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;

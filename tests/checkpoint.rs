@@ -1,5 +1,5 @@
-//! Checkpoints: what was saved goes on bit for bit, what is damaged or does not fit is refused and changes
-//! nothing, and the files are safetensors that others read and write.
+//! Checkpoints: a saved run continues bit for bit, a file that is damaged or does not fit is rejected and changes
+//! nothing, and the files are safetensors files that other programs read and write.
 
 #[path = "checkpoint/biased.rs"]
 mod biased;

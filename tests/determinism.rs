@@ -1,6 +1,5 @@
-//! The same bits everywhere: long runs of everything there is, whose pinned hashes must come out on
-//! every instruction set, with any number of threads, wherever the tensors lie and however they and
-//! the steps are cut.
+//! The same bits everywhere: long runs of all features must give pinned hashes on every instruction set, with any
+//! number of threads, at any alignment, and however tensors and steps are cut.
 
 mod driver;
 #[path = "determinism/engine.rs"]
@@ -22,14 +21,13 @@ use std::sync::atomic::Ordering;
 use engine::report_of_many;
 use variation::{LOOPS, Slicing, Variation, instruction_sets};
 
-/// What the run came to when it was written. It never changes: an optimization that changes it has
-/// changed the results.
+/// The hash of the run. It never changes: an optimization that changes it changes results.
 const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
 
-/// The same of the run in `engine.rs`, with norms and without.
+/// The hashes of the run in `engine.rs`, with norms and without.
 const ENGINE_HASHES: [u64; 2] = [0x6111_01da_631f_5640, 0xd42a_64cd_2ae4_f9aa];
 
-/// The most that a tensor is moved by: a cache line of the smallest elements.
+/// The largest offset of a tensor, in elements: a cache line of the smallest ones.
 const OFFSETS: usize = 32;
 
 fn check(variations: impl IntoIterator<Item = Variation>) {
@@ -143,7 +141,7 @@ fn a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without() {
     );
 }
 
-/// These tests, run by the emulator that `make arm` names, if it does.
+/// This test program as a command, run by the emulator that `make arm` sets, if any.
 fn these_tests() -> Command {
     let emulator = env::var("RADAM_TEST_EMULATOR").unwrap_or_default();
     let program = env::current_exe().unwrap();
@@ -153,7 +151,7 @@ fn these_tests() -> Command {
     command
 }
 
-/// radam_update chooses once in a program.
+/// radam_update chooses its instruction set once per process.
 #[test]
 fn every_instruction_set_gives_the_same_bits_without_an_optimizer() {
     for instruction_set in instruction_sets() {

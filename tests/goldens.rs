@@ -1,8 +1,8 @@
-//! The numerics, held to optimi, torch, optax and an oracle in f64: every kind of decay, every
-//! dtype, every hyperparameter set.
+//! The numerics, compared with optimi, torch, optax and an f64 oracle: every kind of weight decay, every dtype, every
+//! set of hyperparameters.
 //!
-//! `goldens/generate.py` made the vectors and says how. The oracle here is written anew: the first
-//! test holds it to all of the references, the others hold the library to it.
+//! `goldens/generate.py` generated the reference values and describes them. The oracle here is a second implementation:
+//! the first test compares it with all references, and the others compare the library with it.
 
 #[path = "goldens/behaviour.rs"]
 mod behaviour;
@@ -172,9 +172,8 @@ fn sixteen_bits_without_kahan_are_no_farther_from_the_oracle_than_optimi() {
     }
 }
 
-/// That we compute in f32 hardly ever changes to which 16 bits a value is rounded: in one parameter
-/// of 270 after 50 steps. Rounding twice, or rounding the moments or the compensated change before
-/// they are used, shows in many more.
+/// Computing in f32 hardly ever changes which 16 bits a value is rounded to: in one parameter of 270 after 50 steps.
+/// Rounding twice, or rounding the moments or the compensated change before they are used, changes many more.
 #[test]
 fn sixteen_bits_are_rounded_when_stored_and_only_then() {
     for dtype in [Dtype::F16, Dtype::Bf16] {
@@ -193,7 +192,7 @@ fn sixteen_bits_are_rounded_when_stored_and_only_then() {
     }
 }
 
-/// A tenth of the decay is missing because the compensation is bf16 too. optimi's stay 1 for ever.
+/// A tenth of the decay is lost because the compensation is bf16 too. With optimi, the weights stay 1 for ever.
 #[test]
 fn small_decay_reaches_bf16_weights() {
     let set = set("defaults"); // lr 1e-3
@@ -209,8 +208,8 @@ fn small_decay_reaches_bf16_weights() {
     }
 }
 
-/// With everything but the parameter itself in f32, little is lost but the last rounding, which
-/// comes to half of its limit. In f32 itself, steps and moments have roundings of their own.
+/// With everything but the parameter itself in f32, little more is lost than in the last rounding, which is half of its
+/// limit on average. In f32, steps and moments are rounded as well.
 #[test]
 fn kahan_with_f32_state_leaves_only_the_rounding_of_the_parameter() {
     for (dtype, limit) in [(Dtype::F32, 2.5), (Dtype::F16, 0.6), (Dtype::Bf16, 0.6)] {

@@ -1,7 +1,7 @@
-//! What an untrusted header costs, at most: memory in proportion to its size, as docs/checkpoint.md says,
-//! and time in proportion, too.
+//! An untrusted header costs memory at most in proportion to its size, as docs/checkpoint.md says, and time in
+//! proportion, too.
 //!
-//! A test program of its own, since it counts all memory that is allocated.
+//! This is a test program of its own because it counts all allocated memory.
 
 use radam::ffi::*;
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,8 +1,8 @@
-//! How many instructions a step takes per element, which does not depend on how busy the machine is:
-//! a change that makes a kernel worse shows here before it shows in a benchmark.
+//! How many instructions a step takes per element. Unlike times, these do not depend on how busy the machine is, so a
+//! change that makes a kernel worse shows here first.
 //!
-//! Callgrind knows no AVX-512. `instruction_counts.txt` has what it counted;
-//! `RADAM_UPDATE_COUNTS=1 cargo test --test instruction_counts` writes it anew.
+//! Callgrind does not support AVX-512. The counts are in `instruction_counts.txt`;
+//! `RADAM_UPDATE_COUNTS=1 cargo test --test instruction_counts` updates it.
 
 mod common;
 
@@ -13,7 +13,7 @@ use std::process::Command;
 
 /// Elements that the program steps between two counts: 4 steps of 4,096.
 const ELEMENTS: f64 = 4.0 * 4096.0;
-/// What another version of the compiler may add.
+/// The tolerance for other versions of the compiler.
 const TOLERANCE: f64 = 1.05;
 
 /// Instructions per element, by instruction set and kind of tensor.

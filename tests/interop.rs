@@ -1,8 +1,7 @@
-//! Trainings that began in PyTorch go on here as they would have there, and the tools in
-//! `examples/interop` and `docs/checkpoint.md` read and write what the library does.
+//! Training runs that began in PyTorch continue here as they would have there, and the tools in `examples/interop` and
+//! `docs/checkpoint.md` read and write the same files as the library.
 //!
-//! `interop/generate.py` made the checkpoints and says how. These tests need no PyTorch; `make interop`
-//! runs those that do.
+//! `interop/generate.py` generated the checkpoints. These tests need no PyTorch; `make interop` runs those that do.
 
 mod common;
 mod driver;
@@ -23,7 +22,7 @@ use std::process::Command;
 /// Those of the optimizer of PyTorch between the two weights of a case.
 const STEPS: u64 = 30;
 
-/// A training that PyTorch began.
+/// A training run that began in PyTorch.
 struct Case {
     name: String,
     dtype: radam_dtype,
@@ -55,7 +54,7 @@ impl Case {
         }
     }
 
-    /// Its `eps` acts before debiasing, so that it is another here at every step.
+    /// Its `eps` is applied before bias correction, so here it differs from step to step.
     fn has_eps_of_torch_radam(&self) -> bool {
         self.optimizer == "torch.optim.RAdam"
     }
@@ -90,7 +89,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// The problem of the examples: each tensor in a group of its own, each weight pulled to a target.
+/// The problem of the examples: each tensor in a group of its own, each weight pulled towards a target.
 struct Training<'a> {
     case: &'a Case,
     optimizer: Optimizer,
@@ -196,7 +195,7 @@ fn trainings_of_pytorch_go_on_as_they_would_have_there() {
     }
 }
 
-/// Debiased moments and compensations are not touched on the way in, nor on the way out.
+/// Debiased moments and compensations are not changed by loading or saving.
 #[test]
 fn debiased_state_is_the_same_bits_in_every_file() {
     let cases = cases();
@@ -293,7 +292,7 @@ fn the_python_tool_shows_what_the_library_saves() {
     }
 }
 
-/// What the tool writes is read by the library, and the training goes on with the same bits.
+/// The library reads what the tool writes, and training continues with the same bits.
 #[test]
 fn the_library_loads_what_the_python_tool_writes() {
     let Some(mut rename) = python("examples/interop/radam_checkpoint.py") else { return };
@@ -318,7 +317,7 @@ fn the_library_loads_what_the_python_tool_writes() {
     assert_eq!(saved.tensor(&format!("{weight}.exp_avg")).unwrap().shape(), [12]);
 }
 
-/// Whichever byte of a file is another, both the tool and the library see it.
+/// Both the tool and the library detect a change of any byte.
 #[test]
 fn damage_is_found_in_python_and_here() {
     let Some(mut find) = python("tests/interop/find_damage.py") else { return };
@@ -341,7 +340,7 @@ fn damage_is_found_in_python_and_here() {
     assert_eq!(training.optimizer.save(), sound, "what was refused has left a trace");
 }
 
-/// The programs in the description of the format work as they stand there.
+/// The programs in docs/checkpoint.md work as they are.
 #[test]
 fn the_description_of_the_format_has_programs_that_run() {
     let description = read("docs/checkpoint.md");

@@ -1,4 +1,4 @@
-//! One case after another: criterion decides how often, a duel measures, a row says what came out.
+//! Runs the cases: criterion decides how often, a duel measures, and a row of the table reports the result.
 
 use crate::case::{Case, Outcome};
 use crate::duel::{Duel, Round};

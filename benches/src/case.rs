@@ -1,4 +1,4 @@
-//! One comparison: what it is called, and what came out.
+//! One comparison and its outcome.
 
 use crate::duel::Round;
 use crate::goal::{Goal, Quantity};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What is compared with what.
 pub struct Case {
-    /// What it is chosen by on the command line.
+    /// The name by which the command line selects it.
     pub name: String,
     pub title: String,
     /// How many elements a call works on.
@@ -39,13 +39,13 @@ impl Case {
         Self { goal, ..self }
     }
 
-    /// Has the calling thread do something else for so long before each call.
+    /// Lets the calling thread do something else for this long before each call.
     pub fn after_a_pause(self, pause: Duration) -> Self {
         Self { pause: Some(pause), ..self }
     }
 }
 
-/// What came out of a case. The ratio is the library's time over the reference's.
+/// The outcome of a case. The ratio is the library's time divided by the reference's.
 #[derive(Clone, Copy)]
 pub struct Outcome {
     pub ratio: f64,

@@ -1,4 +1,4 @@
-//! Two things that take turns, so that whatever else the machine does hits both.
+//! Two things that take turns, so that whatever else the machine does affects both.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
-//! What a ratio is told as, and what it should be.
+//! How a ratio is reported, and what it should be.
 
 /// Which number a case reports, each made from the time of the library over that of the reference.
 #[derive(Clone, Copy)]
 pub enum Quantity {
-    /// How much of the reference's speed is reached.
+    /// The share of the reference's speed.
     Share,
     /// How many times the reference's time it takes.
     Times,
@@ -23,7 +23,7 @@ pub enum Quantity {
 pub enum Goal {
     AtLeast(f64),
     AtMost(f64),
-    /// Nowhere: the case is for information.
+    /// No goal; for information.
     None,
 }
 

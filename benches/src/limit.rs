@@ -1,5 +1,5 @@
-//! The limit in cache: a step takes one square root and one division per element, and the divider
-//! of a core does so many a cycle and no more.
+//! The limit in cache: a step takes one square root and one division per element, and the divider of a core has a fixed
+//! throughput.
 
 use std::hint::black_box;
 

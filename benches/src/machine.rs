@@ -1,4 +1,4 @@
-//! What the numbers were measured on.
+//! The machine on which the numbers were measured.
 
 use std::fs;
 use std::thread::available_parallelism;
@@ -48,7 +48,7 @@ pub fn instruction_set_in_use() -> String {
     std::env::var("RADAM_ISA").unwrap_or_else(|_| instruction_set().to_owned())
 }
 
-/// Makes something while the library is told to use an instruction set.
+/// Calls a function while RADAM_ISA selects an instruction set.
 pub fn with_instruction_set<T>(name: &str, make: impl FnOnce() -> T) -> T {
     let before = std::env::var_os("RADAM_ISA");
     // SAFETY: no other thread runs between cases, so none reads the environment.

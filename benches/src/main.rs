@@ -1,13 +1,11 @@
 //! Measures radam against the limits of the machine.
 //!
-//! Every case compares the library, through its C functions, with something that shows what the
-//! machine could do at best (a roof) or with another way of using the library. The two take turns
-//! (`duel.rs`), criterion samples the ratio of their times (`ratio.rs`, `bench.rs`), and `report.rs`
-//! and `plot.rs` show what came out. The roofs are in `roof.rs`, `team.rs` and `limit.rs`, the cases
-//! in `cases/`.
+//! Each case compares the library, through its C API, with the best that the machine could do (a roof) or with another
+//! way of using the library. The two take turns (`duel.rs`), criterion samples the ratio of their times (`ratio.rs`,
+//! `bench.rs`), and `report.rs` and `plot.rs` show the results. The roofs are in `roof.rs`, `team.rs` and `limit.rs`, the
+//! cases in `cases/`.
 //!
-//! Arguments choose cases by parts of their names. Only a run of all of them writes the files in
-//! `results/`.
+//! Arguments select cases by parts of their names. Only a run of all cases writes the files in `results/`.
 
 mod bench;
 mod case;

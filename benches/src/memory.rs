@@ -1,4 +1,4 @@
-//! What is in the arrays.
+//! The contents of the arrays.
 
 use crate::driver::tensor::{Tensor, size_of_dtype};
 use radam::ffi::*;

@@ -1,9 +1,8 @@
-//! An allocator for the benchmarks, by which every array that fits in a cache begins with a page.
+//! An allocator for the benchmarks that places every array which fits into a cache at the start of a page.
 //!
-//! Two arrays whose places in a page differ by a cache line or two make a processor wait for stores
-//! that have nothing to do with its loads, and a step in cache takes up to twice as long. Where the
-//! system's allocator puts arrays depends on what was allocated before, so that two equal optimizers
-//! could differ by that much. One case measures what the placement makes of it.
+//! If the addresses of two arrays differ by a cache line or two modulo the page size, loads wait for unrelated stores (4K
+//! aliasing), and a step in cache takes up to twice as long. Where the system's allocator places arrays depends on
+//! earlier allocations, so two equal optimizers could differ by that much. One case measures the effect of the placement.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

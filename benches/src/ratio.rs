@@ -1,7 +1,7 @@
-//! What criterion measures here: the time of the library over that of a reference.
+//! The measurement that criterion samples: the time of the library divided by that of a reference.
 //!
-//! On a shared machine absolute times drift by more than what is to be found out. Two things that
-//! take turns in one process drift together, so that their ratio holds still.
+//! On a shared machine, absolute times drift by more than the differences of interest. Two things that take turns in one
+//! process drift together, so their ratio is stable.
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};

@@ -1,4 +1,4 @@
-//! The table, and the page that it stands on.
+//! The table of results, and the page with it.
 
 use crate::case::{Case, Outcome};
 use crate::machine;
@@ -35,7 +35,7 @@ impl Report {
         ]);
     }
 
-    /// Adds a finding, and whether it is as it should be.
+    /// Adds a finding, and whether it meets its goal.
     pub fn note(&mut self, text: String, is_good: Option<bool>) {
         self.notes.push(format!("{text} {}", mark(is_good)).trim_end().to_owned());
     }

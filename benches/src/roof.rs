@@ -1,8 +1,8 @@
 //! The roof from memory: the streams of a step without its arithmetic.
 //!
-//! A step reads and writes the parameter, its state and, with Kahan summation, a compensation, and
-//! reads the gradient. So does the kernel here, but all that it does to an element is XOR with the
-//! gradient's bits, which no machine is slower at than at fetching them.
+//! A step reads and writes the parameter, its state and, with Kahan summation, a compensation, and reads the gradient.
+//! So does the loop here, but all that it does to an element is an XOR with the bits of the gradient, which on every
+//! machine is faster than memory.
 
 use crate::driver::tensor::Tensor;
 use crate::memory::random;

@@ -1,4 +1,4 @@
-//! The optimizers that are measured.
+//! The optimizers to measure.
 
 use crate::driver::filled;
 use crate::driver::optimizer::Optimizer;
@@ -8,7 +8,7 @@ use crate::memory::random;
 use radam::ffi::*;
 use std::slice;
 
-/// Steps before anything is measured: pages are in place, and steps are rectified from the sixth on.
+/// Warm-up steps: they touch all pages, and steps are rectified from the sixth on.
 const WARM_UP_STEPS: usize = 12;
 
 /// Which tensors there are, and how they are stepped.

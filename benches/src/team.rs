@@ -1,4 +1,4 @@
-//! Threads for the roof: as many as the library has, started once, each with a part of its own.
+//! Threads for the roof: as many as the library has, started once, each with its own part of the arrays.
 
 use crate::roof::{BLOCK, Roof, Traffic};
 use std::sync::Barrier;

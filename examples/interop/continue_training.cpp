@@ -1,10 +1,10 @@
-// Goes on with a training that began elsewhere, for instance in PyTorch: takes the weights and a checkpoint
-// of the optimizer, makes some steps, and puts both back.
+// Continues a training run that was started elsewhere, for instance in PyTorch: loads the weights and a checkpoint of
+// the optimizer, makes some steps, and saves both again.
 //
-// The weights are in a file of their own, since a checkpoint has the optimizer's state only: here as plain
-// numbers, one tensor after the other. The names of the tensors and their order in memory have to be those
-// of the other program; options and step counts come with the checkpoint. hand_over.py begins a training in
-// PyTorch, has this program go on, takes it back, and compares. By hand:
+// The weights are in a separate file, since a checkpoint has only the optimizer's state: here as plain numbers, one
+// tensor after another. The names of the tensors and the order of their elements must be those of the other program;
+// options and step counts come with the checkpoint. hand_over.py starts a training run in PyTorch, continues it with
+// this program and then in PyTorch again, and compares the results. To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp
@@ -35,7 +35,7 @@ struct Tensor {
   std::string name;
   std::vector<Real> weights, grads;
 
-  // Each weight is pulled to a target, some harder than others. A network's backward pass would be here.
+  // Each weight is pulled towards a target, some harder than others. A real program has its backward pass here.
   void compute_gradients() {
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const Real pull = static_cast<Real>(i % 5 + 1) / 4;
@@ -74,7 +74,7 @@ void save_weights(const std::string& path, const std::vector<Tensor<Real>>& tens
 
 // ---- The optimizer -------------------------------------------------------------------------------
 
-// One group for each tensor, whose options are those of the checkpoint as soon as it is loaded.
+// One group for each tensor. Its options come from the checkpoint.
 template <typename Real>
 void add_groups(radam_optimizer* opt, std::vector<Tensor<Real>>& tensors) {
   radam_group_options options;
@@ -99,7 +99,8 @@ radam_group_options get_options(radam_optimizer* opt, std::uint32_t group) {
   return options;
 }
 
-// Sets the eps for the next step that does what torch.optim.RAdam does with its own, which acts before debiasing.
+// Sets eps for the next step so that it has the effect of the eps of torch.optim.RAdam, which is applied before bias
+// correction.
 void set_eps_like_torch(radam_optimizer* opt, std::uint32_t group, radam_group_options options) {
   radam_group_report report;
   check(radam_group_report_init(&report, sizeof report));

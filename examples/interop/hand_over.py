@@ -1,11 +1,11 @@
-"""Trains in PyTorch, goes on in C++ with radam, and then in PyTorch again, as if there had been no change.
+"""Trains in PyTorch, continues in C++ with radam, and then in PyTorch again, as if nothing had changed.
 
-    cargo build --release, and build continue_training.cpp as its first lines say
+    cargo build --release, and build continue_training.cpp as described at its top
     python hand_over.py ./continue_training
 
-Each optimizer that torch_radam.py knows makes 40 steps, and again 10 steps, whereupon its state becomes a checkpoint
-with which the C++ program makes 20 steps, and from which a new optimizer makes the last 10. The weights at the end
-differ by rounding only. Exit status 1 if they differ by more.
+Each optimizer that torch_radam.py knows makes 40 steps in PyTorch. Then it starts again with 10 steps; its state
+becomes a checkpoint, with which the C++ program makes 20 steps; and a new optimizer in PyTorch makes the last 10. The
+final weights differ only by rounding. The exit status is 1 if they differ by more.
 
 SPDX: MIT OR Apache-2.0
 """
@@ -39,7 +39,7 @@ OPTIMIZERS = {
 
 
 class Training:
-    """The problem of continue_training.cpp: every weight is pulled to a target, some harder than others."""
+    """The problem of continue_training.cpp: each weight is pulled towards a target, some harder than others."""
 
     def __init__(self, optimizer, options, dtype, weights=None):
         self.params = {}
@@ -55,7 +55,7 @@ class Training:
 
     @classmethod
     def of(cls, optimizer, options, dtype, snapshot):
-        """Goes on with another optimizer, which has not stepped."""
+        """Continues with another optimizer, which has not made a step."""
         training = cls(optimizer, options, dtype, dict(zip(snapshot["names"], snapshot["params"])))
         training.optimizer.load_state_dict(snapshot["state_dict"])
         training.steps = BIAS_JOINS_AT

@@ -1,9 +1,9 @@
 """Reads, verifies and writes checkpoints of radam, with nothing but Python's standard library.
 
-    python3 radam_checkpoint.py show FILE                          # verify a checkpoint, and say what it has
-    python3 radam_checkpoint.py rename FILE NEW_FILE OLD=NEW ...   # give parameters other names
+    python3 radam_checkpoint.py show FILE                          # verify a checkpoint, and list its contents
+    python3 radam_checkpoint.py rename FILE NEW_FILE OLD=NEW ...   # rename parameters
 
-docs/checkpoint.md describes the format. A whole file is held in memory.
+docs/checkpoint.md describes the format. The whole file is read into memory.
 
 SPDX: MIT OR Apache-2.0
 """
@@ -26,7 +26,7 @@ DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-f]{8})"')
 
 
 class Damaged(ValueError):
-    """The file is no checkpoint, or not as it was written."""
+    """The file is not a checkpoint, or is damaged."""
 
 
 @dataclasses.dataclass
@@ -44,7 +44,7 @@ class Checkpoint:
     tensors: dict  # of Tensor, by "<name of the parameter>.<name of the array>"
 
     def arrays(self, param):
-        """The tensors of a parameter, which is an entry of the manifest, by the names of its arrays."""
+        """The tensors of a parameter (an entry of the manifest), by the names of their arrays."""
         return {array: self.tensors[f"{param['name']}.{array}"] for array in param["checksums"]}
 
 
@@ -58,7 +58,7 @@ def checksum(data):
 
 
 def read(path):
-    """The checkpoint in a file, every byte of which is verified."""
+    """Reads a checkpoint from a file, and verifies every byte."""
     file = pathlib.Path(path).read_bytes()
     require(len(file) >= 8, f"the file has {len(file)} bytes, too few for a checkpoint")
     (length,) = struct.unpack_from("<Q", file)
@@ -91,11 +91,11 @@ def read(path):
 
 
 def encode(checkpoint):
-    """The bytes of a checkpoint, whose checksums are made anew."""
+    """The bytes of a checkpoint, with new checksums."""
     manifest = dict(checkpoint.manifest, params=[dict(param) for param in checkpoint.manifest["params"]])
     for param in manifest["params"]:
         param["checksums"] = {array: checksum(tensor.data) for array, tensor in checkpoint.arrays(param).items()}
-    # The largest elements first, so that all are aligned; Python keeps the order among equals.
+    # Largest elements first, so that all are aligned; Python's sort is stable.
     tensors = sorted(checkpoint.tensors.items(), key=lambda item: -SIZES[item[1].dtype])
     header = {"__metadata__": {"radam": json.dumps(manifest, allow_nan=False), "radam.checksum": ZEROS.decode()}}
     end = 0
@@ -111,7 +111,7 @@ def encode(checkpoint):
 
 
 def write(path, checkpoint):
-    """Writes a checkpoint so that the file is there whole or not at all."""
+    """Writes a checkpoint atomically: the file appears whole or not at all."""
     temporary = f"{path}.tmp"
     with open(temporary, "wb") as file:
         file.write(encode(checkpoint))
@@ -132,7 +132,7 @@ def describe(checkpoint):
 
 
 def rename(checkpoint, names):
-    """The checkpoint with other names of parameters, by the old ones."""
+    """Renames parameters; names maps old names to new ones."""
     known = {param["name"] for param in checkpoint.manifest["params"]}
     if missing := set(names) - known:
         raise KeyError(f"the checkpoint has no {sorted(missing)}, but {sorted(known)}")

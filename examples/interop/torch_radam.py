@@ -1,6 +1,6 @@
-"""Turns the state of torch.optim.RAdam, Adam and AdamW and of optimi.RAdam into a checkpoint of radam, and back.
+"""Converts the state of torch.optim.RAdam, Adam and AdamW and of optimi.RAdam to a checkpoint of radam, and back.
 
-In the program that trains with PyTorch, save what the conversions need:
+In the program that trains with PyTorch, save what the conversion needs:
 
     torch.save(torch_radam.snapshot(optimizer, model.named_parameters()), "snapshot.pt")
 
@@ -9,21 +9,22 @@ Then, in a shell:
     python torch_radam.py to-radam snapshot.pt run.radam                  # for radam_load
     python torch_radam.py to-torch run.radam snapshot.pt new_snapshot.pt  # what radam_save has saved
 
-The second command gives the optimizer of the snapshot, which may be one that has not stepped yet, the state and the
-options of the checkpoint; `optimizer.load_state_dict(torch.load("new_snapshot.pt")["state_dict"])` takes them over. The
-parameters are not part of it: both programs save and load them on their own. All steps, moments and options go over,
-with these exceptions:
+The second command puts the state and the options of the checkpoint into the optimizer of the snapshot, which may be one
+that has not made a step yet; load the result with
+`optimizer.load_state_dict(torch.load("new_snapshot.pt")["state_dict"])`. Parameters are not part of this: both programs
+save and load them themselves. All step counts, moments and options are converted, with these exceptions:
 
-- eps of torch.optim.RAdam acts before debiasing: at step t it is radam's eps times sqrt(1 - beta2^t). The number is
-  taken over as it is, which is right in the long run. continue_training.cpp shows how to follow torch exactly.
-- A 16-bit parameter gets a compensation of zeros for radam's Kahan summation, which torch.optim does not have. On the
-  way back the compensation, less than what rounding loses in one step, is dropped.
-- decouple_lr becomes torch's decoupled decay by weight_decay / max_lr, which is the same until it is converted again.
-- torch keeps the moments in the dtype of the parameter, and so those of a state_dtype of f32 are rounded.
+- eps of torch.optim.RAdam is applied before bias correction: at step t it is radam's eps times sqrt(1 - beta2^t). The
+  number is kept as it is, which is right in the long run. continue_training.cpp shows how to follow torch exactly.
+- 16-bit parameters get a compensation of zeros for radam's Kahan summation, which torch.optim does not have. On the way
+  back, the compensation, which is less than what rounding loses in one step, is dropped.
+- decouple_lr becomes torch's decoupled weight decay by weight_decay / max_lr. It has the same effect, but is not
+  decouple_lr any more if it is converted back.
+- torch keeps moments in the dtype of the parameter, so moments of state_dtype f32 are rounded.
 
-What has no counterpart is refused: amsgrad; maximize in optimi; rectify where the optimizer has it the other way, and
-with it any rectify_threshold but 5 or unrectified off; stochastic_rounding, master_remainder, frozen parameters, and
-slices of tensors.
+What has no counterpart is an error: amsgrad; maximize in optimi; rectify if the optimizer does it the other way, and so
+any rectify_threshold but 5, and unrectified off; stochastic_rounding, master_remainder, frozen parameters, and slices of
+tensors.
 
 SPDX: MIT OR Apache-2.0
 """
@@ -43,11 +44,11 @@ RECTIFY_THRESHOLD = 5.0  # of both torch and optimi
 
 
 class NoCounterpart(ValueError):
-    """Something that the other side does not have."""
+    """Something that the other library does not have."""
 
 
 def snapshot(optimizer, named_parameters):
-    """All that the conversions need of an optimizer, for torch.save; its tensors are those in use, not copies."""
+    """What the conversion needs from an optimizer, for torch.save; the tensors are those in use, not copies."""
     names = {id(param): name for name, param in named_parameters}
     params = [param for group in optimizer.param_groups for param in group["params"]]
     return {
@@ -81,7 +82,7 @@ def from_bytes(tensor):
 
 
 def rescaled(values, beta, step, debiased, wanted):
-    """An average as it is wanted, debiased or not."""
+    """A moment, converted to debiased or biased."""
     if step == 0 or debiased == wanted:
         return values
     bias = 1 - beta**step
@@ -111,7 +112,7 @@ def group_to_radam(optimizer, group):
 
 
 def to_radam(snapshot, moments="debiased"):
-    """The checkpoint of a snapshot, with moments as radam keeps them or, "biased", as torch does."""
+    """Converts a snapshot to a checkpoint, with debiased moments as radam has them or "biased" ones as torch has."""
     optimizer = snapshot["optimizer"]
     require(optimizer in OPTIMIZERS, f"the optimizer is {optimizer}, and can be one of {', '.join(OPTIMIZERS)}")
     is_optimi = optimizer.startswith("optimi.")
@@ -122,7 +123,7 @@ def to_radam(snapshot, moments="debiased"):
             name, param = snapshot["names"][index], snapshot["params"][index]
             require(param.dtype in DTYPES, f'"{name}" is of {param.dtype}, which radam does not have')
             state = snapshot["state_dict"]["state"].get(index, {})
-            # optimi counts the steps of a group, unless each parameter is stepped in its backward pass.
+            # optimi counts steps per group, unless parameters are stepped in the backward pass.
             step = int(state.get("step", group.get("step", 0))) if "exp_avg" in state else 0
             arrays = {}
             for array in ("exp_avg", "exp_avg_sq"):
@@ -174,7 +175,7 @@ def group_to_torch(optimizer, entry):
 
 
 def state_to_torch(checkpoint, entry, param, is_optimi):
-    """The moments and the compensation of a parameter, as far as the optimizer has them."""
+    """The moments and the compensation of a parameter, if the optimizer has them."""
     name, group = entry["name"], checkpoint.manifest["groups"][entry["group"]]
     arrays = checkpoint.arrays(entry)
     len_here = param.numel()
@@ -194,7 +195,7 @@ def state_to_torch(checkpoint, entry, param, is_optimi):
 
 
 def to_torch(checkpoint, snapshot):
-    """The snapshot with the state and the options of a checkpoint."""
+    """Puts the state and the options of a checkpoint into a snapshot."""
     optimizer, old = snapshot["optimizer"], snapshot["state_dict"]
     require(optimizer in OPTIMIZERS, f"the optimizer is {optimizer}, and can be one of {', '.join(OPTIMIZERS)}")
     is_optimi = optimizer.startswith("optimi.")
@@ -217,7 +218,7 @@ def to_torch(checkpoint, snapshot):
             param = snapshot["params"][index]
             state[index] = state_to_torch(checkpoint, entry, param, is_optimi)
             if is_optimi:
-                # What optimi has where there is no compensation; for Triton, a pointer that is not followed.
+                # What optimi has instead of a compensation; Triton needs a pointer, which it does not dereference.
                 no_comp = torch.zeros(1, dtype=torch.uint8) if group.get("triton") else None
                 state[index].setdefault("kahan_comp", no_comp)
                 if group["gradient_release"]:

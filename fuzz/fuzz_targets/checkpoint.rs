@@ -1,5 +1,4 @@
-//! Arbitrary bytes as a checkpoint: whatever they are, loading them gives a status and changes nothing
-//! unless it is RADAM_OK.
+//! Loads arbitrary bytes as a checkpoint. This must return a status, and change nothing unless it is RADAM_OK.
 
 #![no_main]
 
@@ -13,7 +12,7 @@ use driver::tensor::Tensor;
 use libfuzzer_sys::fuzz_target;
 use radam::ffi::*;
 
-/// What the checksum of a header stands behind.
+/// What comes before the checksum of a header.
 const KEY: &[u8] = b"\"radam.checksum\":\"";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -31,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Makes the checksum of the header right, if the header has a place for it.
+/// Corrects the checksum of the header, if there is one.
 fn correct_checksum(bytes: &mut [u8]) {
     let Some((length, _)) = bytes.split_first_chunk() else { return };
     let end = u64::from_le_bytes(*length).saturating_add(8).min(bytes.len() as u64) as usize;

@@ -2,6 +2,7 @@
 
 use super::guard::keeping_errno;
 use super::last_error::copy_of_thread;
+use super::values::constants;
 use super::{radam_optimizer, registry};
 use crate::error::Status;
 use std::ffi::c_char;
@@ -38,41 +39,15 @@ pub enum radam_status_values {
     RADAM_ERROR_PANIC = 10,
 }
 
-/// The values of radam_status, for Rust.
-pub use status_constants::*;
-
-/// cbindgen:ignore
-#[allow(missing_docs)] // described at radam_status_values
-mod status_constants {
-    use super::{radam_status, radam_status_values as values};
-
-    pub const RADAM_OK: radam_status = values::RADAM_OK as i32;
-    pub const RADAM_ERROR_NULL_POINTER: radam_status = values::RADAM_ERROR_NULL_POINTER as i32;
-    pub const RADAM_ERROR_INVALID_HANDLE: radam_status = values::RADAM_ERROR_INVALID_HANDLE as i32;
-    pub const RADAM_ERROR_INVALID_ARGUMENT: radam_status =
-        values::RADAM_ERROR_INVALID_ARGUMENT as i32;
-    pub const RADAM_ERROR_BUSY: radam_status = values::RADAM_ERROR_BUSY as i32;
-    pub const RADAM_ERROR_INVALID_STATE: radam_status = values::RADAM_ERROR_INVALID_STATE as i32;
-    pub const RADAM_ERROR_OUT_OF_MEMORY: radam_status = values::RADAM_ERROR_OUT_OF_MEMORY as i32;
-    pub const RADAM_ERROR_IO: radam_status = values::RADAM_ERROR_IO as i32;
-    pub const RADAM_ERROR_CORRUPT: radam_status = values::RADAM_ERROR_CORRUPT as i32;
-    pub const RADAM_ERROR_MISMATCH: radam_status = values::RADAM_ERROR_MISMATCH as i32;
-    pub const RADAM_ERROR_PANIC: radam_status = values::RADAM_ERROR_PANIC as i32;
-}
+constants!(radam_status = radam_status_values:
+    RADAM_OK, RADAM_ERROR_NULL_POINTER, RADAM_ERROR_INVALID_HANDLE, RADAM_ERROR_INVALID_ARGUMENT, RADAM_ERROR_BUSY,
+    RADAM_ERROR_INVALID_STATE, RADAM_ERROR_OUT_OF_MEMORY, RADAM_ERROR_IO, RADAM_ERROR_CORRUPT, RADAM_ERROR_MISMATCH,
+    RADAM_ERROR_PANIC);
 
 pub(super) fn status_of(status: Status) -> radam_status {
-    match status {
-        Status::NullPointer => RADAM_ERROR_NULL_POINTER,
-        Status::InvalidHandle => RADAM_ERROR_INVALID_HANDLE,
-        Status::InvalidArgument => RADAM_ERROR_INVALID_ARGUMENT,
-        Status::Busy => RADAM_ERROR_BUSY,
-        Status::InvalidState => RADAM_ERROR_INVALID_STATE,
-        Status::OutOfMemory => RADAM_ERROR_OUT_OF_MEMORY,
-        Status::Io => RADAM_ERROR_IO,
-        Status::Corrupt => RADAM_ERROR_CORRUPT,
-        Status::Mismatch => RADAM_ERROR_MISMATCH,
-        Status::Panic => RADAM_ERROR_PANIC,
-    }
+    const { assert!(Status::NullPointer as radam_status == RADAM_ERROR_NULL_POINTER) };
+    const { assert!(Status::Panic as radam_status == RADAM_ERROR_PANIC) };
+    status as radam_status
 }
 
 /// The most bytes of a buffer that are used, so that a program which passes a wrong, huge cap gets its text anyway.

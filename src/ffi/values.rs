@@ -50,25 +50,19 @@ pub enum radam_state_values {
     RADAM_STATE_MASTER_REMAINDER = 4,
 }
 
-pub use value_constants::*;
-
-/// cbindgen:ignore
-#[allow(missing_docs)] // described at radam_dtype_values and radam_toggle_values
-mod value_constants {
-    use super::*;
-
-    pub const RADAM_DTYPE_F32: radam_dtype = radam_dtype_values::RADAM_DTYPE_F32 as i32;
-    pub const RADAM_DTYPE_F64: radam_dtype = radam_dtype_values::RADAM_DTYPE_F64 as i32;
-    pub const RADAM_DTYPE_F16: radam_dtype = radam_dtype_values::RADAM_DTYPE_F16 as i32;
-    pub const RADAM_DTYPE_BF16: radam_dtype = radam_dtype_values::RADAM_DTYPE_BF16 as i32;
-    pub const RADAM_AUTO: radam_toggle = radam_toggle_values::RADAM_AUTO as i32;
-    pub const RADAM_ON: radam_toggle = radam_toggle_values::RADAM_ON as i32;
-    pub const RADAM_OFF: radam_toggle = radam_toggle_values::RADAM_OFF as i32;
-    pub const RADAM_STATE_EXP_AVG: radam_state = radam_state_values::RADAM_STATE_EXP_AVG as i32;
-    pub const RADAM_STATE_EXP_AVG_SQ: radam_state =
-        radam_state_values::RADAM_STATE_EXP_AVG_SQ as i32;
-    pub const RADAM_STATE_KAHAN_COMP: radam_state =
-        radam_state_values::RADAM_STATE_KAHAN_COMP as i32;
-    pub const RADAM_STATE_MASTER_REMAINDER: radam_state =
-        radam_state_values::RADAM_STATE_MASTER_REMAINDER as i32;
+/// `constants!(type = values: name, ...)`: the enumerators of C as constants of the type that C passes them as.
+macro_rules! constants {
+    ($type:ident = $values:ident: $($name:ident),+ $(,)?) => {
+        $(
+            #[allow(missing_docs)] // described at the enum
+            pub const $name: $type = $values::$name as $type;
+        )+
+    };
 }
+pub(super) use constants;
+
+constants!(radam_dtype = radam_dtype_values:
+    RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_DTYPE_F16, RADAM_DTYPE_BF16);
+constants!(radam_toggle = radam_toggle_values: RADAM_OFF, RADAM_ON, RADAM_AUTO);
+constants!(radam_state = radam_state_values:
+    RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER);

@@ -118,20 +118,29 @@ impl Index {
         found.is_some_and(|found| found != id)
     }
 
-    /// An array that steps write, other than `except`, that shares bytes with the addresses.
-    pub fn written_overlapping(
+    /// What an array at these addresses would overlap of the arrays that steps write, other than `except`.
+    pub fn overlapped_by_grad(
         &self,
         params: &[Param],
         range: &Range<usize>,
         except: Option<Array>,
-    ) -> Option<Array> {
+    ) -> Option<Overlapped> {
         let looked_for = |array| Some(array) != except;
-        self.written.overlapping(range, written_range(params), looked_for)
+        let found = self.written.overlapping(range, written_range(params), looked_for);
+        found.map(Overlapped::Written)
     }
 
-    /// A parameter whose gradient shares bytes with the addresses.
-    pub fn grad_overlapping(&self, params: &[Param], range: &Range<usize>) -> Option<u32> {
-        self.grads.overlapping(range, grad_range(params), |_| true).map(|array| array.id)
+    /// The same, with the gradients, for an array that steps write.
+    pub fn overlapped(
+        &self,
+        params: &[Param],
+        range: &Range<usize>,
+        array: Array,
+    ) -> Option<Overlapped> {
+        self.overlapped_by_grad(params, range, Some(array)).or_else(|| {
+            let found = self.grads.overlapping(range, grad_range(params), |_| true);
+            found.map(|array| Overlapped::Grad(array.id))
+        })
     }
 
     /// Whether any two gradients share bytes.
@@ -217,6 +226,7 @@ pub(crate) struct Moved {
 }
 
 /// What an array overlaps.
+#[derive(Clone, Copy)]
 pub(crate) enum Overlapped {
     Written(Array),
     Grad(u32),

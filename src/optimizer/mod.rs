@@ -5,12 +5,13 @@
 //! - `surgery.rs`: freezing, removing and resetting parameters while training.
 //! - `step/`: how a step goes.
 //! - `group.rs`, `param.rs`, `state.rs`, `arrays.rs`: one group, one parameter, its state, and the arrays that its
-//!   caller brings. `placement.rs`: where in memory state lies.
+//!   caller brings. `placement.rs`: where in memory state lies. `grid.rs`: the pieces of a parameter.
 //! - `index.rs`, `spans.rs`: finding parameters by name, and arrays by address.
 //! - `advice.rs`: what is known to fail in training.
 
 mod advice;
 mod arrays;
+mod grid;
 mod group;
 mod index;
 mod param;

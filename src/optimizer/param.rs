@@ -1,8 +1,8 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
 use super::arrays::{ArrayKind, CallerArray, Given};
+use super::grid::Grid;
 use super::state::{State, StateKind};
-use super::step::Grid;
 use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;

@@ -2,7 +2,7 @@
 //! added, or nothing.
 
 use super::arrays::{ArrayKind, StateArray};
-use super::index::{Index, written_arrays};
+use super::index::{Overlapped, written_arrays};
 use super::param::{Param, ParamSpec, Place, check_array};
 use super::spans::Array;
 use super::state::{Compensation, StateKind};
@@ -46,7 +46,7 @@ impl Optimizer {
         outcome
     }
 
-    /// After an error, the parameters that were appended have to be taken away again.
+    /// After an error, what was appended has to be removed again.
     fn try_add_params(&mut self, group_id: u32, specs: &[ParamSpec]) -> Result<()> {
         let first = self.params.len();
         ensure!(
@@ -75,7 +75,8 @@ impl Optimizer {
         self.stepping_mut().reserve(params, chunks)
     }
 
-    /// Takes up the names and arrays of new parameters, and refuses those that clash with others, old or new.
+    /// Adds the names and arrays of new parameters to the index, and refuses those that clash with others, old or
+    /// new.
     fn add_to_index(&mut self, first: usize, specs: &[ParamSpec]) -> Result<()> {
         let Self { params, index, .. } = self;
         let new = || (first as u32..).zip(specs);
@@ -102,31 +103,23 @@ impl Optimizer {
         }
         for (id, spec) in new() {
             for array in written_arrays(params, id) {
-                let range = params[id as usize].range_of(array.kind);
-                check_is_apart(params, index, array, range, spec.place)?;
+                let (name, range) = (array.kind.name(), params[id as usize].range_of(array.kind));
+                let overlapped = index.overlapped(params, &range, array);
+                check_is_apart(params, &format_args!("{}{name}", spec.place), range, overlapped)?;
                 index.add_written(params, array)?;
             }
         }
         for (id, spec) in new() {
-            check_grad_is_apart(
-                params,
-                index,
-                params[id as usize].range_of_grad(spec.grad),
-                spec.place,
-            )?;
+            let range = params[id as usize].grad_range();
+            let overlapped = index.overlapped_by_grad(params, &range, None);
+            check_is_apart(params, &format_args!("{}grad", spec.place), range, overlapped)?;
             index.add_grad(params, id)?;
-        }
-        for (id, spec) in new() {
-            for array in written_arrays(params, id) {
-                let range = params[id as usize].range_of(array.kind);
-                check_grads_are_apart(params, index, array, range, spec.place)?;
-            }
         }
         Ok(())
     }
 }
 
-/// That a name is another parameter's.
+/// Says that a name is taken.
 struct NameTaken<N>(Place, N);
 
 impl<N: fmt::Display> fmt::Display for NameTaken<N> {
@@ -140,65 +133,21 @@ impl<N: fmt::Display> fmt::Display for NameTaken<N> {
     }
 }
 
-/// Refuses an array at these addresses if it shares bytes with another that steps write.
+/// Refuses the array of this name at these addresses if it overlaps anything.
 pub(super) fn check_is_apart(
     params: &[Param],
-    index: &Index,
-    array: Array,
+    name: &dyn fmt::Display,
     range: Range<usize>,
-    place: Place,
+    overlapped: Option<Overlapped>,
 ) -> Result<()> {
-    match index.written_overlapping(params, &range, Some(array)) {
+    match overlapped {
         None => Ok(()),
-        Some(other) => Err(error!(
+        Some(overlapped) => Err(error!(
             InvalidArgument,
-            "{place}{} is {:#x}, and its {} bytes overlap those of {}; each needs memory of its own",
-            array.kind.name(),
+            "{name} is {:#x}, and its {} bytes overlap those of {}; each array needs memory of its own",
             range.start,
             range.len(),
-            Described { params, array: other }
-        )),
-    }
-}
-
-/// Refuses a gradient at these addresses if it shares bytes with an array that steps write.
-pub(super) fn check_grad_is_apart(
-    params: &[Param],
-    index: &Index,
-    range: Range<usize>,
-    place: Place,
-) -> Result<()> {
-    match index.written_overlapping(params, &range, None) {
-        None => Ok(()),
-        Some(other) => Err(error!(
-            InvalidArgument,
-            "{place}grad is {:#x}, and its {} bytes overlap those of {}; a gradient needs memory of its own",
-            range.start,
-            range.len(),
-            Described { params, array: other }
-        )),
-    }
-}
-
-/// Refuses an array at these addresses if it shares bytes with the gradient of any parameter.
-pub(super) fn check_grads_are_apart(
-    params: &[Param],
-    index: &Index,
-    array: Array,
-    range: Range<usize>,
-    place: Place,
-) -> Result<()> {
-    match index.grad_overlapping(params, &range) {
-        None => Ok(()),
-        Some(owner) => Err(error!(
-            InvalidArgument,
-            "{place}{} is {:#x}, and its {} bytes overlap those of the gradient of the parameter \"{}\" at \
-             {:p}; each needs memory of its own",
-            array.kind.name(),
-            range.start,
-            range.len(),
-            params[owner as usize].name(owner),
-            params[owner as usize].grad.pointer()
+            Described { params, overlapped }
         )),
     }
 }
@@ -206,22 +155,29 @@ pub(super) fn check_grads_are_apart(
 /// An array, as error sentences name it.
 pub(super) struct Described<'a> {
     pub params: &'a [Param],
-    pub array: Array,
+    pub overlapped: Overlapped,
 }
 
 impl fmt::Display for Described<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Array { id, kind } = self.array;
-        let param = &self.params[id as usize];
-        if kind != ArrayKind::Data {
-            write!(formatter, "{} of ", kind.name())?;
-        }
-        let start = param.range_of(kind).start;
-        write!(formatter, "the parameter \"{}\" at {start:#x}", param.name(id))
+        let (id, range) = match self.overlapped {
+            Overlapped::Written(Array { id, kind }) => {
+                if kind != ArrayKind::Data {
+                    write!(formatter, "{} of ", kind.name())?;
+                }
+                (id, self.params[id as usize].range_of(kind))
+            }
+            Overlapped::Grad(id) => {
+                formatter.write_str("the gradient of ")?;
+                (id, self.params[id as usize].grad_range())
+            }
+        };
+        let name = self.params[id as usize].name(id);
+        write!(formatter, "the parameter \"{name}\" at {:#x}", range.start)
     }
 }
 
-/// Refuses a tensor that would be refused by itself.
+/// Refuses a parameter that is wrong whatever others there are.
 fn check_spec(spec: &ParamSpec) -> Result<()> {
     let place = spec.place;
     ensure!(
@@ -234,7 +190,7 @@ fn check_spec(spec: &ParamSpec) -> Result<()> {
     check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)
 }
 
-/// Refuses arrays that cannot be those of a parameter with such a state.
+/// Refuses arrays that do not go with such a state.
 fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
     let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
     if !given.copy.is_none() {

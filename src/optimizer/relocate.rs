@@ -3,7 +3,7 @@
 use super::arrays::{ArrayKind, CallerArray};
 use super::index::{Moved, Overlapped};
 use super::param::{Place, Standing, check_array};
-use super::register::{Described, check_grad_is_apart, check_grads_are_apart, check_is_apart};
+use super::register::{Described, check_is_apart};
 use super::spans::Array;
 use super::{Optimizer, Param};
 use crate::error::{Error, Result, ensure, error, reserve};
@@ -18,7 +18,8 @@ impl Optimizer {
         if before == grad {
             return Ok(());
         }
-        check_grad_is_apart(&self.params, &self.index, range, Place(None))?;
+        let overlapped = self.index.overlapped_by_grad(&self.params, &range, None);
+        check_is_apart(&self.params, &"grad", range, overlapped)?;
         self.params[id as usize].grad = grad;
         if let Err(error) = self.index.add_grad(&self.params, id) {
             self.params[id as usize].grad = before;
@@ -39,8 +40,8 @@ impl Optimizer {
             return Ok(());
         }
         let range = data.range(param.len() * param.dtype.size());
-        check_is_apart(&self.params, &self.index, array, range.clone(), Place(None))?;
-        check_grads_are_apart(&self.params, &self.index, array, range, Place(None))?;
+        let overlapped = self.index.overlapped(&self.params, &range, array);
+        check_is_apart(&self.params, &"data", range, overlapped)?;
         let old_range = param.range_of(ArrayKind::Data);
         self.params[id as usize].data = data;
         if let Err(error) = self.index.add_written(&self.params, array) {
@@ -138,22 +139,13 @@ impl Optimizer {
     }
 
     #[cold]
-    fn overlap(&self, array: Array, other: Overlapped) -> Error {
-        let params = &self.params;
-        let described = Described { params, array };
-        match other {
-            Overlapped::Written(other) => error!(
-                InvalidArgument,
-                "data and grads are such that {described} would overlap {}; each needs memory of its own",
-                Described { params, array: other }
-            ),
-            Overlapped::Grad(owner) => error!(
-                InvalidArgument,
-                "data and grads are such that {described} would overlap the gradient of the parameter \"{}\" at \
-                 {:p}; each needs memory of its own",
-                params[owner as usize].name(owner),
-                params[owner as usize].grad.pointer()
-            ),
-        }
+    fn overlap(&self, array: Array, overlapped: Overlapped) -> Error {
+        let described = |overlapped| Described { params: &self.params, overlapped };
+        error!(
+            InvalidArgument,
+            "data and grads are such that {} would overlap {}; each array needs memory of its own",
+            described(Overlapped::Written(array)),
+            described(overlapped)
+        )
     }
 }

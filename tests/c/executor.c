@@ -263,6 +263,42 @@ static void the_caller_says_from_when_on(void) {
   free(grad);
 }
 
+/* Two threads, each of which does every second index when the other is done; the calling one does nothing. */
+static void *run_every_second(void *shared) {
+  loop *l = shared;
+  for (uint64_t index = l->next++; index < l->count; index += 2) l->body(index, l->data);
+  return NULL;
+}
+
+static void by_two_in_turn(uint64_t count, loop_body *body, void *data, void *user) {
+  begin_loop(count, user);
+  loop l = {body, data, count, 0};
+  for (int i = 0; i < 2; i++) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, run_every_second, &l) == 0 && pthread_join(thread, NULL) == 0, "no thread");
+  }
+}
+
+/* Reports tell of the threads that did something, not of those that might have. */
+static void threads_that_worked_are_told(void) {
+  enum { LEN = 1 << 19 };
+  const struct { parallel_for *run; uint32_t threads; } cases[] = {{nothing, 1}, {backwards, 1}, {by_two_in_turn, 2}};
+  float *data = filled(LEN, 1), *grad = filled(LEN, 2);
+  for (int i = 0; i < 3; i++) {
+    radam_group_options group = group_options();
+    radam_step_report report;
+    radam_optimizer *opt = create_with(cases[i].run, 4);
+    add_f32(opt, add_group(opt, &group), data, grad, LEN);
+    OK(NULL, radam_step_report_init(&report, sizeof report));
+    OK(opt, radam_step_with(opt, NULL, &report));
+    CHECK(report.threads == cases[i].threads, "executor %d: %u threads are told of, and %u have worked", i, report.threads,
+          cases[i].threads);
+    OK(opt, radam_free(opt));
+  }
+  free(data);
+  free(grad);
+}
+
 /* While a loop runs, its optimizer is busy; and it is the loop that does the work. */
 enum { LARGE = 1 << 19 };
 static radam_optimizer *calling;
@@ -353,6 +389,7 @@ int main(void) {
   same_bits(leaves_another_mode, false, "an executor that leaves another floating-point mode");
   small_work_stays_here();
   the_caller_says_from_when_on();
+  threads_that_worked_are_told();
   steps_of_one_parameter();
   steps_wait_for_bodies();
   return 0;

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HAMMERS = 3, LARGE = 1 << 18, PARAMS = 3, ROUNDS = 60 };
+enum { HAMMERS = 3, LARGE = 1 << 18, PARAMS = 3, ROUNDS = 60, CHANGES = 200000 };
 
 static radam_optimizer *opt;
 static float *data[PARAMS], *grads[PARAMS];
@@ -24,15 +24,19 @@ static void set_together(radam_group_options *options, uint32_t number) {
   options->for_each = number % 2 ? RADAM_ON : RADAM_OFF;
 }
 
-static void look_at_group(void) {
+static void look_at_options_once(void) {
   radam_group_options options = group_options(), expected = group_options();
-  radam_group_report report;
-  double lr, weight_decay;
   OK(opt, radam_get_group_options(opt, 0, &options));
   expected.max_lr = options.max_lr;
   set_together(&expected, (uint32_t)options.seed);
   CHECK(memcmp(&options, &expected, sizeof options) == 0, "options of two moments: lr %g, seed %llu", options.lr,
         (unsigned long long)options.seed);
+}
+
+static void look_at_group(void) {
+  radam_group_report report;
+  double lr, weight_decay;
+  look_at_options_once();
   OK(opt, radam_get_lr(opt, 0, &lr));
   OK(opt, radam_get_weight_decay(opt, 0, &weight_decay));
   CHECK(lr >= 1e-3 && weight_decay >= 1e-4, "lr is %g and weight_decay %g", lr, weight_decay);
@@ -118,6 +122,25 @@ static void no_getter_fails(void) {
   while (looks < HAMMERS) sched_yield();
   stop = true;
   for (int i = 0; i < HAMMERS; i++) CHECK(pthread_join(threads[i], NULL) == 0, "no join");
+}
+
+/* A change takes a moment only, so that it takes many for a getter to come in the middle of one. */
+static void *look_at_options(void *unused) {
+  while (!stop) look_at_options_once();
+  return unused;
+}
+
+static void changes_are_seen_whole(void) {
+  pthread_t other;
+  radam_group_options options = options_of(opt, 0);
+  stop = false;
+  CHECK(pthread_create(&other, NULL, look_at_options, NULL) == 0, "no thread");
+  for (uint32_t change = 0; change < CHANGES; change++) {
+    set_together(&options, change % 100);
+    OK(opt, radam_set_group_options(opt, 0, &options));
+  }
+  stop = true;
+  CHECK(pthread_join(other, NULL) == 0, "no join");
 }
 
 /* A second thread that steps is told that it is not alone, and the sentence of an earlier failure stays. */
@@ -226,6 +249,7 @@ static void getters_from_inside(void) {
 int main(void) {
   alarm(300); /* ends what hangs */
   no_getter_fails();
+  changes_are_seen_whole();
   busy_is_not_kept();
   getters_from_inside();
   OK(opt, radam_free(opt));

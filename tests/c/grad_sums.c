@@ -319,6 +319,33 @@ static void words_have_room(void) {
   CHECK(norm_of(&one) == norm_of(&twice), "measuring adds another sum than adding the words does");
 }
 
+/* Partial sums end where pieces of the whole tensor do, wherever the shard begins. */
+static void pieces_are_those_of_the_whole(void) {
+  enum { OFFSET = 10000, LEN = 40000 };
+  static float data[LEN], grad[LEN];
+  radam_group_options options = group_options();
+  radam_optimizer *opt = create(1);
+  radam_param param;
+  radam_grad_sums sums = no_sums(), expected = no_sums();
+  fill(grad, LEN, 1);
+  OK(NULL, radam_param_init(&param, sizeof param));
+  param.dtype = RADAM_DTYPE_F32;
+  param.len = LEN;
+  param.data = data;
+  param.grad = grad;
+  param.tensor_offset = OFFSET;
+  param.tensor_len = OFFSET + LEN;
+  OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
+  OK(opt, radam_measure(opt, &sums));
+  for (uint64_t begin = 0; begin < LEN;) {
+    const uint64_t room = PIECE - (OFFSET + begin) % PIECE, len = room < LEN - begin ? room : LEN - begin;
+    OK(NULL, radam_measure_tensor(RADAM_DTYPE_F32, grad + begin, len, &expected));
+    begin += len;
+  }
+  CHECK(memcmp(&sums, &expected, sizeof sums) == 0, "a shard that begins within a piece is summed up in other pieces");
+  OK(opt, radam_free(opt));
+}
+
 /* Which gradients count: those that radam_step would step by. */
 static void measure_looks_at_what_steps(void) {
   enum { LEN = 100, PARAMS = 5 };
@@ -353,6 +380,7 @@ int main(void) {
   what_is_not_finite_is_counted();
   partial_sums_overflow();
   words_have_room();
+  pieces_are_those_of_the_whole();
   measure_looks_at_what_steps();
   return 0;
 }

@@ -62,9 +62,9 @@ static void structs(radam_optimizer *opt) {
     BAD_SUMS(name, bad.words[word] = -1);
     BAD_SUMS(name, bad.words[word] = INT64_MIN);
   }
-  BAD_SUMS("words are the digits", bad.words[67] = INT64_MAX);
-  BAD_SUMS("words are the digits", bad.words[67] = 1 << 18);
-  BAD_SUMS("words are the digits", for (int word = 0; word < 68; word++) bad.words[word] = INT64_MAX);
+  BAD_SUMS("words are not a possible sum", bad.words[67] = INT64_MAX);
+  BAD_SUMS("words are not a possible sum", bad.words[67] = 1 << 18);
+  BAD_SUMS("words are not a possible sum", for (int word = 0; word < 68; word++) bad.words[word] = INT64_MAX);
 
   /* What is as large as sums can be is taken, and grows no further than that. */
   const double largest[] = {1e153, 1e153};

@@ -160,6 +160,38 @@ static void all_or_nothing(void) {
   OK(twin, radam_free(twin));
 }
 
+/* What steps know of the arrays from before: which parameters have a place, and whether gradients share memory, so that
+   none is zeroed before all have been read. */
+static void the_next_step_knows(void) {
+  enum { COUNT = 3, LEN = 100 };
+  static float data[COUNT][LEN], expected[COUNT][LEN], grads[COUNT][LEN];
+  radam_group_options group = group_options();
+  radam_step_options options = step_options(5);
+  radam_optimizer *opt = create(1), *twin = create(1);
+  void *const shared[COUNT] = {grads[0], grads[0], grads[0]}, *const apart[COUNT] = {grads[0], grads[1], grads[2]};
+  void *const lost[COUNT] = {data[0], NULL, data[2]}, *const all[COUNT] = {data[0], data[1], data[2]};
+  add_group(opt, &group);
+  add_group(twin, &group);
+  for (uint32_t i = 0; i < COUNT; i++) {
+    fill(data[i], LEN, i);
+    fill(expected[i], LEN, i);
+    add_f32(opt, 0, data[i], grads[i], LEN);
+    add_f32(twin, 0, expected[i], grads[i], LEN);
+  }
+  for (uint32_t step = 0; step < 8; step++) {
+    for (int i = 0; i < COUNT; i++) fill(grads[i], LEN, 10 + step);
+    OK(twin, radam_step(twin));
+    OK(opt, radam_set_tensors(opt, 0, COUNT, lost, step % 2 ? shared : apart));
+    CHECK(radam_step(opt) == RADAM_ERROR_INVALID_STATE, "step %u: a gradient without data was taken", step);
+    OK(opt, radam_set_tensors(opt, 0, COUNT, all, NULL));
+    OK(opt, radam_step_with(opt, &options, NULL));
+    CHECK(memcmp(data, expected, sizeof data) == 0, "step %u: other bits where gradients %s", step, step % 2 ? "share memory" : "are apart");
+    CHECK(grads[0][0] == 0 && (grads[2][LEN - 1] == 0) == (step % 2 == 0), "step %u: gradients are not zeroed", step);
+  }
+  OK(opt, radam_free(opt));
+  OK(twin, radam_free(twin));
+}
+
 /* As many as a large model has, in every order of addresses; what they leave is free. */
 static void many_tensors_move(void) {
   enum { COUNT = 16000, LEN = 5, ROUNDS = 6 };
@@ -210,6 +242,7 @@ int main(void) {
   roles_are_swapped();
   parts_stay_as_they_are();
   all_or_nothing();
+  the_next_step_knows();
   many_tensors_move();
   return 0;
 }

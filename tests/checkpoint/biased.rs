@@ -1,4 +1,4 @@
-//! Files that others have written, with moments that are not divided by 1 - beta^t, as torch keeps them.
+//! Files of other programs with biased moments, as torch has them.
 
 use radam::ffi::*;
 

@@ -1,4 +1,4 @@
-//! What happens while the caller is told of the progress: the file changes, or the floating-point mode does.
+//! Changes made by a progress callback: to the file, or to the floating-point mode.
 
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What is damaged is refused, and changes nothing.
+//! Damaged files are rejected, and change nothing.
 
 use std::fs;
 

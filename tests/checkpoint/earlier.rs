@@ -1,6 +1,6 @@
-//! Files that earlier versions of the library have written load, and training goes on from them.
+//! Files of earlier versions of the library load, and training continues from them.
 //!
-//! The files in `format1/` are as radam 0.1.0 saved them. What must come out of them is written down here.
+//! radam 0.1.0 saved the files in `format1/`. Their expected contents are here.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A checkpoint taken apart and put together, independently of the library.
+//! Parses and assembles checkpoints independently of the library.
 
 use crate::training::mix;
 

@@ -1,4 +1,4 @@
-//! All that does not fit is told in one sentence, and then nothing is changed.
+//! If a checkpoint does not fit, one message lists all mismatches, and nothing changes.
 
 use std::path::PathBuf;
 use std::{ptr, slice};

@@ -1,4 +1,4 @@
-//! The JSON of a header is read as strictly as the description of the format says, and as exactly.
+//! Headers are parsed as strictly and as exactly as docs/checkpoint.md says.
 
 use radam::ffi::*;
 

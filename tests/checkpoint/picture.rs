@@ -1,4 +1,4 @@
-//! What must be the same after a pause, and after a load that is refused.
+//! Everything that must be the same after saving and loading, and after a load that is rejected.
 
 use radam::ffi::*;
 

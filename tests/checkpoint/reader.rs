@@ -1,4 +1,4 @@
-//! The safetensors crate opens the files.
+//! The safetensors crate reads the files.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A run that was saved and goes on elsewhere, in an optimizer that was made with other options, has the
-//! bits of the run that was not interrupted.
+//! A run that is saved and continued in another optimizer, created with other options, has the same bits as a run that
+//! was not interrupted.
 
 use std::path::Path;
 use std::process::Command;

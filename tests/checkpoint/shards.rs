@@ -1,4 +1,4 @@
-//! Slices of tensors that several optimizers have saved, loaded into other slices or into whole tensors.
+//! Slices of tensors, saved by several optimizers and loaded into other slices or whole tensors.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Optimizers whose steps are the same wherever they are made.
+//! Optimizers whose steps depend only on the step number, the tensor and the element.
 
 use std::ffi::CString;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! What the tests of the C side share: finding compilers, building the library that C programs link,
-//! building those programs and running them.
+//! Shared by the tests of the C API: finding compilers, building the library and C programs, and running them.
 
 // Each test binary compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
@@ -12,12 +11,12 @@ use std::process::{self, Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a program needs beside `libradam.a`, as rustc reports it for a static library
-/// (`--print native-static-libs`) and as the README tells users.
+/// What a program that is linked with `libradam.a` needs, as rustc reports it (`--print native-static-libs`) and the
+/// README tells users.
 pub const NATIVE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
 
-/// Says that a test did not run: on the real stderr, which the test runner does not capture, and in
-/// a file that `make test` prints at its end. An error where RADAM_TEST_NO_SKIP is set, as in CI.
+/// Reports that a test did not run: on the real stderr, which the test runner does not capture, and in a file that
+/// `make test` prints at its end. If RADAM_TEST_NO_SKIP is set, as in CI, it is an error.
 pub fn skip(reason: &str) {
     assert!(
         env::var_os("RADAM_TEST_NO_SKIP").is_none(),
@@ -43,7 +42,7 @@ pub fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
 }
 
-/// A folder for what a test makes, kept between runs.
+/// A folder for files that a test writes; it is kept between runs.
 pub fn scratch_dir(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&dir).unwrap();
@@ -75,7 +74,7 @@ impl Compiler {
         Self::from_env("CXX", "c++")
     }
 
-    /// A compiler that a machine may lack; the caller skips what it would have tested.
+    /// A compiler that may be missing; then the caller skips what needs it.
     pub fn optional(program: &str) -> Option<Self> {
         has_program(program).then(|| Self(vec![program.to_owned()]))
     }
@@ -123,7 +122,7 @@ fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathB
         Link::Static => "static",
     };
     let program = scratch_dir(kind).join(Path::new(sources[0]).file_stem().unwrap());
-    // Tests that run at once may build the same program: each writes its own, and puts it in place.
+    // Tests that run in parallel may build the same program: each writes its own file, and renames it.
     let unfinished = program.with_extension(unique_number());
     let mut command = compiler.command();
     command.args(flags.split(' ')).args(sources).arg("-o").arg(&unfinished);
@@ -145,10 +144,10 @@ fn unique_number() -> String {
     format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Runs a command that must succeed, and hands back what it wrote.
+/// Runs a command that must succeed, and returns its output.
 ///
-/// Programs must load the release library that they were built with, but cargo has put the one that
-/// it built for the tests first.
+/// Programs must load the release library that they were linked with, and not the one that cargo has built for the
+/// tests and put first.
 pub fn succeed(command: &mut Command) -> Output {
     command.env_remove("LD_LIBRARY_PATH");
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

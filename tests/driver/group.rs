@@ -1,4 +1,4 @@
-//! The options of a group that is there.
+//! Getting and setting the options of a group.
 
 use radam::ffi::*;
 

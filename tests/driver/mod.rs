@@ -1,4 +1,4 @@
-//! The library, driven through its C functions: what the tests and the benchmarks share.
+//! A safe wrapper of the C API, which the tests, the benchmarks and the fuzzer share.
 // Each of these programs compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 

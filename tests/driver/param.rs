@@ -1,4 +1,4 @@
-//! What the library is told of a parameter.
+//! The description of a parameter that is to be added.
 
 use std::ffi::CString;
 use std::ptr;

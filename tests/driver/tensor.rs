@@ -1,4 +1,4 @@
-//! Memory of the caller's.
+//! Tensors: the caller's memory.
 
 use std::cell::Cell;
 use std::ffi::c_void;

@@ -1,5 +1,5 @@
-//! What a step does besides its arithmetic: which gradients it reads, which parameters it moves,
-//! which steps it counts.
+//! What a step does apart from its arithmetic: which gradients it reads, which parameters it moves, which steps it
+//! counts.
 
 use radam::ffi::RADAM_DTYPE_F32;
 
@@ -98,7 +98,7 @@ fn gradient_release_gives_the_same_values_as_a_step() {
     }
 }
 
-/// The values are held to optimi by the set `accumulate`; here, that parameters really stand still.
+/// The set `accumulate` compares the values with optimi; this tests that parameters do not change at all.
 #[test]
 fn accumulation_moves_only_the_state() {
     let set = set("defaults");
@@ -116,7 +116,7 @@ fn accumulation_moves_only_the_state() {
     }
 }
 
-/// A parameter that joins at step 11 and pauses from 31 to 40 moves as if those steps had not been.
+/// A parameter that joins at step 11 and pauses from 31 to 40 moves as if those steps did not exist.
 #[test]
 fn every_parameter_counts_its_own_steps() {
     let set = set("beta2_0.999");

@@ -1,5 +1,5 @@
-//! What goes in: hyperparameter sets, initial parameters and gradients, as `generate.py` makes
-//! them; and the vectors that it wrote.
+//! The inputs: sets of hyperparameters, initial parameters and gradients, computed as in `generate.py`; and the reference
+//! values that it has written.
 
 use std::collections::BTreeMap;
 use std::fs;

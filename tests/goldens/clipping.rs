@@ -1,5 +1,5 @@
-//! Steps on scaled and clipped gradients, held to training loops of torch: its gradient scaler, its
-//! clipping, its RAdam.
+//! Steps with scaled and clipped gradients, compared with training loops of torch: its gradient scaler, clipping and
+//! RAdam.
 
 use std::array::from_fn;
 

@@ -1,4 +1,4 @@
-"""Makes the reference vectors that tests/goldens.rs holds the library to.
+"""Generates the reference values with which tests/goldens.rs compares the library.
 
     python -m venv venv && venv/bin/pip install -r requirements.txt
     venv/bin/python generate.py            # write sets.txt and the vector files, beside this script
@@ -306,7 +306,7 @@ def run_optax(hyper, decay):
 
 @dataclasses.dataclass(frozen=True)
 class Clipping:
-    """What a training loop does to the gradients of CLIPPED_GROUPS before it steps."""
+    """What a training loop does to the gradients of CLIPPED_GROUPS before the step."""
 
     name: str
     max_norm: float = 0.0  # 0 here and in the next one: no limit
@@ -382,7 +382,7 @@ def run_clipping(clipping, dtype):
         if clipping.max_norm:
             returned = torch.nn.utils.clip_grad_norm_(params, clipping.max_norm, foreach=False)
             assert torch.equal(returned, norm) or norm.isnan()
-            # torch tells the coefficient to nobody, but shows it in a gradient of 1.
+            # torch does not return the coefficient, but a gradient of 1 shows it.
             coefficient.grad = torch.ones_like(coefficient)
             torch.nn.utils.clip_grads_with_norm_([coefficient], clipping.max_norm, norm, foreach=False)
             coefficient = coefficient.grad
@@ -396,7 +396,7 @@ def run_clipping(clipping, dtype):
 
 
 def one_nan(values):
-    """Which NaN a machine makes is its own choice."""
+    """Makes NaN canonical, since its bits depend on the machine."""
     return np.where(np.isnan(values), np.nan, values)
 
 

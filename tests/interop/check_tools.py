@@ -1,4 +1,4 @@
-"""Holds the tools in examples/interop to PyTorch itself, in more cases than hand_over.py.
+"""Compares the tools in examples/interop with PyTorch itself, in more cases than hand_over.py.
 
     venv/bin/python check_tools.py PROGRAM    # continue_training.cpp, built; an assertion fails if something is wrong
 """
@@ -124,7 +124,7 @@ def check_first_step():
 
 
 def check_refusals():
-    """What has no counterpart is told."""
+    """What has no counterpart is an error."""
     param = torch.nn.Parameter(torch.ones(3))
     named = {"p": param}
 

@@ -1,4 +1,4 @@
-"""Flips bits of every byte of a checkpoint in turn, and cuts it off at every length, and has radam_checkpoint.py see it.
+"""Flips bits of every byte of a checkpoint in turn, and cuts it off at every length; radam_checkpoint.py must detect it.
 
     python3 find_damage.py FILE
 """

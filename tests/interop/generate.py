@@ -1,4 +1,4 @@
-"""Makes the checkpoints and weights that tests/interop.rs goes on from.
+"""Generates the checkpoints and weights from which tests/interop.rs continues.
 
     python -m venv venv && venv/bin/pip install -r requirements.txt
     venv/bin/python generate.py            # write expected.txt and the checkpoints, beside this script

@@ -1,4 +1,4 @@
-//! In cache, where the limit is the arithmetic.
+//! Tensors in cache, where arithmetic is the limit.
 
 use crate::bench::{Bench, Measure};
 use crate::case::Case;

@@ -1,4 +1,4 @@
-//! The lines of the plot.
+//! The curves of the plot.
 
 use crate::bench::Bench;
 use crate::case::{Case, Outcome, size};
@@ -19,7 +19,7 @@ const SIZES: [usize; 9] = {
     sizes
 };
 
-/// Below this size waking a second thread takes longer than one takes for all.
+/// Below this size, waking a second thread takes longer than the whole step.
 const ROOF_ON_TWO_THREADS_FROM: usize = 256 * 1024;
 
 pub fn run(bench: &mut Bench) -> Option<Curves> {

@@ -1,4 +1,4 @@
-//! Denormal numbers, which processors have slow paths for.
+//! Denormal numbers, for which processors have slow paths.
 
 use crate::bench::Bench;
 use crate::case::Case;

@@ -1,4 +1,4 @@
-//! From memory, where the roof is the traffic.
+//! Tensors larger than the caches, where memory traffic is the limit.
 
 use crate::bench::Bench;
 use crate::case::{Case, size, thread_count};

@@ -1,4 +1,4 @@
-//! What is measured, by what bounds it.
+//! The cases, by what limits them.
 
 pub mod cache;
 pub mod checkpoint;

@@ -1,4 +1,4 @@
-//! Many tensors, which should cost what one of their total size costs.
+//! Many tensors, which should cost as much as one of their total size.
 
 use crate::bench::Bench;
 use crate::case::Case;

@@ -1,4 +1,4 @@
-//! Two threads against one: from which size on they gain, and that they lose nowhere.
+//! Two threads compared with one: the size from which they are faster, and that they are never slower.
 
 use crate::bench::Bench;
 use crate::case::{Case, Outcome, size};
@@ -7,9 +7,9 @@ use crate::setup::Setup;
 use radam::ffi::*;
 use std::time::Duration;
 
-/// What noise alone makes of two equal things.
+/// The tolerance for noise.
 const NOISE: f64 = 0.03;
-/// For so long the caller does something else between steps, and the second thread goes to sleep.
+/// How long the caller does something else between steps; the second thread falls asleep meanwhile.
 const PAUSE: Duration = Duration::from_micros(300);
 const K: usize = 1024;
 

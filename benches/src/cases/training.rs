@@ -1,5 +1,5 @@
-//! What training loops do around the step, as part of it: what it adds to the step alone, and what it
-//! saves against passes of its own.
+//! What training loops do around the step, done as part of it: how much it adds to a plain step, and how much it saves
+//! compared with separate passes.
 
 use crate::bench::Bench;
 use crate::case::{Case, size, thread_count};
@@ -13,7 +13,7 @@ const M: usize = 1024 * 1024;
 const ELEMENTS: usize = 32 * M;
 /// Bytes that a plain step moves for an element.
 const PLAIN: f64 = 28.0;
-/// What more than its bytes something may cost.
+/// How much more than its memory traffic a feature may cost.
 const TOLERANCE: f64 = 1.05;
 
 pub fn run(bench: &mut Bench) {
@@ -65,8 +65,7 @@ fn against_plain(
     });
 }
 
-/// A step that measures the gradients, over the step and a loop that does no more than read them: what is
-/// left where a core reads slower than it reads and writes.
+/// A step that measures the gradients, compared with a plain step and a loop that only reads them.
 fn against_reading(bench: &mut Bench, clip: radam_step_options) {
     let title = format!("f32, {}, max_grad_norm, 1 thread", size(ELEMENTS));
     let case = Case::new("training-reading", title, ELEMENTS)

@@ -1,12 +1,11 @@
 //! How a step goes.
 //!
-//! - `grid.rs`, `plan.rs`: where parameters are cut into pieces; the pieces of all of them as chunks of work.
+//! - `plan.rs`: the work cut into chunks, which consist of pieces of parameters (`grid.rs`).
 //! - `waves.rs`: the step as waves of independent chunks; `sliced.rs`: the same, cut into slices by its caller.
 //! - `pieces.rs`: what happens to a piece of a parameter.
 //! - `one.rs`: the step of one parameter; `stateless.rs`: of one tensor without an optimizer.
 //! - `options.rs`, `sums.rs`: what a step does besides updating, and what it measures.
 
-mod grid;
 mod one;
 mod options;
 mod pieces;
@@ -16,7 +15,6 @@ mod stateless;
 mod sums;
 mod waves;
 
-pub(super) use grid::Grid;
 pub(crate) use options::{StepOptions, StepReport};
 pub(super) use pieces::zero_grad;
 pub(crate) use stateless::{LooseTensor, measure_tensor, update};

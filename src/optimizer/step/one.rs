@@ -7,7 +7,7 @@ use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
 use crate::optimizer::param::{Param, Place, check_array};
-use crate::optimizer::register::{check_grad_is_apart, check_grads_are_apart, check_is_apart};
+use crate::optimizer::register::check_is_apart;
 use crate::optimizer::spans::Array;
 use crate::system::Pieces;
 
@@ -71,19 +71,19 @@ impl Optimizer {
             param.name(id)
         );
         let grad_range = param.range_of_grad(grad);
+        let overlapped = index.overlapped_by_grad(params, &grad_range, None);
+        check_is_apart(params, &"grad", grad_range.clone(), overlapped)?;
         if data.is_none() || data == param.data {
-            check_grad_is_apart(params, index, grad_range, Place(None))?;
             return if param.has_place() { Ok(param.data) } else { Err(no_place(param, id)) };
         }
         let (array, range) =
             (Array { id, kind: ArrayKind::Data }, data.range(len * param.dtype.size()));
-        check_is_apart(params, index, array, range.clone(), Place(None))?;
-        check_grads_are_apart(params, index, array, range.clone(), Place(None))?;
-        check_grad_is_apart(params, index, grad_range.clone(), Place(None))?;
+        let overlapped = index.overlapped(params, &range, array);
+        check_is_apart(params, &"data", range.clone(), overlapped)?;
         ensure!(
             range.start >= grad_range.end || grad_range.start >= range.end,
             InvalidArgument,
-            "data is {:p}, and its {} bytes overlap those of grad at {:p}; each needs memory of its own",
+            "data is {:p}, and its {} bytes overlap those of grad at {:p}; each array needs memory of its own",
             data.pointer(),
             range.len(),
             grad.pointer()

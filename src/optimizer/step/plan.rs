@@ -1,7 +1,7 @@
 //! The work of a step, cut into chunks of about the same size.
 
-use super::grid::{CHUNK, Grid};
 use crate::error::{Result, reserve};
+use crate::optimizer::grid::{CHUNK, Grid};
 use crate::optimizer::group::Group;
 use crate::optimizer::param::{Param, Standing};
 use std::ops::Range;

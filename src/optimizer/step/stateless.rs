@@ -1,12 +1,12 @@
 //! A step of one tensor whose state the caller keeps: no optimizer, no threads, nothing remembered.
 
-use super::grid::Grid;
 use super::pieces::measure_piece;
 use crate::error::{Result, ensure};
 use crate::kernel::{Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, TensorView};
 use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
 use crate::optimizer::arrays::CallerArray;
+use crate::optimizer::grid::Grid;
 use crate::optimizer::param::{Place, check_array};
 use crate::optimizer::state::Compensation;
 use std::ptr;

@@ -4,7 +4,6 @@
 //! Here a step goes through its waves at once; in `sliced.rs`, it waits for its caller.
 
 use super::Stepping;
-use super::grid::CHUNK;
 use super::options::{StepOptions, StepReport};
 use super::pieces::{Stepper, zero_chunk};
 use super::plan::Plan;
@@ -12,6 +11,7 @@ use super::sums::{Measured, Sums};
 use crate::error::{Result, ensure};
 use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
+use crate::optimizer::grid::CHUNK;
 use crate::system::Pieces;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
