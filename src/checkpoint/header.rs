@@ -1,7 +1,8 @@
 //! The header of a checkpoint: that of a safetensors file, with a manifest and a checksum as metadata.
 
+use super::checksum::Checksum;
 use super::json::{self, List, Object, Shown, Text, words};
-use super::manifest::{Manifest, owned};
+use super::manifest::Manifest;
 use super::order::order_of;
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
@@ -130,8 +131,8 @@ pub(super) fn write(
     header.extend_from_slice(text.as_bytes());
     header.resize(LENGTH + padded, b' ');
     let digits = find_checksum(&header)?;
-    let checksum = owned(format_args!("{:08x}", checksum(&header, &digits)))?;
-    header[digits].copy_from_slice(checksum.as_bytes());
+    let checksum = checksum(&header, &digits);
+    header[digits].copy_from_slice(&checksum.digits());
     Ok(header)
 }
 
@@ -158,7 +159,7 @@ impl<'a> Header<'a> {
     pub fn read(header: &'a [u8], file_len: u64) -> Result<Self> {
         let digits = find_checksum(header)?;
         ensure!(
-            parse_checksum(&header[digits.clone()]) == Some(checksum(header, &digits)),
+            Checksum::parse(&header[digits.clone()]) == Some(checksum(header, &digits)),
             Corrupt,
             "the checksum of the header is wrong; the file is damaged"
         );
@@ -329,17 +330,10 @@ fn find_checksum(header: &[u8]) -> Result<Range<usize>> {
 }
 
 /// The checksum of a header that has the digits of its own checksum here.
-fn checksum(header: &[u8], digits: &Range<usize>) -> u32 {
+fn checksum(header: &[u8], digits: &Range<usize>) -> Checksum {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(&header[..digits.start]);
     checksum.update(ZEROS.as_bytes());
     checksum.update(&header[digits.end..]);
-    checksum.finalize()
-}
-
-/// The value of 8 hexadecimal digits. Capitals are refused, since a flipped bit turns letters into them.
-pub(super) fn parse_checksum(digits: &[u8]) -> Option<u32> {
-    let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    let is_plain = digits.len() == ZEROS.len() && digits.iter().all(is_digit);
-    is_plain.then(|| u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())?
+    Checksum(checksum.finalize())
 }

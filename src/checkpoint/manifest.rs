@@ -1,7 +1,7 @@
 //! The manifest: what a checkpoint says about the optimizer, its groups and its parameters. The fields of these
 //! structs are the keys of its JSON.
 
-use super::header::parse_checksum;
+use super::checksum::Checksum;
 use super::json::{self, List, Shown, Text, number, some, words};
 use super::no_memory;
 use super::order::order_of;
@@ -104,9 +104,6 @@ pub(super) struct Checksums([Option<u32>; ARRAYS.len()]);
 
 /// The names of tensors end in one of these. They have no dots, so that only one parameter can be meant.
 const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"];
-
-/// A CRC-32 as 8 hexadecimal digits.
-struct Checksum(u32);
 
 words!(Moments: "debiased" = Debiased, "biased" = Biased);
 words!(Toggle: "auto" = Auto, "on" = On, "off" = Off);
@@ -280,20 +277,6 @@ impl<'de> Visitor<'de> for Checksums {
             }
         }
         Ok(self)
-    }
-}
-
-impl Serialize for Checksum {
-    fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        json.collect_str(&format_args!("{:08x}", self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Checksum {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
-        let digits = Text::deserialize(json)?.0.unwrap_or_default();
-        let checksum = parse_checksum(digits.as_bytes()).map(Checksum);
-        checksum.ok_or_else(|| D::Error::custom("a checksum is not 8 hexadecimal digits"))
     }
 }
 

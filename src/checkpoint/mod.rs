@@ -1,10 +1,11 @@
 //! The optimizer's state in safetensors files. `docs/checkpoint.md` describes the format.
 //!
-//! - `header.rs`: the header of a file; `manifest.rs`: what it says about groups and parameters; `json.rs`:
-//!   reading and writing both with serde_json.
+//! - `header.rs`: the header of a file; `manifest.rs`: what it says about groups and parameters; `checksum.rs`:
+//!   checksums as text; `json.rs`: reading and writing all of them with serde_json.
 //! - `save.rs`: to a file or a buffer; `replace.rs`: replacing a file atomically.
 //! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where.
 
+mod checksum;
 mod fit;
 mod header;
 mod json;
