@@ -67,11 +67,12 @@
  *   denormals kept), whatever mode the caller's thread is in, and restore that mode.
  *
  * Versions
- *   Every struct begins with its size, so that programs work with a later library without being
- *   recompiled. A later version may add functions, constants (of radam_status, radam_dtype and
- *   radam_state, too) and fields at the end of structs. Fill structs with their init functions,
- *   never with zeros, and leave reserved fields at 0. While the major version is 0, a minor version
- *   may break compatibility; the shared library then has another SONAME (now libradam.so.0.2).
+ *   Every struct begins with its struct_size, which must be the sizeof of some version, so that
+ *   programs work with a later library without being recompiled. A later version may add functions,
+ *   constants (of radam_status, radam_dtype and radam_state, too) and fields at the end of structs.
+ *   Fill structs with their init functions, never with zeros, and leave reserved fields at 0. While
+ *   the major version is 0, a minor version may break compatibility; the shared library then has
+ *   another SONAME (now libradam.so.0.2).
  */
 
 #ifndef RADAM_H
@@ -228,7 +229,8 @@ typedef int32_t radam_toggle;
 typedef int32_t radam_dtype;
 
 // Options of a parameter group. Call radam_group_options_init first, then set lr, which has no
-// default. The names are those of the Python library optimi.
+// default. A struct that was zeroed instead is rejected, because beta1, beta2 and eps are all 0.
+// The names are those of the Python library optimi.
 typedef struct radam_group_options {
   // sizeof(radam_group_options); set by radam_group_options_init.
   uint32_t struct_size;
@@ -562,8 +564,7 @@ uint64_t radam_last_error(const radam_optimizer *opt, char *buf, uint64_t cap);
 //
 // struct_size is sizeof(radam_options).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // options is NULL or points to struct_size writable bytes.
@@ -573,8 +574,7 @@ radam_status radam_options_init(radam_options *options, uint32_t struct_size);
 //
 // struct_size is sizeof(radam_group_options).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // options is NULL or points to struct_size writable bytes.
@@ -586,7 +586,7 @@ radam_status radam_group_options_init(radam_group_options *options, uint32_t str
 // Set options->struct_size first, which radam_group_options_init does.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown group, or if no version of the struct has this size.
+// unknown group or a wrong struct_size.
 //
 // Threads: a getter; may be called at any time.
 //
@@ -603,9 +603,9 @@ radam_status radam_get_group_options(const radam_optimizer *opt,
 // at once.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown group, an option out of range, or if no version of the struct has this size;
-// RADAM_ERROR_INVALID_STATE if the state would change its dtype but is in the caller's arrays
-// (radam_param.exp_avg, ...); RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+// unknown group, an option out of range or a wrong struct_size; RADAM_ERROR_INVALID_STATE if the
+// state would change its dtype but is in the caller's arrays (radam_param.exp_avg, ...);
+// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // options is NULL or points to as many bytes as its struct_size says; state arrays of the caller
@@ -660,8 +660,7 @@ radam_status radam_get_weight_decay(const radam_optimizer *opt,
 //
 // struct_size is sizeof(radam_param).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // param is NULL or points to struct_size writable bytes.
@@ -671,8 +670,7 @@ radam_status radam_param_init(radam_param *param, uint32_t struct_size);
 //
 // struct_size is sizeof(radam_grad_sums).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // sums is NULL or points to struct_size writable bytes.
@@ -732,8 +730,7 @@ radam_status radam_grad_sums_value(const radam_grad_sums *sums,
 //
 // struct_size is sizeof(radam_step_options).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // options is NULL or points to struct_size writable bytes.
@@ -743,8 +740,7 @@ radam_status radam_step_options_init(radam_step_options *options, uint32_t struc
 //
 // struct_size is sizeof(radam_step_report).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // report is NULL or points to struct_size writable bytes.
@@ -754,8 +750,7 @@ radam_status radam_step_report_init(radam_step_report *report, uint32_t struct_s
 //
 // struct_size is sizeof(radam_group_report).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // report is NULL or points to struct_size writable bytes.
@@ -766,7 +761,7 @@ radam_status radam_group_report_init(radam_group_report *report, uint32_t struct
 // Set report->struct_size first, which radam_group_report_init does.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-// unknown group, or if no version of the struct has this size.
+// unknown group or a wrong struct_size.
 //
 // Threads: a getter; may be called at any time.
 //
@@ -782,10 +777,10 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 // radam_free.
 //
 // Errors: RADAM_ERROR_NULL_POINTER if opt is NULL, or only one of the two functions of
-// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range, if no
-// version of the struct has this size, or if the environment variable RADAM_ISA names an
-// instruction set that this machine lacks (the variable is for tests; results are the same with all
-// of them); RADAM_ERROR_OUT_OF_MEMORY.
+// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range,
+// struct_size is wrong, or the environment variable RADAM_ISA names an instruction set that this
+// machine lacks (the variable is for tests; results are the same with all of them);
+// RADAM_ERROR_OUT_OF_MEMORY.
 //
 // Threads: may be called at any time.
 //
@@ -815,8 +810,7 @@ radam_status radam_free(radam_optimizer *opt);
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER if options is NULL, or if params is
 // NULL and count is not 0; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an unknown
 // dtype or toggle, a len beyond the address space, a misaligned or overlapping array, a name that
-// is already taken, or if no version of a struct has its size; RADAM_ERROR_OUT_OF_MEMORY;
-// RADAM_ERROR_BUSY.
+// is already taken or a wrong struct_size; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // options and params are NULL or have as many bytes as struct_size and count say; data, grad and
@@ -957,9 +951,9 @@ radam_status radam_step(radam_optimizer *opt);
 // gradients are measured for it unless options->grad_sums is set. The norm is that of all gradients
 // that take part in the step, over all groups.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, or
-// if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient
-// but no data; RADAM_ERROR_BUSY.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range or a
+// wrong struct_size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient but no data;
+// RADAM_ERROR_BUSY.
 //
 // Source: clipping as in torch.nn.utils.clip_grad_norm_, skipping as in torch.amp.GradScaler.
 //
@@ -1002,8 +996,8 @@ radam_status radam_step_param(radam_optimizer *opt, uint32_t param, const void *
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 // unknown param, an option out of range, max_grad_norm without grad_sums, if an array is misaligned
-// or overlaps another, or if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if
-// gradient_release is off, or if data is NULL and none is registered; RADAM_ERROR_BUSY.
+// or overlaps another, or for a wrong struct_size; RADAM_ERROR_INVALID_STATE if gradient_release is
+// off, or if data is NULL and none is registered; RADAM_ERROR_BUSY.
 //
 // Threads: as for radam_step_param.
 //
@@ -1059,9 +1053,9 @@ radam_status radam_zero_grad(radam_optimizer *opt);
 // In the first step, the operating system provides the memory of the state page by page as it is
 // touched, which takes time. To do this earlier, call radam_reset_state for all parameters.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, or
-// if no version of the struct has this size; RADAM_ERROR_INVALID_STATE if a parameter has a
-// gradient but no data; RADAM_ERROR_BUSY, also if a step is already open.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range or a
+// wrong struct_size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient but no data;
+// RADAM_ERROR_BUSY, also if a step is already open.
 //
 // Undefined behaviour unless:
 // options is NULL or points to as many bytes as its struct_size says. All registered arrays are
@@ -1120,9 +1114,9 @@ radam_status radam_step_for(radam_optimizer *opt, uint64_t budget_ns, uint64_t *
 // skip_nonfinite or report_norms; otherwise, and without grad_sums, grad_norm is NaN and nonfinite
 // is 0.
 //
-// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size; RADAM_ERROR_INVALID_STATE if no step is open or chunks are left, in this wave or a
-// later one; RADAM_ERROR_BUSY.
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size;
+// RADAM_ERROR_INVALID_STATE if no step is open or chunks are left, in this wave or a later one;
+// RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // report is NULL or points to as many writable bytes as its struct_size says.
@@ -1250,8 +1244,7 @@ uint64_t radam_advice(const radam_optimizer *opt, char *buf, uint64_t cap);
 // (see radam_create) is read in the first call only.
 //
 // Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an
-// unknown dtype, a misaligned or overlapping array, a step of 0, or if no version of the struct has
-// this size.
+// unknown dtype, a misaligned or overlapping array, a step of 0 or a wrong struct_size.
 //
 // Threads: may be called at any time, also at the same time for different tensors or different
 // parts of one.
@@ -1275,8 +1268,7 @@ radam_status radam_update(radam_dtype dtype,
 //
 // struct_size is sizeof(radam_save_options).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // options is NULL or points to struct_size writable bytes.
@@ -1286,8 +1278,7 @@ radam_status radam_save_options_init(radam_save_options *options, uint32_t struc
 //
 // struct_size is sizeof(radam_load_options).
 //
-// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-// this size.
+// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 //
 // Undefined behaviour unless:
 // options is NULL or points to struct_size writable bytes.
@@ -1316,8 +1307,8 @@ radam_status radam_save(radam_optimizer *opt, const char *path);
 //
 // options may be NULL for the defaults.
 //
-// Errors: as radam_save; RADAM_ERROR_INVALID_ARGUMENT if options->reserved is not 0, or no version
-// of the struct has this size; RADAM_ERROR_IO if progress cancels the call.
+// Errors: as radam_save; RADAM_ERROR_INVALID_ARGUMENT if options->reserved is not 0, or for a wrong
+// struct_size; RADAM_ERROR_IO if progress cancels the call.
 //
 // Undefined behaviour unless:
 // As for radam_save; options is NULL or points to as many bytes as its struct_size says.
@@ -1368,8 +1359,8 @@ radam_status radam_load(radam_optimizer *opt, const char *path);
 // options may be NULL for the defaults.
 //
 // Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
-// options->reserved is not 0, or no version of the struct has this size; RADAM_ERROR_IO if progress
-// cancels the call.
+// options->reserved is not 0, or for a wrong struct_size; RADAM_ERROR_IO if progress cancels the
+// call.
 //
 // Undefined behaviour unless:
 // As for radam_load; options is NULL or points to as many bytes as its struct_size says.

@@ -87,8 +87,7 @@ impl Versioned for radam_load_options {
 ///
 /// struct_size is sizeof(radam_save_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -105,8 +104,7 @@ pub unsafe extern "C" fn radam_save_options_init(
 ///
 /// struct_size is sizeof(radam_load_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -149,8 +147,8 @@ pub unsafe extern "C" fn radam_save(
 ///
 /// options may be NULL for the defaults.
 ///
-/// Errors: as radam_save; RADAM_ERROR_INVALID_ARGUMENT if options->reserved is not 0, or no version
-/// of the struct has this size; RADAM_ERROR_IO if progress cancels the call.
+/// Errors: as radam_save; RADAM_ERROR_INVALID_ARGUMENT if options->reserved is not 0, or for a wrong
+/// struct_size; RADAM_ERROR_IO if progress cancels the call.
 ///
 /// # Safety
 /// As for radam_save; options is NULL or points to as many bytes as its struct_size says.
@@ -235,8 +233,8 @@ pub unsafe extern "C" fn radam_load(
 /// options may be NULL for the defaults.
 ///
 /// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
-/// options->reserved is not 0, or no version of the struct has this size; RADAM_ERROR_IO if progress
-/// cancels the call.
+/// options->reserved is not 0, or for a wrong struct_size; RADAM_ERROR_IO if progress cancels the
+/// call.
 ///
 /// # Safety
 /// As for radam_load; options is NULL or points to as many bytes as its struct_size says.

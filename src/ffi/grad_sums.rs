@@ -48,8 +48,7 @@ impl Versioned for radam_grad_sums {
 ///
 /// struct_size is sizeof(radam_grad_sums).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// sums is NULL or points to struct_size writable bytes.

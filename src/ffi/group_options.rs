@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::optimizer::{Group, Place};
 
 /// Options of a parameter group. Call radam_group_options_init first, then set lr, which has no
-/// default. The names are those of the Python library optimi.
+/// default. A struct that was zeroed instead is rejected, because beta1, beta2 and eps are all 0.
+/// The names are those of the Python library optimi.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_group_options {
@@ -119,8 +120,7 @@ impl Versioned for radam_group_options {
 ///
 /// struct_size is sizeof(radam_group_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn radam_group_options_init(
 /// Set options->struct_size first, which radam_group_options_init does.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown group, or if no version of the struct has this size.
+/// unknown group or a wrong struct_size.
 ///
 /// Threads: a getter; may be called at any time.
 ///
@@ -170,9 +170,9 @@ pub unsafe extern "C" fn radam_get_group_options(
 /// at once.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown group, an option out of range, or if no version of the struct has this size;
-/// RADAM_ERROR_INVALID_STATE if the state would change its dtype but is in the caller's arrays
-/// (radam_param.exp_avg, ...); RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// unknown group, an option out of range or a wrong struct_size; RADAM_ERROR_INVALID_STATE if the
+/// state would change its dtype but is in the caller's arrays (radam_param.exp_avg, ...);
+/// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// options is NULL or points to as many bytes as its struct_size says; state arrays of the caller

@@ -62,8 +62,7 @@ impl Versioned for radam_group_report {
 ///
 /// struct_size is sizeof(radam_group_report).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// report is NULL or points to struct_size writable bytes.
@@ -81,7 +80,7 @@ pub unsafe extern "C" fn radam_group_report_init(
 /// Set report->struct_size first, which radam_group_report_init does.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
-/// unknown group, or if no version of the struct has this size.
+/// unknown group or a wrong struct_size.
 ///
 /// Threads: a getter; may be called at any time.
 ///

@@ -18,10 +18,10 @@ pub struct radam_optimizer {
 /// radam_free.
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER if opt is NULL, or only one of the two functions of
-/// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range, if no
-/// version of the struct has this size, or if the environment variable RADAM_ISA names an
-/// instruction set that this machine lacks (the variable is for tests; results are the same with all
-/// of them); RADAM_ERROR_OUT_OF_MEMORY.
+/// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range,
+/// struct_size is wrong, or the environment variable RADAM_ISA names an instruction set that this
+/// machine lacks (the variable is for tests; results are the same with all of them);
+/// RADAM_ERROR_OUT_OF_MEMORY.
 ///
 /// Threads: may be called at any time.
 ///

@@ -106,8 +106,7 @@ const NUM_THREADS_MAX: u32 = 1024;
 ///
 /// struct_size is sizeof(radam_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.

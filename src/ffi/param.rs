@@ -97,8 +97,7 @@ impl Versioned for radam_param {
 ///
 /// struct_size is sizeof(radam_param).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// param is NULL or points to struct_size writable bytes.

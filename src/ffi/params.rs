@@ -20,8 +20,7 @@ use std::ffi::{c_char, c_void};
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER if options is NULL, or if params is
 /// NULL and count is not 0; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an unknown
 /// dtype or toggle, a len beyond the address space, a misaligned or overlapping array, a name that
-/// is already taken, or if no version of a struct has its size; RADAM_ERROR_OUT_OF_MEMORY;
-/// RADAM_ERROR_BUSY.
+/// is already taken or a wrong struct_size; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// options and params are NULL or have as many bytes as struct_size and count say; data, grad and

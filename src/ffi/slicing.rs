@@ -18,9 +18,9 @@ use std::time::Duration;
 /// In the first step, the operating system provides the memory of the state page by page as it is
 /// touched, which takes time. To do this earlier, call radam_reset_state for all parameters.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, or
-/// if no version of the struct has this size; RADAM_ERROR_INVALID_STATE if a parameter has a
-/// gradient but no data; RADAM_ERROR_BUSY, also if a step is already open.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range or a
+/// wrong struct_size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient but no data;
+/// RADAM_ERROR_BUSY, also if a step is already open.
 ///
 /// # Safety
 /// options is NULL or points to as many bytes as its struct_size says. All registered arrays are
@@ -117,9 +117,9 @@ pub unsafe extern "C" fn radam_step_for(
 /// skip_nonfinite or report_norms; otherwise, and without grad_sums, grad_norm is NaN and nonfinite
 /// is 0.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size; RADAM_ERROR_INVALID_STATE if no step is open or chunks are left, in this wave or a
-/// later one; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size;
+/// RADAM_ERROR_INVALID_STATE if no step is open or chunks are left, in this wave or a later one;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// report is NULL or points to as many writable bytes as its struct_size says.

@@ -125,8 +125,7 @@ impl Versioned for radam_step_report {
 ///
 /// struct_size is sizeof(radam_step_options).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// options is NULL or points to struct_size writable bytes.
@@ -143,8 +142,7 @@ pub unsafe extern "C" fn radam_step_options_init(
 ///
 /// struct_size is sizeof(radam_step_report).
 ///
-/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if no version of the struct has
-/// this size.
+/// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for a wrong struct_size.
 ///
 /// # Safety
 /// report is NULL or points to struct_size writable bytes.

@@ -35,9 +35,9 @@ pub unsafe extern "C" fn radam_step(opt: *mut radam_optimizer) -> radam_status {
 /// gradients are measured for it unless options->grad_sums is set. The norm is that of all gradients
 /// that take part in the step, over all groups.
 ///
-/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, or
-/// if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient
-/// but no data; RADAM_ERROR_BUSY.
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT for an option out of range or a
+/// wrong struct_size; RADAM_ERROR_INVALID_STATE if a parameter has a gradient but no data;
+/// RADAM_ERROR_BUSY.
 ///
 /// Source: clipping as in torch.nn.utils.clip_grad_norm_, skipping as in torch.amp.GradScaler.
 ///
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn radam_step_param(
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 /// unknown param, an option out of range, max_grad_norm without grad_sums, if an array is misaligned
-/// or overlaps another, or if no version of a struct has its size; RADAM_ERROR_INVALID_STATE if
-/// gradient_release is off, or if data is NULL and none is registered; RADAM_ERROR_BUSY.
+/// or overlaps another, or for a wrong struct_size; RADAM_ERROR_INVALID_STATE if gradient_release is
+/// off, or if data is NULL and none is registered; RADAM_ERROR_BUSY.
 ///
 /// Threads: as for radam_step_param.
 ///

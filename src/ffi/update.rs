@@ -28,8 +28,7 @@ use std::ffi::c_void;
 /// (see radam_create) is read in the first call only.
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an
-/// unknown dtype, a misaligned or overlapping array, a step of 0, or if no version of the struct has
-/// this size.
+/// unknown dtype, a misaligned or overlapping array, a step of 0 or a wrong struct_size.
 ///
 /// Threads: may be called at any time, also at the same time for different tensors or different
 /// parts of one.
