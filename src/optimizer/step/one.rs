@@ -3,6 +3,7 @@
 use super::options::{StepOptions, StepReport};
 use super::pieces::{measure_piece, zero_grad};
 use super::sums::{Measured, SharedSums, Sums};
+use super::waves::Work;
 use crate::error::{Error, Result, ensure, error};
 use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
@@ -102,7 +103,7 @@ impl Optimizer {
         let (mut threads, sums) = (1, SharedSums::default());
         let mut measured = options.measured;
         if options.measures_grads() && !param.is_frozen() {
-            threads = self.run_pieces(param, &|pieces| {
+            threads = self.run_pieces(param, Work::Measure, &|pieces| {
                 let mut found = Sums::default();
                 for piece in pieces.map(|number| param.grid().piece(number)) {
                     measure_piece(
@@ -125,7 +126,8 @@ impl Optimizer {
         let stepper = self.stepper(options.clipping(report.clip_coefficient));
         let view = param.view(data, grad);
         if !skips || options.zero_grad {
-            threads = threads.max(self.run_pieces(param, &|pieces| {
+            let work = if skips { Work::Zero } else { Work::Update };
+            threads = threads.max(self.run_pieces(param, work, &|pieces| {
                 let mut stepper = stepper.clone();
                 let mut found = options.measure_params.then(Sums::default);
                 for piece in pieces.map(|number| param.grid().piece(number)) {
@@ -152,11 +154,11 @@ impl Optimizer {
         report
     }
 
-    /// Does a job for all pieces of a parameter, and tells how many threads took part.
-    fn run_pieces(&self, param: &Param, job: &(dyn Fn(Pieces) + Sync)) -> usize {
+    /// Does this work on all pieces of a parameter, and tells how many threads took part.
+    fn run_pieces(&self, param: &Param, work: Work, job: &(dyn Fn(Pieces) + Sync)) -> usize {
         let count = param.grid().len();
         match self.threads.try_lock() {
-            Ok(mut threads) => threads.run(param.len(), count, job),
+            Ok(mut threads) => threads.run(param.len() / work.at_once(), count, job),
             Err(_) => {
                 job(Pieces::All(0..count)); // a step of another parameter has the threads
                 1

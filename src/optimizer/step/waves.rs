@@ -48,7 +48,7 @@ pub(in crate::optimizer) enum Work {
 
 impl Work {
     /// How many of the plan's chunks make one of the wave's, so that all take about the same time.
-    fn at_once(self) -> usize {
+    pub(super) fn at_once(self) -> usize {
         match self {
             Self::Measure => 4,
             Self::Update => 1,
