@@ -94,6 +94,7 @@ programs! {
     no_surprises: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
+    load_options: shared, statically, valgrind;
     misuse_checkpoint: shared, statically, valgrind;
     allocations: shared, statically;
     out_of_memory: shared, statically;

@@ -9,6 +9,14 @@ static char path[128];
 static unsigned char buffer[1 << 16];
 static uint64_t size;
 
+/* Bad options, given to all that load: before anything is read. */
+static void refuse_loading(radam_optimizer *opt, const char *word, const radam_load_options *options, int line) {
+  const char *paths[] = {path};
+  refused(opt, radam_load_with(opt, path, options), RADAM_ERROR_INVALID_ARGUMENT, word, "radam_load_with", line);
+  refused(opt, radam_load_shards(opt, paths, 1, options), RADAM_ERROR_INVALID_ARGUMENT, word, "radam_load_shards", line);
+  refused(opt, radam_load_from_buffer(opt, buffer, 8, options), RADAM_ERROR_INVALID_ARGUMENT, word, "radam_load_from_buffer", line);
+}
+
 static void structs(radam_optimizer *opt) {
   radam_save_options saving;
   radam_load_options loading;
@@ -28,10 +36,13 @@ static void structs(radam_optimizer *opt) {
     OK(NULL, radam_load_options_init(&loading, sizeof loading));
     saving.struct_size = loading.struct_size = wrong[i];
     REFUSED(INVALID_ARGUMENT, "struct_size", radam_save_with(opt, path, &saving));
-    REFUSED(INVALID_ARGUMENT, "struct_size", radam_load_with(opt, path, &loading));
-    const char *paths[] = {path};
-    REFUSED(INVALID_ARGUMENT, "struct_size", radam_load_shards(opt, paths, 1, &loading));
+    refuse_loading(opt, "struct_size", &loading, __LINE__);
   }
+  OK(NULL, radam_save_options_init(&saving, sizeof saving));
+  OK(NULL, radam_load_options_init(&loading, sizeof loading));
+  saving.reserved = loading.reserved = 1;
+  REFUSED(INVALID_ARGUMENT, "reserved", radam_save_with(opt, path, &saving));
+  refuse_loading(opt, "reserved", &loading, __LINE__);
   CHECK(access(path, F_OK) != 0, "a refused save wrote its file");
 }
 
@@ -64,10 +75,10 @@ static void toggles(radam_optimizer *opt) {
     OK(NULL, radam_load_options_init(&options, sizeof options));
     CHECK(options.strict == RADAM_AUTO && options.hyperparameters == RADAM_AUTO, "other defaults");
     options.strict = bad[i];
-    REFUSED(INVALID_ARGUMENT, "strict", radam_load_with(opt, path, &options));
+    refuse_loading(opt, "strict", &options, __LINE__);
     options.strict = RADAM_AUTO;
     options.hyperparameters = bad[i];
-    REFUSED(INVALID_ARGUMENT, "hyperparameters", radam_load_with(opt, path, &options));
+    refuse_loading(opt, "hyperparameters", &options, __LINE__);
   }
 }
 
