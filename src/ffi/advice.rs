@@ -30,7 +30,7 @@ pub unsafe extern "C" fn radam_advice(
     buf: *mut c_char,
     cap: u64,
 ) -> u64 {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buf` has `cap` writable bytes.
     let buffer = unsafe { text_buffer(buf, cap) };
     let mut needed = 1;
     let status = get(opt, |optimizer| {

@@ -103,7 +103,7 @@ pub(super) fn not_null<T>(name: &str, pointer: *const T, what: &str) -> Result<(
 /// `pointer` is null or writable, at any alignment.
 pub(super) unsafe fn output<T>(name: &str, pointer: *mut T, value: T) -> Result<()> {
     not_null(name, pointer, "the variable that receives the result")?;
-    // SAFETY: the caller's promise.
+    // SAFETY: `pointer` is not NULL, so it is writable.
     unsafe { pointer.write_unaligned(value) };
     Ok(())
 }
@@ -114,7 +114,7 @@ pub(super) unsafe fn output<T>(name: &str, pointer: *mut T, value: T) -> Result<
 /// As for [`output`].
 pub(super) unsafe fn optional_output<T>(pointer: *mut T, value: T) {
     if !pointer.is_null() {
-        // SAFETY: the caller's promise.
+        // SAFETY: `pointer` is not NULL, so it is writable.
         unsafe { pointer.write_unaligned(value) };
     }
 }
@@ -127,7 +127,7 @@ pub(super) unsafe fn name<'a>(place: Place, name: *const c_char) -> Result<Optio
     if name.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `name` is not NULL, so it ends with a NUL and does not change during the call.
     let text = unsafe { CStr::from_ptr(name) };
     utf8(format_args!("{place}name"), text).map(Some)
 }

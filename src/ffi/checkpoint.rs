@@ -96,7 +96,7 @@ pub unsafe extern "C" fn radam_save_options_init(
     options: *mut radam_save_options,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn radam_load_options_init(
     options: *mut radam_load_options,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn radam_save(
     opt: *mut radam_optimizer,
     path: *const c_char,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: this function has the same contract, with NULL for the options.
     unsafe { radam_save_with(opt, path, ptr::null()) }
 }
 
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn radam_save_with(
     options: *const radam_save_options,
 ) -> radam_status {
     work(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `path` is NULL or ends with a NUL; `options` is NULL or as long as its struct_size says.
         let (path, callback) = unsafe { (self::path("path", path)?, save_callback(options)?) };
         save_to_file(optimizer, path, callback)
     })
@@ -190,11 +190,11 @@ pub unsafe extern "C" fn radam_save_to_buffer(
             None
         } else {
             let capacity = usize::try_from(capacity).unwrap_or(usize::MAX).min(isize::MAX as usize);
-            // SAFETY: the caller's promise.
+            // SAFETY: `buffer` has `capacity` bytes, which nothing else changes during the call.
             Some(unsafe { std::slice::from_raw_parts_mut(buffer.cast(), capacity) })
         };
         let needed = save_to_buffer(optimizer, buffer)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `size` was checked, and is writable.
         unsafe { size.write_unaligned(needed) };
         Ok(())
     })
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn radam_load(
     opt: *mut radam_optimizer,
     path: *const c_char,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: this function has the same contract, with NULL for the options.
     unsafe { radam_load_with(opt, path, ptr::null()) }
 }
 
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn radam_load_with(
     path: *const c_char,
     options: *const radam_load_options,
 ) -> radam_status {
-    // SAFETY: the caller's promise; there is one path.
+    // SAFETY: `path` and `options` are as radam_load_shards wants them; there is one path.
     unsafe { radam_load_shards(opt, &path, 1, options) }
 }
 
@@ -277,10 +277,10 @@ pub unsafe extern "C" fn radam_load_shards(
         let mut list = Vec::new();
         reserve(&mut list, usize::try_from(count).unwrap_or(usize::MAX / 64), "paths")?;
         for number in 0..count as usize {
-            // SAFETY: the caller's promise.
+            // SAFETY: `paths` has `count` strings that end with a NUL.
             list.push(unsafe { self::path("path", paths.add(number).read_unaligned())? });
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         load_files(optimizer, &list, unsafe { load_options(options) }?)
     };
     work_and_change(opt, load, Optimizer::restore)
@@ -306,9 +306,9 @@ pub unsafe extern "C" fn radam_load_from_buffer(
     let load = |optimizer: &Optimizer| {
         not_null("buffer", buffer, "the bytes of a checkpoint")?;
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
-        // SAFETY: the caller's promise.
+        // SAFETY: `buffer` has `size` bytes, which nothing else changes during the call.
         let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         load(optimizer, bytes, unsafe { load_options(options) }?)
     };
     work_and_change(opt, load, Optimizer::restore)
@@ -320,7 +320,7 @@ unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Cal
     if options.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read("options.", options) }?;
     check_reserved(options.reserved)?;
     Ok(options.progress.map(|function| Callback { function, user: options.user }))
@@ -332,7 +332,7 @@ unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions
     if options.is_null() {
         return Ok(LoadOptions::DEFAULT);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read("options.", options) }?;
     check_reserved(options.reserved)?;
     Ok(LoadOptions {
@@ -351,7 +351,7 @@ fn check_reserved(reserved: u32) -> Result<()> {
 /// The path is null or a NUL-terminated string that does not change during the lifetime `'a`.
 unsafe fn path<'a>(name: &str, path: *const c_char) -> Result<&'a Path> {
     not_null(name, path, "the path of a file")?;
-    // SAFETY: the caller's promise.
+    // SAFETY: `path` is not NULL, so it ends with a NUL and does not change during the call.
     let path = unsafe { CStr::from_ptr(path) };
     ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the path of a file");
     #[cfg(unix)]

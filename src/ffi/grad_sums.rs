@@ -57,7 +57,7 @@ pub unsafe extern "C" fn radam_grad_sums_init(
     sums: *mut radam_grad_sums,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `sums` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("sums", sums, struct_size) })
 }
 
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn radam_measure(
     opt: *mut radam_optimizer,
     sums: *mut radam_grad_sums,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `sums` is NULL or begins with its size; the gradients are those of the registered pointers.
     work(opt, |optimizer| unsafe { add(sums, || optimizer.measure()) })
 }
 
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn radam_measure_tensor(
 ) -> radam_status {
     without_handle(|| {
         let dtype = dtype(Place(None), "grad_dtype", grad_dtype)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `grad` is NULL or has `len` elements; `sums` is NULL or begins with its size.
         unsafe {
             let grad = CallerArray::new(grad.cast_mut());
             add(sums, || measure_tensor(dtype, grad, len))
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn radam_grad_sums_value(
 ) -> radam_status {
     without_handle(|| {
         not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `sums` is NULL or begins with its size; the outputs are NULL or writable.
         unsafe {
             let found = Measured::of(&grad_sums("sums->", sums)?);
             optional_output(norm, found.norm);
@@ -153,7 +153,7 @@ unsafe fn add(
     measure: impl FnOnce() -> Result<ExactSum>,
 ) -> Result<()> {
     not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
-    // SAFETY: the caller's promise; the size is one that some version had.
+    // SAFETY: `sums` begins with its size, and is as long; `size_at` checks the size first.
     unsafe {
         size_at("sums->", sums)?;
         let mut total = grad_sums("sums->", sums)?;
@@ -171,7 +171,7 @@ pub(super) unsafe fn grad_sums(
     place: impl Display + Copy,
     sums: *const radam_grad_sums,
 ) -> Result<ExactSum> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `sums` is as long as its struct_size says.
     let radam_grad_sums { reserved, words, .. } = unsafe { read(place, sums) }?;
     ensure!(reserved == 0, InvalidArgument, "{place}reserved is {reserved}; it must be 0");
     for (index, word) in words.iter().enumerate() {

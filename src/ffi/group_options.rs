@@ -129,7 +129,7 @@ pub unsafe extern "C" fn radam_group_options_init(
     options: *mut radam_group_options,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn radam_get_group_options(
     get(opt, |optimizer| {
         let found = of_group(optimizer.group(group)?);
         not_null("options", options, "a struct that radam_group_options_init has filled")?;
-        // SAFETY: the caller's promise; the size is one that some version had.
+        // SAFETY: `options` is NULL or as long as its struct_size says; `size_at` checks both first.
         unsafe {
             size_at("options.", options)?;
             write(&found, options);
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn radam_set_group_options(
     options: *const radam_group_options,
 ) -> radam_status {
     change(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let options = unsafe { self::group(options) }?;
         optimizer.set_options(group, options)
     })
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn radam_get_lr(
 ) -> radam_status {
     get(opt, |optimizer| {
         let value = optimizer.group(group)?.lr;
-        // SAFETY: the caller's promise.
+        // SAFETY: `lr` is NULL or writable.
         unsafe { output("lr", lr, value) }
     })
 }
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn radam_get_weight_decay(
 ) -> radam_status {
     get(opt, |optimizer| {
         let value = optimizer.group(group)?.weight_decay;
-        // SAFETY: the caller's promise.
+        // SAFETY: `weight_decay` is NULL or writable.
         unsafe { output("weight_decay", weight_decay, value) }
     })
 }
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn radam_get_weight_decay(
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group> {
     not_null("options", options, "a struct that radam_group_options_init has filled")?;
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read("options.", options) }?;
     Ok(Group {
         lr: options.lr,

@@ -71,7 +71,7 @@ pub unsafe extern "C" fn radam_group_report_init(
     report: *mut radam_group_report,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `report` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("report", report, struct_size) })
 }
 
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn radam_get_group_report(
             beta2_hat: scalars.beta2_hat,
             decay_factor: 1.0 - scalars.decay,
         };
-        // SAFETY: the caller's promise; the size is one that some version had.
+        // SAFETY: `report` is NULL or as long as its struct_size says; `size_at` checks both first.
         unsafe {
             size_at("report.", report)?;
             write(&found, report);

@@ -34,10 +34,10 @@ pub unsafe extern "C" fn radam_create(
 ) -> radam_status {
     without_handle(|| {
         not_null("opt", opt, "the variable that receives the handle")?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let options = unsafe { super::options::options(options) }?;
         let handle = registry::insert(Optimizer::new(options)?)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `opt` was checked, and is writable.
         unsafe { opt.write_unaligned(handle) };
         Ok(())
     })

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn radam_options_init(
     options: *mut radam_options,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
@@ -127,7 +127,7 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     let options = if options.is_null() {
         radam_options::defaults()
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says.
         unsafe { read("options.", options) }?
     };
     let num_threads = options.num_threads;

@@ -106,7 +106,7 @@ pub unsafe extern "C" fn radam_param_init(
     param: *mut radam_param,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `param` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("param", param, struct_size) })
 }
 
@@ -130,11 +130,11 @@ pub(super) unsafe fn params<'a>(
         u32::MAX
     );
     reserve(&mut specs, count as usize, "parameters")?;
-    // SAFETY: the caller's promise; `count` is not 0.
+    // SAFETY: `params` is not NULL, so its first struct begins with its size.
     let stride = unsafe { size_at(Place(Some(0)), params) }?;
     for index in 0..count {
         let param = params.wrapping_byte_add(index as usize * stride);
-        // SAFETY: the caller's promise.
+        // SAFETY: `param` is as long as its struct_size says.
         let param = unsafe { read(Place(Some(index)), param) }?;
         ensure!(
             param.struct_size as usize == stride,
@@ -142,7 +142,7 @@ pub(super) unsafe fn params<'a>(
             "params[{index}].struct_size is {}, but params[0].struct_size is {stride}; it must be the same in all of them",
             param.struct_size
         );
-        // SAFETY: the caller's promise.
+        // SAFETY: `param` was read from the caller, whose pointers are NULL or valid.
         specs.push(unsafe { spec(&param, Some(index)) }?);
     }
     Ok(specs)
@@ -156,7 +156,7 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
     let own_dtype = dtype(place, "dtype", param.dtype)?;
     let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
     let copy_dtype = dtype_or_default(place, "copy_dtype", param.copy_dtype)?;
-    // SAFETY: the caller's promise.
+    // SAFETY: `pointer` is NULL or has the parameter's elements.
     let array = |pointer| unsafe { CallerArray::new(pointer) };
     Ok(ParamSpec {
         dtype: own_dtype,
@@ -164,7 +164,7 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
         len: param.len,
         data: array(param.data),
         grad: array(param.grad),
-        // SAFETY: the caller's promise.
+        // SAFETY: `param.name` is NULL or ends with a NUL.
         name: unsafe { name(place, param.name) }?,
         given: Given {
             copy: array(param.copy),

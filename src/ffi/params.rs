@@ -34,10 +34,10 @@ pub unsafe extern "C" fn radam_add_param_group(
     group: *mut u32,
 ) -> radam_status {
     change(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let (options, specs) = unsafe { (self::group(options)?, self::params(params, count)?) };
         let id = optimizer.add_group(options, &specs)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `group` is NULL or writable.
         unsafe { optional_output(group, id) };
         Ok(())
     })
@@ -61,10 +61,10 @@ pub unsafe extern "C" fn radam_add_params(
     first: *mut u32,
 ) -> radam_status {
     change(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `params` is NULL or has `count` structs of the size that the first one states.
         let specs = unsafe { self::params(params, count) }?;
         let id = optimizer.add_to_group(group, &specs)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `first` is NULL or writable.
         unsafe { optional_output(first, id) };
         Ok(())
     })
@@ -97,10 +97,10 @@ pub unsafe extern "C" fn radam_add_param(
     let tensor =
         radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::defaults() };
     change(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `tensor` was read from the caller, whose pointers are NULL or valid.
         let spec = unsafe { spec(&tensor, None) }?;
         let id = optimizer.add_to_group(group, std::slice::from_ref(&spec))?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `param` is NULL or writable.
         unsafe { optional_output(param, id) };
         Ok(())
     })
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn radam_set_data(
     param: u32,
     data: *mut c_void,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `data` is NULL or has the parameter's elements.
     change(opt, |optimizer| optimizer.set_data(param, unsafe { CallerArray::new(data) }))
 }
 
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn radam_set_grad(
     param: u32,
     grad: *mut c_void,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `grad` is NULL or has the parameter's elements.
     change(opt, |optimizer| optimizer.set_grad(param, unsafe { CallerArray::new(grad) }))
 }
 
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn radam_set_tensors(
     grads: *const *mut c_void,
 ) -> radam_status {
     change(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `data` and `grads` are NULL or have `count` pointers.
         let (data, grads) = unsafe { (pointers(data, count)?, pointers(grads, count)?) };
         optimizer.set_tensors(first_param, count, data, grads)
     })
@@ -195,7 +195,7 @@ pub unsafe extern "C" fn radam_param_id(
 ) -> radam_status {
     get(opt, |optimizer| {
         not_null("name", name, "the name of a parameter")?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `name` is NULL or ends with a NUL; `param` is NULL or writable.
         unsafe {
             let name = self::name(Place(None), name)?.unwrap_or_default();
             output("param", param, optimizer.param_named(name)?)
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn radam_step_count(
 ) -> radam_status {
     get(opt, |optimizer| {
         let count = optimizer.param(param)?.steps();
-        // SAFETY: the caller's promise.
+        // SAFETY: `steps` is NULL or writable.
         unsafe { output("steps", steps, count) }
     })
 }
@@ -241,6 +241,6 @@ unsafe fn pointers<'a>(array: *const *mut c_void, count: u64) -> Result<Option<&
          aligned like a pointer",
         u32::MAX
     );
-    // SAFETY: the caller's promise; a `CallerArray` is a pointer.
+    // SAFETY: `array` has `count` elements, which nothing else changes during the call.
     Ok(Some(unsafe { std::slice::from_raw_parts(array.cast(), count as usize) }))
 }

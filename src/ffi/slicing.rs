@@ -31,7 +31,7 @@ pub unsafe extern "C" fn radam_step_begin(
     options: *const radam_step_options,
 ) -> radam_status {
     work(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let mut options = unsafe { step_options(options) }?;
         // It is not yet known whether radam_step_end will ask for a report, so gradients are measured only on request.
         options.measure_grads = options.measure_params;
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn radam_step_wave(
     work_in_step(opt, |optimizer| {
         not_null("chunks", chunks, "the variable that receives the number of chunks")?;
         let len = optimizer.next_slices()?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `chunks` was checked, and is writable.
         unsafe { chunks.write_unaligned(len as u64) };
         Ok(())
     })
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn radam_step_for(
 ) -> radam_status {
     work_in_step(opt, |optimizer| {
         let left = optimizer.step_for(Duration::from_nanos(budget_ns))?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `chunks_left` is NULL or writable.
         unsafe { optional_output(chunks_left, left as u64) };
         Ok(())
     })
@@ -129,10 +129,10 @@ pub unsafe extern "C" fn radam_step_end(
     report: *mut radam_step_report,
 ) -> radam_status {
     work_in_step(opt, |optimizer| {
-        // SAFETY: the caller's promise.
+        // SAFETY: `report` is NULL or begins with its size.
         unsafe { check_report(report) }?;
         let found = optimizer.end_step()?;
-        // SAFETY: the caller's promise; the report was checked.
+        // SAFETY: `report` was checked, and is writable.
         unsafe { write_report(&found, report) };
         Ok(())
     })

@@ -114,7 +114,7 @@ pub unsafe extern "C" fn radam_last_error(
     buf: *mut c_char,
     cap: u64,
 ) -> u64 {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buf` has `cap` writable bytes.
     let buffer = unsafe { text_buffer(buf, cap) };
     keeping_errno(|| match registry::enter(opt) {
         Some(inside) => inside.slot().last_error.copy(buffer),
@@ -131,6 +131,6 @@ pub(super) unsafe fn text_buffer<'a>(buf: *mut c_char, cap: u64) -> &'a mut [u8]
         return &mut [];
     }
     let cap = usize::try_from(cap).unwrap_or(usize::MAX).min(TEXT_MAX);
-    // SAFETY: the caller's promise.
+    // SAFETY: `buf` has `cap` bytes, which nothing else changes during the call.
     unsafe { std::slice::from_raw_parts_mut(buf.cast(), cap) }
 }

@@ -134,7 +134,7 @@ pub unsafe extern "C" fn radam_step_options_init(
     options: *mut radam_step_options,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("options", options, struct_size) })
 }
 
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn radam_step_report_init(
     report: *mut radam_step_report,
     struct_size: u32,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `report` is NULL or has `struct_size` writable bytes.
     without_handle(|| unsafe { init("report", report, struct_size) })
 }
 
@@ -163,12 +163,12 @@ pub(super) unsafe fn step_options(options: *const radam_step_options) -> Result<
     if options.is_null() {
         return Ok(StepOptions::PLAIN);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read("options.", options) }?;
     let measured = if options.grad_sums.is_null() {
         None
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: `grad_sums` is as long as its struct_size says.
         Some(Measured::of(&unsafe { grad_sums("options.grad_sums->", options.grad_sums) }?))
     };
     StepOptions {
@@ -190,7 +190,7 @@ pub(super) unsafe fn step_options(options: *const radam_step_options) -> Result<
 /// `report` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn check_report(report: *const radam_step_report) -> Result<()> {
     if !report.is_null() {
-        // SAFETY: the caller's promise.
+        // SAFETY: `report` is NULL or begins with its size.
         unsafe { size_at("report.", report) }?;
     }
     Ok(())
@@ -214,6 +214,6 @@ pub(super) unsafe fn write_report(found: &StepReport, report: *mut radam_step_re
         threads: found.threads as u32,
         reserved: 0,
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: `report` was checked, and is writable.
     unsafe { write(&found, report) };
 }

@@ -51,7 +51,7 @@ pub unsafe extern "C" fn radam_step_with(
     report: *mut radam_step_report,
 ) -> radam_status {
     work(opt, |optimizer| {
-        // SAFETY: the caller's promise; `write_report` gets a report that was checked.
+        // SAFETY: `options` and `report` are NULL or as long as struct_size says; the report is checked first.
         unsafe {
             check_report(report)?;
             let options =
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn radam_step_param(
     param: u32,
     grad: *const c_void,
 ) -> radam_status {
-    // SAFETY: the caller's promise; without zero_grad the gradient is only read.
+    // SAFETY: as radam_step_tensor wants it; without zero_grad the gradient is only read.
     unsafe {
         radam_step_tensor(
             opt,
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn radam_step_tensor(
     report: *mut radam_step_report,
 ) -> radam_status {
     concurrent(opt, |optimizer| {
-        // SAFETY: the caller's promise; `write_report` gets a report that was checked.
+        // SAFETY: `options` and `report` are NULL or as long as struct_size says; the report is checked first.
         unsafe {
             check_report(report)?;
             let options =
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn radam_get_optimizer_accumulation(
     opt: *const radam_optimizer,
     on: *mut radam_toggle,
 ) -> radam_status {
-    // SAFETY: the caller's promise.
+    // SAFETY: `on` is NULL or writable.
     get(opt, |optimizer| unsafe { output("on", on, toggle_value(optimizer.accumulation())) })
 }
 

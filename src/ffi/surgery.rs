@@ -44,7 +44,7 @@ pub unsafe extern "C" fn radam_get_frozen(
 ) -> radam_status {
     get(opt, |optimizer| {
         let frozen_now = if optimizer.is_frozen(param)? { RADAM_ON } else { RADAM_OFF };
-        // SAFETY: the caller's promise.
+        // SAFETY: `frozen` is NULL or writable.
         unsafe { output("frozen", frozen, frozen_now) }
     })
 }
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn radam_param_state(
     get(opt, |optimizer| {
         let param = optimizer.param(param)?;
         let array = state_array(which, &param.state)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `pointer` and `dtype` are NULL or writable.
         unsafe {
             output("pointer", pointer, array.0.cast())?;
             optional_output(dtype, dtype_value(array.1));

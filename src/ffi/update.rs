@@ -54,10 +54,10 @@ pub unsafe extern "C" fn radam_update(
         let own_dtype = self::dtype(Place(None), "dtype", dtype)?;
         let grad_dtype = dtype_or_default(Place(None), "grad_dtype", grad_dtype)?;
         let state_dtype = dtype_or_default(Place(None), "state_dtype", state_dtype)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let mut group = unsafe { group(options) }?;
         group.state_dtype = state_dtype.or(group.state_dtype);
-        // SAFETY: the caller's promise; the gradient is only read.
+        // SAFETY: `pointer` is NULL or has the parameter's elements.
         let array = |pointer| unsafe { CallerArray::new(pointer) };
         let tensor = LooseTensor {
             dtype: own_dtype,

@@ -27,7 +27,7 @@ pub(super) unsafe fn init<T: Versioned>(
 ) -> Result<()> {
     not_null(name, target, "the struct to fill")?;
     let size = check_size::<T>("struct_size", struct_size)?;
-    // SAFETY: the caller's promise.
+    // SAFETY: `target` has `size` writable bytes.
     unsafe { write_prefix(&T::defaults(), target, size) };
     Ok(())
 }
@@ -50,7 +50,7 @@ fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usiz
 /// # Safety
 /// `source` points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -> Result<T> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `source` begins with its size.
     let size = unsafe { size_at(place, source) }?;
     let mut copy = T::defaults();
     // SAFETY: both have this many bytes; the source may be misaligned.
@@ -73,7 +73,7 @@ pub(super) unsafe fn size_at<T: Versioned>(place: impl Display, source: *const T
 /// # Safety
 /// `target` points to as many writable bytes as its `struct_size` says, which `size_at` has checked.
 pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `target` begins with its size, which some version had, and is as long.
     unsafe {
         let size = target.cast::<u32>().read_unaligned() as usize;
         debug_assert!(size <= size_of::<T>());
@@ -88,7 +88,7 @@ pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
 unsafe fn write_prefix<T: Versioned>(value: &T, target: *mut T, size: usize) {
     debug_assert!(size_of::<u32>() <= size && size <= size_of::<T>());
     let source = ptr::from_ref(value).cast::<u8>();
-    // SAFETY: the caller's promise; a T begins with its size.
+    // SAFETY: `target` has `size` writable bytes, no more than a T has; a T begins with its size.
     unsafe {
         ptr::copy_nonoverlapping(source, target.cast(), size);
         target.cast::<u32>().write_unaligned(size as u32);
