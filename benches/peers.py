@@ -242,7 +242,7 @@ def difference(ours, theirs, dtype):
 
 
 def check_results() -> list[str]:
-    """Compares the results of radam and its peers, so that the same work is timed; returns a sentence for each."""
+    """Compares the results of radam and its peers, so that the same work is timed; returns a message for each."""
     sentences = []
     for ours, theirs, dtype, limit in AGREEMENTS:
         found = difference(ours, theirs, dtype)
@@ -305,8 +305,8 @@ def main():
     rows = [row for case in CASES if arguments.only in case.title for row in run(case, arguments.rounds)]
     sweep = [(case.elements, run(case, arguments.rounds)) for case in SWEEP if arguments.only in case.title]
     skipped = [f"{name}, {peers_report.short(dtype)}: {reason}" for (name, dtype), reason in SKIPPED.items()]
-    for sentence in skipped:
-        print("*** SKIPPED:", sentence)
+    for message in skipped:
+        print("*** SKIPPED:", message)
     if not arguments.only and not arguments.rounds:
         peers_report.write(RESULTS, about, agreements, rows, sweep, skipped)
         print(f"wrote {RESULTS / 'peers.md'} and peers.svg")

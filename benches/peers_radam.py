@@ -106,9 +106,9 @@ class Radam:
 
     def check(self, status):
         if status:
-            sentence = ctypes.create_string_buffer(1024)
-            self.functions.radam_last_error(self.handle, sentence, len(sentence))
-            raise RuntimeError(sentence.value.decode())
+            message = ctypes.create_string_buffer(1024)
+            self.functions.radam_last_error(self.handle, message, len(message))
+            raise RuntimeError(message.value.decode())
 
     def __del__(self):
         if self.handle:

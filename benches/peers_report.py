@@ -135,11 +135,11 @@ def write(folder: pathlib.Path, about: list[str], agreements: list[str], rows, s
     noisy = {case: share for case, share in others.items() if share > QUIET}
     most = max(0, *others.values())
     about = [*about, f"Other programs had at most {most:.1%} of the processors, in the most disturbed case."]
-    warnings = [f"Skipped: {sentence}" for sentence in skipped] + [disturbed(*entry) for entry in noisy.items()]
+    warnings = [f"Skipped: {message}" for message in skipped] + [disturbed(*entry) for entry in noisy.items()]
     text = ["# radam and its peers", "", "Made by `make bench-peers`.", "", *(f"- {fact}" for fact in about), ""]
-    text += [METHOD, "", *(f"**{sentence}**\n" for sentence in warnings), *peers_table(rows), ""]
+    text += [METHOD, "", *(f"**{message}**\n" for message in warnings), *peers_table(rows), ""]
     text += ["![Nanoseconds per element over the size of the tensor](peers.svg)", ""]
     text += [SWEEP_METHOD, "", *sweep_table(lines), ""]
     text += ["Before anything is timed, ten steps on small tensors are compared; the largest differences,",
-             "relative to max(|θ|, 1), are roundings:", "", *(f"- {sentence}" for sentence in agreements)]
+             "relative to max(|θ|, 1), are roundings:", "", *(f"- {message}" for message in agreements)]
     (folder / "peers.md").write_text("\n".join(text) + "\n")

@@ -15,9 +15,9 @@
 // Throws the error message of a failed call.
 inline void check(radam_status status, const radam_optimizer* opt = nullptr) {
   if (status == RADAM_OK) return;
-  std::array<char, 512> sentence{};
-  radam_last_error(opt, sentence.data(), sentence.size());
-  throw std::runtime_error(std::string(radam_status_string(status)) + ": " + sentence.data());
+  std::array<char, 512> message{};
+  radam_last_error(opt, message.data(), message.size());
+  throw std::runtime_error(std::string(radam_status_string(status)) + ": " + message.data());
 }
 
 struct OptimizerHandle {

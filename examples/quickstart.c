@@ -3,10 +3,10 @@
 #include <stdlib.h>
 
 static void check(radam_status status, const radam_optimizer *opt) {
-  char sentence[512];
+  char message[512];
   if (status == RADAM_OK) return;
-  radam_last_error(opt, sentence, sizeof sentence);
-  fprintf(stderr, "%s: %s\n", radam_status_string(status), sentence);
+  radam_last_error(opt, message, sizeof message);
+  fprintf(stderr, "%s: %s\n", radam_status_string(status), message);
   exit(1);
 }
 

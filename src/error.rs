@@ -1,4 +1,4 @@
-//! What a failed call tells its caller: a status and a sentence.
+//! What a failed call tells its caller: a status and a message, one sentence.
 
 use std::fmt::{self, Write};
 
@@ -20,18 +20,18 @@ pub(crate) enum Status {
 #[derive(Debug)]
 pub(crate) struct Error {
     pub status: Status,
-    pub sentence: String,
+    pub message: String,
 }
 
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Formats the sentence, which is cut off if memory runs out.
+    /// Formats the message, which is cut off if memory runs out.
     #[cold]
-    pub fn new(status: Status, sentence: fmt::Arguments) -> Self {
+    pub fn new(status: Status, message: fmt::Arguments) -> Self {
         let mut writer = FallibleWriter(String::new());
-        let _ = writer.write_fmt(sentence);
-        Self { status, sentence: writer.0 }
+        let _ = writer.write_fmt(message);
+        Self { status, message: writer.0 }
     }
 }
 
@@ -58,10 +58,10 @@ impl Write for FallibleWriter {
 
 /// `error!(InvalidArgument, "lr is {lr}; …")`: an [`Error`] of that [`Status`].
 macro_rules! error {
-    ($status:ident, $($sentence:tt)+) => {
+    ($status:ident, $($message:tt)+) => {
         $crate::error::Error::new(
             $crate::error::Status::$status,
-            format_args!($($sentence)+),
+            format_args!($($message)+),
         )
     };
 }

@@ -95,7 +95,7 @@ fn final_line<'a>(output: &'a str, dtype: &str) -> &'a str {
     output.lines().find(is_final).unwrap_or_else(|| panic!("no result for {dtype} in:\n{output}"))
 }
 
-/// The example reports its own errors as the library does, in a sentence.
+/// The example reports its own errors as the library does, in a message.
 #[test]
 fn train_digits_says_what_is_wrong() {
     let program = build_cpp(&["examples/train_digits.cpp"], Link::Static);

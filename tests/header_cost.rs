@@ -161,15 +161,15 @@ fn cost(optimizer: *mut radam_optimizer, file: &[u8], what: &str) -> (usize, Dur
         radam_load_from_buffer(optimizer, file.as_ptr().cast(), file.len() as u64, ptr::null())
     };
     let time = start.elapsed();
-    let mut sentence = [0u8; 300];
+    let mut message = [0u8; 300];
     // SAFETY: it writes no more than the buffer holds.
-    unsafe { radam_last_error(optimizer, sentence.as_mut_ptr().cast(), sentence.len() as u64) };
-    let sentence = String::from_utf8_lossy(&sentence);
+    unsafe { radam_last_error(optimizer, message.as_mut_ptr().cast(), message.len() as u64) };
+    let message = String::from_utf8_lossy(&message);
     assert!(
         [RADAM_OK, RADAM_ERROR_CORRUPT, RADAM_ERROR_MISMATCH].contains(&status),
-        "{what}: {status} {sentence}"
+        "{what}: {status} {message}"
     );
-    println!("{what}: {}", sentence.trim_end_matches('\0'));
+    println!("{what}: {}", message.trim_end_matches('\0'));
     (MOST.load(Ordering::Relaxed) - before, time)
 }
 

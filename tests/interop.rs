@@ -334,7 +334,7 @@ fn damage_is_found_in_python_and_here() {
         damaged[at] ^= 1;
         for (bytes, what) in [(&damaged[..], "byte"), (&sound[..at], "length")] {
             let refusal = training.optimizer.load(bytes).unwrap_err();
-            assert_eq!(refusal.status, RADAM_ERROR_CORRUPT, "{what} {at}: {}", refusal.sentence);
+            assert_eq!(refusal.status, RADAM_ERROR_CORRUPT, "{what} {at}: {}", refusal.message);
         }
     }
     assert_eq!(training.optimizer.save(), sound, "what was refused has left a trace");

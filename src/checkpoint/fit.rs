@@ -33,7 +33,7 @@ pub(super) struct Fit {
     pub restored: Restored,
 }
 
-/// How many problems a sentence lists.
+/// How many problems a message lists.
 const LISTED: usize = 10;
 
 const NO_FIT: &str = "the checkpoint does not fit the optimizer";
@@ -319,6 +319,6 @@ fn apply(id: usize, entry: &GroupEntry, group: &mut Group, problems: &mut Proble
     entry.apply(group);
     match group.clone().checked() {
         Ok(checked) => *group = checked,
-        Err(error) => problems.add(format_args!("in group {id}, {}", error.sentence)),
+        Err(error) => problems.add(format_args!("in group {id}, {}", error.message)),
     }
 }

@@ -18,7 +18,7 @@ use std::fmt::{self, Display, Write as _};
 use std::io;
 use std::marker::PhantomData;
 
-/// Reads an object. `what` names the text in error sentences.
+/// Reads an object. `what` names the text in error messages.
 pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = Object(PhantomData).deserialize(&mut json);
@@ -243,7 +243,7 @@ macro_rules! words {
 }
 pub(super) use words;
 
-/// Text from a file, as error sentences show it: control characters escaped, and cut if it is long.
+/// Text from a file, as error messages show it: control characters escaped, and cut if it is long.
 pub(super) struct Shown<T>(pub T);
 
 /// In characters.

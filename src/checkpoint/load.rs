@@ -249,7 +249,7 @@ fn halfway(error: Error) -> Error {
         Io,
         "{}, when it was read again; the state now comes partly from the checkpoint: load it again, or reset the \
          state",
-        error.sentence
+        error.message
     )
 }
 

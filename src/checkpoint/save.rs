@@ -100,7 +100,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// Writes the header and the data, and then the header again, with the checksums of the data. `path` is for
-    /// error sentences.
+    /// error messages.
     fn write(
         mut self,
         header: &[u8],

@@ -110,7 +110,7 @@ pub(super) fn with(
             inside.optimizer().set_broken();
         }
         if error.status != Status::Busy {
-            inside.slot().last_error.keep(error.sentence);
+            inside.slot().last_error.keep(error.message);
         }
         status
     })
@@ -130,7 +130,7 @@ fn without(body: &mut dyn FnMut() -> Result<()>) -> radam_status {
 }
 
 fn kept_for_thread(error: &Error) -> radam_status {
-    keep_for_thread(&error.sentence);
+    keep_for_thread(&error.message);
     status_of(error.status)
 }
 

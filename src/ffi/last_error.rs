@@ -10,19 +10,19 @@ use std::thread;
 /// It is beside the optimizer and not in it, since concurrent calls keep errors too.
 pub(super) struct LastError {
     locked: AtomicBool,
-    sentence: UnsafeCell<String>,
+    message: UnsafeCell<String>,
 }
 
-// SAFETY: the sentence is touched only by the thread that locked it.
+// SAFETY: the message is touched only by the thread that locked it.
 unsafe impl Sync for LastError {}
 
 impl LastError {
     pub const fn new() -> Self {
-        Self { locked: AtomicBool::new(false), sentence: UnsafeCell::new(String::new()) }
+        Self { locked: AtomicBool::new(false), message: UnsafeCell::new(String::new()) }
     }
 
-    pub fn keep(&self, sentence: String) {
-        self.with(|kept| *kept = sentence);
+    pub fn keep(&self, message: String) {
+        self.with(|kept| *kept = message);
     }
 
     pub fn clear(&self) {
@@ -40,7 +40,7 @@ impl LastError {
         for attempt in 0..10_000 {
             if !self.locked.swap(true, Ordering::Acquire) {
                 // SAFETY: this thread has locked it.
-                let result = body(unsafe { &mut *self.sentence.get() });
+                let result = body(unsafe { &mut *self.message.get() });
                 self.locked.store(false, Ordering::Release);
                 return Some(result);
             }
@@ -65,10 +65,10 @@ thread_local! {
 }
 
 /// Keeps the message of this thread's last error.
-pub(super) fn keep_for_thread(sentence: &str) {
+pub(super) fn keep_for_thread(message: &str) {
     OF_THREAD.with_borrow_mut(|kept| {
-        kept.len = cut(sentence.as_bytes(), THREAD_BYTES);
-        kept.bytes[..kept.len].copy_from_slice(&sentence.as_bytes()[..kept.len]);
+        kept.len = cut(message.as_bytes(), THREAD_BYTES);
+        kept.bytes[..kept.len].copy_from_slice(&message.as_bytes()[..kept.len]);
     });
 }
 
@@ -78,22 +78,22 @@ pub(super) fn copy_of_thread(buffer: &mut [u8]) -> u64 {
 }
 
 /// Copies a message and a NUL, as much as fits into the buffer, and returns the size of the whole.
-pub(super) fn copy(sentence: &[u8], buffer: &mut [u8]) -> u64 {
+pub(super) fn copy(message: &[u8], buffer: &mut [u8]) -> u64 {
     if let Some(room) = buffer.len().checked_sub(1) {
-        let len = cut(sentence, room);
-        buffer[..len].copy_from_slice(&sentence[..len]);
+        let len = cut(message, room);
+        buffer[..len].copy_from_slice(&message[..len]);
         buffer[len] = 0;
     }
-    sentence.len() as u64 + 1
+    message.len() as u64 + 1
 }
 
 /// The largest length up to `room` at which no UTF-8 character is cut.
-fn cut(sentence: &[u8], room: usize) -> usize {
-    if sentence.len() <= room {
-        return sentence.len();
+fn cut(message: &[u8], room: usize) -> usize {
+    if message.len() <= room {
+        return message.len();
     }
     let is_continuation = |byte: u8| byte & 0xc0 == 0x80;
-    (0..=room).rev().find(|len| !is_continuation(sentence[*len])).unwrap_or(0)
+    (0..=room).rev().find(|len| !is_continuation(message[*len])).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_is_cut_between_characters() {
+    fn a_message_is_cut_between_characters() {
         let mut buffer = [b'#'; 8];
         assert_eq!(copy("αβγ".as_bytes(), &mut buffer[..6]), 7);
         assert_eq!(&buffer, "αβ\0###".as_bytes());
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_keeps_a_sentence_that_is_too_long_in_part() {
+    fn a_thread_keeps_a_message_that_is_too_long_in_part() {
         keep_for_thread(&"é".repeat(THREAD_BYTES));
         let mut buffer = [1; 2 * THREAD_BYTES];
         assert_eq!(copy_of_thread(&mut buffer), THREAD_BYTES as u64 + 1);

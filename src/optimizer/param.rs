@@ -24,7 +24,7 @@ pub(crate) struct ParamSpec<'a> {
     pub place: Place,
 }
 
-/// Where an argument is, for error sentences: by itself, or in an array of parameters.
+/// Where an argument is, for error messages: by itself, or in an array of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub Option<u64>);
 

@@ -152,7 +152,7 @@ pub(super) fn check_is_apart(
     }
 }
 
-/// An array, as error sentences name it.
+/// An array, as error messages name it.
 pub(super) struct Described<'a> {
     pub params: &'a [Param],
     pub overlapped: Overlapped,

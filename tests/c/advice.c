@@ -138,7 +138,7 @@ static void it_fits(void) {
   OK(opt, radam_free(opt));
   char left[8] = "left";
   CHECK(radam_advice(opt, left, sizeof left) == 1 && *left == 0, "a freed handle gets the advice '%s'", left);
-  check_sentence(NULL, "opt", "advice on a freed handle");
+  check_message(NULL, "opt", "advice on a freed handle");
 }
 
 static void check_id(const radam_optimizer *opt, const char *name, uint32_t expected) {
@@ -150,7 +150,7 @@ static void check_id(const radam_optimizer *opt, const char *name, uint32_t expe
 static void check_unknown(const radam_optimizer *opt, const char *name) {
   uint32_t id = 77;
   CHECK(radam_param_id(opt, name, &id) == RADAM_ERROR_INVALID_ARGUMENT && id == 77, "%s is %u", name, id);
-  check_sentence(opt, name, "a name that no parameter has");
+  check_message(opt, name, "a name that no parameter has");
 }
 
 /* Names that were given, those by default, and those of parameters that are gone. */

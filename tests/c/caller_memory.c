@@ -126,13 +126,13 @@ static radam_optimizer *opt;
 
 /* A call in which an allocation may fail: then it changes nothing, and succeeds the next time. */
 static bool refused(radam_status status, uint64_t live_before, uint64_t bytes_before, const char *call) {
-  char sentence[512] = "";
+  char message[512] = "";
   if (status == RADAM_OK) return false;
-  radam_last_error(opt, sentence, sizeof sentence);
+  radam_last_error(opt, message, sizeof message);
   CHECK(failed && status == (misalign ? RADAM_ERROR_INVALID_ARGUMENT : RADAM_ERROR_OUT_OF_MEMORY), "%s gave %s: %s", call,
-        radam_status_string(status), sentence);
-  CHECK(strstr(sentence, "allocator.allocate") != NULL && strstr(sentence, misalign ? "aligned" : "NULL") != NULL,
-        "%s: the sentence is '%s'", call, sentence);
+        radam_status_string(status), message);
+  CHECK(strstr(message, "allocator.allocate") != NULL && strstr(message, misalign ? "aligned" : "NULL") != NULL,
+        "%s: the message is '%s'", call, message);
   CHECK(live == live_before && live_bytes == bytes_before, "%s failed, and there are %llu blocks instead of %llu", call,
         (unsigned long long)live, (unsigned long long)live_before);
   return true;

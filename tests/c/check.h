@@ -26,18 +26,18 @@
 
 static inline void check_ok(const radam_optimizer *opt, radam_status status, const char *call, const char *file, int line) {
   if (status == RADAM_OK) return;
-  char sentence[512] = "";
-  radam_last_error(opt, sentence, sizeof sentence);
-  fprintf(stderr, "%s:%d: %s gave %s: %s\n", file, line, call, radam_status_string(status), sentence);
+  char message[512] = "";
+  radam_last_error(opt, message, sizeof message);
+  fprintf(stderr, "%s:%d: %s gave %s: %s\n", file, line, call, radam_status_string(status), message);
   exit(1);
 }
 
-/* The sentence of the last failure on `opt` must have the word in it. */
-static inline void check_sentence(const radam_optimizer *opt, const char *word, const char *when) {
-  char sentence[2048] = "";
-  radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(strlen(sentence) > 30 && strstr(sentence, word) != NULL, "%s: the sentence does not name '%s': %s", when,
-        word, sentence);
+/* The message of the last failure on `opt` must have the word in it. */
+static inline void check_message(const radam_optimizer *opt, const char *word, const char *when) {
+  char message[2048] = "";
+  radam_last_error(opt, message, sizeof message);
+  CHECK(strlen(message) > 30 && strstr(message, word) != NULL, "%s: the message does not name '%s': %s", when,
+        word, message);
 }
 
 /* Numbers in [-1, 1) that look random and are the same everywhere. */

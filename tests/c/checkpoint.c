@@ -111,8 +111,8 @@ static void saving_fails(fault fault, int error) {
     if (fault == FAILING) {
       CHECK(status == RADAM_ERROR_IO, "radam_save gave %s when %s failed", radam_status_string(status), faulty);
       const bool may_be_of_the_folder = strcmp(faulty, "open") == 0 || strcmp(faulty, "fsync") == 0;
-      check_sentence(saver.opt, may_be_of_the_folder ? folder : path, faulty);
-      check_sentence(saver.opt, error == EIO ? "nput/output" : "space", faulty);
+      check_message(saver.opt, may_be_of_the_folder ? folder : path, faulty);
+      check_message(saver.opt, error == EIO ? "nput/output" : "space", faulty);
       /* Whoever cannot lock the file does not know whose it is. */
       CHECK(strcmp(faulty, "flock") == 0 || !is_there(temporary), "%s is left when %s fails", temporary, faulty);
     } else {
@@ -140,7 +140,7 @@ static void something_is_there_already(void) {
   begin();
   CHECK(mkdir(temporary, 0700) == 0, "no folder");
   CHECK(radam_save(saver.opt, path) == RADAM_ERROR_IO, "a folder is in the way, and yet the save succeeded");
-  check_sentence(saver.opt, temporary, "a folder is in the way");
+  check_message(saver.opt, temporary, "a folder is in the way");
   CHECK(rmdir(temporary) == 0, "the folder is gone");
   FILE *left = fopen(temporary, "w");
   CHECK(left != NULL, "no file");
@@ -179,10 +179,10 @@ static void loading_fails(fault fault, int error) {
       continue;
     }
     CHECK(status == RADAM_ERROR_IO, "radam_load gave %s when %s failed", radam_status_string(status), faulty);
-    check_sentence(loader.opt, path, faulty);
+    check_message(loader.opt, path, faulty);
     if (!has(&loader, &before)) {
       halfway++;
-      check_sentence(loader.opt, "partly", "the second reading failed");
+      check_message(loader.opt, "partly", "the second reading failed");
       state now;
       OK(loader.opt, radam_step_count(loader.opt, 0, &now.steps));
       OK(loader.opt, radam_get_lr(loader.opt, 0, &now.lr));
@@ -244,13 +244,13 @@ static void bad_places(void) {
   begin();
   snprintf(name, sizeof name, "%s/nowhere/file", folder);
   CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO, "a save to a folder that is not there");
-  check_sentence(saver.opt, name, "no folder");
+  check_message(saver.opt, name, "no folder");
   CHECK(radam_load(saver.opt, name) == RADAM_ERROR_IO, "a load from a folder that is not there");
-  check_sentence(saver.opt, name, "no folder");
+  check_message(saver.opt, name, "no folder");
   snprintf(name, sizeof name, "%s/folder", folder);
   CHECK(mkdir(name, 0700) == 0, "no folder");
   CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO && is_there(name), "a save over a folder");
-  check_sentence(saver.opt, name, "a folder");
+  check_message(saver.opt, name, "a folder");
   radam_status status = radam_load(saver.opt, name);
   CHECK(status == RADAM_ERROR_IO || status == RADAM_ERROR_CORRUPT, "loading a folder gave %s", radam_status_string(status));
   CHECK(count_entries(name) == 0 && count_entries(folder) == 2, "a refused save left something");
@@ -260,14 +260,14 @@ static void bad_places(void) {
   const char *no_files[] = {"/", ".", "..", "../.."};
   for (int i = 0; i < 4; i++) {
     CHECK(radam_save(saver.opt, no_files[i]) == RADAM_ERROR_INVALID_ARGUMENT, "'%s' was taken for a file", no_files[i]);
-    check_sentence(saver.opt, "path", no_files[i]);
+    check_message(saver.opt, "path", no_files[i]);
   }
   CHECK(rmdir(name) == 0 && has(&saver, &new_state), "a refused call changed something");
   /* Root may write anywhere. */
   CHECK(chmod(folder, 0500) == 0, "no permissions");
   if (geteuid() != 0) {
     CHECK(radam_save(saver.opt, path) == RADAM_ERROR_IO, "a save to a folder that is read-only");
-    check_sentence(saver.opt, path, "a read-only folder");
+    check_message(saver.opt, path, "a read-only folder");
     CHECK(found("in a read-only folder") == &old_state && !is_there(temporary), "a refused save left something");
   }
   CHECK(chmod(folder, 0700) == 0, "no permissions");
@@ -312,7 +312,7 @@ static void progress_of_saving(void) {
     begin();
     p = (progress){saver.opt, 0, 0, 0, at};
     CHECK(radam_save_with(saver.opt, path, &options) == RADAM_ERROR_IO, "a save that was cancelled went on");
-    check_sentence(saver.opt, "cancel", "a save");
+    check_message(saver.opt, "cancel", "a save");
     CHECK(p.calls == at, "progress was called after it cancelled");
     CHECK(found("after cancelling") == &old_state && !is_there(temporary), "a cancelled save left something");
   }
@@ -344,7 +344,7 @@ static void progress_of_loading(void) {
     }
     CHECK(status == RADAM_ERROR_IO && has(&loader, &before), "a cancelled load gave %s, or changed something",
           radam_status_string(status));
-    check_sentence(loader.opt, "cancel", "a load");
+    check_message(loader.opt, "cancel", "a load");
     CHECK(p.calls == at, "progress was called after it cancelled");
   }
 }
@@ -355,10 +355,10 @@ static atomic_long saved, refused;
 static void *save_often(void *optimizer) {
   for (int i = 0; i < 60; i++) {
     const radam_status status = radam_save(optimizer, path);
-    char sentence[512] = "";
-    radam_last_error(optimizer, sentence, sizeof sentence);
-    CHECK(status == RADAM_OK || (status == RADAM_ERROR_IO && strstr(sentence, "another save") != NULL),
-          "one of two saves gave %s: %s", radam_status_string(status), sentence);
+    char message[512] = "";
+    radam_last_error(optimizer, message, sizeof message);
+    CHECK(status == RADAM_OK || (status == RADAM_ERROR_IO && strstr(message, "another save") != NULL),
+          "one of two saves gave %s: %s", radam_status_string(status), message);
     atomic_fetch_add(status == RADAM_OK ? &saved : &refused, 1);
   }
   return NULL;

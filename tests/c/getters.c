@@ -143,7 +143,7 @@ static void changes_are_seen_whole(void) {
   CHECK(pthread_join(other, NULL) == 0, "no join");
 }
 
-/* A second thread that steps is told that it is not alone, and the sentence of an earlier failure stays. */
+/* A second thread that steps is told that it is not alone, and the message of an earlier failure stays. */
 static atomic_bool met;
 
 static void *step_until_met(void *unused) {
@@ -151,7 +151,7 @@ static void *step_until_met(void *unused) {
     const radam_status status = radam_step(opt);
     if (status == RADAM_OK) continue;
     CHECK(status == RADAM_ERROR_BUSY, "a second thread that steps got %s", radam_status_string(status));
-    check_sentence(NULL, "in use by another call", "a second thread");
+    check_message(NULL, "in use by another call", "a second thread");
     met = true;
   }
   return unused;
@@ -163,9 +163,9 @@ static void busy_is_not_kept(void) {
   CHECK(pthread_create(&other, NULL, step_until_met, NULL) == 0, "no thread");
   step_until_met(NULL);
   CHECK(pthread_join(other, NULL) == 0, "no join");
-  check_sentence(opt, "-1.5", "after RADAM_ERROR_BUSY");
+  check_message(opt, "-1.5", "after RADAM_ERROR_BUSY");
   OK(opt, radam_step(opt));
-  check_sentence(opt, "-1.5", "after a call that succeeds");
+  check_message(opt, "-1.5", "after a call that succeeds");
 }
 
 /* From inside a callback nothing can be waited for: during a step a getter succeeds, and during a change it does or

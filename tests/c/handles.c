@@ -1,13 +1,13 @@
-/* Every function, given a handle that is not one: an error with a sentence, never a crash, and the
+/* Every function, given a handle that is not one: an error with a message, never a crash, and the
    optimizers that do exist go on as if nothing had happened. */
 #include "check.h"
 
 static void invalid(radam_status status, const char *call, const char *kind, int line) {
-  char sentence[512] = "";
+  char message[512] = "";
   CHECK(status == RADAM_ERROR_INVALID_HANDLE, "line %d: %s on %s gave %s", line, call, kind, radam_status_string(status));
-  uint64_t bytes = radam_last_error(NULL, sentence, sizeof sentence);
-  CHECK(bytes == strlen(sentence) + 1 && strstr(sentence, "opt") != NULL,
-        "line %d: %s on %s said '%s' (%llu bytes)", line, call, kind, sentence, (unsigned long long)bytes);
+  uint64_t bytes = radam_last_error(NULL, message, sizeof message);
+  CHECK(bytes == strlen(message) + 1 && strstr(message, "opt") != NULL,
+        "line %d: %s on %s said '%s' (%llu bytes)", line, call, kind, message, (unsigned long long)bytes);
 }
 
 #define INVALID(call) invalid(call, #call, kind, __LINE__)

@@ -89,7 +89,7 @@ static void strict(int way) {
     options.strict = strict ? RADAM_ON : RADAM_OFF;
     const radam_status status = load(opt, way, &options);
     CHECK(status == (strict ? RADAM_ERROR_MISMATCH : RADAM_OK), "way %d, strict %d: %s", way, strict, radam_status_string(status));
-    if (strict) check_sentence(opt, "scale", "a parameter that is not in the checkpoint");
+    if (strict) check_message(opt, "scale", "a parameter that is not in the checkpoint");
     check_loaded(opt, 0, strict ? 0 : 3, way);
     check_loaded(opt, 1, 0, way);
     OK(opt, radam_free(opt));
@@ -122,7 +122,7 @@ static void progress(int way) {
     CHECK(status == (cancels ? RADAM_ERROR_IO : RADAM_OK), "way %d: %s", way, radam_status_string(status));
     CHECK(s.calls > 0 && (cancels ? s.calls == 1 : s.done == s.total), "way %d: progress ended at %llu of %llu", way,
           (unsigned long long)s.done, (unsigned long long)s.total);
-    if (cancels) check_sentence(opt, "cancel", "a load");
+    if (cancels) check_message(opt, "cancel", "a load");
     check_loaded(opt, 0, cancels ? 0 : 3, way);
     OK(opt, radam_free(opt));
   }

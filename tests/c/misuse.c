@@ -1,4 +1,4 @@
-/* Bad input in every argument of every function: the right status, a sentence that names the
+/* Bad input in every argument of every function: the right status, a message that names the
    argument, and nothing changed. */
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"
@@ -253,18 +253,18 @@ static void rebinding_and_stepping(radam_optimizer *opt) {
   REFUSED(NULL_POINTER, "on", radam_get_optimizer_accumulation(opt, NULL));
 }
 
-/* A sentence that does not fit is cut, ends in NUL, and its length is told. */
+/* A message that does not fit is cut, ends in NUL, and its length is told. */
 static void last_error_fits(radam_optimizer *opt) {
-  char sentence[512], cut[512];
+  char message[512], cut[512];
   CHECK(radam_set_lr(opt, 0, -1.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
-  uint64_t bytes = radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(strstr(sentence, "-1.5") != NULL, "the sentence does not give the value: %s", sentence);
+  uint64_t bytes = radam_last_error(opt, message, sizeof message);
+  CHECK(strstr(message, "-1.5") != NULL, "the message does not give the value: %s", message);
   CHECK(radam_last_error(opt, NULL, 0) == bytes && radam_last_error(opt, NULL, 100) == bytes, "asking for the size gave another size");
   for (uint64_t cap = 0; cap <= bytes + 1; cap++) {
     memset(cut, '#', sizeof cut);
     CHECK(radam_last_error(opt, cut, cap) == bytes, "the size depends on the buffer");
     CHECK(cut[cap] == '#', "radam_last_error wrote beyond its %llu bytes", (unsigned long long)cap);
-    CHECK(cap == 0 || strlen(cut) == (cap < bytes ? cap : bytes) - 1, "the sentence in %llu bytes is '%s'", (unsigned long long)cap, cut);
+    CHECK(cap == 0 || strlen(cut) == (cap < bytes ? cap : bytes) - 1, "the message in %llu bytes is '%s'", (unsigned long long)cap, cut);
   }
 }
 

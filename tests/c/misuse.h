@@ -94,15 +94,15 @@ static inline void check_unchanged(const char *call) {
 }
 
 static inline void refused(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word, const char *call, int line) {
-  char sentence[512] = "";
-  uint64_t bytes = radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(status == expected, "line %d: %s gave %s, not %s: %s", line, call, radam_status_string(status), radam_status_string(expected), sentence);
-  CHECK(bytes == strlen(sentence) + 1, "line %d: %s: the sentence takes %llu bytes: %s", line, call, (unsigned long long)bytes, sentence);
-  CHECK(strstr(sentence, word) != NULL, "line %d: %s: the sentence does not name '%s': %s", line, call, word, sentence);
+  char message[512] = "";
+  uint64_t bytes = radam_last_error(opt, message, sizeof message);
+  CHECK(status == expected, "line %d: %s gave %s, not %s: %s", line, call, radam_status_string(status), radam_status_string(expected), message);
+  CHECK(bytes == strlen(message) + 1, "line %d: %s: the message takes %llu bytes: %s", line, call, (unsigned long long)bytes, message);
+  CHECK(strstr(message, word) != NULL, "line %d: %s: the message does not name '%s': %s", line, call, word, message);
   check_unchanged(call);
 }
 
-/* A call on `hurt` that must be refused with a sentence that has `word` in it. */
+/* A call on `hurt` that must be refused with a message that has `word` in it. */
 #define REFUSED(expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)
 /* The same for a call on another optimizer. */
 #define REFUSED_ON(opt, expected, word, call) refused(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)

@@ -1,4 +1,4 @@
-/* Bad input to the functions that save and load: the right status, a sentence that names the argument, and
+/* Bad input to the functions that save and load: the right status, a message that names the argument, and
    nothing changed. */
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"

@@ -1,4 +1,4 @@
-/* Bad input to everything that belongs to steps and to changes while training: the right status, a sentence that
+/* Bad input to everything that belongs to steps and to changes while training: the right status, a message that
    names the argument, and nothing changed. */
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"

@@ -1,4 +1,4 @@
-/* Bad input to everything that takes sums of gradients: the right status, a sentence that names the argument, and
+/* Bad input to everything that takes sums of gradients: the right status, a message that names the argument, and
    nothing changed. */
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"

@@ -1,5 +1,5 @@
 /* Bad input to the calls that take arrays of tensors for one step or for many parameters at once, and to the search
-   by name: the right status, a sentence that names the argument, and nothing changed. */
+   by name: the right status, a message that names the argument, and nothing changed. */
 #define _POSIX_C_SOURCE 200809L
 #include "misuse.h"
 

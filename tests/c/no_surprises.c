@@ -174,7 +174,7 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
   radam_group_report report;
   uint64_t chunks;
   uint32_t id;
-  char sentence[512];
+  char message[512];
   radam_status status;
 
 #define IN_MODE(call)                                                                        \
@@ -218,8 +218,8 @@ static void train(uint32_t num_threads, size_t len, float_mode mode) {
   group.beta1 = -0.3;
   IN_MODE(radam_set_group_options(opt, 0, &group));
   CHECK(status == RADAM_ERROR_INVALID_ARGUMENT, "a negative beta1 was taken");
-  radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(strstr(sentence, "-0.3") != NULL, "in the mode %#llx, -0.3 is told as: %s", mode, sentence);
+  radam_last_error(opt, message, sizeof message);
+  CHECK(strstr(message, "-0.3") != NULL, "in the mode %#llx, -0.3 is told as: %s", mode, message);
   OK_IN_MODE(radam_free(opt));
 }
 
@@ -238,11 +238,11 @@ static void float_modes_matter_neither_way(void) {
   free(expected);
 }
 
-/* With a decimal comma where the machine has one: sentences are the same in every locale. */
+/* With a decimal comma where the machine has one: messages are the same in every locale. */
 static void process_state_stays(void) {
   const char *commas[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ru_RU.UTF-8", "nl_NL.UTF-8"};
   for (size_t i = 0; i < sizeof commas / sizeof *commas && setlocale(LC_ALL, commas[i]) == NULL; i++) {}
-  char folder_before[4096], folder[4096], sentence[512], *locale_before = strdup(setlocale(LC_ALL, NULL));
+  char folder_before[4096], folder[4096], message[512], *locale_before = strdup(setlocale(LC_ALL, NULL));
   CHECK(getcwd(folder_before, sizeof folder_before) != NULL, "no folder");
   int files_before = count_entries("/proc/self/fd");
 
@@ -278,8 +278,8 @@ static void process_state_stays(void) {
     KEEPS_ERRNO(radam_get_lr(opt, 0, &lr));
     KEEPS_ERRNO(radam_zero_grad(opt));
     CHECK(radam_set_lr(opt, 0, -1.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
-    radam_last_error(opt, sentence, sizeof sentence);
-    CHECK(strstr(sentence, "-1.5") != NULL, "in the locale %s, -1.5 is told as: %s", locale_before, sentence);
+    radam_last_error(opt, message, sizeof message);
+    CHECK(strstr(message, "-1.5") != NULL, "in the locale %s, -1.5 is told as: %s", locale_before, message);
     KEEPS_ERRNO(radam_free(opt));
   }
   CHECK(getcwd(folder, sizeof folder) != NULL && strcmp(folder, folder_before) == 0, "the folder changed to %s", folder);

@@ -67,11 +67,11 @@ static void check_unchanged(const char *call) {
 }
 
 static bool ran_out(radam_status status, const char *call, int line) {
-  char sentence[512] = "";
+  char message[512] = "";
   end_call();
   if (status == RADAM_OK) return false;
-  radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && failed, "line %d: %s gave %s: %s", line, call, radam_status_string(status), sentence);
+  radam_last_error(opt, message, sizeof message);
+  CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && failed, "line %d: %s gave %s: %s", line, call, radam_status_string(status), message);
   check_unchanged(call);
   return true;
 }
@@ -232,7 +232,7 @@ static void move_tensors(void) {
   TRY(radam_set_grad(opt, 1, now.grads[1]));
 }
 
-/* Without memory for the sentences there are none, and no part of one. */
+/* Without memory for the messages there are none, and no part of one. */
 static void ask_for_advice(void) {
   static char text[4096];
   const bool failed_before = failed;
@@ -241,7 +241,7 @@ static void ask_for_advice(void) {
   const uint64_t bytes = radam_advice(opt, text, sizeof text);
   end_call();
   CHECK(bytes == strlen(text) + 1 && (bytes > 100 || (bytes == 1 && failed && !failed_before)), "the advice is '%s'", text);
-  if (bytes == 1 && !keep_failing) check_sentence(NULL, "memory", "advice without memory");
+  if (bytes == 1 && !keep_failing) check_message(NULL, "memory", "advice without memory");
   TRY_ID(radam_param_id(opt, "bias", &id), id);
   CHECK(id == 1, "bias is %u", id);
 }
@@ -358,9 +358,9 @@ static void every_allocation_for_checkpoints_fails(void) {
   OK(opt, radam_free(opt));
 }
 
-/* Without any memory there is still a status, and whatever sentence fits. */
+/* Without any memory there is still a status, and whatever message fits. */
 static void *errors_need_no_memory(void *optimizer) {
-  char sentence[512];
+  char message[512];
   keep_failing = true;
   succeed_before_failing = 0;
   radam_status statuses[] = {
@@ -373,8 +373,8 @@ static void *errors_need_no_memory(void *optimizer) {
     radam_get_group_options(optimizer, 99, NULL), radam_set_group_options(optimizer, 0, NULL),
     radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1, NULL), radam_load_options_init(NULL, 8),
   };
-  radam_last_error(NULL, sentence, sizeof sentence);
-  radam_last_error(optimizer, sentence, sizeof sentence);
+  radam_last_error(NULL, message, sizeof message);
+  radam_last_error(optimizer, message, sizeof message);
   succeed_before_failing = -1;
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
     CHECK(statuses[i] != RADAM_OK && statuses[i] != RADAM_ERROR_OUT_OF_MEMORY && statuses[i] != RADAM_ERROR_PANIC,
@@ -402,10 +402,10 @@ static void too_large_for_any_machine(void) {
     radam_group_options options = group_options();
     add_group(huge, &options);
     radam_status status = radam_add_param(huge, 0, dtype, 0, data, NULL, len, "huge", &id);
-    char sentence[512] = "";
-    radam_last_error(huge, sentence, sizeof sentence);
-    CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && id == UNWRITTEN, "2^46 elements gave %s: %s", radam_status_string(status), sentence);
-    CHECK(strlen(sentence) > 20, "the sentence is '%s'", sentence);
+    char message[512] = "";
+    radam_last_error(huge, message, sizeof message);
+    CHECK(status == RADAM_ERROR_OUT_OF_MEMORY && id == UNWRITTEN, "2^46 elements gave %s: %s", radam_status_string(status), message);
+    CHECK(strlen(message) > 20, "the message is '%s'", message);
     OK(huge, radam_add_param(huge, 0, RADAM_DTYPE_F32, 0, data, grad, 16, "huge", &id));
     CHECK(id == 0, "a refused parameter left its id");
     OK(huge, radam_step(huge));

@@ -143,7 +143,7 @@ static void all_or_nothing(void) {
       if (way / 2 == 2) places[bad] = NULL;
       if (way / 2 == 2) places[other] = (float *)gradients[bad] + 1;
       CHECK(radam_set_tensors(opt, 0, COUNT, places, gradients) == RADAM_ERROR_INVALID_ARGUMENT, "an overlap was taken");
-      check_sentence(opt, "overlap", "arrays that overlap");
+      check_message(opt, "overlap", "arrays that overlap");
       /* Where arrays were is theirs, and where they would have been is nobody's. */
       CHECK(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, data[bad] + LEN - 1, NULL, 1, NULL, &id) == RADAM_ERROR_INVALID_ARGUMENT &&
             radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, grads[bad], NULL, 1, NULL, &id) == RADAM_ERROR_INVALID_ARGUMENT,

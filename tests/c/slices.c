@@ -18,10 +18,10 @@ static uint32_t random_below(uint32_t limit) {
 
 static void expect(const radam_optimizer *opt, radam_status status, radam_status expected, const char *word,
                    const char *call, int line) {
-  char sentence[512] = "";
-  radam_last_error(opt, sentence, sizeof sentence);
-  CHECK(status == expected, "line %d: %s gave %s: %s", line, call, radam_status_string(status), sentence);
-  CHECK(strstr(sentence, word) != NULL, "line %d: %s: the sentence does not say '%s': %s", line, call, word, sentence);
+  char message[512] = "";
+  radam_last_error(opt, message, sizeof message);
+  CHECK(status == expected, "line %d: %s gave %s: %s", line, call, radam_status_string(status), message);
+  CHECK(strstr(message, word) != NULL, "line %d: %s: the message does not say '%s': %s", line, call, word, message);
 }
 
 #define EXPECT(expected, word, call) expect(opt, call, RADAM_ERROR_##expected, word, #call, __LINE__)

@@ -100,7 +100,7 @@ static void *step_until_met(void *unused) {
       continue;
     }
     CHECK(status == RADAM_ERROR_BUSY, "a second step of one tensor gave %s", radam_status_string(status));
-    check_sentence(NULL, "another thread is stepping it", "a second step of one tensor");
+    check_message(NULL, "another thread is stepping it", "a second step of one tensor");
     met = true;
     sched_yield();
   }
@@ -115,7 +115,7 @@ static void the_same_tensor_is_busy(void) {
   add_f32(opt, 0, NULL, NULL, LARGE);
   CHECK(radam_set_lr(opt, 0, -2.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
   in_threads(step_until_met);
-  check_sentence(opt, "-2.5", "after RADAM_ERROR_BUSY, which is not kept on the handle");
+  check_message(opt, "-2.5", "after RADAM_ERROR_BUSY, which is not kept on the handle");
   OK(opt, radam_step_count(opt, 0, &steps));
   CHECK(steps == stepped, "%llu steps were made and %llu are counted", (unsigned long long)stepped, (unsigned long long)steps);
   radam_optimizer *alone = releasing_optimizer(1);

@@ -96,10 +96,10 @@ static void *step_until_busy(void *number) {
       CHECK(atomic_fetch_add(&shared.steps, 1) < 20000, "four threads in one optimizer never met");
       continue;
     }
-    char sentence[512] = "";
-    radam_last_error(NULL, sentence, sizeof sentence);
-    CHECK(status == RADAM_ERROR_BUSY, "a second thread inside got %s: %s", radam_status_string(status), sentence);
-    CHECK(strlen(sentence) > 20, "the sentence of RADAM_ERROR_BUSY is '%s'", sentence);
+    char message[512] = "";
+    radam_last_error(NULL, message, sizeof message);
+    CHECK(status == RADAM_ERROR_BUSY, "a second thread inside got %s: %s", radam_status_string(status), message);
+    CHECK(strlen(message) > 20, "the message of RADAM_ERROR_BUSY is '%s'", message);
     shared.busy_seen = true;
     sched_yield();
   }
@@ -267,28 +267,28 @@ static void *come_and_go(void *number) {
 
 /* Sentences: of an optimizer, on its handle; of any kind, each thread's own. */
 static void *fail(void *number) {
-  char sentence[512] = "?";
+  char message[512] = "?";
   (void)number;
-  radam_last_error(NULL, sentence, sizeof sentence);
-  CHECK(strcmp(sentence, "") == 0, "a thread begins with the sentence '%s'", sentence);
+  radam_last_error(NULL, message, sizeof message);
+  CHECK(strcmp(message, "") == 0, "a thread begins with the message '%s'", message);
   CHECK(radam_param_init(NULL, sizeof(radam_param)) == RADAM_ERROR_NULL_POINTER, "NULL was taken");
   CHECK(radam_set_lr(shared.opt, 0, -2.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
   return NULL;
 }
 
-static void sentences_are_kept_where_they_belong(void) {
-  char sentence[512];
+static void messages_are_kept_where_they_belong(void) {
+  char message[512];
   float data[1] = {1}, grad[1] = {1};
   share(optimizer_of(1, data, grad, 1));
   CHECK(radam_options_init(NULL, sizeof(radam_options)) == RADAM_ERROR_NULL_POINTER, "NULL was taken");
   in_threads(1, fail);
-  radam_last_error(shared.opt, sentence, sizeof sentence);
-  CHECK(strstr(sentence, "-2.5") != NULL, "another thread's failure is told as '%s'", sentence);
-  radam_last_error(NULL, sentence, sizeof sentence);
-  CHECK(strstr(sentence, "options") != NULL, "this thread's own failure is told as '%s'", sentence);
+  radam_last_error(shared.opt, message, sizeof message);
+  CHECK(strstr(message, "-2.5") != NULL, "another thread's failure is told as '%s'", message);
+  radam_last_error(NULL, message, sizeof message);
+  CHECK(strstr(message, "options") != NULL, "this thread's own failure is told as '%s'", message);
   CHECK(radam_set_lr(shared.opt, 0, -3.5) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken");
-  radam_last_error(NULL, sentence, sizeof sentence);
-  CHECK(strstr(sentence, "-3.5") != NULL, "this thread's last failure is told as '%s'", sentence);
+  radam_last_error(NULL, message, sizeof message);
+  CHECK(strstr(message, "-3.5") != NULL, "this thread's last failure is told as '%s'", message);
   OK(shared.opt, radam_free(shared.opt));
 }
 
@@ -301,6 +301,6 @@ int main(void) {
   free_waits_for_its_turn();
   only_one_free_succeeds();
   in_threads(THREADS, come_and_go);
-  sentences_are_kept_where_they_belong();
+  messages_are_kept_where_they_belong();
   return 0;
 }

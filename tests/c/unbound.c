@@ -8,8 +8,8 @@
 
 static void check_refused(const radam_optimizer *opt, radam_status status, const char *call) {
   CHECK(status == RADAM_ERROR_INVALID_STATE, "%s with a gradient and no data gave %s", call, radam_status_string(status));
-  check_sentence(opt, "has a gradient and no data", call);
-  check_sentence(opt, "\"lost\"", call);
+  check_message(opt, "has a gradient and no data", call);
+  check_message(opt, "\"lost\"", call);
 }
 
 /* Among parameters that have a place, one that has none changes nothing for them. */
@@ -147,7 +147,7 @@ static void memory_is_left(void) {
   CHECK(memcmp(data, kept, sizeof data) == 0, "memory that a parameter has left is written");
   CHECK(add_f32(opt, 0, data, grad, LEN) == 1, "another id");
   CHECK(radam_set_data(opt, 0, data) == RADAM_ERROR_INVALID_ARGUMENT, "two parameters have one place");
-  check_sentence(opt, "overlap", "two parameters in one place");
+  check_message(opt, "overlap", "two parameters in one place");
   OK(opt, radam_step(opt));
   CHECK(memcmp(data, kept, sizeof data) != 0, "the next parameter in that memory does not step");
   OK(opt, radam_free(opt));

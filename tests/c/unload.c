@@ -71,7 +71,7 @@ static void load_use_and_unload(const char *path, int time) {
   DO(radam_add_param, opt, 0, RADAM_DTYPE_F32, 0, data, grad, LARGE, NULL, NULL);
   DO(radam_step, opt);
   CHECK(count_tasks() > 1, "a large step with three threads started none");
-  CHECK(radam_set_lr_found(opt, 0, -1) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken"); /* leaves a sentence */
+  CHECK(radam_set_lr_found(opt, 0, -1) == RADAM_ERROR_INVALID_ARGUMENT, "a negative lr was taken"); /* leaves a message */
   DO(radam_free, opt);
   CHECK(dlclose(library) == 0, "time %d: %s", time, dlerror());
   CHECK(!is_in_memory(path), "the library stays in memory, time %d", time);

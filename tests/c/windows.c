@@ -57,7 +57,7 @@ static void paths_are_utf8_of_any_length(void) {
 
   radam_optimizer *opt = optimizer_of(1);
   CHECK(radam_save(opt, "\xe4.radam") == RADAM_ERROR_INVALID_ARGUMENT, "a path in Latin-1 was taken");
-  check_sentence(opt, "UTF-8", "a path in Latin-1");
+  check_message(opt, "UTF-8", "a path in Latin-1");
   OK(opt, radam_free(opt));
 }
 
@@ -79,7 +79,7 @@ static int32_t look_at_unfinished(uint64_t done, uint64_t total, void *other) {
         GetLastError() == ERROR_SHARING_VIOLATION, "another program can write what is being saved");
   CloseHandle(reader);
   CHECK(radam_save(other, "file.radam") == RADAM_ERROR_IO, "two saves write one file");
-  check_sentence(other, "another save", "two saves at once");
+  check_message(other, "another save", "two saves at once");
   return 0;
 }
 
@@ -104,7 +104,7 @@ static radam_status save_over_open_file(DWORD share) {
   HANDLE reader = opened(L"file.radam", GENERIC_READ, share);
   OK(opt, radam_step(opt));
   const radam_status status = radam_save(opt, "file.radam");
-  if (status != RADAM_OK) check_sentence(opt, "cannot rename to \"file.radam\"", "a file that cannot be replaced");
+  if (status != RADAM_OK) check_message(opt, "cannot rename to \"file.radam\"", "a file that cannot be replaced");
   CHECK(ReadFile(reader, &byte, 1, &count, NULL) && count == 1, "a reader has lost its file");
   CloseHandle(reader);
   CHECK(!is_there(L"file.radam.tmp"), "a save leaves its file");
@@ -150,12 +150,12 @@ static void threads_are_as_many_as_the_affinity_mask_allows(void) {
 
 static void the_error_code_stays(void) {
   radam_optimizer *opt = optimizer_of(3);
-  char sentence[512];
+  char message[512];
   SetLastError(4321);
-  radam_last_error(NULL, sentence, sizeof sentence);
+  radam_last_error(NULL, message, sizeof message);
   CHECK(radam_free(NULL) == RADAM_ERROR_INVALID_HANDLE, "NULL was freed");
-  radam_last_error(NULL, sentence, sizeof sentence);
-  CHECK(GetLastError() == 4321, "asking for a sentence has made %lu of the code of this thread's last error", GetLastError());
+  radam_last_error(NULL, message, sizeof message);
+  CHECK(GetLastError() == 4321, "asking for a message has made %lu of the code of this thread's last error", GetLastError());
   CHECK(radam_load(opt, "no such file") == RADAM_ERROR_IO, "a file that is not there was loaded");
   OK(opt, radam_step(opt));
   OK(opt, radam_save(opt, "code.radam"));

@@ -75,10 +75,10 @@ fn a_file_that_changes_between_the_readings_is_seen() {
         let before = states(&here);
         let mut change_it = Change { path: path.clone(), when, at, calls: 0 };
         let status = load(&here, &path, change, ptr::from_mut(&mut change_it).cast());
-        let sentence = outcome(status, here.handle).unwrap_err().sentence;
-        assert_eq!(status, RADAM_ERROR_IO, "byte {at} changed after {when}: {sentence}");
+        let message = outcome(status, here.handle).unwrap_err().message;
+        assert_eq!(status, RADAM_ERROR_IO, "byte {at} changed after {when}: {message}");
         for word in ["has changed", "partly", path.to_str().unwrap()] {
-            assert!(sentence.contains(word), "no {word} in {sentence}");
+            assert!(message.contains(word), "no {word} in {message}");
         }
         assert!(change_it.calls > 1);
         assert_eq!(here.step_count(0), 1);

@@ -18,12 +18,12 @@ fn optimizer() -> Optimizer {
     optimizer
 }
 
-/// Refused with a sentence, and nothing changed.
+/// Refused with a message, and nothing changed.
 fn check_refused(optimizer: &mut Optimizer, bytes: &[u8], before: &Picture, what: &str) {
     let refusal = optimizer.load(bytes).expect_err(what);
     let is_right = [RADAM_ERROR_CORRUPT, RADAM_ERROR_MISMATCH].contains(&refusal.status);
     assert!(is_right, "{what}: {refusal:?}");
-    assert!(refusal.sentence.len() > 30, "{what}: {refusal:?}");
+    assert!(refusal.message.len() > 30, "{what}: {refusal:?}");
     assert!(optimizer.picture() == *before, "{what}: something changed; {refusal:?}");
 }
 
@@ -45,7 +45,7 @@ fn every_truncation_is_refused() {
         if len % 37 == 0 {
             fs::write(&path, &bytes[..len]).unwrap();
             let refusal = optimizer.load_from(&[&path]).unwrap_err();
-            assert_eq!(refusal.status, RADAM_ERROR_CORRUPT, "{}", refusal.sentence);
+            assert_eq!(refusal.status, RADAM_ERROR_CORRUPT, "{}", refusal.message);
         }
     }
     assert!(optimizer.picture() == before);

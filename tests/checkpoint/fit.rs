@@ -123,7 +123,7 @@ fn everything_at_once() {
     );
 }
 
-/// A sentence stays one that can be read.
+/// A message stays one that can be read.
 #[test]
 fn many_problems_are_counted() {
     let specs = |letter| (0..500).map(|i| f32_spec(&format!("{letter}{i}"), 1)).collect::<Vec<_>>();

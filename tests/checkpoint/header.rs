@@ -304,9 +304,9 @@ fn escapes_are_characters() {
     optimizer.load(&saved).unwrap();
 }
 
-/// A sentence about a text from the file is neither endless nor an instruction to a terminal.
+/// A message about a text from the file is neither endless nor an instruction to a terminal.
 #[test]
-fn sentences_are_short_and_printable() {
+fn messages_are_short_and_printable() {
     let long = "x".repeat(1 << 20);
     for file in [
         file(&sound().replace("\"w\"", &quoted(&long))),
@@ -315,8 +315,8 @@ fn sentences_are_short_and_printable() {
         file(&sound().replace("\"w\"", "\"\\u001b[31m\\u0007\"")),
     ] {
         let refusal = optimizer().load(&file.bytes()).unwrap_err();
-        assert!(refusal.sentence.len() < 2000, "{} bytes", refusal.sentence.len());
-        assert!(!refusal.sentence.contains(char::is_control), "{}", refusal.sentence);
+        assert!(refusal.message.len() < 2000, "{} bytes", refusal.message.len());
+        assert!(!refusal.message.contains(char::is_control), "{}", refusal.message);
     }
 }
 

@@ -59,9 +59,9 @@ impl Optimizer {
         words: &[&str],
     ) {
         let refusal = outcome.expect_err("it was taken");
-        assert_eq!(refusal.status, status, "{}", refusal.sentence);
+        assert_eq!(refusal.status, status, "{}", refusal.message);
         for word in words {
-            assert!(refusal.sentence.contains(word), "no \"{word}\" in: {}", refusal.sentence);
+            assert!(refusal.message.contains(word), "no \"{word}\" in: {}", refusal.message);
         }
         assert!(self.picture() == *before, "a refused load changed something");
     }

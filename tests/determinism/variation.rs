@@ -220,7 +220,7 @@ pub fn instruction_sets() -> Vec<String> {
         panic!("an instruction set that there is not was taken");
     };
     assert_eq!(refusal.status, RADAM_ERROR_INVALID_ARGUMENT);
-    let (_, names) = refusal.sentence.split_once("must be one of ").unwrap();
+    let (_, names) = refusal.message.split_once("must be one of ").unwrap();
     names.split_once(", or").unwrap().0.split(", ").map(str::to_owned).collect()
 }
 

@@ -13,7 +13,7 @@ use std::ptr;
 use radam::ffi::*;
 
 /// Calls a function whose first argument is the optimizer, and must not fail; if it does, the panic has
-/// the library's sentence.
+/// the library's message.
 macro_rules! call {
     ($function:ident($handle:expr $(, $argument:expr)*)) => {{
         let handle = $handle;
@@ -30,10 +30,10 @@ pub(crate) use call;
 #[derive(Debug)]
 pub struct Refusal {
     pub status: radam_status,
-    pub sentence: String,
+    pub message: String,
 }
 
-/// What a call came to, of which the optimizer has the sentence; null: a call without one.
+/// What a call came to, of which the optimizer has the message; null: a call without one.
 pub fn outcome(status: radam_status, handle: *const radam_optimizer) -> Result<(), Refusal> {
     if status == RADAM_OK {
         return Ok(());
@@ -41,13 +41,13 @@ pub fn outcome(status: radam_status, handle: *const radam_optimizer) -> Result<(
     // That another call is inside is no failure of the optimizer's, but of this thread's call.
     let handle = if status == RADAM_ERROR_BUSY { ptr::null() } else { handle };
     // SAFETY: it may be asked for the size only, and then writes no more than the buffer holds.
-    let sentence = unsafe {
-        let mut sentence = vec![0u8; radam_last_error(handle, ptr::null_mut(), 0) as usize];
-        radam_last_error(handle, sentence.as_mut_ptr().cast(), sentence.len() as u64);
-        sentence
+    let message = unsafe {
+        let mut message = vec![0u8; radam_last_error(handle, ptr::null_mut(), 0) as usize];
+        radam_last_error(handle, message.as_mut_ptr().cast(), message.len() as u64);
+        message
     };
-    let sentence = String::from_utf8_lossy(&sentence).trim_end_matches('\0').into();
-    Err(Refusal { status, sentence })
+    let message = String::from_utf8_lossy(&message).trim_end_matches('\0').into();
+    Err(Refusal { status, message })
 }
 
 /// A struct of the library's with its defaults.
