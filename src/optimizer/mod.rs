@@ -38,6 +38,7 @@ use index::Index;
 use param::Standing;
 use spans::Array;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError, RwLock};
 use step::{Stepping, zero_grad};
 
@@ -52,6 +53,8 @@ pub(crate) struct Optimizer {
     accumulation: Toggle,
     /// What steps need besides, behind a lock of its own, so that they leave the rest to getters.
     stepping: RwLock<Stepping>,
+    /// Whether a step is open, for calls that need nothing else behind the lock.
+    is_step_open: AtomicBool,
     /// Where the state comes from, if not from the program's allocator. Parameters point at it, so that
     /// it is made before them and dropped after them.
     allocator: Option<Box<Allocator>>,
@@ -88,6 +91,7 @@ impl Optimizer {
             threads: Mutex::new(Threads::new(num_threads, parallel_from, executor)?),
             accumulation: Toggle::Off,
             stepping: RwLock::default(),
+            is_step_open: AtomicBool::new(false),
             allocator: allocator.map(try_box).transpose()?,
         })
     }

@@ -79,13 +79,19 @@ impl Stepping {
 
 impl Optimizer {
     pub fn is_step_open(&self) -> bool {
-        self.stepping().open.is_some()
+        self.is_step_open.load(Ordering::Relaxed) // calls are ordered by the boundary's lock
+    }
+
+    fn set_open(&self, stepping: &mut Stepping, open: Option<OpenStep>) {
+        self.is_step_open.store(open.is_some(), Ordering::Relaxed);
+        stepping.open = open;
     }
 
     /// Begins a step that is then worked on in slices.
     pub fn begin_step(&self, options: StepOptions) -> Result<()> {
         let stepping = &mut *self.stepping_alone();
-        stepping.open = Some(self.begin(stepping, &options)?);
+        let open = self.begin(stepping, &options)?;
+        self.set_open(stepping, Some(open));
         stepping.slices.begin_wave(0);
         Ok(())
     }
@@ -189,7 +195,7 @@ impl Optimizer {
                 open.wave.as_ref().map_or(0, Wave::len) + open.chunks_after(&stepping.plan)
             );
         }
-        stepping.open = None;
+        self.set_open(stepping, None);
         Ok(self.finish(stepping, &open))
     }
 
@@ -208,7 +214,7 @@ impl Optimizer {
             "the step cannot be aborted, because parameters have changed already; it must be gone \
              through to its end"
         );
-        stepping.open = None;
+        self.set_open(stepping, None);
         Ok(())
     }
 }
