@@ -2,7 +2,7 @@
 
 use super::arrays::{ArrayKind, CallerArray, Given};
 use super::grid::Grid;
-use super::state::{State, StateKind};
+use super::state::{Compensation, State, StateKind};
 use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;
@@ -151,7 +151,8 @@ impl Param {
 
     /// The arrays of a step that moves `data` by `grad`, without random numbers.
     pub fn view(&self, data: CallerArray, grad: CallerArray) -> TensorView {
-        let [exp_avg, exp_avg_sq, kahan_comp] = self.state.arrays();
+        let [exp_avg, exp_avg_sq, compensation] = self.state.arrays();
+        let kahan_sum = self.state.kind.compensation == Compensation::Kahan;
         TensorView {
             len: self.len(),
             first: 0,
@@ -159,8 +160,8 @@ impl Param {
             grad: grad.pointer(),
             exp_avg,
             exp_avg_sq,
-            kahan_comp,
-            master_remainder: self.state.master_remainder(),
+            kahan_comp: if kahan_sum { compensation } else { ptr::null_mut() },
+            master_remainder: compensation.cast(),
             copy: self.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy),
             noise: Noise::NONE,
         }

@@ -186,16 +186,15 @@ impl State {
         unsafe { self.allocator.as_ref() }
     }
 
-    /// `exp_avg`, `exp_avg_sq` and `kahan_comp`, which is null without Kahan summation.
+    /// `exp_avg`, `exp_avg_sq`, and `kahan_comp` or `master_remainder`; the third is anything if there is neither.
     pub fn arrays(&self) -> [*mut u8; 3] {
         if self.given.is_some() {
-            return [self.exp_avg(), self.exp_avg_sq(), self.kahan_comp()];
+            return StateArray::ALL.map(|array| self.array(array));
         }
         // The hot path: every small tensor of every step comes here.
         let first = self.allocation.wrapping_add(self.offset as usize);
         let second = first.wrapping_add(self.stride);
-        let kahan_sum = self.kind.compensation == Compensation::Kahan;
-        [first, second, if kahan_sum { second.wrapping_add(self.stride) } else { ptr::null_mut() }]
+        [first, second, second.wrapping_add(self.stride)]
     }
 
     pub fn exp_avg(&self) -> *mut u8 {
