@@ -128,7 +128,8 @@ WINE ?= wine
 WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
 WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
 	group_options advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
-	load_options getters threads slices executor caller_memory rounding surgery windows windows_unload
+	load_options getters threads slices executor caller_memory rounding conversions nan surgery windows \
+	windows_unload
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)
 windows: ## run the unit tests, goldens, determinism, checkpoints and C programs for Windows under Wine

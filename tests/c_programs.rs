@@ -89,6 +89,8 @@ programs! {
     executor: shared, statically, valgrind;
     caller_memory: shared, statically, valgrind;
     rounding: shared, statically, valgrind;
+    conversions: shared, statically, valgrind;
+    nan: shared, statically, valgrind;
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;

@@ -1,72 +1,11 @@
-/* How 16-bit parameters are rounded: Kahan summation, exact masters, at random; the 16-bit copies of wider
-   parameters; and what becomes of NaN. */
+/* How 16-bit parameters are rounded: Kahan summation, exact masters, at random; and the 16-bit copies
+   of wider parameters. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
+#include "sixteen_bits.h"
 
-#include <math.h>
 #include <unistd.h>
 
 enum { LEN = 50000 };
-
-static float widened(uint16_t bf16) {
-  const uint32_t bits = (uint32_t)bf16 << 16;
-  float wide;
-  memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-
-static uint32_t bits_of(float number) {
-  uint32_t bits;
-  memcpy(&bits, &number, sizeof bits);
-  return bits;
-}
-
-/* The nearest of the numbers with `precision` bits whose exponents begin at `least`; of two that are as near,
-   the even one. What is beyond `greatest` is infinite. */
-static double nearest(double number, int precision, int least, double greatest) {
-  int exponent;
-  if (number == 0 || !isfinite(number)) return number;
-  frexp(number, &exponent);
-  const double unit = ldexp(1, (exponent < least ? least : exponent) - precision);
-  const double units = floor(fabs(number) / unit), rest = fabs(number) / unit - units;
-  const bool up = rest > 0.5 || (rest == 0.5 && fmod(units, 2) == 1);
-  const double rounded = (units + (up ? 1 : 0)) * unit;
-  return copysign(rounded > greatest ? INFINITY : rounded, number);
-}
-
-/* The value of what is stored in two bytes or four. */
-static double stored(const void *array, radam_dtype dtype, size_t i) {
-  if (dtype == RADAM_DTYPE_F32) return (double)((const float *)array)[i];
-  const uint16_t bits = ((const uint16_t *)array)[i];
-  if (dtype == RADAM_DTYPE_BF16) return (double)widened(bits);
-  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const double size = exponent == 31 ? (fraction ? (double)NAN : (double)INFINITY)
-                      : exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
-  return bits & 0x8000 ? -size : size;
-}
-
-static double nearest_in(radam_dtype dtype, double number) {
-  if (dtype == RADAM_DTYPE_F32) return (double)(float)number;
-  if (dtype == RADAM_DTYPE_F16) return nearest(number, 11, -13, 65504);
-  return nearest(number, 8, -125, ldexp(255, 120));
-}
-
-static radam_optimizer *optimizer_of(const radam_group_options *options, uint32_t num_threads, radam_dtype dtype,
-                                     radam_dtype grad_dtype,
-                                     void *data, void *grad, uint64_t len) {
-  uint32_t id;
-  radam_optimizer *opt = create(num_threads);
-  add_group(opt, options);
-  OK(opt, radam_add_param(opt, 0, dtype, grad_dtype, data, grad, len, NULL, &id));
-  return opt;
-}
-
-/* Gradients of bf16, made of random numbers. */
-static void fill_bf16(uint16_t *values, size_t len, uint32_t seed) {
-  float *numbers = filled(len, seed);
-  for (size_t i = 0; i < len; i++) values[i] = (uint16_t)(bits_of(numbers[i]) >> 16);
-  free(numbers);
-}
 
 /* The float that a bf16 parameter and its remainder make up. */
 static float master_of(uint16_t param, int16_t remainder) {
@@ -381,111 +320,6 @@ static void copies_wait_for_a_step(void) {
   OK(opt, radam_free(opt));
 }
 
-static void *state_of(radam_optimizer *opt, radam_state which) {
-  void *state = NULL;
-  OK(opt, radam_param_state(opt, 0, which, &state, NULL));
-  return state;
-}
-
-static bool is_same(double x, double y) {
-  return (isnan(x) && isnan(y)) || (x == y && signbit(x) == signbit(y));
-}
-
-/* Every value of two bytes, in each array of a state that becomes f32 and two bytes again; and then f32 that have to
-   be rounded. Remainders are no numbers of either dtype, and keep every bit. */
-static void states_are_converted(radam_dtype dtype, radam_toggle master_remainder) {
-  enum { COUNT = 1 << 16 };
-  static uint16_t params[COUNT], remainders[COUNT];
-  static float wide[COUNT];
-  radam_group_options options = group_options();
-  options.master_remainder = master_remainder;
-  radam_optimizer *opt = optimizer_of(&options, 1, dtype, 0, params, NULL, COUNT);
-  const radam_state last = master_remainder == RADAM_ON ? RADAM_STATE_EXP_AVG_SQ : RADAM_STATE_KAHAN_COMP;
-  for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
-    for (uint32_t i = 0; i < COUNT; i++) ((uint16_t *)state_of(opt, which))[i] = (uint16_t)(i * 40503u + (uint32_t)which);
-  if (master_remainder == RADAM_ON)
-    for (uint32_t i = 0; i < COUNT; i++) ((uint16_t *)state_of(opt, RADAM_STATE_MASTER_REMAINDER))[i] = (uint16_t)i;
-  for (int round = 0; round < 2; round++) {
-    OK(opt, SET_OPTION(opt, 0, state_dtype, RADAM_DTYPE_F32));
-    for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
-      for (uint32_t i = 0; i < COUNT; i++) {
-        const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);
-        float *f32 = (float *)state_of(opt, which) + i;
-        if (round == 0) CHECK(is_same((double)*f32, stored(&bits, dtype, 0)), "%#x of %d becomes %g", bits, dtype, (double)*f32);
-        else { /* every exponent, and in the lower bits ties and what is beside them */
-          const uint32_t lower[] = {0, 0x0fff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0xffff}, word = i << 16 | lower[i % 8];
-          memcpy(f32, &word, sizeof word);
-        }
-      }
-    if (round == 1) memcpy(wide, state_of(opt, RADAM_STATE_EXP_AVG), sizeof wide);
-    OK(opt, SET_OPTION(opt, 0, state_dtype, 0));
-    for (radam_state which = RADAM_STATE_EXP_AVG; which <= last; which++)
-      for (uint32_t i = 0; i < COUNT; i++) {
-        const uint16_t bits = (uint16_t)(i * 40503u + (uint32_t)which);
-        const double before = round == 0 ? stored(&bits, dtype, 0) : nearest_in(dtype, (double)wide[i]);
-        const double found = stored(state_of(opt, which), dtype, i);
-        CHECK(is_same(found, before), "%g in f32 becomes %g in %d", before, found, dtype);
-      }
-    if (master_remainder == RADAM_ON) {
-      memcpy(remainders, state_of(opt, RADAM_STATE_MASTER_REMAINDER), sizeof remainders);
-      for (uint32_t i = 0; i < COUNT; i++) CHECK(remainders[i] == i, "the remainder %#x becomes %#x", i, remainders[i]);
-    }
-  }
-  OK(opt, radam_free(opt));
-}
-
-static bool is_nan(uint16_t bf16) {
-  return (bf16 & 0x7fffu) > 0x7f80u;
-}
-
-/* One gradient that is NaN, with whatever bits, makes the norm NaN and so every parameter and moment, also where
-   arrays of two bytes are packed as if all were numbers. */
-static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits) {
-  enum { COUNT = 70 };
-  static uint16_t params[2][COUNT], short_grads[COUNT];
-  static float grads[COUNT];
-  radam_group_options options = group_options();
-  options.decouple_wd = RADAM_ON;
-  radam_step_options clipping;
-  radam_step_report report;
-  radam_optimizer *opt = NULL;
-  const char *chosen = getenv("RADAM_ISA");
-  setenv("RADAM_ISA", instruction_set, 1);
-  const radam_status created = radam_create(NULL, &opt);
-  chosen != NULL ? setenv("RADAM_ISA", chosen, 1) : unsetenv("RADAM_ISA");
-  if (created != RADAM_OK) return; /* this machine has no such instructions */
-  add_group(opt, &options);
-  add_group(opt, &options);
-  fill_bf16(params[0], COUNT, 1);
-  fill_bf16(params[1], COUNT, 2);
-  fill_bf16(short_grads, COUNT, 3);
-  fill(grads, COUNT, 4);
-  memcpy(&grads[COUNT / 2], &nan_bits, sizeof nan_bits);
-  for (uint32_t group = 0; group < 2; group++) {
-    const radam_dtype grad_dtype = group == 0 ? RADAM_DTYPE_BF16 : RADAM_DTYPE_F32;
-    void *grad = group == 0 ? (void *)short_grads : (void *)grads;
-    OK(opt, radam_add_param(opt, group, RADAM_DTYPE_BF16, grad_dtype, params[group], grad, COUNT, NULL, NULL));
-    OK(opt, radam_set_step_count(opt, group, 20)); /* as rectified steps go on */
-  }
-  OK(NULL, radam_step_options_init(&clipping, sizeof clipping));
-  OK(NULL, radam_step_report_init(&report, sizeof report));
-  clipping.max_grad_norm = 1;
-  OK(opt, radam_step_with(opt, &clipping, &report));
-  CHECK(report.nonfinite == 1 && isnan(report.grad_norm) && isnan(report.clip_coefficient),
-        "%llu gradients are not finite, and the norm is %g", (unsigned long long)report.nonfinite, report.grad_norm);
-  for (uint32_t group = 0; group < 2; group++) {
-    for (radam_state which = RADAM_STATE_EXP_AVG; which <= RADAM_STATE_KAHAN_COMP; which++) {
-      void *state = NULL;
-      OK(opt, radam_param_state(opt, group, which, &state, NULL));
-      for (size_t i = 0; i < COUNT; i++)
-        CHECK(is_nan(params[group][i]) && is_nan(((const uint16_t *)state)[i]),
-              "%s, NaN %#x, group %u: parameter %zu is %g, and array %d of its state %g", instruction_set, nan_bits,
-              group, i, (double)widened(params[group][i]), which, (double)widened(((const uint16_t *)state)[i]));
-    }
-  }
-  OK(opt, radam_free(opt));
-}
-
 int main(void) {
   alarm(300); /* ends what hangs */
   masters_are_f32(RADAM_OFF);
@@ -500,13 +334,5 @@ int main(void) {
     copies_are_rounded(dtype, RADAM_DTYPE_F32);
   }
   copies_wait_for_a_step();
-  states_are_converted(RADAM_DTYPE_F16, RADAM_OFF);
-  states_are_converted(RADAM_DTYPE_BF16, RADAM_OFF);
-  states_are_converted(RADAM_DTYPE_BF16, RADAM_ON);
-  const char *const instruction_sets[] = {"portable", "avx2", "avx512", "neon"};
-  const uint32_t nans[] = {0x7f800001, 0x7fc00000, 0x7fff7fff, 0x7fff8000, 0x7fffffff,
-                           0xff800001, 0xffc00000, 0xffff7fff, 0xffff8000, 0xffffffff};
-  for (size_t set = 0; set < sizeof instruction_sets / sizeof *instruction_sets; set++)
-    for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) nan_shows_everywhere(instruction_sets[set], nans[i]);
   return 0;
 }

@@ -1,0 +1,67 @@
+/* NaN stays NaN, whatever its bits, with every instruction set. */
+#define _POSIX_C_SOURCE 200809L
+#include "sixteen_bits.h"
+
+#include <unistd.h>
+
+static bool is_nan(uint16_t bf16) {
+  return (bf16 & 0x7fffu) > 0x7f80u;
+}
+
+/* One gradient that is NaN, with whatever bits, makes the norm NaN and so every parameter and moment, also where
+   arrays of two bytes are packed as if all were numbers. */
+static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits) {
+  enum { COUNT = 70 };
+  static uint16_t params[2][COUNT], short_grads[COUNT];
+  static float grads[COUNT];
+  radam_group_options options = group_options();
+  options.decouple_wd = RADAM_ON;
+  radam_step_options clipping;
+  radam_step_report report;
+  radam_optimizer *opt = NULL;
+  const char *chosen = getenv("RADAM_ISA");
+  setenv("RADAM_ISA", instruction_set, 1);
+  const radam_status created = radam_create(NULL, &opt);
+  chosen != NULL ? setenv("RADAM_ISA", chosen, 1) : unsetenv("RADAM_ISA");
+  if (created != RADAM_OK) return; /* this machine has no such instructions */
+  add_group(opt, &options);
+  add_group(opt, &options);
+  fill_bf16(params[0], COUNT, 1);
+  fill_bf16(params[1], COUNT, 2);
+  fill_bf16(short_grads, COUNT, 3);
+  fill(grads, COUNT, 4);
+  memcpy(&grads[COUNT / 2], &nan_bits, sizeof nan_bits);
+  for (uint32_t group = 0; group < 2; group++) {
+    const radam_dtype grad_dtype = group == 0 ? RADAM_DTYPE_BF16 : RADAM_DTYPE_F32;
+    void *grad = group == 0 ? (void *)short_grads : (void *)grads;
+    OK(opt, radam_add_param(opt, group, RADAM_DTYPE_BF16, grad_dtype, params[group], grad, COUNT, NULL, NULL));
+    OK(opt, radam_set_step_count(opt, group, 20)); /* as rectified steps go on */
+  }
+  OK(NULL, radam_step_options_init(&clipping, sizeof clipping));
+  OK(NULL, radam_step_report_init(&report, sizeof report));
+  clipping.max_grad_norm = 1;
+  OK(opt, radam_step_with(opt, &clipping, &report));
+  CHECK(report.nonfinite == 1 && isnan(report.grad_norm) && isnan(report.clip_coefficient),
+        "%llu gradients are not finite, and the norm is %g", (unsigned long long)report.nonfinite, report.grad_norm);
+  for (uint32_t group = 0; group < 2; group++) {
+    for (radam_state which = RADAM_STATE_EXP_AVG; which <= RADAM_STATE_KAHAN_COMP; which++) {
+      void *state = NULL;
+      OK(opt, radam_param_state(opt, group, which, &state, NULL));
+      for (size_t i = 0; i < COUNT; i++)
+        CHECK(is_nan(params[group][i]) && is_nan(((const uint16_t *)state)[i]),
+              "%s, NaN %#x, group %u: parameter %zu is %g, and array %d of its state %g", instruction_set, nan_bits,
+              group, i, (double)widened(params[group][i]), which, (double)widened(((const uint16_t *)state)[i]));
+    }
+  }
+  OK(opt, radam_free(opt));
+}
+
+int main(void) {
+  alarm(300); /* ends what hangs */
+  const char *const instruction_sets[] = {"portable", "avx2", "avx512", "neon"};
+  const uint32_t nans[] = {0x7f800001, 0x7fc00000, 0x7fff7fff, 0x7fff8000, 0x7fffffff,
+                           0xff800001, 0xffc00000, 0xffff7fff, 0xffff8000, 0xffffffff};
+  for (size_t set = 0; set < sizeof instruction_sets / sizeof *instruction_sets; set++)
+    for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) nan_shows_everywhere(instruction_sets[set], nans[i]);
+  return 0;
+}
