@@ -38,6 +38,8 @@ pub(super) fn work_and_change<T>(
     let mut parts = Some((work, change));
     exclusively(opt, false, &mut |call| {
         let Some((work, change)) = parts.take() else { return Ok(()) };
+        // Refused before anything is done, if a getter that a fork has left behind is inside.
+        drop(call.change().map_err(refused)?);
         let outcome = work(call)?;
         change(&mut *call.change().map_err(refused)?, outcome);
         Ok(())
@@ -106,9 +108,6 @@ pub(super) fn with(
         };
         let Err(error) = catch(|| body(&inside)) else { return RADAM_OK };
         let status = kept_for_thread(&error);
-        if error.status == Status::Panic {
-            inside.optimizer().set_broken();
-        }
         if error.status != Status::Busy {
             inside.slot().last_error.keep(error.message);
         }

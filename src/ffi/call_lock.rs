@@ -8,11 +8,11 @@
 //! After a fork, calls of other threads that were inside in the parent stay counted in the child. Waiting for them
 //! ends after [`PATIENCE`].
 
-use crate::system::Silence;
 use std::cell::UnsafeCell;
 use std::hint;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 pub(super) struct CallLock<T> {
     /// The flags and the two counts below.
     state: AtomicU32,
+    /// Which thread is changing the value, by [`this_thread`]; 0 if none is.
+    changing_thread: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
@@ -52,7 +54,11 @@ unsafe impl<T: Send + Sync> Sync for CallLock<T> {}
 
 impl<T> CallLock<T> {
     pub fn new(value: T) -> Self {
-        Self { state: AtomicU32::new(0), value: UnsafeCell::new(value) }
+        Self {
+            state: AtomicU32::new(0),
+            changing_thread: AtomicUsize::new(0),
+            value: UnsafeCell::new(value),
+        }
     }
 
     /// Lets a call in if the bits `others` of the state are clear, and adds `entry` to the state.
@@ -79,19 +85,23 @@ impl<T> CallLock<T> {
         self.enter(EXCLUSIVE, CONCURRENT)
     }
 
-    /// Lets a getter in as soon as no call is changing the value.
+    /// Lets a getter in as soon as no call is changing the value. A getter in a callback of the changing call does
+    /// not wait, since that call could not make progress meanwhile.
     pub fn getter(&self) -> Result<Inside<'_, T>, Refusal> {
         let mut entry = Err(Refusal::Busy);
         wait(|| {
             entry = self.enter(CHANGING, GETTER);
             !matches!(entry, Err(Refusal::Busy))
+                || self.changing_thread.load(Ordering::Relaxed) == this_thread()
         });
         entry
     }
 
-    /// Records that a call has panicked inside. No call is let in any more.
-    pub fn set_broken(&self) {
-        self.state.fetch_or(BROKEN, Ordering::Relaxed);
+    /// Lets no call in any more if this one ends by a panic: before it is out, since others may be waiting.
+    fn break_if_panicking(&self) {
+        if thread::panicking() {
+            self.state.fetch_or(BROKEN, Ordering::Relaxed);
+        }
     }
 }
 
@@ -114,6 +124,7 @@ impl<T> Deref for Inside<'_, T> {
 
 impl<T> Drop for Inside<'_, T> {
     fn drop(&mut self) {
+        self.lock.break_if_panicking();
         // Release: a call that is let in because this one has left must see what this one wrote.
         self.lock.state.fetch_sub(self.entry, Ordering::Release);
     }
@@ -134,6 +145,7 @@ impl<T> Exclusive<'_, T> {
     /// Keeps getters out until the returned value is dropped.
     pub fn change(&mut self) -> Result<Change<'_, T>, Refusal> {
         let state = &self.0.lock.state;
+        self.0.lock.changing_thread.store(this_thread(), Ordering::Relaxed);
         state.fetch_or(CHANGING, Ordering::Relaxed);
         let change = Change { lock: self.0.lock };
         let alone = wait(|| state.load(Ordering::Acquire) & ALL_GETTERS == 0);
@@ -164,20 +176,24 @@ impl<T> DerefMut for Change<'_, T> {
 
 impl<T> Drop for Change<'_, T> {
     fn drop(&mut self) {
+        self.lock.break_if_panicking();
+        self.lock.changing_thread.store(0, Ordering::Relaxed);
         self.lock.state.fetch_and(!CHANGING, Ordering::Release);
     }
 }
 
-/// Waits until a condition holds, and returns whether it does. A call made from a callback, inside another call on
-/// the same thread, does not wait, since the outer call could not make progress meanwhile.
+/// A number of this thread that is not 0 and that no other one has at the same time.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| ptr::from_ref(place).addr())
+}
+
+/// Waits until a condition holds, and returns whether it does.
 fn wait(mut condition: impl FnMut() -> bool) -> bool {
     let mut start = None;
     for attempt in 0u32.. {
         if condition() {
             return true;
-        }
-        if Silence::depth() > 1 {
-            break;
         }
         match attempt {
             ..100 => hint::spin_loop(),
@@ -191,6 +207,8 @@ fn wait(mut condition: impl FnMut() -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::Silence;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn is_busy<G>(entry: Result<G, Refusal>) -> bool {
         matches!(entry, Err(Refusal::Busy))
@@ -232,12 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_an_outer_call_of_the_same_thread() {
-        let _outer = Silence::new();
+    fn a_getter_does_not_wait_for_a_change_of_its_own_thread() {
         let lock = CallLock::new(0);
         let mut exclusive = lock.exclusive().ok().unwrap();
         let change = exclusive.change().ok().unwrap();
-        let _inner = Silence::new();
         let start = Instant::now();
         assert!(is_busy(lock.getter()));
         assert!(start.elapsed() < PATIENCE / 2);
@@ -245,9 +261,15 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_value_lets_nobody_in() {
+    fn a_value_that_a_panic_left_half_changed_lets_nobody_in() {
         let lock = CallLock::new(0);
-        lock.set_broken();
+        let _silence = Silence::new();
+        let change = || {
+            let mut exclusive = lock.exclusive().ok().unwrap();
+            let _change = exclusive.change().ok().unwrap();
+            panic!("on purpose");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(change)).is_err());
         assert!(matches!(lock.getter(), Err(Refusal::Broken)));
         assert!(matches!(lock.exclusive(), Err(Refusal::Broken)));
     }

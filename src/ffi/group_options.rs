@@ -61,8 +61,8 @@ pub struct radam_group_options {
     pub stochastic_rounding: radam_toggle,
     /// What to do in unrectified steps, the first ones, while rho does not exceed rectify_threshold.
     /// AUTO and ON: parameters move by lr * exp_avg, as in the paper, optimi and PyTorch. OFF: only
-    /// exp_avg and exp_avg_sq are updated, as the paper's authors recommend if the first steps
-    /// diverge.
+    /// exp_avg and exp_avg_sq are updated, by the gradient without an L2 penalty, and weight decay of
+    /// any kind waits too, as the paper's authors recommend if the first steps diverge.
     pub unrectified: radam_toggle,
     /// The learning rate; finite, at least 0. Required: radam_group_options_init sets NaN, which is
     /// rejected.

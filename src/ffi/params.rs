@@ -154,6 +154,9 @@ pub unsafe extern "C" fn radam_set_grad(
 /// ...; each pointer is as for radam_set_data and radam_set_grad. If data or grads itself is NULL,
 /// those addresses do not change.
 ///
+/// The time of a call depends on how many parameters the optimizer has, not on count, so set all
+/// that move in one call. It is shortest if the arrays stay in the order of their addresses.
+///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_ARGUMENT if any of the parameters does
 /// not exist or was removed, or if an array is misaligned or overlaps another;
 /// RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.

@@ -43,8 +43,8 @@ pub unsafe extern "C" fn radam_step_begin(
 ///
 /// *chunks receives the number of chunks; 0 means that there are no more waves. All chunks of the
 /// previous wave must have been stepped. Chunks take about the same time: they have 16384 elements,
-/// or 65536 if they are only measured. With max_grad_norm, skip_nonfinite or report_norms, the first
-/// wave measures the gradients. Each tensor of a group with for_each off is a wave of its own.
+/// or 65536 if they are only measured. With max_grad_norm, skip_nonfinite or report_norms, and
+/// without grad_sums, the first wave measures the gradients. Each tensor of a group with for_each off is a wave of its own.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_STATE if no
 /// step is open or chunks of the previous wave are left; RADAM_ERROR_BUSY, also while another thread

@@ -30,6 +30,11 @@ pub struct radam_step_options {
     /// Measures update_norm and param_norm for the report, which is about as much work as the update
     /// itself. AUTO: off.
     pub report_norms: radam_toggle,
+    /// What is already known of all gradients, for example of several processes or of tensors that are
+    /// stepped one by one: max_grad_norm and skip_nonfinite use these sums, and the step measures
+    /// nothing. The sums are of gradients before grad_scale. NULL, the default: the step measures its
+    /// own gradients if it needs to.
+    pub grad_sums: *const radam_grad_sums,
     /// Multiplies every gradient before anything else; finite, above 0. With loss scaling, it is 1 /
     /// loss scale. Default: 1.
     pub grad_scale: f64,
@@ -43,11 +48,6 @@ pub struct radam_step_options {
     /// [-max_grad_value, max_grad_value], and NaN stays NaN. Finite, at least 0. 0, the default: no
     /// limit.
     pub max_grad_value: f64,
-    /// What is already known of all gradients, for example of several processes or of tensors that are
-    /// stepped one by one: max_grad_norm and skip_nonfinite use these sums, and the step measures
-    /// nothing. The sums are of gradients before grad_scale. NULL, the default: the step measures its
-    /// own gradients if it needs to.
-    pub grad_sums: *const radam_grad_sums,
 }
 
 impl Versioned for radam_step_options {

@@ -38,7 +38,8 @@ fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usiz
     ensure!(
         size == size_of::<T>() || T::EARLIER_SIZES.contains(&size),
         InvalidArgument,
-        "{name} is {struct_size}, a size which no version had; it must be sizeof({struct_name}), {} bytes",
+        "{name} is {struct_size}, a size which no version had; it must be sizeof({struct_name}), {} bytes, as \
+         {struct_name}_init sets it",
         size_of::<T>(),
         struct_name = T::NAME
     );

@@ -44,10 +44,12 @@ impl Advice<'_> {
     }
 
     fn eps(&self, text: &mut FallibleWriter) -> fmt::Result {
-        if self.group.eps == 0.0 {
+        let eps = self.group.eps;
+        let is_computed_in_f32 = |param: &Param| param.dtype != Dtype::F64;
+        if eps == 0.0 || (eps as f32 == 0.0 && self.any(is_computed_in_f32)) {
             writeln!(
                 text,
-                "group {}: eps is 0, so a parameter whose gradients have all been 0 becomes NaN (0 / 0) in its first \
+                "group {}: eps is {eps:e}, which counts as 0, so a parameter whose gradients have all been 0 becomes NaN (0 / 0) in its first \
                  rectified step; use 1e-6, the default, or 1e-8.",
                 self.id
             )?;
@@ -123,7 +125,7 @@ impl Advice<'_> {
                 && param.state.kind.compensation == Compensation::None
                 && !self.group.stochastic_rounding.or(false)
         };
-        if lr >= half_ulp || !self.any(is_plain) {
+        if lr == 0.0 || lr >= half_ulp || !self.any(is_plain) {
             return Ok(());
         }
         writeln!(
@@ -145,7 +147,8 @@ impl Advice<'_> {
         } else {
             0.0
         };
-        let least = half_ulp * half_ulp;
+        // Parameters just above a power of two have a unit that is twice as large, compared with them.
+        let least = 2.0 * half_ulp * half_ulp;
         let has_short_compensation = |param: &Param| {
             param.dtype == dtype
                 && param.state.kind.compensation == Compensation::Kahan

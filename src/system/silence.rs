@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 thread_local! {
@@ -16,28 +17,25 @@ pub(crate) struct Silence;
 
 impl Silence {
     pub fn new() -> Self {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
+        // Not a `Once`: in a child that was forked while another thread was in it, everyone would wait for ever.
+        static IS_SET: AtomicBool = AtomicBool::new(false);
+        if !IS_SET.load(Ordering::Relaxed)
+            && !thread::panicking()
+            && !IS_SET.swap(true, Ordering::Relaxed)
+        {
             // Without captures, so that boxing the closure allocates nothing.
             static BEFORE: OnceLock<Hook> = OnceLock::new();
-            if !thread::panicking() {
-                let _ = BEFORE.set(panic::take_hook());
-                panic::set_hook(Box::new(|info| {
-                    if INSIDE.get() == 0
-                        && let Some(before) = BEFORE.get()
-                    {
-                        before(info);
-                    }
-                }));
-            }
-        });
+            let _ = BEFORE.set(panic::take_hook());
+            panic::set_hook(Box::new(|info| {
+                if INSIDE.get() == 0
+                    && let Some(before) = BEFORE.get()
+                {
+                    before(info);
+                }
+            }));
+        }
         INSIDE.set(INSIDE.get() + 1);
         Self
-    }
-
-    /// How many live on this thread: above 1 where a callback has called the library again.
-    pub fn depth() -> u32 {
-        INSIDE.get()
     }
 }
 

@@ -114,15 +114,15 @@ FIELD(radam_grad_sums, struct_size, 0, uint32_t);
 FIELD(radam_grad_sums, reserved, 4, uint32_t);
 FIELD(radam_grad_sums, words, 8, grad_sums_words);
 
-SIZE(radam_step_options, 48, grad_sums);
+SIZE(radam_step_options, 48, max_grad_value);
 FIELD(radam_step_options, struct_size, 0, uint32_t);
 FIELD(radam_step_options, skip_nonfinite, 4, radam_toggle);
 FIELD(radam_step_options, zero_grad, 8, radam_toggle);
 FIELD(radam_step_options, report_norms, 12, radam_toggle);
-FIELD(radam_step_options, grad_scale, 16, double);
-FIELD(radam_step_options, max_grad_norm, 24, double);
-FIELD(radam_step_options, max_grad_value, 32, double);
-FIELD(radam_step_options, grad_sums, 40, const radam_grad_sums *);
+FIELD(radam_step_options, grad_sums, 16, const radam_grad_sums *);
+FIELD(radam_step_options, grad_scale, 24, double);
+FIELD(radam_step_options, max_grad_norm, 32, double);
+FIELD(radam_step_options, max_grad_value, 40, double);
 
 SIZE(radam_step_report, 64, reserved);
 FIELD(radam_step_report, struct_size, 0, uint32_t);

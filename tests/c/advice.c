@@ -68,6 +68,8 @@ static void each_sentence_has_its_setup(void) {
   NO_ADVICE(F32, o.beta2 = 0.999999);
 
   ADVICE(F32, "eps is 0|NaN|1e-6", o.eps = 0);
+  ADVICE(F32, "eps is 1e-50|counts as 0", o.eps = 1e-50);
+  NO_ADVICE(F64, o.eps = 1e-50);
 
   ADVICE(F32, "beta2 is 0.5|never exceeds 3|momentum|0.6667", o.beta2 = 0.5);
   ADVICE(F32, "never exceeds 3|the parameters never move", o.beta2 = 0.5; o.unrectified = RADAM_OFF);
@@ -86,16 +88,18 @@ static void each_sentence_has_its_setup(void) {
   ADVICE(F16, "f16 without Kahan summation|lr is 1e-4|4.1e-1",
          o.state_dtype = RADAM_DTYPE_F32; o.kahan_sum = RADAM_OFF; o.lr = 1e-4);
   NO_ADVICE(BF16, o.kahan_sum = RADAM_OFF; o.lr = 0.01);
+  NO_ADVICE(BF16, o.kahan_sum = RADAM_OFF; o.lr = 0);
   NO_ADVICE(BF16, o.master_remainder = RADAM_ON);
   NO_ADVICE(BF16, o.stochastic_rounding = RADAM_ON);
 
 #define SMALL_DECAY o.decouple_wd = RADAM_ON; o.lr = 3e-4; o.weight_decay = 1e-2
-  ADVICE(BF16, "decays parameters by 3.0e-6|3.8e-6|kahan_comp|state_dtype to f32", SMALL_DECAY);
+  ADVICE(BF16, "decays parameters by 3.0e-6|7.6e-6|kahan_comp|state_dtype to f32", SMALL_DECAY);
   ADVICE(BF16, "decays parameters by 1.0e-6|bf16 kahan_comp", o.decouple_lr = RADAM_ON; o.weight_decay = 1e-6);
   NO_ADVICE(BF16, SMALL_DECAY; o.state_dtype = RADAM_DTYPE_F32);
   NO_ADVICE(BF16, SMALL_DECAY; o.master_remainder = RADAM_ON);
   NO_ADVICE(BF16, SMALL_DECAY; o.decouple_wd = RADAM_OFF);
-  NO_ADVICE(BF16, SMALL_DECAY; o.weight_decay = 0.1);
+  ADVICE(BF16, "decays parameters by 7.5e-6", SMALL_DECAY; o.weight_decay = 0.025);
+  NO_ADVICE(BF16, SMALL_DECAY; o.weight_decay = 0.026);
   NO_ADVICE(F32, SMALL_DECAY; o.weight_decay = 1e-9);
 }
 

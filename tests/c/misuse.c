@@ -23,7 +23,7 @@ static void structs(void) {
       CHECK(((unsigned char *)&group)[byte] == 0x5a, "a refused init wrote byte %zu", byte);
     OK(NULL, radam_options_init(&options, sizeof options));
     options.struct_size = wrong[i];
-    REFUSED_WITHOUT(INVALID_ARGUMENT, "struct_size", radam_create(&options, &created));
+    REFUSED_WITHOUT(INVALID_ARGUMENT, "radam_options_init", radam_create(&options, &created));
   }
   OK(NULL, radam_options_init(&options, sizeof options));
   options.num_threads = 1025;
@@ -90,7 +90,7 @@ static void group_options_values(radam_optimizer *opt) {
   for (int i = 0; i < 4; i++) {
     bad = group_options();
     bad.struct_size = wrong_sizes[i];
-    REFUSED(INVALID_ARGUMENT, "struct_size", radam_add_param_group(opt, &bad, NULL, 0, &id));
+    REFUSED(INVALID_ARGUMENT, "radam_group_options_init", radam_add_param_group(opt, &bad, NULL, 0, &id));
     REFUSED(INVALID_ARGUMENT, "struct_size", radam_set_group_options(opt, 0, &bad));
     REFUSED(INVALID_ARGUMENT, "struct_size", radam_get_group_options(opt, 0, &bad));
   }

@@ -186,6 +186,7 @@ static void frozen_does_nothing(void) {
   OK(opt, radam_step_count(opt, 0, &steps));
   CHECK(steps == 0 && memcmp(data, before, sizeof data) == 0, "a frozen parameter steps");
   for (int i = 0; i < LEN; i++) CHECK(grad[i] == 0, "zero_grad leaves the gradient of a frozen parameter");
+  OK(opt, radam_step_tensor(opt, 0, NULL, kept, NULL, NULL)); /* and needs no place */
   OK(opt, radam_set_frozen(opt, 0, RADAM_OFF));
   OK(opt, radam_step_tensor(opt, 0, data, kept, NULL, NULL));
   CHECK(memcmp(data, before, sizeof data) != 0, "a parameter that is not frozen any more does not step");

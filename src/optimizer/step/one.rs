@@ -75,7 +75,8 @@ impl Optimizer {
         let overlapped = index.overlapped_by_grad(params, &grad_range, None);
         check_is_apart(params, &"grad", grad_range.clone(), overlapped)?;
         if data.is_none() || data == param.data {
-            return if param.has_place() { Ok(param.data) } else { Err(no_place(param, id)) };
+            let needs_no_place = param.has_place() || param.is_frozen();
+            return if needs_no_place { Ok(param.data) } else { Err(no_place(param, id)) };
         }
         let (array, range) =
             (Array { id, kind: ArrayKind::Data }, data.range(len * param.dtype.size()));
