@@ -5,9 +5,9 @@ use super::param::{Name, Param, Standing};
 use super::spans::{Array, Spans};
 use crate::error::{Result, error};
 use hashbrown::HashTable;
-use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
-use std::ops::{Deref, Range};
+use std::io::Write;
+use std::ops::Range;
 
 /// What is known of all parameters that were not removed.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Index {
             let id = name.strip_prefix("param.")?.parse::<u32>().ok()?;
             let param = params.get(id as usize)?;
             let is_default = param.given_name.is_none() && param.standing != Standing::Removed;
-            (is_default && *default_name(id) == *name).then_some(id)
+            (is_default && default_name(id, &mut [0; 16]) == name).then_some(id)
         })
     }
 
@@ -113,7 +113,7 @@ impl Index {
         let name = params[id as usize].given_name.as_deref();
         let found = match name {
             Some(name) => self.named(params, name),
-            None => self.named(params, &default_name(id)),
+            None => self.named(params, default_name(id, &mut [0; 16])),
         };
         found.is_some_and(|found| found != id)
     }
@@ -253,32 +253,10 @@ fn hash_of_name(name: &str) -> u64 {
     hasher.finish()
 }
 
-/// The name of a parameter that was not given one, as text that takes no memory.
-fn default_name(id: u32) -> impl Deref<Target = str> {
-    let mut text = Text { bytes: [0; 16], len: 0 };
-    let _ = write!(text, "{}", Name { given: None, id });
-    text
-}
-
-/// A text of up to 16 bytes.
-struct Text {
-    bytes: [u8; 16],
-    len: usize,
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
+/// The name of a parameter that was not given one, in a buffer that has room for each.
+fn default_name(id: u32, buffer: &mut [u8; 16]) -> &str {
+    let mut rest = &mut buffer[..];
+    let _ = write!(rest, "{}", Name { given: None, id });
+    let len = 16 - rest.len();
+    str::from_utf8(&buffer[..len]).unwrap_or_default()
 }

@@ -82,24 +82,19 @@ impl Optimizer {
         let new = || (first as u32..).zip(specs);
         let named = specs.iter().filter(|spec| spec.name.is_some()).count();
         index.reserve_names(params, named)?;
-        for (id, spec) in new() {
-            let Some(name) = spec.name else { continue };
-            ensure!(
-                !index.has_name_of(params, id),
-                InvalidArgument,
-                "{}",
-                NameTaken(spec.place, name)
-            );
-            index.add_name(params, id);
-        }
-        for (id, spec) in new().filter(|(_, spec)| spec.name.is_none()) {
-            let name = params[id as usize].name(id);
-            ensure!(
-                !index.has_name_of(params, id),
-                InvalidArgument,
-                "{}",
-                NameTaken(spec.place, name)
-            );
+        // First the names that were given, which default names may clash with.
+        for is_given in [true, false] {
+            for (id, spec) in new().filter(|(_, spec)| spec.name.is_some() == is_given) {
+                ensure!(
+                    !index.has_name_of(params, id),
+                    InvalidArgument,
+                    "{}name is \"{}\", as that of another parameter; each needs a name of its own, since \
+                     checkpoints find parameters by name",
+                    spec.place,
+                    params[id as usize].name(id)
+                );
+                index.add_name(params, id);
+            }
         }
         for (id, spec) in new() {
             for array in written_arrays(params, id) {
@@ -116,20 +111,6 @@ impl Optimizer {
             index.add_grad(params, id)?;
         }
         Ok(())
-    }
-}
-
-/// Says that a name is taken.
-struct NameTaken<N>(Place, N);
-
-impl<N: fmt::Display> fmt::Display for NameTaken<N> {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Self(place, name) = self;
-        write!(
-            formatter,
-            "{place}name is \"{name}\", as that of another parameter; each needs a name of its own, since \
-             checkpoints find parameters by name"
-        )
     }
 }
 
