@@ -175,7 +175,7 @@ impl Optimizer {
             param.state = state;
             for (kind, before) in ArrayKind::GIVEN.into_iter().zip(before) {
                 if param.range_of(kind).is_empty() {
-                    self.index.remove_written(Array { id, kind }, before);
+                    self.index.remove_array(Array { id, kind }, before);
                 }
             }
         }

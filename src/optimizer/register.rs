@@ -2,15 +2,12 @@
 //! added, or nothing.
 
 use super::arrays::{ArrayKind, StateArray};
-use super::index::{Overlapped, written_arrays};
+use super::index::{grad_of, written_arrays};
 use super::param::{Param, ParamSpec, Place, check_array};
-use super::spans::Array;
 use super::state::{Compensation, StateKind};
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
-use std::fmt;
-use std::ops::Range;
 use std::sync::PoisonError;
 
 impl Optimizer {
@@ -98,63 +95,17 @@ impl Optimizer {
         }
         for (id, spec) in new() {
             for array in written_arrays(params, id) {
-                let (name, range) = (array.kind.name(), params[id as usize].range_of(array.kind));
-                let overlapped = index.overlapped(params, &range, array);
-                check_is_apart(params, &format_args!("{}{name}", spec.place), range, overlapped)?;
-                index.add_written(params, array)?;
+                let range = params[id as usize].range_of(array.kind);
+                index.check_is_apart(params, spec.place, array, &range)?;
+                index.add_array(params, array)?;
             }
         }
         for (id, spec) in new() {
-            let range = params[id as usize].grad_range();
-            let overlapped = index.overlapped_by_grad(params, &range, None);
-            check_is_apart(params, &format_args!("{}grad", spec.place), range, overlapped)?;
-            index.add_grad(params, id)?;
+            let range = params[id as usize].range_of(ArrayKind::Grad);
+            index.check_is_apart(params, spec.place, grad_of(id), &range)?;
+            index.add_array(params, grad_of(id))?;
         }
         Ok(())
-    }
-}
-
-/// Refuses the array of this name at these addresses if it overlaps anything.
-pub(super) fn check_is_apart(
-    params: &[Param],
-    name: &dyn fmt::Display,
-    range: Range<usize>,
-    overlapped: Option<Overlapped>,
-) -> Result<()> {
-    match overlapped {
-        None => Ok(()),
-        Some(overlapped) => Err(error!(
-            InvalidArgument,
-            "{name} is {:#x}, and its {} bytes overlap those of {}; each array needs memory of its own",
-            range.start,
-            range.len(),
-            Described { params, overlapped }
-        )),
-    }
-}
-
-/// An array, as error messages name it.
-pub(super) struct Described<'a> {
-    pub params: &'a [Param],
-    pub overlapped: Overlapped,
-}
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let (id, range) = match self.overlapped {
-            Overlapped::Written(Array { id, kind }) => {
-                if kind != ArrayKind::Data {
-                    write!(formatter, "{} of ", kind.name())?;
-                }
-                (id, self.params[id as usize].range_of(kind))
-            }
-            Overlapped::Grad(id) => {
-                formatter.write_str("the gradient of ")?;
-                (id, self.params[id as usize].grad_range())
-            }
-        };
-        let name = self.params[id as usize].name(id);
-        write!(formatter, "the parameter \"{name}\" at {:#x}", range.start)
     }
 }
 

@@ -7,8 +7,8 @@ use super::waves::Work;
 use crate::error::{Result, ensure};
 use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
+use crate::optimizer::index::grad_of;
 use crate::optimizer::param::{Param, Place, check_array};
-use crate::optimizer::register::check_is_apart;
 use crate::optimizer::spans::Array;
 use crate::system::Pieces;
 
@@ -57,7 +57,7 @@ impl Optimizer {
         data: CallerArray,
         grad: CallerArray,
     ) -> Result<CallerArray> {
-        let (params, index, len) = (&self.params, &self.index, param.len());
+        let (params, len) = (&self.params, param.len());
         check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
         check_array(Place(None), &"data", data, param.dtype, len as u64)?;
         ensure!(
@@ -66,9 +66,8 @@ impl Optimizer {
             "grad is NULL; it must point to the {len} elements of the gradient of \"{}\"",
             param.name(id)
         );
-        let grad_range = param.range_of_grad(grad);
-        let overlapped = index.overlapped_by_grad(params, &grad_range, None);
-        check_is_apart(params, &"grad", grad_range.clone(), overlapped)?;
+        let grad_range = grad.range(len * param.grad_dtype.size());
+        self.index.check_is_apart(params, Place(None), grad_of(id), &grad_range)?;
         if data.is_none() || data == param.data {
             ensure!(
                 param.has_place(),
@@ -79,10 +78,9 @@ impl Optimizer {
             );
             return Ok(param.data);
         }
-        let (array, range) =
-            (Array { id, kind: ArrayKind::Data }, data.range(len * param.dtype.size()));
-        let overlapped = index.overlapped(params, &range, array);
-        check_is_apart(params, &"data", range.clone(), overlapped)?;
+        let range = data.range(len * param.dtype.size());
+        let array = Array { id, kind: ArrayKind::Data };
+        self.index.check_is_apart(params, Place(None), array, &range)?;
         ensure!(
             range.start >= grad_range.end || grad_range.start >= range.end,
             InvalidArgument,
