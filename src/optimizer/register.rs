@@ -3,8 +3,8 @@
 
 use super::arrays::{ArrayKind, StateArray};
 use super::index::{grad_of, written_arrays};
-use super::param::{Param, ParamSpec, Place, check_array};
-use super::state::{Compensation, StateKind};
+use super::param::{Param, ParamSpec, check_array};
+use super::state::Compensation;
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
@@ -55,8 +55,7 @@ impl Optimizer {
         );
         let group = &self.groups[group_id as usize];
         for spec in specs {
-            check_spec(spec)?;
-            check_given(spec, group.state_kind_for(spec.dtype)?)?;
+            check_spec(spec, group)?;
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
         for spec in specs {
@@ -110,23 +109,29 @@ impl Optimizer {
 }
 
 /// Refuses a parameter that is wrong whatever others there are.
-fn check_spec(spec: &ParamSpec) -> Result<()> {
-    let place = spec.place;
+fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
+    let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
     ensure!(
         spec.name != Some(""),
         InvalidArgument,
         "{place}name is empty; it must be a name that no other parameter has, or NULL for \
          \"param.<id>\""
     );
-    check_array(place, &"data", spec.data, spec.dtype, spec.len)?;
-    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)
-}
-
-/// Refuses arrays that do not go with such a state.
-fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
-    let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
+    check_array(place, &"data", spec.data, dtype, spec.len)?;
+    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
+    let state = group.state_kind_for(dtype)?;
     if !given.copy.is_none() {
-        check_copy_dtype(place, dtype, given.copy_dtype)?;
+        ensure!(
+            !dtype.is_16_bit(),
+            InvalidArgument,
+            "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
+             dtype is {dtype}; it must be NULL"
+        );
+        ensure!(
+            given.copy_dtype != Dtype::F64,
+            InvalidArgument,
+            "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
+        );
         check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
     }
     for array in StateArray::ALL {
@@ -143,20 +148,5 @@ fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
         let dtype = if is_remainder { Dtype::Bf16 } else { state.dtype }; // of the remainder's size
         check_array(place, &ArrayKind::State(array).name(), given, dtype, spec.len)?;
     }
-    Ok(())
-}
-
-fn check_copy_dtype(place: Place, dtype: Dtype, copy_dtype: Dtype) -> Result<()> {
-    ensure!(
-        !dtype.is_16_bit(),
-        InvalidArgument,
-        "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
-         dtype is {dtype}; it must be NULL"
-    );
-    ensure!(
-        copy_dtype != Dtype::F64,
-        InvalidArgument,
-        "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
-    );
     Ok(())
 }

@@ -7,7 +7,6 @@ use super::spans::Array;
 use super::{Optimizer, Param};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
-use std::ops::Range;
 
 impl Optimizer {
     /// Tells where the gradient of a parameter is from now on, or that it has none.
@@ -58,7 +57,14 @@ impl Optimizer {
         data: Option<&[CallerArray]>,
         grads: Option<&[CallerArray]>,
     ) -> Result<()> {
-        let ids = self.known_ids(first, count)?;
+        let params = self.params.len();
+        ensure!(
+            (first as u64).checked_add(count).is_some_and(|end| end <= params as u64),
+            InvalidArgument,
+            "first_param is {first} and count is {count}, but the optimizer has {params} parameters; the ids must \
+             be those of parameters"
+        );
+        let ids = first as usize..first as usize + count as usize;
         for (index, param) in self.params[ids.clone()].iter().enumerate() {
             let (place, len) = (Place(None), param.len() as u64);
             ensure!(
@@ -98,20 +104,6 @@ impl Optimizer {
         });
         self.stepping_mut().forget_counts();
         outcome
-    }
-
-    /// The parameters of so many ids.
-    fn known_ids(&self, first: u32, count: u64) -> Result<Range<usize>> {
-        let end = (first as u64).checked_add(count).filter(|end| *end <= self.params.len() as u64);
-        let end = end.ok_or_else(|| {
-            error!(
-                InvalidArgument,
-                "first_param is {first} and count is {count}, but the optimizer has {} parameters; the ids must \
-                 be those of parameters",
-                self.params.len()
-            )
-        })?;
-        Ok(first as usize..end as usize)
     }
 
     /// Brings the index up to date, and refuses arrays that overlap: then `undo` puts the old pointers back.
