@@ -24,8 +24,7 @@ pub(crate) fn save_to_file(
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
     let mut replacement = Replacement::new(path)?;
-    let (file, temporary) = replacement.opened()?;
-    checkpoint.write(&header, file, temporary, callback)?;
+    checkpoint.write(&header, &mut replacement.file, &replacement.temporary, callback)?;
     replacement.finish()
 }
 
