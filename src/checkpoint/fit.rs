@@ -2,10 +2,11 @@
 
 use super::header::{FileDtype, Header};
 use super::json::Shown;
+use super::load::LoadOptions;
 use super::manifest::{GroupEntry, Manifest, Moments, ParamEntry, owned};
 use super::order::order_of;
 use super::push;
-use crate::error::{FallibleWriter, Result, error, reserve};
+use crate::error::{FallibleWriter, Result, ensure, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
 use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle};
@@ -36,8 +37,6 @@ pub(super) struct Fit {
 /// How many problems a message lists.
 const LISTED: usize = 10;
 
-const NO_FIT: &str = "the checkpoint does not fit the optimizer";
-
 /// What does not fit.
 struct Problems {
     text: FallibleWriter,
@@ -53,13 +52,17 @@ impl Problems {
         self.count += 1;
     }
 
-    fn check(self) -> Result<()> {
-        let (text, more) = (self.text.0, self.count.saturating_sub(LISTED));
-        match more {
-            _ if self.count == 0 => Ok(()),
-            0 => Err(error!(Mismatch, "{NO_FIT}: {text}; nothing was changed")),
-            _ => Err(error!(Mismatch, "{NO_FIT}: {text}; and {more} more; nothing was changed")),
+    fn check(mut self) -> Result<()> {
+        if self.count > LISTED {
+            let _ = write!(self.text, "; and {} more", self.count - LISTED);
         }
+        let problems = self.text.0;
+        ensure!(
+            self.count == 0,
+            Mismatch,
+            "the checkpoint does not fit the optimizer: {problems}; nothing was changed"
+        );
+        Ok(())
     }
 }
 
@@ -175,14 +178,8 @@ impl<'a> Pieces<'a> {
 }
 
 impl Fit {
-    /// `strict`: whether the files must have every parameter and nothing else. `hyperparameters`: whether
-    /// groups take their options from the files.
-    pub fn new(
-        optimizer: &Optimizer,
-        files: &[File],
-        strict: bool,
-        hyperparameters: bool,
-    ) -> Result<Self> {
+    pub fn new(optimizer: &Optimizer, files: &[File], options: &LoadOptions) -> Result<Self> {
+        let LoadOptions { strict, hyperparameters, .. } = *options;
         let pieces = Pieces::of(files)?;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
         let (mut transfers, mut params) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use crate::kernel::{Dtype, Element, Real};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub(crate) struct LoadOptions {
@@ -26,54 +26,32 @@ impl LoadOptions {
     pub const DEFAULT: Self = Self { strict: true, hyperparameters: true, callback: None };
 }
 
+/// What a checkpoint is read from.
+trait Contents: Read + Seek {}
+impl<T: Read + Seek> Contents for T {}
+
 /// An open checkpoint.
-enum Source<'a> {
-    File(File, &'a Path),
-    Buffer(&'a [u8]),
+struct Source<'a> {
+    contents: &'a mut dyn Contents,
+    /// For error messages.
+    path: &'a Path,
 }
 
-impl<'a> Source<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| failed("open", path, &error))?;
-        Ok(Self::File(file, path))
-    }
-
-    fn path(&self) -> &'a Path {
-        match self {
-            Self::File(_, path) => path,
-            Self::Buffer(_) => Path::new("the buffer"),
-        }
-    }
-
-    fn len(&mut self) -> Result<u64> {
-        match self {
-            Self::File(file, path) => {
-                file.seek(SeekFrom::End(0)).map_err(|error| failed("read", path, &error))
-            }
-            Self::Buffer(buffer) => Ok(buffer.len() as u64),
-        }
-    }
-
+impl Source<'_> {
     /// Reads bytes that exist, unless the file has been truncated in the meantime.
     fn read_at(&mut self, start: u64, into: &mut [u8]) -> Result<()> {
-        match self {
-            Self::File(file, path) => {
-                let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(into));
-                read.map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => failed("read to its end", path, &error),
-                    _ => failed("read", path, &error),
-                })
-            }
-            Self::Buffer(buffer) => {
-                into.copy_from_slice(&buffer[start as usize..][..into.len()]);
-                Ok(())
-            }
-        }
+        let Self { contents, path } = self;
+        let read = contents.seek(SeekFrom::Start(start)).and_then(|_| contents.read_exact(into));
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => failed("read to its end", path, &error),
+            _ => failed("read", path, &error),
+        })
     }
 
     /// The bytes of the header, and the length of the file.
     fn header(&mut self) -> Result<(Vec<u8>, u64)> {
-        let len = self.len()?;
+        let len = self.contents.seek(SeekFrom::End(0));
+        let len = len.map_err(|error| failed("read", self.path, &error))?;
         ensure!(
             len >= header::LENGTH as u64,
             Corrupt,
@@ -106,7 +84,8 @@ impl Header<'_> {
 
 /// Loads the state from the checkpoint in a buffer. The rest of it is for `Optimizer::restore`.
 pub(crate) fn load(optimizer: &Optimizer, buffer: &[u8], options: LoadOptions) -> Result<Restored> {
-    load_sources(optimizer, &mut [Source::Buffer(buffer)], options)
+    let (contents, path) = (&mut Cursor::new(buffer), Path::new("the buffer"));
+    load_sources(optimizer, &mut [Source { contents, path }], options)
 }
 
 /// The same from a file, or from the files of several shards.
@@ -115,9 +94,12 @@ pub(crate) fn load_files(
     paths: &[&Path],
     options: LoadOptions,
 ) -> Result<Restored> {
-    let mut sources = Vec::new();
+    let (mut files, mut sources) = (Vec::new(), Vec::new());
     for path in paths {
-        push(&mut sources, Source::open(path)?)?;
+        push(&mut files, File::open(path).map_err(|error| failed("open", path, &error))?)?;
+    }
+    for (contents, path) in files.iter_mut().zip(paths) {
+        push(&mut sources, Source { contents, path })?;
     }
     load_sources(optimizer, &mut sources, options)
 }
@@ -138,7 +120,7 @@ fn load_sources(
     for header in &headers {
         push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
     }
-    let fit = Fit::new(optimizer, &files, options.strict, options.hyperparameters)?;
+    let fit = Fit::new(optimizer, &files, &options)?;
     let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
     let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
     let mut progress = Progress::new(options.callback, to_verify + to_copy);
@@ -228,14 +210,14 @@ impl<'a> Verified<'a> {
                 crc32fast::hash(block) == self.blocks[self.first_blocks[tensor] + number],
                 Io,
                 "\"{}\" has changed since it was verified",
-                source.path().display()
+                source.path.display()
             );
             let end = block.len().min(within + bytes - done);
             let part = &mut block[within..end];
             if let Some((bias, dtype)) = debias {
                 divide(dtype, part, bias);
             }
-            state.write(array, to + done, part)?;
+            state.write(array, to + done, part);
             done += part.len();
             let _ = progress.advance(part.len()); // too late to cancel
         }

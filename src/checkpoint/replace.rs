@@ -14,8 +14,10 @@ const ENDING: &str = ".tmp";
 /// The new contents of a file, under a temporary name until they are complete.
 pub(super) struct Replacement<'a> {
     path: &'a Path,
-    temporary: PathBuf,
-    file: Option<File>,
+    pub temporary: PathBuf,
+    pub file: File,
+    /// Whether the file has its final name, so that there is nothing to remove.
+    is_renamed: bool,
 }
 
 impl<'a> Replacement<'a> {
@@ -39,25 +41,17 @@ impl<'a> Replacement<'a> {
                 break file;
             }
         };
-        let mut replacement = Self { path, temporary, file: Some(file) };
-        let (file, temporary) = replacement.opened()?;
-        file.set_len(0).map_err(|error| failed("empty", temporary, &error))?;
-        Ok(replacement)
-    }
-
-    /// The file and its temporary name.
-    pub fn opened(&mut self) -> Result<(&mut File, &Path)> {
-        let file = self.file.as_mut().ok_or_else(|| error!(InvalidState, "the file is closed"))?;
-        Ok((file, &self.temporary))
+        let new = Self { path, temporary, file, is_renamed: false };
+        new.file.set_len(0).map_err(|error| failed("empty", &new.temporary, &error))?;
+        Ok(new)
     }
 
     /// Replaces the old file. The data reach the disk before the name does.
     pub fn finish(mut self) -> Result<()> {
-        let (file, temporary) = self.opened()?;
-        file.sync_all().map_err(|error| failed("flush", temporary, &error))?;
+        self.file.sync_all().map_err(|error| failed("flush", &self.temporary, &error))?;
         fs::rename(&self.temporary, self.path)
             .map_err(|error| failed("rename to", self.path, &error))?;
-        self.file = None; // nothing to remove from now on
+        self.is_renamed = true;
         flush_folder(self.path)
     }
 }
@@ -65,7 +59,7 @@ impl<'a> Replacement<'a> {
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
         // While it is still locked: otherwise it might be the file of another save.
-        if let Some(_locked) = self.file.take() {
+        if !self.is_renamed {
             let _ = fs::remove_file(&self.temporary);
         }
     }

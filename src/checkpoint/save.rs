@@ -24,8 +24,7 @@ pub(crate) fn save_to_file(
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
     let mut replacement = Replacement::new(path)?;
-    let (file, temporary) = replacement.opened()?;
-    checkpoint.write(&header, file, temporary, callback)?;
+    checkpoint.write(&header, &mut replacement.file, &replacement.temporary, callback)?;
     replacement.finish()
 }
 
@@ -118,7 +117,7 @@ impl<'a> Checkpoint<'a> {
             let mut checksum = crc32fast::Hasher::new();
             for start in (0..array.bytes).step_by(BLOCK) {
                 let block = &mut block[..BLOCK.min(array.bytes - start)];
-                state.read(array.array, start, block)?;
+                state.read(array.array, start, block);
                 checksum.update(block);
                 sink.write_all(block).map_err(failed)?;
                 progress.advance(block.len())?;

@@ -34,7 +34,11 @@ impl Advice<'_> {
         self.rectification(text)?;
         self.range_of_exp_avg_sq(text)?;
         self.resolution_of_exp_avg_sq(text)?;
-        self.resolution_of_parameters(text)
+        for (dtype, half_ulp) in [(Dtype::Bf16, 1.0 / 512.0), (Dtype::F16, 1.0 / 4096.0)] {
+            self.lost_steps(text, dtype, half_ulp)?;
+            self.lost_decay(text, dtype, half_ulp)?;
+        }
+        Ok(())
     }
 
     fn any(&self, condition: impl Fn(&Param) -> bool) -> bool {
@@ -105,14 +109,6 @@ impl Advice<'_> {
                 self.id,
                 1.0 - 2.0 * half_ulp
             )?;
-        }
-        Ok(())
-    }
-
-    fn resolution_of_parameters(&self, text: &mut FallibleWriter) -> fmt::Result {
-        for (dtype, half_ulp) in [(Dtype::Bf16, 1.0 / 512.0), (Dtype::F16, 1.0 / 4096.0)] {
-            self.lost_steps(text, dtype, half_ulp)?;
-            self.lost_decay(text, dtype, half_ulp)?;
         }
         Ok(())
     }

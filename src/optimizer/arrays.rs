@@ -82,9 +82,10 @@ impl StateArray {
     pub const ALL: [Self; 3] = [Self::ExpAvg, Self::ExpAvgSq, Self::Compensation];
 }
 
-/// An array of a parameter that steps write.
+/// An array of a parameter. Steps write all but the gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ArrayKind {
+    Grad,
     Data,
     Copy,
     State(StateArray),
@@ -102,6 +103,7 @@ impl ArrayKind {
     /// As `radam_param` names it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Grad => "grad",
             Self::Data => "data",
             Self::Copy => "copy",
             Self::State(StateArray::ExpAvg) => "exp_avg",

@@ -1,7 +1,7 @@
 //! The options of a parameter group, checked, and what they come to for one parameter.
 
 use super::state::{Compensation, StateKind};
-use crate::error::{Error, Result, ensure, error};
+use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, Rounding};
 use crate::math::Hyperparameters;
 
@@ -124,11 +124,14 @@ impl Group {
 
     /// What the state of a parameter of this dtype is made of.
     pub fn state_kind_for(&self, dtype: Dtype) -> Result<StateKind> {
-        let state = match self.state_dtype {
-            None => dtype,
-            Some(state) if state == dtype || state == Dtype::F32 => state,
-            Some(state) => return Err(refuse_state_dtype(state, dtype)),
-        };
+        let state = self.state_dtype.unwrap_or(dtype);
+        ensure!(
+            state == dtype || state == Dtype::F32,
+            InvalidArgument,
+            "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
+             only be {dtype}{}; it must be that, or 0 for each parameter's own dtype",
+            if dtype == Dtype::F32 { "" } else { " or f32" }
+        );
         Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })
     }
 
@@ -161,15 +164,6 @@ impl Group {
             Compensation::None
         })
     }
-}
-
-fn refuse_state_dtype(state: Dtype, dtype: Dtype) -> Error {
-    let or_f32 = if dtype == Dtype::F32 { "" } else { " or f32" };
-    error!(
-        InvalidArgument,
-        "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
-         only be {dtype}{or_f32}; it must be that, or 0 for each parameter's own dtype"
-    )
 }
 
 fn check_not_negative(name: &str, value: f64) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Finding parameters by name and arrays by address, to keep names unique and arrays apart.
 
 use super::arrays::ArrayKind;
-use super::param::{Name, Param, Standing};
-use super::spans::{Array, Spans};
+use super::param::{Name, Param, Place, Standing};
+use super::spans::{Array, Span, Spans};
 use crate::error::{Result, error};
 use hashbrown::HashTable;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
-use std::ops::{Deref, Range};
+use std::io::Write;
+use std::ops::Range;
 
 /// What is known of all parameters that were not removed.
 #[derive(Debug, Default)]
@@ -17,21 +18,12 @@ pub(crate) struct Index {
     /// The arrays that steps write: the elements of parameters that have a place, and what was given with them.
     /// They do not overlap.
     written: Spans,
-    /// The gradients, which may overlap one another; their kind means nothing.
+    /// The gradients, which may overlap one another.
     grads: Spans,
 }
 
-/// The gradient of a parameter, as it is known in `grads`.
-fn grad_of(id: u32) -> Array {
-    Array { id, kind: ArrayKind::Data }
-}
-
-fn written_range(params: &[Param]) -> impl Fn(Array) -> Range<usize> {
+fn range_of(params: &[Param]) -> impl Fn(Array) -> Range<usize> {
     |array| params[array.id as usize].range_of(array.kind)
-}
-
-fn grad_range(params: &[Param]) -> impl Fn(Array) -> Range<usize> {
-    |array| params[array.id as usize].grad_range()
 }
 
 impl Index {
@@ -52,36 +44,30 @@ impl Index {
         }
     }
 
-    /// Takes up an array that steps write.
-    pub fn add_written(&mut self, params: &[Param], array: Array) -> Result<()> {
-        add(&mut self.written, array, written_range(params))
+    /// Takes up an array, if it is anywhere.
+    pub fn add_array(&mut self, params: &[Param], array: Array) -> Result<()> {
+        if range_of(params)(array).is_empty() {
+            return Ok(());
+        }
+        self.spans_with(array).insert(array, range_of(params))
     }
 
-    /// Takes up the gradient of a parameter, if it has one.
-    pub fn add_grad(&mut self, params: &[Param], id: u32) -> Result<()> {
-        add(&mut self.grads, grad_of(id), grad_range(params))
-    }
-
-    /// Forgets an array that steps write, which is at these addresses.
-    pub fn remove_written(&mut self, array: Array, range: Range<usize>) {
+    /// Forgets an array, which is at these addresses.
+    pub fn remove_array(&mut self, array: Array, range: Range<usize>) {
         if !range.is_empty() {
-            self.written.remove(range.start, array);
+            self.spans_with(array).remove(range.start, array);
         }
     }
 
-    /// Forgets a gradient, which is at these addresses.
-    pub fn remove_grad(&mut self, id: u32, range: Range<usize>) {
-        if !range.is_empty() {
-            self.grads.remove(range.start, grad_of(id));
-        }
+    fn spans_with(&mut self, array: Array) -> &mut Spans {
+        if array.kind == ArrayKind::Grad { &mut self.grads } else { &mut self.written }
     }
 
     /// Forgets a parameter, which still has its name and its arrays.
     pub fn remove(&mut self, params: &[Param], id: u32) {
-        for array in written_arrays(params, id) {
-            self.remove_written(array, written_range(params)(array));
+        for array in written_arrays(params, id).chain([grad_of(id)]) {
+            self.remove_array(array, range_of(params)(array));
         }
-        self.remove_grad(id, params[id as usize].grad_range());
         if params[id as usize].given_name.is_some()
             && let Ok(entry) = self.names.find_entry(hash_of(params, id), |other| *other == id)
         {
@@ -104,7 +90,7 @@ impl Index {
             let id = name.strip_prefix("param.")?.parse::<u32>().ok()?;
             let param = params.get(id as usize)?;
             let is_default = param.given_name.is_none() && param.standing != Standing::Removed;
-            (is_default && *default_name(id) == *name).then_some(id)
+            (is_default && default_name(id, &mut [0; 16]) == name).then_some(id)
         })
     }
 
@@ -113,40 +99,41 @@ impl Index {
         let name = params[id as usize].given_name.as_deref();
         let found = match name {
             Some(name) => self.named(params, name),
-            None => self.named(params, &default_name(id)),
+            None => self.named(params, default_name(id, &mut [0; 16])),
         };
         found.is_some_and(|found| found != id)
     }
 
-    /// What an array at these addresses would overlap of the arrays that steps write, other than `except`.
-    pub fn overlapped_by_grad(
+    /// Refuses an array that would overlap others at these addresses. Gradients may overlap one another.
+    pub fn check_is_apart(
         &self,
         params: &[Param],
-        range: &Range<usize>,
-        except: Option<Array>,
-    ) -> Option<Overlapped> {
-        let looked_for = |array| Some(array) != except;
-        let found = self.written.overlapping(range, written_range(params), looked_for);
-        found.map(Overlapped::Written)
-    }
-
-    /// The same, with the gradients, for an array that steps write.
-    pub fn overlapped(
-        &self,
-        params: &[Param],
-        range: &Range<usize>,
+        place: Place,
         array: Array,
-    ) -> Option<Overlapped> {
-        self.overlapped_by_grad(params, range, Some(array)).or_else(|| {
-            let found = self.grads.overlapping(range, grad_range(params), |_| true);
-            found.map(|array| Overlapped::Grad(array.id))
-        })
+        range: &Range<usize>,
+    ) -> Result<()> {
+        let range_of = range_of(params);
+        let mut found = self.written.overlapping(range, &range_of, |other| other != array);
+        if found.is_none() && array.kind != ArrayKind::Grad {
+            found = self.grads.overlapping(range, &range_of, |_| true);
+        }
+        match found {
+            None => Ok(()),
+            Some(found) => Err(error!(
+                InvalidArgument,
+                "{place}{} is {:#x}, and its {} bytes overlap those of {}; each array needs memory of its own",
+                array.kind.name(),
+                range.start,
+                range.len(),
+                Described { params, array: found }
+            )),
+        }
     }
 
     /// Whether any two gradients share bytes.
     pub fn grads_overlap(&self, params: &[Param]) -> bool {
         let mut end = 0;
-        self.grads.iter().map(|span| grad_range(params)(span.array)).any(|range| {
+        self.grads.iter().map(|span| range_of(params)(span.array)).any(|range| {
             let overlaps = range.start < end;
             end = range.end.max(end);
             overlaps
@@ -156,31 +143,31 @@ impl Index {
     /// Where arrays are of parameters of which some have moved; or `None` if that was brought up to date in place,
     /// since the arrays are there and in the order of before.
     pub fn moved(&mut self, params: &[Param], moved: Moved) -> Result<Option<Self>> {
-        let (written, grad) = (written_range(params), grad_range(params));
+        let range_of = range_of(params);
         let in_order = !moved.came_or_went
-            && (!moved.data || self.written.keeps_order(&written))
-            && (!moved.grads || self.grads.keeps_order(&grad));
+            && (!moved.data || self.written.keeps_order(&range_of))
+            && (!moved.grads || self.grads.keeps_order(&range_of));
         if in_order {
             self.update(params, moved);
             return Ok(None);
         }
         let ids = 0..params.len() as u32;
         let all_written = ids.clone().flat_map(|id| written_arrays(params, id));
-        let all_grads = ids.map(grad_of).filter(|array| !grad(*array).is_empty());
+        let all_grads = ids.map(grad_of).filter(|array| !range_of(*array).is_empty());
         Ok(Some(Self {
             names: HashTable::new(),
-            written: Spans::of(all_written, &written)?,
-            grads: Spans::of(all_grads, &grad)?,
+            written: Spans::of(all_written, &range_of)?,
+            grads: Spans::of(all_grads, &range_of)?,
         }))
     }
 
     /// Brings the addresses of what has moved up to date, where the order of the arrays stays.
     pub fn update(&mut self, params: &[Param], moved: Moved) {
         if moved.data {
-            self.written.update(written_range(params));
+            self.written.update(range_of(params));
         }
         if moved.grads {
-            self.grads.update(grad_range(params));
+            self.grads.update(range_of(params));
         }
     }
 
@@ -193,22 +180,21 @@ impl Index {
 
     /// Two arrays that share bytes although they must not: one that steps write, and another one or the
     /// gradient of a parameter.
-    pub fn find_overlap(&self, params: &[Param]) -> Option<(Array, Overlapped)> {
-        let range_of = written_range(params);
+    pub fn find_overlap(&self, params: &[Param]) -> Option<(Array, Array)> {
+        let with_range = |span: Span| (span.array, range_of(params)(span.array));
         let mut before: Option<(Array, usize)> = None;
-        let mut grads = self.grads.iter().map(|span| span.array);
-        let mut grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
-        for array in self.written.iter().map(|span| span.array) {
-            let range = range_of(array);
+        let mut grads = self.grads.iter().map(with_range);
+        let mut next_grad = grads.next();
+        for (array, range) in self.written.iter().map(with_range) {
             if let Some((other, _)) = before.filter(|(_, end)| *end > range.start) {
-                return Some((array, Overlapped::Written(other)));
+                return Some((array, other));
             }
             // Those that begin before this array ends; of two, the first may be the longer one.
-            while let Some((id, found)) = grad.clone().filter(|(_, grad)| grad.start < range.end) {
-                if found.end > range.start {
-                    return Some((array, Overlapped::Grad(id)));
+            while let Some((grad, at)) = next_grad.clone().filter(|(_, at)| at.start < range.end) {
+                if at.end > range.start {
+                    return Some((array, grad));
                 }
-                grad = grads.next().map(|array| (array.id, grad_range(params)(array)));
+                next_grad = grads.next();
             }
             before = Some((array, range.end));
         }
@@ -225,11 +211,33 @@ pub(crate) struct Moved {
     pub came_or_went: bool,
 }
 
-/// What an array overlaps.
-#[derive(Clone, Copy)]
-pub(crate) enum Overlapped {
-    Written(Array),
-    Grad(u32),
+/// An array, as error messages name it.
+pub(super) struct Described<'a> {
+    pub params: &'a [Param],
+    pub array: Array,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Array { id, kind } = self.array;
+        match kind {
+            ArrayKind::Data => {}
+            ArrayKind::Grad => formatter.write_str("the gradient of ")?,
+            ArrayKind::Copy | ArrayKind::State(_) => write!(formatter, "{} of ", kind.name())?,
+        }
+        let param = &self.params[id as usize];
+        write!(
+            formatter,
+            "the parameter \"{}\" at {:#x}",
+            param.name(id),
+            param.range_of(kind).start
+        )
+    }
+}
+
+/// The gradient of a parameter.
+pub(super) fn grad_of(id: u32) -> Array {
+    Array { id, kind: ArrayKind::Grad }
 }
 
 /// The arrays of a parameter that steps write, as far as they are anywhere.
@@ -237,10 +245,6 @@ pub(super) fn written_arrays(params: &[Param], id: u32) -> impl Iterator<Item = 
     let kinds = [ArrayKind::Data].into_iter().chain(ArrayKind::GIVEN);
     let param = &params[id as usize];
     kinds.filter(|kind| !param.range_of(*kind).is_empty()).map(move |kind| Array { id, kind })
-}
-
-fn add(spans: &mut Spans, array: Array, range_of: impl Fn(Array) -> Range<usize>) -> Result<()> {
-    if range_of(array).is_empty() { Ok(()) } else { spans.insert(array, range_of) }
 }
 
 fn hash_of(params: &[Param], id: u32) -> u64 {
@@ -253,32 +257,10 @@ fn hash_of_name(name: &str) -> u64 {
     hasher.finish()
 }
 
-/// The name of a parameter that was not given one, as text that takes no memory.
-fn default_name(id: u32) -> impl Deref<Target = str> {
-    let mut text = Text { bytes: [0; 16], len: 0 };
-    let _ = write!(text, "{}", Name { given: None, id });
-    text
-}
-
-/// A text of up to 16 bytes.
-struct Text {
-    bytes: [u8; 16],
-    len: usize,
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
-impl Deref for Text {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
+/// The name of a parameter that was not given one, in a buffer that has room for each.
+fn default_name(id: u32, buffer: &mut [u8; 16]) -> &str {
+    let mut rest = &mut buffer[..];
+    let _ = write!(rest, "{}", Name { given: None, id });
+    let len = 16 - rest.len();
+    str::from_utf8(&buffer[..len]).unwrap_or_default()
 }

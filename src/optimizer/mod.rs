@@ -156,26 +156,22 @@ impl Optimizer {
 
     /// Brings the state of a group's parameters into the kind of its new options.
     fn convert_state(&mut self, id: u32, group: &Group) -> Result<()> {
-        let of_group = |param: &&Param| param.group == id;
+        let of_group = || self.params().filter(|(_, param)| param.group == id);
         let mut states = Vec::new();
-        reserve(&mut states, self.params.iter().filter(of_group).count(), "parameters")?;
-        for param in self.params.iter().filter(of_group) {
-            let stays = param.standing == Standing::Removed;
-            let kind = if stays { param.state.kind } else { group.state_kind_for(param.dtype)? };
-            states.push(if param.state.kind == kind {
-                None
-            } else {
-                Some(param.state.converted(kind, param.data.pointer(), self.instruction_set)?)
-            });
+        reserve(&mut states, of_group().count(), "parameters")?;
+        for (id, Param { dtype, state, data, .. }) in of_group() {
+            let kind = group.state_kind_for(*dtype)?;
+            if state.kind != kind {
+                states.push((id, state.converted(kind, data.pointer(), self.instruction_set)?));
+            }
         }
-        let params = (0..).zip(&mut self.params).filter(|(_, param)| param.group == id);
-        for ((id, param), state) in params.zip(states) {
-            let Some(state) = state else { continue };
+        for (id, state) in states {
+            let param = &mut self.params[id as usize];
             let before = ArrayKind::GIVEN.map(|kind| param.range_of(kind));
             param.state = state;
             for (kind, before) in ArrayKind::GIVEN.into_iter().zip(before) {
                 if param.range_of(kind).is_empty() {
-                    self.index.remove_written(Array { id, kind }, before);
+                    self.index.remove_array(Array { id, kind }, before);
                 }
             }
         }

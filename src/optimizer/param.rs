@@ -167,10 +167,11 @@ impl Param {
         }
     }
 
-    /// The addresses of an array that steps write; nowhere if the caller brought none.
+    /// The addresses of an array; nowhere if the caller brought none.
     pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
         let given = || self.state.given();
         let (array, size) = match kind {
+            ArrayKind::Grad => (self.grad, self.grad_dtype.size()),
             ArrayKind::Data => (self.data, self.dtype.size()),
             ArrayKind::Copy => (given().copy, given().copy_dtype.size()),
             ArrayKind::State(array) => {
@@ -178,16 +179,6 @@ impl Param {
             }
         };
         array.range(self.len() * size)
-    }
-
-    /// The addresses of the gradient; nowhere if there is none.
-    pub fn grad_range(&self) -> Range<usize> {
-        self.range_of_grad(self.grad)
-    }
-
-    /// The addresses that a gradient of this parameter takes.
-    pub fn range_of_grad(&self, grad: CallerArray) -> Range<usize> {
-        grad.range(self.len() * self.grad_dtype.size())
     }
 }
 

@@ -2,15 +2,12 @@
 //! added, or nothing.
 
 use super::arrays::{ArrayKind, StateArray};
-use super::index::{Overlapped, written_arrays};
-use super::param::{Param, ParamSpec, Place, check_array};
-use super::spans::Array;
-use super::state::{Compensation, StateKind};
+use super::index::{grad_of, written_arrays};
+use super::param::{Param, ParamSpec, check_array};
+use super::state::Compensation;
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
-use std::fmt;
-use std::ops::Range;
 use std::sync::PoisonError;
 
 impl Optimizer {
@@ -58,8 +55,7 @@ impl Optimizer {
         );
         let group = &self.groups[group_id as usize];
         for spec in specs {
-            check_spec(spec)?;
-            check_given(spec, group.state_kind_for(spec.dtype)?)?;
+            check_spec(spec, group)?;
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
         for spec in specs {
@@ -82,119 +78,60 @@ impl Optimizer {
         let new = || (first as u32..).zip(specs);
         let named = specs.iter().filter(|spec| spec.name.is_some()).count();
         index.reserve_names(params, named)?;
-        for (id, spec) in new() {
-            let Some(name) = spec.name else { continue };
-            ensure!(
-                !index.has_name_of(params, id),
-                InvalidArgument,
-                "{}",
-                NameTaken(spec.place, name)
-            );
-            index.add_name(params, id);
-        }
-        for (id, spec) in new().filter(|(_, spec)| spec.name.is_none()) {
-            let name = params[id as usize].name(id);
-            ensure!(
-                !index.has_name_of(params, id),
-                InvalidArgument,
-                "{}",
-                NameTaken(spec.place, name)
-            );
-        }
-        for (id, spec) in new() {
-            for array in written_arrays(params, id) {
-                let (name, range) = (array.kind.name(), params[id as usize].range_of(array.kind));
-                let overlapped = index.overlapped(params, &range, array);
-                check_is_apart(params, &format_args!("{}{name}", spec.place), range, overlapped)?;
-                index.add_written(params, array)?;
+        // First the names that were given, which default names may clash with.
+        for is_given in [true, false] {
+            for (id, spec) in new().filter(|(_, spec)| spec.name.is_some() == is_given) {
+                ensure!(
+                    !index.has_name_of(params, id),
+                    InvalidArgument,
+                    "{}name is \"{}\", as that of another parameter; each needs a name of its own, since \
+                     checkpoints find parameters by name",
+                    spec.place,
+                    params[id as usize].name(id)
+                );
+                index.add_name(params, id);
             }
         }
         for (id, spec) in new() {
-            let range = params[id as usize].grad_range();
-            let overlapped = index.overlapped_by_grad(params, &range, None);
-            check_is_apart(params, &format_args!("{}grad", spec.place), range, overlapped)?;
-            index.add_grad(params, id)?;
+            for array in written_arrays(params, id) {
+                let range = params[id as usize].range_of(array.kind);
+                index.check_is_apart(params, spec.place, array, &range)?;
+                index.add_array(params, array)?;
+            }
+        }
+        for (id, spec) in new() {
+            let range = params[id as usize].range_of(ArrayKind::Grad);
+            index.check_is_apart(params, spec.place, grad_of(id), &range)?;
+            index.add_array(params, grad_of(id))?;
         }
         Ok(())
     }
 }
 
-/// Says that a name is taken.
-struct NameTaken<N>(Place, N);
-
-impl<N: fmt::Display> fmt::Display for NameTaken<N> {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Self(place, name) = self;
-        write!(
-            formatter,
-            "{place}name is \"{name}\", as that of another parameter; each needs a name of its own, since \
-             checkpoints find parameters by name"
-        )
-    }
-}
-
-/// Refuses the array of this name at these addresses if it overlaps anything.
-pub(super) fn check_is_apart(
-    params: &[Param],
-    name: &dyn fmt::Display,
-    range: Range<usize>,
-    overlapped: Option<Overlapped>,
-) -> Result<()> {
-    match overlapped {
-        None => Ok(()),
-        Some(overlapped) => Err(error!(
-            InvalidArgument,
-            "{name} is {:#x}, and its {} bytes overlap those of {}; each array needs memory of its own",
-            range.start,
-            range.len(),
-            Described { params, overlapped }
-        )),
-    }
-}
-
-/// An array, as error messages name it.
-pub(super) struct Described<'a> {
-    pub params: &'a [Param],
-    pub overlapped: Overlapped,
-}
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let (id, range) = match self.overlapped {
-            Overlapped::Written(Array { id, kind }) => {
-                if kind != ArrayKind::Data {
-                    write!(formatter, "{} of ", kind.name())?;
-                }
-                (id, self.params[id as usize].range_of(kind))
-            }
-            Overlapped::Grad(id) => {
-                formatter.write_str("the gradient of ")?;
-                (id, self.params[id as usize].grad_range())
-            }
-        };
-        let name = self.params[id as usize].name(id);
-        write!(formatter, "the parameter \"{name}\" at {:#x}", range.start)
-    }
-}
-
 /// Refuses a parameter that is wrong whatever others there are.
-fn check_spec(spec: &ParamSpec) -> Result<()> {
-    let place = spec.place;
+fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
+    let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
     ensure!(
         spec.name != Some(""),
         InvalidArgument,
         "{place}name is empty; it must be a name that no other parameter has, or NULL for \
          \"param.<id>\""
     );
-    check_array(place, &"data", spec.data, spec.dtype, spec.len)?;
-    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)
-}
-
-/// Refuses arrays that do not go with such a state.
-fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
-    let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
+    check_array(place, &"data", spec.data, dtype, spec.len)?;
+    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
+    let state = group.state_kind_for(dtype)?;
     if !given.copy.is_none() {
-        check_copy_dtype(place, dtype, given.copy_dtype)?;
+        ensure!(
+            !dtype.is_16_bit(),
+            InvalidArgument,
+            "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
+             dtype is {dtype}; it must be NULL"
+        );
+        ensure!(
+            given.copy_dtype != Dtype::F64,
+            InvalidArgument,
+            "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
+        );
         check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
     }
     for array in StateArray::ALL {
@@ -211,20 +148,5 @@ fn check_given(spec: &ParamSpec, state: StateKind) -> Result<()> {
         let dtype = if is_remainder { Dtype::Bf16 } else { state.dtype }; // of the remainder's size
         check_array(place, &ArrayKind::State(array).name(), given, dtype, spec.len)?;
     }
-    Ok(())
-}
-
-fn check_copy_dtype(place: Place, dtype: Dtype, copy_dtype: Dtype) -> Result<()> {
-    ensure!(
-        !dtype.is_16_bit(),
-        InvalidArgument,
-        "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
-         dtype is {dtype}; it must be NULL"
-    );
-    ensure!(
-        copy_dtype != Dtype::F64,
-        InvalidArgument,
-        "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
-    );
     Ok(())
 }

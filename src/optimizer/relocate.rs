@@ -1,54 +1,49 @@
 //! Telling where the arrays of parameters are from now on.
 
 use super::arrays::{ArrayKind, CallerArray};
-use super::index::{Moved, Overlapped};
+use super::index::{Described, Moved, grad_of};
 use super::param::{Place, Standing, check_array};
-use super::register::{Described, check_is_apart};
 use super::spans::Array;
 use super::{Optimizer, Param};
-use crate::error::{Error, Result, ensure, error, reserve};
-use std::ops::Range;
+use crate::error::{Result, ensure, error, reserve};
+use crate::kernel::Dtype;
 
 impl Optimizer {
     /// Tells where the gradient of a parameter is from now on, or that it has none.
     pub fn set_grad(&mut self, id: u32, grad: CallerArray) -> Result<()> {
-        let param = self.param(id)?;
-        check_array(Place(None), &"grad", grad, param.grad_dtype, param.len() as u64)?;
-        let (before, range) = (param.grad, param.range_of_grad(grad));
-        if before == grad {
-            return Ok(());
-        }
-        let overlapped = self.index.overlapped_by_grad(&self.params, &range, None);
-        check_is_apart(&self.params, &"grad", range, overlapped)?;
-        self.params[id as usize].grad = grad;
-        if let Err(error) = self.index.add_grad(&self.params, id) {
-            self.params[id as usize].grad = before;
-            return Err(error);
-        }
-        let param = &self.params[id as usize];
-        self.index.remove_grad(id, param.range_of_grad(before));
-        self.stepping_mut().forget_counts();
-        Ok(())
+        let dtype = self.param(id)?.grad_dtype;
+        self.relocate(grad_of(id), dtype, grad, |param| &mut param.grad)
     }
 
     /// Tells where the elements of a parameter are from now on, or that they have no place.
     pub fn set_data(&mut self, id: u32, data: CallerArray) -> Result<()> {
-        let param = self.param(id)?;
-        check_array(Place(None), &"data", data, param.dtype, param.len() as u64)?;
-        let (before, array) = (param.data, Array { id, kind: ArrayKind::Data });
-        if before == data {
+        let dtype = self.param(id)?.dtype;
+        self.relocate(Array { id, kind: ArrayKind::Data }, dtype, data, |param| &mut param.data)
+    }
+
+    /// Replaces the pointer to an array of a parameter, which is in `field`.
+    fn relocate(
+        &mut self,
+        array: Array,
+        dtype: Dtype,
+        new: CallerArray,
+        field: fn(&mut Param) -> &mut CallerArray,
+    ) -> Result<()> {
+        let id = array.id as usize;
+        let param = &mut self.params[id];
+        let (len, old_range, old) = (param.len(), param.range_of(array.kind), *field(param));
+        check_array(Place(None), &array.kind.name(), new, dtype, len as u64)?;
+        if old == new {
             return Ok(());
         }
-        let range = data.range(param.len() * param.dtype.size());
-        let overlapped = self.index.overlapped(&self.params, &range, array);
-        check_is_apart(&self.params, &"data", range, overlapped)?;
-        let old_range = param.range_of(ArrayKind::Data);
-        self.params[id as usize].data = data;
-        if let Err(error) = self.index.add_written(&self.params, array) {
-            self.params[id as usize].data = before;
+        let range = new.range(len * dtype.size());
+        self.index.check_is_apart(&self.params, Place(None), array, &range)?;
+        *field(&mut self.params[id]) = new;
+        if let Err(error) = self.index.add_array(&self.params, array) {
+            *field(&mut self.params[id]) = old;
             return Err(error);
         }
-        self.index.remove_written(array, old_range);
+        self.index.remove_array(array, old_range);
         self.stepping_mut().forget_counts();
         Ok(())
     }
@@ -62,7 +57,14 @@ impl Optimizer {
         data: Option<&[CallerArray]>,
         grads: Option<&[CallerArray]>,
     ) -> Result<()> {
-        let ids = self.known_ids(first, count)?;
+        let params = self.params.len();
+        ensure!(
+            (first as u64).checked_add(count).is_some_and(|end| end <= params as u64),
+            InvalidArgument,
+            "first_param is {first} and count is {count}, but the optimizer has {params} parameters; the ids must \
+             be those of parameters"
+        );
+        let ids = first as usize..first as usize + count as usize;
         for (index, param) in self.params[ids.clone()].iter().enumerate() {
             let (place, len) = (Place(None), param.len() as u64);
             ensure!(
@@ -104,20 +106,6 @@ impl Optimizer {
         outcome
     }
 
-    /// The parameters of so many ids.
-    fn known_ids(&self, first: u32, count: u64) -> Result<Range<usize>> {
-        let end = (first as u64).checked_add(count).filter(|end| *end <= self.params.len() as u64);
-        let end = end.ok_or_else(|| {
-            error!(
-                InvalidArgument,
-                "first_param is {first} and count is {count}, but the optimizer has {} parameters; the ids must \
-                 be those of parameters",
-                self.params.len()
-            )
-        })?;
-        Ok(first as usize..end as usize)
-    }
-
     /// Brings the index up to date, and refuses arrays that overlap: then `undo` puts the old pointers back.
     fn reindex(&mut self, moved: Moved, undo: impl FnOnce(&mut [Param])) -> Result<()> {
         let replaced = match self.index.moved(&self.params, moved) {
@@ -129,23 +117,18 @@ impl Optimizer {
             }
         };
         let Some((array, other)) = self.index.find_overlap(&self.params) else { return Ok(()) };
-        let error = self.overlap(array, other);
+        let described = |array| Described { params: &self.params, array };
+        let error = error!(
+            InvalidArgument,
+            "data and grads are such that {} would overlap {}; each array needs memory of its own",
+            described(array),
+            described(other)
+        );
         undo(&mut self.params);
         match replaced {
             Some(old) => drop(self.index.replace_arrays(old)),
             None => self.index.update(&self.params, moved),
         }
         Err(error)
-    }
-
-    #[cold]
-    fn overlap(&self, array: Array, overlapped: Overlapped) -> Error {
-        let described = |overlapped| Described { params: &self.params, overlapped };
-        error!(
-            InvalidArgument,
-            "data and grads are such that {} would overlap {}; each array needs memory of its own",
-            described(Overlapped::Written(array)),
-            described(overlapped)
-        )
     }
 }

@@ -4,9 +4,9 @@
 //! This is the only place that knows where state lives: in one allocation of the library's, or in arrays that the
 //! caller brought.
 
-use super::arrays::{CallerArray, Given, StateArray};
+use super::arrays::{ArrayKind, CallerArray, Given, StateArray};
 use super::placement::{advise_huge_pages, best_offset, layout, stride};
-use crate::error::{Error, Result, ensure, error};
+use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, InstructionSet, convert_array};
 use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
@@ -82,7 +82,12 @@ impl State {
             return Ok(());
         }
         let (dtype, len) = (self.kind.dtype, self.len);
-        let no_memory = || no_memory(dtype, len);
+        let no_memory = || {
+            error!(
+                OutOfMemory,
+                "there is no memory for the optimizer state of {len} elements in {dtype}; nothing was changed"
+            )
+        };
         let bytes = dtype.byte_size(len as u64).ok_or_else(no_memory)?;
         self.stride = stride(bytes).ok_or_else(no_memory)?;
         self.allocator = allocator.map_or(ptr::null(), ptr::from_ref);
@@ -237,12 +242,8 @@ impl State {
     pub fn named_arrays(&self) -> impl Iterator<Item = NamedArray> {
         self.arrays_in_use().map(|array| {
             let is_remainder = self.is_remainder(array);
-            let name = match array {
-                StateArray::ExpAvg => "exp_avg",
-                StateArray::ExpAvgSq => "exp_avg_sq",
-                StateArray::Compensation if is_remainder => "master_remainder",
-                StateArray::Compensation => "kahan_comp",
-            };
+            let name =
+                if is_remainder { "master_remainder" } else { ArrayKind::State(array).name() };
             let dtype = (!is_remainder).then_some(self.kind.dtype);
             NamedArray { array, name, dtype, bytes: self.bytes(array) }
         })
@@ -250,19 +251,17 @@ impl State {
 
     /// Copies bytes out of an array, from `offset` on. Checkpoints access state only by this and `write`, so they
     /// need not know in which memory it lives. For exclusive calls.
-    pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) -> Result<()> {
+    pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) {
         let from = self.place(array, offset, into.len());
         // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
         unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
-        Ok(())
     }
 
     /// Overwrites bytes of an array, from `offset` on. For exclusive calls.
-    pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) -> Result<()> {
+    pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) {
         let to = self.place(array, offset, from.len());
         // SAFETY: as in `read`, and nobody reads them either.
         unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
-        Ok(())
     }
 
     fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {
@@ -308,13 +307,6 @@ impl Drop for State {
             unsafe { release(self.allocator(), self.allocation, layout) };
         }
     }
-}
-
-fn no_memory(dtype: Dtype, len: usize) -> Error {
-    error!(
-        OutOfMemory,
-        "there is no memory for the optimizer state of {len} elements in {dtype}; nothing was changed"
-    )
 }
 
 #[cfg(test)]

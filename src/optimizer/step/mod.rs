@@ -47,7 +47,6 @@ pub(super) struct Stepping {
 /// What the parameters that are to be stepped come to.
 #[derive(Clone, Copy, Debug)]
 struct Counts {
-    params: u64,
     elements: usize,
     /// A parameter that has a gradient and no place.
     without_place: Option<u32>,
@@ -77,11 +76,10 @@ impl Stepping {
         self.plan.refresh(groups, params);
         let Self { plan, counts, .. } = self;
         *counts.get_or_insert_with(|| {
-            let mut counts = Counts { params: 0, elements: 0, without_place: None };
+            let mut counts = Counts { elements: 0, without_place: None };
             for id in plan.ids() {
                 let param = &params[*id as usize];
                 if param.steps_now() {
-                    counts.params += 1;
                     counts.elements += param.len();
                 } else if param.wants_step() {
                     counts.without_place = Some(*id);

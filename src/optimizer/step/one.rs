@@ -4,11 +4,11 @@ use super::options::{StepOptions, StepReport};
 use super::pieces::{measure_piece, zero_grad};
 use super::sums::{Measured, SharedSums, Sums};
 use super::waves::Work;
-use crate::error::{Error, Result, ensure, error};
+use crate::error::{Result, ensure};
 use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
+use crate::optimizer::index::grad_of;
 use crate::optimizer::param::{Param, Place, check_array};
-use crate::optimizer::register::check_is_apart;
 use crate::optimizer::spans::Array;
 use crate::system::Pieces;
 
@@ -23,7 +23,14 @@ impl Optimizer {
         options: &StepOptions,
     ) -> Result<StepReport> {
         let param = self.param(id)?;
-        self.check_release(id, param)?;
+        ensure!(
+            self.group(param.group)?.gradient_release.or(false),
+            InvalidState,
+            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for radam_step_param and \
+             radam_step_tensor (radam_step steps the others)",
+            param.group,
+            param.name(id)
+        );
         ensure!(
             options.max_grad_norm == 0.0 || options.measured.is_some(),
             InvalidArgument,
@@ -42,18 +49,6 @@ impl Optimizer {
         Ok(self.step_claimed(id, param, data, grad, options))
     }
 
-    fn check_release(&self, id: u32, param: &Param) -> Result<()> {
-        ensure!(
-            self.group(param.group)?.gradient_release.or(false),
-            InvalidState,
-            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for radam_step_param and \
-             radam_step_tensor (radam_step steps the others)",
-            param.group,
-            param.name(id)
-        );
-        Ok(())
-    }
-
     /// Refuses arrays that cannot be stepped in, and returns the elements that are to be stepped.
     fn check_tensor(
         &self,
@@ -62,7 +57,7 @@ impl Optimizer {
         data: CallerArray,
         grad: CallerArray,
     ) -> Result<CallerArray> {
-        let (params, index, len) = (&self.params, &self.index, param.len());
+        let (params, len) = (&self.params, param.len());
         check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
         check_array(Place(None), &"data", data, param.dtype, len as u64)?;
         ensure!(
@@ -71,17 +66,21 @@ impl Optimizer {
             "grad is NULL; it must point to the {len} elements of the gradient of \"{}\"",
             param.name(id)
         );
-        let grad_range = param.range_of_grad(grad);
-        let overlapped = index.overlapped_by_grad(params, &grad_range, None);
-        check_is_apart(params, &"grad", grad_range.clone(), overlapped)?;
+        let grad_range = grad.range(len * param.grad_dtype.size());
+        self.index.check_is_apart(params, Place(None), grad_of(id), &grad_range)?;
         if data.is_none() || data == param.data {
-            let needs_no_place = param.has_place() || param.is_frozen();
-            return if needs_no_place { Ok(param.data) } else { Err(no_place(param, id)) };
+            ensure!(
+                param.has_place() || param.is_frozen(),
+                InvalidState,
+                "data is NULL, and the parameter \"{}\" has no elements of its own; data must point to its {len} \
+                 elements, or radam_set_data tell where they are",
+                param.name(id)
+            );
+            return Ok(param.data);
         }
-        let (array, range) =
-            (Array { id, kind: ArrayKind::Data }, data.range(len * param.dtype.size()));
-        let overlapped = index.overlapped(params, &range, array);
-        check_is_apart(params, &"data", range.clone(), overlapped)?;
+        let range = data.range(len * param.dtype.size());
+        let array = Array { id, kind: ArrayKind::Data };
+        self.index.check_is_apart(params, Place(None), array, &range)?;
         ensure!(
             range.start >= grad_range.end || grad_range.start >= range.end,
             InvalidArgument,
@@ -101,8 +100,7 @@ impl Optimizer {
         grad: CallerArray,
         options: &StepOptions,
     ) -> StepReport {
-        let (mut threads, sums) = (1, SharedSums::default());
-        let mut measured = options.measured;
+        let (mut threads, mut sums) = (1, SharedSums::default());
         if options.measures_grads() && !param.is_frozen() {
             threads = self.run_pieces(param, Work::Measure, &|pieces| {
                 let mut found = Sums::default();
@@ -118,12 +116,9 @@ impl Optimizer {
                 sums.add(&found);
             });
         }
-        let found = sums.into_inner();
-        if options.measures_grads() {
-            measured = Some(Measured::of(&found.grads));
-        }
-        let mut report = options.settle(measured);
-        let (skips, sums) = (report.skipped || param.is_frozen(), SharedSums::default());
+        let now_measured = options.measures_grads().then(|| Measured::of(&sums.get().grads));
+        let mut report = options.settle(options.measured.or(now_measured));
+        let skips = report.skipped || param.is_frozen();
         let stepper = self.stepper(options.clipping(report.clip_coefficient));
         let view = param.view(data, grad);
         if !skips || options.zero_grad {
@@ -149,7 +144,7 @@ impl Optimizer {
             report.params_stepped = 1;
         }
         if options.measure_params {
-            report.add_norms(&sums.into_inner());
+            report.add_norms(sums.get());
         }
         report.threads = threads;
         report
@@ -166,14 +161,4 @@ impl Optimizer {
             }
         }
     }
-}
-
-fn no_place(param: &Param, id: u32) -> Error {
-    error!(
-        InvalidState,
-        "data is NULL, and the parameter \"{}\" has no elements of its own; data must point to its {} elements, or \
-         radam_set_data tell where they are",
-        param.name(id),
-        param.len()
-    )
 }

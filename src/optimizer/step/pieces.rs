@@ -172,13 +172,6 @@ pub(in crate::optimizer) fn measure_piece(
     unsafe { add_squares(instruction_set, dtype, grad, piece.len(), sum) };
 }
 
-/// Zeroes the gradients of a chunk.
-pub(in crate::optimizer) fn zero_chunk(plan: &Plan, chunk: usize, params: &[Param]) {
-    for (_, param, piece) in plan.pieces(chunk, params) {
-        zero_grad(param, param.grad, piece);
-    }
-}
-
 /// Zeroes some elements of a gradient of a parameter, if it has one.
 pub(in crate::optimizer) fn zero_grad(param: &Param, grad: CallerArray, piece: Range<usize>) {
     if !grad.is_none() {

@@ -28,28 +28,19 @@ pub(crate) struct Sums {
     pub params: ExactSum,
 }
 
-impl Sums {
-    fn add(&mut self, other: &Self) {
-        self.grads.add_sum(&other.grads);
-        self.updates.add_sum(&other.updates);
-        self.params.add_sum(&other.params);
-    }
-}
-
 /// The sums of several threads.
 #[derive(Debug, Default)]
 pub(in crate::optimizer) struct SharedSums(Mutex<Sums>);
 
 impl SharedSums {
     pub fn add(&self, sums: &Sums) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(sums);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.grads.add_sum(&sums.grads);
+        all.updates.add_sum(&sums.updates);
+        all.params.add_sum(&sums.params);
     }
 
     pub fn get(&mut self) -> &mut Sums {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn into_inner(self) -> Sums {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

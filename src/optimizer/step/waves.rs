@@ -5,10 +5,10 @@
 
 use super::Stepping;
 use super::options::{StepOptions, StepReport};
-use super::pieces::{Stepper, zero_chunk};
+use super::pieces::{Stepper, zero_grad};
 use super::plan::Plan;
 use super::sums::{Measured, Sums};
-use crate::error::{Result, ensure};
+use crate::error::{Result, error};
 use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
 use crate::optimizer::grid::CHUNK;
@@ -58,10 +58,6 @@ impl Work {
 }
 
 impl Wave {
-    fn new(work: Work, chunks: Range<usize>) -> Self {
-        Self { work, chunks }
-    }
-
     pub fn len(&self) -> usize {
         self.chunks.len().div_ceil(self.work.at_once())
     }
@@ -82,18 +78,18 @@ impl OpenStep {
         }
         if self.options.measures_grads() {
             if number == 0 {
-                return Some(Wave::new(Work::Measure, all));
+                return Some(Wave { work: Work::Measure, chunks: all });
             }
             number -= 1;
         }
         if !self.report.skipped {
             if let Some(chunks) = plan.wave(number) {
-                return Some(Wave::new(Work::Update, chunks));
+                return Some(Wave { work: Work::Update, chunks });
             }
             number -= plan.wave_count();
         }
         let zeroes = self.options.zero_grad && (self.report.skipped || self.zero_last);
-        (zeroes && number == 0).then(|| Wave::new(Work::Zero, all))
+        (zeroes && number == 0).then_some(Wave { work: Work::Zero, chunks: all })
     }
 
     /// Whether the present wave adds to the sums.
@@ -121,10 +117,6 @@ impl OpenStep {
     pub fn chunks_after(&self, plan: &Plan) -> usize {
         let next = self.number.map_or(0, |number| number + 1);
         (next..).map_while(|number| self.wave(plan, number)).map(|wave| wave.len()).sum()
-    }
-
-    fn clipping(&self) -> Clipping {
-        self.options.clipping(self.report.clip_coefficient)
     }
 }
 
@@ -178,13 +170,12 @@ impl Optimizer {
     pub(super) fn begin(&self, stepping: &mut Stepping, options: &StepOptions) -> Result<OpenStep> {
         let counts = stepping.counts(&self.groups, &self.params);
         if let Some(id) = counts.without_place {
-            ensure!(
-                false,
+            return Err(error!(
                 InvalidState,
                 "the parameter \"{}\" has a gradient and no data; radam_set_data must tell where its elements are, or \
                  radam_set_grad that it has no gradient (radam_step_tensor steps it in arrays of the call)",
                 self.params[id as usize].name(id)
-            );
+            ));
         }
         if options.measures_grads() || options.measure_params {
             *stepping.sums.get() = Sums::default();
@@ -218,37 +209,26 @@ impl Optimizer {
         open: &OpenStep,
         chunks: impl Iterator<Item = usize>,
     ) {
-        let mut stepper = self.stepper(open.clipping());
+        let Some(wave) = &open.wave else { return };
+        let (plan, params) = (&stepping.plan, &self.params);
+        let clipping = open.options.clipping(open.report.clip_coefficient);
+        let mut stepper = self.stepper(clipping);
         stepper.zero_grad = open.options.zero_grad && !open.zero_last;
         let mut sums = open.measures().then(Sums::default);
-        for chunk in chunks {
-            self.run_chunk(stepping, open, chunk, &mut stepper, sums.as_mut());
+        for chunk in chunks.flat_map(|number| wave.chunks_of(number)) {
+            match (wave.work, sums.as_mut()) {
+                (Work::Measure, Some(sums)) => stepper.measure_chunk(plan, chunk, params, sums),
+                (Work::Measure, None) => {}
+                (Work::Update, sums) => stepper.step_chunk(plan, chunk, params, sums),
+                (Work::Zero, _) => {
+                    for (_, param, piece) in plan.pieces(chunk, params) {
+                        zero_grad(param, param.grad, piece);
+                    }
+                }
+            }
         }
         if let Some(sums) = sums {
             stepping.sums.add(&sums);
-        }
-    }
-
-    fn run_chunk(
-        &self,
-        stepping: &Stepping,
-        open: &OpenStep,
-        number: usize,
-        stepper: &mut Stepper,
-        mut sums: Option<&mut Sums>,
-    ) {
-        let Some(wave) = &open.wave else { return };
-        let plan = &stepping.plan;
-        for chunk in wave.chunks_of(number) {
-            let sums = sums.as_deref_mut();
-            match (wave.work, sums) {
-                (Work::Measure, Some(sums)) => {
-                    stepper.measure_chunk(plan, chunk, &self.params, sums);
-                }
-                (Work::Measure, None) => {}
-                (Work::Update, sums) => stepper.step_chunk(plan, chunk, &self.params, sums),
-                (Work::Zero, _) => zero_chunk(plan, chunk, &self.params),
-            }
         }
     }
 
