@@ -55,32 +55,24 @@ pub struct radam_load_options {
 
 impl Versioned for radam_save_options {
     const NAME: &str = "radam_save_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            reserved: 0,
-            progress: None,
-            user: ptr::null_mut(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        reserved: 0,
+        progress: None,
+        user: ptr::null_mut(),
+    };
 }
 
 impl Versioned for radam_load_options {
     const NAME: &str = "radam_load_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            strict: RADAM_AUTO,
-            hyperparameters: RADAM_AUTO,
-            reserved: 0,
-            progress: None,
-            user: ptr::null_mut(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        strict: RADAM_AUTO,
+        hyperparameters: RADAM_AUTO,
+        reserved: 0,
+        progress: None,
+        user: ptr::null_mut(),
+    };
 }
 
 /// Fills options with the default values.

@@ -37,11 +37,8 @@ pub struct radam_grad_sums {
 
 impl Versioned for radam_grad_sums {
     const NAME: &str = "radam_grad_sums";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self { struct_size: size_of::<Self>() as u32, reserved: 0, words: [0; 72] }
-    }
+    const DEFAULTS: Self =
+        Self { struct_size: size_of::<Self>() as u32, reserved: 0, words: [0; 72] };
 }
 
 /// Sets sums to the sum of no gradients.
@@ -158,7 +155,7 @@ unsafe fn add(
         size_at("sums->", sums)?;
         let mut total = grad_sums("sums->", sums)?;
         total.add_sum(&measure()?);
-        write(&radam_grad_sums { words: total.words(), ..radam_grad_sums::defaults() }, sums);
+        write(&radam_grad_sums { words: total.words(), ..radam_grad_sums::DEFAULTS }, sums);
     }
     Ok(())
 }

@@ -88,32 +88,28 @@ pub struct radam_group_options {
 
 impl Versioned for radam_group_options {
     const NAME: &str = "radam_group_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            decouple_wd: RADAM_AUTO,
-            decouple_lr: RADAM_AUTO,
-            kahan_sum: RADAM_AUTO,
-            for_each: RADAM_AUTO,
-            gradient_release: RADAM_AUTO,
-            maximize: RADAM_AUTO,
-            rectify: RADAM_AUTO,
-            state_dtype: 0,
-            master_remainder: RADAM_AUTO,
-            stochastic_rounding: RADAM_AUTO,
-            unrectified: RADAM_AUTO,
-            lr: f64::NAN,
-            beta1: 0.9,
-            beta2: 0.99,
-            weight_decay: 0.0,
-            eps: 1e-6,
-            max_lr: f64::NAN,
-            rectify_threshold: 5.0,
-            seed: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        decouple_wd: RADAM_AUTO,
+        decouple_lr: RADAM_AUTO,
+        kahan_sum: RADAM_AUTO,
+        for_each: RADAM_AUTO,
+        gradient_release: RADAM_AUTO,
+        maximize: RADAM_AUTO,
+        rectify: RADAM_AUTO,
+        state_dtype: 0,
+        master_remainder: RADAM_AUTO,
+        stochastic_rounding: RADAM_AUTO,
+        unrectified: RADAM_AUTO,
+        lr: f64::NAN,
+        beta1: 0.9,
+        beta2: 0.99,
+        weight_decay: 0.0,
+        eps: 1e-6,
+        max_lr: f64::NAN,
+        rectify_threshold: 5.0,
+        seed: 0,
+    };
 }
 
 /// Fills options with the default values; lr has none and must be set.

@@ -40,22 +40,18 @@ pub struct radam_group_report {
 
 impl Versioned for radam_group_report {
     const NAME: &str = "radam_group_report";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            rectified: 0,
-            step: 0,
-            rho: f64::NAN,
-            rho_inf: f64::NAN,
-            r: f64::NAN,
-            effective_lr: f64::NAN,
-            beta1_hat: f64::NAN,
-            beta2_hat: f64::NAN,
-            decay_factor: f64::NAN,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        rectified: 0,
+        step: 0,
+        rho: f64::NAN,
+        rho_inf: f64::NAN,
+        r: f64::NAN,
+        effective_lr: f64::NAN,
+        beta1_hat: f64::NAN,
+        beta2_hat: f64::NAN,
+        decay_factor: f64::NAN,
+    };
 }
 
 /// Fills report with initial values, which radam_get_group_report overwrites.

@@ -87,17 +87,13 @@ pub struct radam_options {
 
 impl Versioned for radam_options {
     const NAME: &str = "radam_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            num_threads: 0,
-            allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
-            executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
-            parallel_from: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        num_threads: 0,
+        allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
+        executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
+        parallel_from: 0,
+    };
 }
 
 const NUM_THREADS_MAX: u32 = 1024;
@@ -125,7 +121,7 @@ pub unsafe extern "C" fn radam_options_init(
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     let options = if options.is_null() {
-        radam_options::defaults()
+        radam_options::DEFAULTS
     } else {
         // SAFETY: `options` is NULL or as long as its struct_size says.
         unsafe { read("options.", options) }?

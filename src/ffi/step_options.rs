@@ -52,20 +52,16 @@ pub struct radam_step_options {
 
 impl Versioned for radam_step_options {
     const NAME: &str = "radam_step_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            skip_nonfinite: RADAM_AUTO,
-            zero_grad: RADAM_AUTO,
-            report_norms: RADAM_AUTO,
-            grad_scale: 1.0,
-            max_grad_norm: 0.0,
-            max_grad_value: 0.0,
-            grad_sums: ptr::null(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        skip_nonfinite: RADAM_AUTO,
+        zero_grad: RADAM_AUTO,
+        report_norms: RADAM_AUTO,
+        grad_scale: 1.0,
+        max_grad_norm: 0.0,
+        max_grad_value: 0.0,
+        grad_sums: ptr::null(),
+    };
 }
 
 /// The outcome of a step. Call radam_step_report_init first.
@@ -103,22 +99,18 @@ pub struct radam_step_report {
 
 impl Versioned for radam_step_report {
     const NAME: &str = "radam_step_report";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            skipped: 0,
-            nonfinite: 0,
-            grad_norm: f64::NAN,
-            clip_coefficient: 1.0,
-            update_norm: f64::NAN,
-            param_norm: f64::NAN,
-            params_stepped: 0,
-            threads: 0,
-            reserved: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        skipped: 0,
+        nonfinite: 0,
+        grad_norm: f64::NAN,
+        clip_coefficient: 1.0,
+        update_norm: f64::NAN,
+        param_norm: f64::NAN,
+        params_stepped: 0,
+        threads: 0,
+        reserved: 0,
+    };
 }
 
 /// Fills options with the default values: a plain update.

@@ -12,8 +12,8 @@ use std::ptr;
 pub(super) trait Versioned: Copy {
     const NAME: &str;
     /// The sizes of earlier versions, from the first on.
-    const EARLIER_SIZES: &[usize];
-    fn defaults() -> Self;
+    const EARLIER_SIZES: &[usize] = &[];
+    const DEFAULTS: Self;
 }
 
 /// Fills the caller's struct, whose version is that of this size, with the defaults.
@@ -28,7 +28,7 @@ pub(super) unsafe fn init<T: Versioned>(
     not_null(name, target, "the struct to fill")?;
     let size = check_size::<T>("struct_size", struct_size)?;
     // SAFETY: `target` has `size` writable bytes.
-    unsafe { write_prefix(&T::defaults(), target, size) };
+    unsafe { write_prefix(&T::DEFAULTS, target, size) };
     Ok(())
 }
 
@@ -52,7 +52,7 @@ fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usiz
 pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -> Result<T> {
     // SAFETY: `source` begins with its size.
     let size = unsafe { size_at(place, source) }?;
-    let mut copy = T::defaults();
+    let mut copy = T::DEFAULTS;
     // SAFETY: both have this many bytes; the source may be misaligned.
     unsafe { ptr::copy_nonoverlapping(source.cast::<u8>(), (&raw mut copy).cast(), size) };
     Ok(copy)
