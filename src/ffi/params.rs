@@ -217,11 +217,8 @@ pub unsafe extern "C" fn radam_step_count(
     param: u32,
     steps: *mut u64,
 ) -> radam_status {
-    get(opt, |optimizer| {
-        let count = optimizer.param(param)?.steps();
-        // SAFETY: `steps` is NULL or writable.
-        unsafe { output("steps", steps, count) }
-    })
+    // SAFETY: `steps` is NULL or writable.
+    get(opt, |optimizer| unsafe { output("steps", steps, optimizer.param(param)?.steps()) })
 }
 
 /// An array of pointers, unless it is NULL.

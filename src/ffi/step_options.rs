@@ -188,11 +188,16 @@ pub(super) unsafe fn check_report(report: *const radam_step_report) -> Result<()
     Ok(())
 }
 
+/// Writes a report, unless it is null.
+///
 /// # Safety
-/// `report` is null, or `check_report` has accepted it and it is writable.
-pub(super) unsafe fn write_report(found: &StepReport, report: *mut radam_step_report) {
+/// As for [`check_report`]; and the bytes are writable.
+pub(super) unsafe fn write_report(
+    found: &StepReport,
+    report: *mut radam_step_report,
+) -> Result<()> {
     if report.is_null() {
-        return;
+        return Ok(());
     }
     let found = radam_step_report {
         struct_size: 0, // is not written
@@ -206,6 +211,6 @@ pub(super) unsafe fn write_report(found: &StepReport, report: *mut radam_step_re
         threads: found.threads as u32,
         reserved: 0,
     };
-    // SAFETY: `report` was checked, and is writable.
-    unsafe { write(&found, report) };
+    // SAFETY: `report` is not NULL, so it is as long as its struct_size says.
+    unsafe { write("report.", &found, report) }
 }

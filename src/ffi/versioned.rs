@@ -68,17 +68,21 @@ pub(super) unsafe fn size_at<T: Versioned>(place: impl Display, source: *const T
     check_size::<T>(format_args!("{place}struct_size"), struct_size)
 }
 
-/// Overwrites the caller's struct, except for its size.
+/// Overwrites the caller's struct, except for its size, after checking that.
 ///
 /// # Safety
-/// `target` points to as many writable bytes as its `struct_size` says, which `size_at` has checked.
-pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
-    // SAFETY: `target` begins with its size, which some version had, and is as long.
+/// `target` points to as many writable bytes as the `struct_size` there says.
+pub(super) unsafe fn write<T: Versioned>(
+    place: impl Display,
+    value: &T,
+    target: *mut T,
+) -> Result<()> {
+    // SAFETY: `target` begins with its size, and is as long.
     unsafe {
-        let size = target.cast::<u32>().read_unaligned() as usize;
-        debug_assert!(size <= size_of::<T>());
+        let size = size_at(place, target)?;
         write_prefix(value, target, size);
     }
+    Ok(())
 }
 
 /// Writes the first `size` bytes, with `size` as their `struct_size`.
