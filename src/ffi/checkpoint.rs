@@ -152,7 +152,7 @@ pub unsafe extern "C" fn radam_save_with(
 ) -> radam_status {
     work(opt, |optimizer| {
         // SAFETY: `path` is NULL or ends with a NUL; `options` is NULL or as long as its struct_size says.
-        let (path, callback) = unsafe { (self::path("path", path)?, save_callback(options)?) };
+        let (path, callback) = unsafe { (self::path(path)?, save_callback(options)?) };
         save_to_file(optimizer, path, callback)
     })
 }
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn radam_load_shards(
         reserve(&mut list, usize::try_from(count).unwrap_or(usize::MAX / 64), "paths")?;
         for number in 0..count as usize {
             // SAFETY: `paths` has `count` strings that end with a NUL.
-            list.push(unsafe { self::path("path", paths.add(number).read_unaligned())? });
+            list.push(unsafe { self::path(paths.add(number).read_unaligned())? });
         }
         // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         load_files(optimizer, &list, unsafe { load_options(options) }?)
@@ -341,16 +341,16 @@ fn check_reserved(reserved: u32) -> Result<()> {
 
 /// # Safety
 /// The path is null or a NUL-terminated string that does not change during the lifetime `'a`.
-unsafe fn path<'a>(name: &str, path: *const c_char) -> Result<&'a Path> {
-    not_null(name, path, "the path of a file")?;
+unsafe fn path<'a>(path: *const c_char) -> Result<&'a Path> {
+    not_null("path", path, "the path of a file")?;
     // SAFETY: `path` is not NULL, so it ends with a NUL and does not change during the call.
     let path = unsafe { CStr::from_ptr(path) };
-    ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the path of a file");
+    ensure!(!path.is_empty(), InvalidArgument, "path is empty; it must be the path of a file");
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;
         Ok(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
     }
     #[cfg(not(unix))]
-    super::arguments::utf8(format_args!("{name}"), path).map(Path::new)
+    super::arguments::utf8(format_args!("path"), path).map(Path::new)
 }

@@ -3,10 +3,9 @@
 use super::call::without_handle;
 use super::radam_status;
 use super::versioned::{Versioned, init, read};
-use crate::error::{Result, ensure};
+use crate::error::{Result, ensure, error};
 use crate::optimizer::Options;
-use crate::system::Allocator;
-use crate::system::Executor;
+use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -126,7 +125,7 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
         // SAFETY: `options` is NULL or as long as its struct_size says.
         unsafe { read("options.", options) }?
     };
-    let num_threads = options.num_threads;
+    let radam_options { num_threads, allocator, executor, parallel_from, .. } = options;
     ensure!(
         num_threads <= NUM_THREADS_MAX,
         InvalidArgument,
@@ -134,36 +133,29 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     );
     Ok(Options {
         num_threads: num_threads as usize,
-        allocator: options.allocator.checked()?,
-        executor: options.executor.checked(),
-        parallel_from: options.parallel_from,
+        allocator: allocator.checked()?,
+        executor: executor
+            .parallel_for
+            .map(|parallel_for| Executor { parallel_for, user: executor.user }),
+        parallel_from,
     })
 }
 
 impl radam_allocator {
     fn checked(self) -> Result<Option<Allocator>> {
+        let half_set = |set: &str, unset: &str| {
+            error!(
+                NullPointer,
+                "allocator.{unset} is NULL, but allocator.{set} is set; set both or neither"
+            )
+        };
         match (self.allocate, self.release) {
             (None, None) => Ok(None),
             (Some(allocate), Some(release)) => {
                 Ok(Some(Allocator { allocate, release, user: self.user }))
             }
-            (allocate, _) => {
-                let (set, unset) = if allocate.is_some() {
-                    ("allocate", "release")
-                } else {
-                    ("release", "allocate")
-                };
-                Err(crate::error::error!(
-                    NullPointer,
-                    "allocator.{unset} is NULL, but allocator.{set} is set; set both or neither"
-                ))
-            }
+            (Some(_), None) => Err(half_set("allocate", "release")),
+            (None, Some(_)) => Err(half_set("release", "allocate")),
         }
-    }
-}
-
-impl radam_executor {
-    fn checked(self) -> Option<Executor> {
-        self.parallel_for.map(|parallel_for| Executor { parallel_for, user: self.user })
     }
 }
