@@ -22,10 +22,6 @@ pub(crate) struct LoadOptions {
     pub callback: Option<Callback>,
 }
 
-impl LoadOptions {
-    pub const DEFAULT: Self = Self { strict: true, hyperparameters: true, callback: None };
-}
-
 /// An open checkpoint.
 enum Source<'a> {
     File(File, &'a Path),

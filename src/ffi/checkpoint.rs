@@ -2,7 +2,7 @@
 
 use super::arguments::{not_null, toggle};
 use super::call::{without_handle, work, work_and_change};
-use super::versioned::{Versioned, init, read};
+use super::versioned::{Versioned, init, read_or_defaults};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
 use crate::error::{Result, ensure, reserve};
@@ -309,11 +309,8 @@ pub unsafe extern "C" fn radam_load_from_buffer(
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Callback>> {
-    if options.is_null() {
-        return Ok(None);
-    }
     // SAFETY: `options` is NULL or as long as its struct_size says.
-    let options = unsafe { read("options.", options) }?;
+    let options = unsafe { read_or_defaults(options) }?;
     check_reserved(options.reserved)?;
     Ok(options.progress.map(|function| Callback { function, user: options.user }))
 }
@@ -321,11 +318,8 @@ unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Cal
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions> {
-    if options.is_null() {
-        return Ok(LoadOptions::DEFAULT);
-    }
     // SAFETY: `options` is NULL or as long as its struct_size says.
-    let options = unsafe { read("options.", options) }?;
+    let options = unsafe { read_or_defaults(options) }?;
     check_reserved(options.reserved)?;
     Ok(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),

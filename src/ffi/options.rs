@@ -2,7 +2,7 @@
 
 use super::call::without_handle;
 use super::radam_status;
-use super::versioned::{Versioned, init, read};
+use super::versioned::{Versioned, init, read_or_defaults};
 use crate::error::{Result, ensure, error};
 use crate::optimizer::Options;
 use crate::system::{Allocator, Executor};
@@ -119,13 +119,9 @@ pub unsafe extern "C" fn radam_options_init(
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
-    let options = if options.is_null() {
-        radam_options::DEFAULTS
-    } else {
-        // SAFETY: `options` is NULL or as long as its struct_size says.
-        unsafe { read("options.", options) }?
-    };
-    let radam_options { num_threads, allocator, executor, parallel_from, .. } = options;
+    // SAFETY: `options` is NULL or as long as its struct_size says.
+    let radam_options { num_threads, allocator, executor, parallel_from, .. } =
+        unsafe { read_or_defaults(options) }?;
     ensure!(
         num_threads <= NUM_THREADS_MAX,
         InvalidArgument,

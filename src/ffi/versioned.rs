@@ -58,6 +58,15 @@ pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -
     Ok(copy)
 }
 
+/// Copies the caller's options, after checking their size; the defaults for NULL.
+///
+/// # Safety
+/// `options` is null or points to as many bytes as the `struct_size` there says.
+pub(super) unsafe fn read_or_defaults<T: Versioned>(options: *const T) -> Result<T> {
+    // SAFETY: `options` is not NULL, so it is as long as its struct_size says.
+    if options.is_null() { Ok(T::DEFAULTS) } else { unsafe { read("options.", options) } }
+}
+
 /// The size in the caller's struct, after checking it.
 ///
 /// # Safety
