@@ -22,10 +22,6 @@ pub(crate) struct LoadOptions {
     pub callback: Option<Callback>,
 }
 
-impl LoadOptions {
-    pub const DEFAULT: Self = Self { strict: true, hyperparameters: true, callback: None };
-}
-
 /// What a checkpoint is read from.
 trait Contents: Read + Seek {}
 impl<T: Read + Seek> Contents for T {}

@@ -5,7 +5,7 @@ use super::guard::{bug, catch, guard};
 use super::last_error::keep_for_thread;
 use super::registry::{self, Inside};
 use super::{RADAM_OK, radam_optimizer, radam_status, status_of};
-use crate::error::{Error, Result, Status, error};
+use crate::error::{Error, Result, Status, ensure, error};
 use crate::optimizer::Optimizer;
 
 /// An exclusive call that changes the optimizer; not even getters overlap it.
@@ -89,9 +89,12 @@ fn exclusively(
 ) -> radam_status {
     with(opt, &mut |inside| {
         let mut call = inside.optimizer().exclusive().map_err(refused)?;
-        if call.is_step_open() && !is_part_of_step {
-            return Err(step_open());
-        }
+        ensure!(
+            is_part_of_step || !call.is_step_open(),
+            Busy,
+            "opt has an open step, which radam_step_begin opened; end it first with radam_step_end, or with \
+             radam_step_abort if nothing has changed yet"
+        );
         body(&mut call)
     })
 }
@@ -142,14 +145,6 @@ fn refused(refusal: Refusal) -> Error {
         ),
         Refusal::Broken => bug(),
     }
-}
-
-fn step_open() -> Error {
-    error!(
-        Busy,
-        "opt has an open step, which radam_step_begin opened; end it first with radam_step_end, or with \
-         radam_step_abort if nothing has changed yet"
-    )
 }
 
 fn invalid_handle(opt: *const radam_optimizer) -> Error {

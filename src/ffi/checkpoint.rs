@@ -2,7 +2,7 @@
 
 use super::arguments::{not_null, toggle};
 use super::call::{without_handle, work, work_and_change};
-use super::versioned::{Versioned, init, read};
+use super::versioned::{Versioned, init, read_or_defaults};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
 use crate::error::{Result, ensure, reserve};
@@ -55,32 +55,24 @@ pub struct radam_load_options {
 
 impl Versioned for radam_save_options {
     const NAME: &str = "radam_save_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            reserved: 0,
-            progress: None,
-            user: ptr::null_mut(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        reserved: 0,
+        progress: None,
+        user: ptr::null_mut(),
+    };
 }
 
 impl Versioned for radam_load_options {
     const NAME: &str = "radam_load_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            strict: RADAM_AUTO,
-            hyperparameters: RADAM_AUTO,
-            reserved: 0,
-            progress: None,
-            user: ptr::null_mut(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        strict: RADAM_AUTO,
+        hyperparameters: RADAM_AUTO,
+        reserved: 0,
+        progress: None,
+        user: ptr::null_mut(),
+    };
 }
 
 /// Fills options with the default values.
@@ -160,7 +152,7 @@ pub unsafe extern "C" fn radam_save_with(
 ) -> radam_status {
     work(opt, |optimizer| {
         // SAFETY: `path` is NULL or ends with a NUL; `options` is NULL or as long as its struct_size says.
-        let (path, callback) = unsafe { (self::path("path", path)?, save_callback(options)?) };
+        let (path, callback) = unsafe { (self::path(path)?, save_callback(options)?) };
         save_to_file(optimizer, path, callback)
     })
 }
@@ -278,7 +270,7 @@ pub unsafe extern "C" fn radam_load_shards(
         reserve(&mut list, usize::try_from(count).unwrap_or(usize::MAX / 64), "paths")?;
         for number in 0..count as usize {
             // SAFETY: `paths` has `count` strings that end with a NUL.
-            list.push(unsafe { self::path("path", paths.add(number).read_unaligned())? });
+            list.push(unsafe { self::path(paths.add(number).read_unaligned())? });
         }
         // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         load_files(optimizer, &list, unsafe { load_options(options) }?)
@@ -317,11 +309,8 @@ pub unsafe extern "C" fn radam_load_from_buffer(
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Callback>> {
-    if options.is_null() {
-        return Ok(None);
-    }
     // SAFETY: `options` is NULL or as long as its struct_size says.
-    let options = unsafe { read("options.", options) }?;
+    let options = unsafe { read_or_defaults(options) }?;
     check_reserved(options.reserved)?;
     Ok(options.progress.map(|function| Callback { function, user: options.user }))
 }
@@ -329,11 +318,8 @@ unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Cal
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions> {
-    if options.is_null() {
-        return Ok(LoadOptions::DEFAULT);
-    }
     // SAFETY: `options` is NULL or as long as its struct_size says.
-    let options = unsafe { read("options.", options) }?;
+    let options = unsafe { read_or_defaults(options) }?;
     check_reserved(options.reserved)?;
     Ok(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),
@@ -349,16 +335,16 @@ fn check_reserved(reserved: u32) -> Result<()> {
 
 /// # Safety
 /// The path is null or a NUL-terminated string that does not change during the lifetime `'a`.
-unsafe fn path<'a>(name: &str, path: *const c_char) -> Result<&'a Path> {
-    not_null(name, path, "the path of a file")?;
+unsafe fn path<'a>(path: *const c_char) -> Result<&'a Path> {
+    not_null("path", path, "the path of a file")?;
     // SAFETY: `path` is not NULL, so it ends with a NUL and does not change during the call.
     let path = unsafe { CStr::from_ptr(path) };
-    ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the path of a file");
+    ensure!(!path.is_empty(), InvalidArgument, "path is empty; it must be the path of a file");
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;
         Ok(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
     }
     #[cfg(not(unix))]
-    super::arguments::utf8(format_args!("{name}"), path).map(Path::new)
+    super::arguments::utf8(format_args!("path"), path).map(Path::new)
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::{dtype, not_null, optional_output};
 use super::call::{without_handle, work};
-use super::versioned::{Versioned, init, read, size_at, write};
+use super::versioned::{Versioned, init, read, write};
 use super::{radam_dtype, radam_optimizer, radam_status};
 use crate::error::{Result, ensure, error};
 use crate::math::ExactSum;
@@ -37,11 +37,8 @@ pub struct radam_grad_sums {
 
 impl Versioned for radam_grad_sums {
     const NAME: &str = "radam_grad_sums";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self { struct_size: size_of::<Self>() as u32, reserved: 0, words: [0; 72] }
-    }
+    const DEFAULTS: Self =
+        Self { struct_size: size_of::<Self>() as u32, reserved: 0, words: [0; 72] };
 }
 
 /// Sets sums to the sum of no gradients.
@@ -133,7 +130,6 @@ pub unsafe extern "C" fn radam_grad_sums_value(
     nonfinite: *mut u64,
 ) -> radam_status {
     without_handle(|| {
-        not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
         // SAFETY: `sums` is NULL or begins with its size; the outputs are NULL or writable.
         unsafe {
             let found = Measured::of(&grad_sums("sums->", sums)?);
@@ -152,25 +148,24 @@ unsafe fn add(
     sums: *mut radam_grad_sums,
     measure: impl FnOnce() -> Result<ExactSum>,
 ) -> Result<()> {
-    not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
-    // SAFETY: `sums` begins with its size, and is as long; `size_at` checks the size first.
+    // SAFETY: `sums` is NULL or as long as its struct_size says.
     unsafe {
-        size_at("sums->", sums)?;
         let mut total = grad_sums("sums->", sums)?;
         total.add_sum(&measure()?);
-        write(&radam_grad_sums { words: total.words(), ..radam_grad_sums::defaults() }, sums);
+        let total = radam_grad_sums { words: total.words(), ..radam_grad_sums::DEFAULTS };
+        write("sums->", &total, sums)
     }
-    Ok(())
 }
 
 /// The sums in the caller's struct. `place` comes before the names of fields in messages.
 ///
 /// # Safety
-/// `sums` points to as many bytes as the `struct_size` there says.
+/// `sums` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn grad_sums(
     place: impl Display + Copy,
     sums: *const radam_grad_sums,
 ) -> Result<ExactSum> {
+    not_null("sums", sums, "a struct that radam_grad_sums_init has filled")?;
     // SAFETY: `sums` is as long as its struct_size says.
     let radam_grad_sums { reserved, words, .. } = unsafe { read(place, sums) }?;
     ensure!(reserved == 0, InvalidArgument, "{place}reserved is {reserved}; it must be 0");

@@ -2,7 +2,7 @@
 
 use super::arguments::{dtype_or_default, dtype_value, not_null, output, toggle, toggle_value};
 use super::call::{change, get, without_handle};
-use super::versioned::{Versioned, init, read, size_at, write};
+use super::versioned::{Versioned, init, read, write};
 use super::{RADAM_AUTO, radam_dtype, radam_optimizer, radam_status, radam_toggle};
 use crate::error::Result;
 use crate::optimizer::{Group, Place};
@@ -88,32 +88,28 @@ pub struct radam_group_options {
 
 impl Versioned for radam_group_options {
     const NAME: &str = "radam_group_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            decouple_wd: RADAM_AUTO,
-            decouple_lr: RADAM_AUTO,
-            kahan_sum: RADAM_AUTO,
-            for_each: RADAM_AUTO,
-            gradient_release: RADAM_AUTO,
-            maximize: RADAM_AUTO,
-            rectify: RADAM_AUTO,
-            state_dtype: 0,
-            master_remainder: RADAM_AUTO,
-            stochastic_rounding: RADAM_AUTO,
-            unrectified: RADAM_AUTO,
-            lr: f64::NAN,
-            beta1: 0.9,
-            beta2: 0.99,
-            weight_decay: 0.0,
-            eps: 1e-6,
-            max_lr: f64::NAN,
-            rectify_threshold: 5.0,
-            seed: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        decouple_wd: RADAM_AUTO,
+        decouple_lr: RADAM_AUTO,
+        kahan_sum: RADAM_AUTO,
+        for_each: RADAM_AUTO,
+        gradient_release: RADAM_AUTO,
+        maximize: RADAM_AUTO,
+        rectify: RADAM_AUTO,
+        state_dtype: 0,
+        master_remainder: RADAM_AUTO,
+        stochastic_rounding: RADAM_AUTO,
+        unrectified: RADAM_AUTO,
+        lr: f64::NAN,
+        beta1: 0.9,
+        beta2: 0.99,
+        weight_decay: 0.0,
+        eps: 1e-6,
+        max_lr: f64::NAN,
+        rectify_threshold: 5.0,
+        seed: 0,
+    };
 }
 
 /// Fills options with the default values; lr has none and must be set.
@@ -154,12 +150,8 @@ pub unsafe extern "C" fn radam_get_group_options(
     get(opt, |optimizer| {
         let found = of_group(optimizer.group(group)?);
         not_null("options", options, "a struct that radam_group_options_init has filled")?;
-        // SAFETY: `options` is NULL or as long as its struct_size says; `size_at` checks both first.
-        unsafe {
-            size_at("options.", options)?;
-            write(&found, options);
-        }
-        Ok(())
+        // SAFETY: `options` is not NULL, so it is as long as its struct_size says.
+        unsafe { write("options.", &found, options) }
     })
 }
 
@@ -219,11 +211,8 @@ pub unsafe extern "C" fn radam_get_lr(
     group: u32,
     lr: *mut f64,
 ) -> radam_status {
-    get(opt, |optimizer| {
-        let value = optimizer.group(group)?.lr;
-        // SAFETY: `lr` is NULL or writable.
-        unsafe { output("lr", lr, value) }
-    })
+    // SAFETY: `lr` is NULL or writable.
+    get(opt, |optimizer| unsafe { output("lr", lr, optimizer.group(group)?.lr) })
 }
 
 /// Sets the weight decay of a group. decouple_wd and decouple_lr decide how it is applied.
@@ -260,9 +249,8 @@ pub unsafe extern "C" fn radam_get_weight_decay(
     weight_decay: *mut f64,
 ) -> radam_status {
     get(opt, |optimizer| {
-        let value = optimizer.group(group)?.weight_decay;
         // SAFETY: `weight_decay` is NULL or writable.
-        unsafe { output("weight_decay", weight_decay, value) }
+        unsafe { output("weight_decay", weight_decay, optimizer.group(group)?.weight_decay) }
     })
 }
 

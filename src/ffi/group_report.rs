@@ -2,7 +2,7 @@
 
 use super::arguments::not_null;
 use super::call::{get, without_handle};
-use super::versioned::{Versioned, init, size_at, write};
+use super::versioned::{Versioned, init, write};
 use super::{radam_optimizer, radam_status};
 
 /// The scalars of a group's next step, for training loops that log them. Call
@@ -40,22 +40,18 @@ pub struct radam_group_report {
 
 impl Versioned for radam_group_report {
     const NAME: &str = "radam_group_report";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            rectified: 0,
-            step: 0,
-            rho: f64::NAN,
-            rho_inf: f64::NAN,
-            r: f64::NAN,
-            effective_lr: f64::NAN,
-            beta1_hat: f64::NAN,
-            beta2_hat: f64::NAN,
-            decay_factor: f64::NAN,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        rectified: 0,
+        step: 0,
+        rho: f64::NAN,
+        rho_inf: f64::NAN,
+        r: f64::NAN,
+        effective_lr: f64::NAN,
+        beta1_hat: f64::NAN,
+        beta2_hat: f64::NAN,
+        decay_factor: f64::NAN,
+    };
 }
 
 /// Fills report with initial values, which radam_get_group_report overwrites.
@@ -107,11 +103,7 @@ pub unsafe extern "C" fn radam_get_group_report(
             beta2_hat: scalars.beta2_hat,
             decay_factor: 1.0 - scalars.decay,
         };
-        // SAFETY: `report` is NULL or as long as its struct_size says; `size_at` checks both first.
-        unsafe {
-            size_at("report.", report)?;
-            write(&found, report);
-        }
-        Ok(())
+        // SAFETY: `report` is not NULL, so it is as long as its struct_size says.
+        unsafe { write("report.", &found, report) }
     })
 }

@@ -3,8 +3,7 @@
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
-use crate::system::DefaultFloatMode;
-use crate::system::Silence;
+use crate::system::{DefaultFloatMode, Silence};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call from C.

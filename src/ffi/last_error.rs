@@ -25,10 +25,6 @@ impl LastError {
         self.with(|kept| *kept = message);
     }
 
-    pub fn clear(&self) {
-        self.keep(String::new());
-    }
-
     /// Copies the message, as `radam_last_error` describes.
     pub fn copy(&self, buffer: &mut [u8]) -> u64 {
         self.with(|kept| copy(kept.as_bytes(), buffer)).unwrap_or_else(|| copy(b"", buffer))

@@ -4,7 +4,7 @@ use super::arguments::not_null;
 use super::call::{with, without_handle};
 use super::registry;
 use super::{radam_options, radam_status};
-use crate::error::error;
+use crate::error::ensure;
 use crate::optimizer::Optimizer;
 
 /// An optimizer. A pointer to it is a handle: a token that is never dereferenced.
@@ -56,13 +56,11 @@ pub unsafe extern "C" fn radam_create(
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
     with(opt, &mut |inside| {
-        if inside.free() {
-            Ok(())
-        } else {
-            Err(error!(
-                InvalidHandle,
-                "opt is {opt:p}, which another thread is freeing; a handle must be freed only once"
-            ))
-        }
+        ensure!(
+            inside.free(),
+            InvalidHandle,
+            "opt is {opt:p}, which another thread is freeing; a handle must be freed only once"
+        );
+        Ok(())
     })
 }

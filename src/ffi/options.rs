@@ -2,11 +2,10 @@
 
 use super::call::without_handle;
 use super::radam_status;
-use super::versioned::{Versioned, init, read};
-use crate::error::{Result, ensure};
+use super::versioned::{Versioned, init, read_or_defaults};
+use crate::error::{Result, ensure, error};
 use crate::optimizer::Options;
-use crate::system::Allocator;
-use crate::system::Executor;
+use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -87,17 +86,13 @@ pub struct radam_options {
 
 impl Versioned for radam_options {
     const NAME: &str = "radam_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            num_threads: 0,
-            allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
-            executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
-            parallel_from: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        num_threads: 0,
+        allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
+        executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
+        parallel_from: 0,
+    };
 }
 
 const NUM_THREADS_MAX: u32 = 1024;
@@ -124,13 +119,9 @@ pub unsafe extern "C" fn radam_options_init(
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
-    let options = if options.is_null() {
-        radam_options::defaults()
-    } else {
-        // SAFETY: `options` is NULL or as long as its struct_size says.
-        unsafe { read("options.", options) }?
-    };
-    let num_threads = options.num_threads;
+    // SAFETY: `options` is NULL or as long as its struct_size says.
+    let radam_options { num_threads, allocator, executor, parallel_from, .. } =
+        unsafe { read_or_defaults(options) }?;
     ensure!(
         num_threads <= NUM_THREADS_MAX,
         InvalidArgument,
@@ -138,36 +129,29 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     );
     Ok(Options {
         num_threads: num_threads as usize,
-        allocator: options.allocator.checked()?,
-        executor: options.executor.checked(),
-        parallel_from: options.parallel_from,
+        allocator: allocator.checked()?,
+        executor: executor
+            .parallel_for
+            .map(|parallel_for| Executor { parallel_for, user: executor.user }),
+        parallel_from,
     })
 }
 
 impl radam_allocator {
     fn checked(self) -> Result<Option<Allocator>> {
+        let half_set = |set: &str, unset: &str| {
+            error!(
+                NullPointer,
+                "allocator.{unset} is NULL, but allocator.{set} is set; set both or neither"
+            )
+        };
         match (self.allocate, self.release) {
             (None, None) => Ok(None),
             (Some(allocate), Some(release)) => {
                 Ok(Some(Allocator { allocate, release, user: self.user }))
             }
-            (allocate, _) => {
-                let (set, unset) = if allocate.is_some() {
-                    ("allocate", "release")
-                } else {
-                    ("release", "allocate")
-                };
-                Err(crate::error::error!(
-                    NullPointer,
-                    "allocator.{unset} is NULL, but allocator.{set} is set; set both or neither"
-                ))
-            }
+            (Some(_), None) => Err(half_set("allocate", "release")),
+            (None, Some(_)) => Err(half_set("release", "allocate")),
         }
-    }
-}
-
-impl radam_executor {
-    fn checked(self) -> Option<Executor> {
-        self.parallel_for.map(|parallel_for| Executor { parallel_for, user: self.user })
     }
 }

@@ -70,27 +70,22 @@ pub struct radam_param {
 
 impl Versioned for radam_param {
     const NAME: &str = "radam_param";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        let null = ptr::null_mut();
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            dtype: 0,
-            grad_dtype: 0,
-            copy_dtype: 0,
-            len: 0,
-            data: null,
-            grad: null,
-            name: ptr::null(),
-            copy: null,
-            exp_avg: null,
-            exp_avg_sq: null,
-            kahan_comp: null,
-            tensor_offset: 0,
-            tensor_len: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        dtype: 0,
+        grad_dtype: 0,
+        copy_dtype: 0,
+        len: 0,
+        data: ptr::null_mut(),
+        grad: ptr::null_mut(),
+        name: ptr::null(),
+        copy: ptr::null_mut(),
+        exp_avg: ptr::null_mut(),
+        exp_avg_sq: ptr::null_mut(),
+        kahan_comp: ptr::null_mut(),
+        tensor_offset: 0,
+        tensor_len: 0,
+    };
 }
 
 /// Fills param with the default values; dtype has none and must be set.

@@ -94,8 +94,7 @@ pub unsafe extern "C" fn radam_add_param(
     name: *const c_char,
     param: *mut u32,
 ) -> radam_status {
-    let tensor =
-        radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::defaults() };
+    let tensor = radam_param { dtype, grad_dtype, len, data, grad, name, ..radam_param::DEFAULTS };
     change(opt, |optimizer| {
         // SAFETY: `tensor` was read from the caller, whose pointers are NULL or valid.
         let spec = unsafe { spec(&tensor, None) }?;
@@ -221,11 +220,8 @@ pub unsafe extern "C" fn radam_step_count(
     param: u32,
     steps: *mut u64,
 ) -> radam_status {
-    get(opt, |optimizer| {
-        let count = optimizer.param(param)?.steps();
-        // SAFETY: `steps` is NULL or writable.
-        unsafe { output("steps", steps, count) }
-    })
+    // SAFETY: `steps` is NULL or writable.
+    get(opt, |optimizer| unsafe { output("steps", steps, optimizer.param(param)?.steps()) })
 }
 
 /// An array of pointers, unless it is NULL.

@@ -59,10 +59,6 @@ fn generation(state: u64) -> u32 {
     (state >> 32) as u32
 }
 
-fn is_vacant(state: u64) -> bool {
-    state & (LIVE | CLAIMED | INSIDE) == 0
-}
-
 impl Slot {
     fn vacant(number: usize) -> Self {
         Self {
@@ -75,13 +71,12 @@ impl Slot {
 
     /// Reserves the slot for a new optimizer and returns its generation, if it is vacant.
     fn claim(&self) -> Option<u32> {
-        let before = self.state.load(Ordering::Relaxed);
-        (is_vacant(before)
-            && self
-                .state
-                .compare_exchange(before, before | CLAIMED, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok())
-        .then(|| generation(before))
+        self.state
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+                (state & (LIVE | CLAIMED | INSIDE) == 0).then_some(state | CLAIMED)
+            })
+            .ok()
+            .map(generation)
     }
 
     /// Counts a call in, if the slot holds a live optimizer of this generation.
@@ -102,7 +97,7 @@ impl Slot {
         }
         // SAFETY: the optimizer was written, and no call is inside or can enter.
         unsafe { (*self.optimizer.get()).assume_init_drop() };
-        self.last_error.clear();
+        self.last_error.keep(String::new());
         // A slot whose generations are used up stays CLAIMED.
         if generation(before) < LAST_GENERATION {
             self.state.store(state(generation(before) + 1, 0), Ordering::Release);
@@ -188,14 +183,14 @@ fn add_page() -> Result<()> {
 
 /// Puts an optimizer into a vacant slot.
 pub(super) fn insert(optimizer: Optimizer) -> Result<*mut radam_optimizer> {
-    let (number, slot, generation) = claim_slot()?;
+    let (slot, generation) = claim_slot()?;
     // SAFETY: this thread has claimed the slot, so no other accesses the optimizer.
     unsafe { (*slot.optimizer.get()).write(CallLock::new(optimizer)) };
     slot.state.store(state(generation, LIVE), Ordering::Release);
-    Ok(token(number, generation))
+    Ok(token(slot.number, generation))
 }
 
-fn claim_slot() -> Result<(usize, &'static Slot, u32)> {
+fn claim_slot() -> Result<(&'static Slot, u32)> {
     loop {
         let start = LIKELY_VACANT.load(Ordering::Relaxed);
         let mut number = start;
@@ -207,7 +202,7 @@ fn claim_slot() -> Result<(usize, &'static Slot, u32)> {
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
-                return Ok((number, slot, generation));
+                return Ok((slot, generation));
             }
             number += 1;
         }

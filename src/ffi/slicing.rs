@@ -129,12 +129,11 @@ pub unsafe extern "C" fn radam_step_end(
     report: *mut radam_step_report,
 ) -> radam_status {
     work_in_step(opt, |optimizer| {
-        // SAFETY: `report` is NULL or begins with its size.
-        unsafe { check_report(report) }?;
-        let found = optimizer.end_step()?;
-        // SAFETY: `report` was checked, and is writable.
-        unsafe { write_report(&found, report) };
-        Ok(())
+        // SAFETY: `report` is NULL or as long as its struct_size says.
+        unsafe {
+            check_report(report)?;
+            write_report(&optimizer.end_step()?, report)
+        }
     })
 }
 

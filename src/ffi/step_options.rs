@@ -52,20 +52,16 @@ pub struct radam_step_options {
 
 impl Versioned for radam_step_options {
     const NAME: &str = "radam_step_options";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            skip_nonfinite: RADAM_AUTO,
-            zero_grad: RADAM_AUTO,
-            report_norms: RADAM_AUTO,
-            grad_scale: 1.0,
-            max_grad_norm: 0.0,
-            max_grad_value: 0.0,
-            grad_sums: ptr::null(),
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        skip_nonfinite: RADAM_AUTO,
+        zero_grad: RADAM_AUTO,
+        report_norms: RADAM_AUTO,
+        grad_scale: 1.0,
+        max_grad_norm: 0.0,
+        max_grad_value: 0.0,
+        grad_sums: ptr::null(),
+    };
 }
 
 /// The outcome of a step. Call radam_step_report_init first.
@@ -103,22 +99,18 @@ pub struct radam_step_report {
 
 impl Versioned for radam_step_report {
     const NAME: &str = "radam_step_report";
-    const EARLIER_SIZES: &[usize] = &[];
-
-    fn defaults() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            skipped: 0,
-            nonfinite: 0,
-            grad_norm: f64::NAN,
-            clip_coefficient: 1.0,
-            update_norm: f64::NAN,
-            param_norm: f64::NAN,
-            params_stepped: 0,
-            threads: 0,
-            reserved: 0,
-        }
-    }
+    const DEFAULTS: Self = Self {
+        struct_size: size_of::<Self>() as u32,
+        skipped: 0,
+        nonfinite: 0,
+        grad_norm: f64::NAN,
+        clip_coefficient: 1.0,
+        update_norm: f64::NAN,
+        param_norm: f64::NAN,
+        params_stepped: 0,
+        threads: 0,
+        reserved: 0,
+    };
 }
 
 /// Fills options with the default values: a plain update.
@@ -196,11 +188,16 @@ pub(super) unsafe fn check_report(report: *const radam_step_report) -> Result<()
     Ok(())
 }
 
+/// Writes a report, unless it is null.
+///
 /// # Safety
-/// `report` is null, or `check_report` has accepted it and it is writable.
-pub(super) unsafe fn write_report(found: &StepReport, report: *mut radam_step_report) {
+/// As for [`check_report`]; and the bytes are writable.
+pub(super) unsafe fn write_report(
+    found: &StepReport,
+    report: *mut radam_step_report,
+) -> Result<()> {
     if report.is_null() {
-        return;
+        return Ok(());
     }
     let found = radam_step_report {
         struct_size: 0, // is not written
@@ -214,6 +211,6 @@ pub(super) unsafe fn write_report(found: &StepReport, report: *mut radam_step_re
         threads: found.threads as u32,
         reserved: 0,
     };
-    // SAFETY: `report` was checked, and is writable.
-    unsafe { write(&found, report) };
+    // SAFETY: `report` is not NULL, so it is as long as its struct_size says.
+    unsafe { write("report.", &found, report) }
 }

@@ -56,9 +56,8 @@ pub unsafe extern "C" fn radam_step_with(
             check_report(report)?;
             let options =
                 StepOptions { measure_grads: !report.is_null(), ..step_options(options)? };
-            write_report(&optimizer.step(&options)?, report);
+            write_report(&optimizer.step(&options)?, report)
         }
-        Ok(())
     })
 }
 
@@ -136,9 +135,8 @@ pub unsafe extern "C" fn radam_step_tensor(
             let options =
                 StepOptions { measure_grads: !report.is_null(), ..step_options(options)? };
             let (data, grad) = (CallerArray::new(data), CallerArray::new(grad));
-            write_report(&optimizer.step_tensor(param, data, grad, &options)?, report);
+            write_report(&optimizer.step_tensor(param, data, grad, &options)?, report)
         }
-        Ok(())
     })
 }
 

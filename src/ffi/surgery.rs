@@ -2,9 +2,7 @@
 
 use super::arguments::{dtype_value, optional_output, output, state_array, toggle};
 use super::call::{change, get, work};
-use super::{
-    RADAM_OFF, RADAM_ON, radam_dtype, radam_optimizer, radam_state, radam_status, radam_toggle,
-};
+use super::{radam_dtype, radam_optimizer, radam_state, radam_status, radam_toggle};
 use std::ffi::c_void;
 
 /// Freezes or unfreezes a parameter. Steps skip a frozen parameter as if it had no gradient, and its
@@ -42,11 +40,8 @@ pub unsafe extern "C" fn radam_get_frozen(
     param: u32,
     frozen: *mut radam_toggle,
 ) -> radam_status {
-    get(opt, |optimizer| {
-        let frozen_now = if optimizer.is_frozen(param)? { RADAM_ON } else { RADAM_OFF };
-        // SAFETY: `frozen` is NULL or writable.
-        unsafe { output("frozen", frozen, frozen_now) }
-    })
+    // SAFETY: `frozen` is NULL or writable.
+    get(opt, |optimizer| unsafe { output("frozen", frozen, optimizer.is_frozen(param)?.into()) })
 }
 
 /// Removes a parameter, and frees the state that the library has for it.
@@ -116,12 +111,11 @@ pub unsafe extern "C" fn radam_param_state(
     dtype: *mut radam_dtype,
 ) -> radam_status {
     get(opt, |optimizer| {
-        let param = optimizer.param(param)?;
-        let array = state_array(which, &param.state)?;
+        let (array, its_dtype) = state_array(which, &optimizer.param(param)?.state)?;
         // SAFETY: `pointer` and `dtype` are NULL or writable.
         unsafe {
-            output("pointer", pointer, array.0.cast())?;
-            optional_output(dtype, dtype_value(array.1));
+            output("pointer", pointer, array.cast())?;
+            optional_output(dtype, dtype_value(its_dtype));
         }
         Ok(())
     })

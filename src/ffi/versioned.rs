@@ -12,8 +12,8 @@ use std::ptr;
 pub(super) trait Versioned: Copy {
     const NAME: &str;
     /// The sizes of earlier versions, from the first on.
-    const EARLIER_SIZES: &[usize];
-    fn defaults() -> Self;
+    const EARLIER_SIZES: &[usize] = &[];
+    const DEFAULTS: Self;
 }
 
 /// Fills the caller's struct, whose version is that of this size, with the defaults.
@@ -28,7 +28,7 @@ pub(super) unsafe fn init<T: Versioned>(
     not_null(name, target, "the struct to fill")?;
     let size = check_size::<T>("struct_size", struct_size)?;
     // SAFETY: `target` has `size` writable bytes.
-    unsafe { write_prefix(&T::defaults(), target, size) };
+    unsafe { write_prefix(&T::DEFAULTS, target, size) };
     Ok(())
 }
 
@@ -53,10 +53,19 @@ fn check_size<T: Versioned>(name: impl Display, struct_size: u32) -> Result<usiz
 pub(super) unsafe fn read<T: Versioned>(place: impl Display, source: *const T) -> Result<T> {
     // SAFETY: `source` begins with its size.
     let size = unsafe { size_at(place, source) }?;
-    let mut copy = T::defaults();
+    let mut copy = T::DEFAULTS;
     // SAFETY: both have this many bytes; the source may be misaligned.
     unsafe { ptr::copy_nonoverlapping(source.cast::<u8>(), (&raw mut copy).cast(), size) };
     Ok(copy)
+}
+
+/// Copies the caller's options, after checking their size; the defaults for NULL.
+///
+/// # Safety
+/// `options` is null or points to as many bytes as the `struct_size` there says.
+pub(super) unsafe fn read_or_defaults<T: Versioned>(options: *const T) -> Result<T> {
+    // SAFETY: `options` is not NULL, so it is as long as its struct_size says.
+    if options.is_null() { Ok(T::DEFAULTS) } else { unsafe { read("options.", options) } }
 }
 
 /// The size in the caller's struct, after checking it.
@@ -69,17 +78,21 @@ pub(super) unsafe fn size_at<T: Versioned>(place: impl Display, source: *const T
     check_size::<T>(format_args!("{place}struct_size"), struct_size)
 }
 
-/// Overwrites the caller's struct, except for its size.
+/// Overwrites the caller's struct, except for its size, after checking that.
 ///
 /// # Safety
-/// `target` points to as many writable bytes as its `struct_size` says, which `size_at` has checked.
-pub(super) unsafe fn write<T: Versioned>(value: &T, target: *mut T) {
-    // SAFETY: `target` begins with its size, which some version had, and is as long.
+/// `target` points to as many writable bytes as the `struct_size` there says.
+pub(super) unsafe fn write<T: Versioned>(
+    place: impl Display,
+    value: &T,
+    target: *mut T,
+) -> Result<()> {
+    // SAFETY: `target` begins with its size, and is as long.
     unsafe {
-        let size = target.cast::<u32>().read_unaligned() as usize;
-        debug_assert!(size <= size_of::<T>());
+        let size = size_at(place, target)?;
         write_prefix(value, target, size);
     }
+    Ok(())
 }
 
 /// Writes the first `size` bytes, with `size` as their `struct_size`.

@@ -1,4 +1,6 @@
 //! Registers of 256 bits, for x86-64 with AVX2 and F16C.
+//!
+//! Unsafe functions here are unsafe since the machine must have these instructions.
 
 use super::lanes::{
     EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, each_to_bf16, register_arithmetic, stored,
@@ -124,9 +126,6 @@ stored!(
 
 /// The square root. Processors are slow at denormal numbers: if CAREFUL, these are first scaled by a power
 /// of four, which does not change the rounding.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
     // SAFETY: the machine has the instructions.
@@ -150,9 +149,6 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m256) -> __m256 {
 }
 
 /// The values of the bf16 in the lower halves of the lanes.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
     // SAFETY: the machine has the instructions.
@@ -161,9 +157,6 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m256i) -> F32x8<CAREFUL> {
 
 /// Lanes whose upper halves are the nearest bf16, ties to even, and whose lower halves are to be ignored.
 /// Not for NaN with a payload in the lower half, which may overflow.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn rounded_to_bf16<const CAREFUL: bool>(numbers: F32x8<CAREFUL>) -> __m256i {
     // SAFETY: the machine has the instructions.

@@ -1,4 +1,6 @@
 //! Registers of 512 bits, for x86-64 with AVX-512 F, BW, DQ and VL.
+//!
+//! Unsafe functions here are unsafe since the machine must have these instructions.
 
 use super::lanes::{
     EvenOdd, Lanes, Pair, ROOT_SCALE, SCALE, each_to_bf16, register_arithmetic, stored,
@@ -126,9 +128,6 @@ stored!(
 
 /// The square root. Processors are slow at denormal numbers: if CAREFUL, these are first scaled by a power
 /// of four, which does not change the rounding.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
     // SAFETY: the machine has the instructions.
@@ -147,9 +146,6 @@ unsafe fn sqrt_ps<const CAREFUL: bool>(x: __m512) -> __m512 {
 }
 
 /// The values of the bf16 in the lower halves of the lanes.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
     // SAFETY: the machine has the instructions.
@@ -158,9 +154,6 @@ unsafe fn upper_half<const CAREFUL: bool>(lanes: __m512i) -> F32x16<CAREFUL> {
 
 /// The nearest bf16, ties to even, of 32 numbers given as their upper and lower halves. Not for NaN with a
 /// payload in the lower half, which may overflow.
-///
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn rounded_halves(upper: __m512i, lower: __m512i) -> __m512i {
     // SAFETY: the machine has the instructions.
@@ -181,8 +174,6 @@ unsafe fn rounded_halves(upper: __m512i, lower: __m512i) -> __m512i {
 /// The truth table of (a & b) | c.
 const A_AND_B_OR_C: i32 = 0b1110_1010;
 
-/// # Safety
-/// The machine has the instructions.
 #[inline(always)]
 unsafe fn load(positions: &[u16; 32]) -> __m512i {
     // SAFETY: the machine has the instructions.

@@ -10,22 +10,16 @@ compiled_loop! {
     /// # Safety
     /// The arrays have `len` elements of their dtypes and are aligned for them. Nothing else writes the
     /// source nor reads or writes the target meanwhile, and they do not overlap.
-    convert_array(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) -> ()
-        = plain_convert
-}
-
-/// # Safety
-/// As for [`convert_array`].
-#[inline(always)]
-unsafe fn plain_convert(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
-    // SAFETY: the arrays hold `len` elements of the types of their dtypes.
-    unsafe {
-        if to == from {
-            target.copy_from_nonoverlapping(source, len * from.size());
-        } else {
-            with_element!(to, To => with_element!(from, From => {
-                convert::<From, To>(source.cast(), target.cast(), len);
-            }));
+    fn convert_array(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
+        // SAFETY: the arrays hold `len` elements of the types of their dtypes.
+        unsafe {
+            if to == from {
+                target.copy_from_nonoverlapping(source, len * from.size());
+            } else {
+                with_element!(to, To => with_element!(from, From => {
+                    convert::<From, To>(source.cast(), target.cast(), len);
+                }));
+            }
         }
     }
 }

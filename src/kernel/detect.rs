@@ -102,34 +102,38 @@ impl fmt::Display for AvailableNames {
     }
 }
 
-/// `compiled_loop!(name(argument: Type, …) -> Type = plain_loop)` defines a function that runs a plain loop
+/// `compiled_loop! { fn name(argument: Type, …) -> Type { … } }` defines an unsafe function that runs a plain loop
 /// compiled for the instruction set in its first argument: with AVX2, or for any machine. (AVX-512 would gain
 /// little for what it adds to the size of the library; aarch64 always has NEON.)
 ///
-/// The loop must be `#[inline(always)]`, so that it is compiled with the target features of its caller.
+/// What the loop calls must be `#[inline(always)]`, so that it is compiled with the target features of its caller.
 macro_rules! compiled_loop {
-    ($(#[$documentation:meta])* $name:ident($($argument:ident: $type:ty),*) -> $result:ty = $plain:path) => {
+    (
+        $(#[$documentation:meta])*
+        fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
+    ) => {
         $(#[$documentation])*
         pub(crate) unsafe fn $name(
             instruction_set: $crate::kernel::InstructionSet,
             $($argument: $type),*
-        ) -> $result {
+        ) $(-> $result)? {
+            #[inline(always)]
+            unsafe fn plain($($argument: $type),*) $(-> $result)? $body
+
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,f16c")]
-            unsafe fn avx2($($argument: $type),*) -> $result {
+            unsafe fn avx2($($argument: $type),*) $(-> $result)? {
                 // SAFETY: the preconditions are the same.
-                unsafe { $plain($($argument),*) }
+                unsafe { plain($($argument),*) }
             }
             // SAFETY: the preconditions are the same, and the machine has the instruction set; one with
             // AVX-512 was checked for AVX2 too.
             unsafe {
                 match instruction_set.kind() {
-                    $crate::kernel::detect::Kind::Portable => $plain($($argument),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::kernel::detect::Kind::Avx2
                     | $crate::kernel::detect::Kind::Avx512 => avx2($($argument),*),
-                    #[cfg(target_arch = "aarch64")]
-                    $crate::kernel::detect::Kind::Neon => $plain($($argument),*),
+                    _ => plain($($argument),*),
                 }
             }
         }

@@ -8,7 +8,12 @@ compiled_loop! {
     ///
     /// # Safety
     /// The arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
-    join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) -> () = plain_join
+    fn join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
+        for i in 0..len {
+            // SAFETY: every array has an element `i`.
+            unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
+        }
+    }
 }
 
 compiled_loop! {
@@ -16,26 +21,11 @@ compiled_loop! {
     ///
     /// # Safety
     /// As for [`join`].
-    split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) -> () = plain_split
-}
-
-/// # Safety
-/// As for [`join`].
-#[inline(always)]
-unsafe fn plain_join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
-    for i in 0..len {
-        // SAFETY: every array has an element `i`.
-        unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
-    }
-}
-
-/// # Safety
-/// As for [`join`].
-#[inline(always)]
-unsafe fn plain_split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
-    for i in 0..len {
-        // SAFETY: every array has an element `i`.
-        unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };
+    fn split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
+        for i in 0..len {
+            // SAFETY: every array has an element `i`.
+            unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };
+        }
     }
 }
 

@@ -76,24 +76,18 @@ compiled_loop! {
     ///
     /// # Safety
     /// Both arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
-    round_at_random(values: *const f32, to: *mut bf16, keys: [u32; 2], lower: u32, len: usize) -> ()
-        = plain_round_at_random
-}
-
-/// # Safety
-/// As for [`round_at_random`].
-#[inline(always)]
-unsafe fn plain_round_at_random(
-    values: *const f32,
-    to: *mut bf16,
-    keys: [u32; 2],
-    lower: u32,
-    len: usize,
-) {
-    for i in 0..len {
-        let random = random(keys, lower.wrapping_add(i as u32));
-        // SAFETY: both arrays have an element `i`.
-        unsafe { *to.add(i) = rounded_at_random(*values.add(i), random >> 16) };
+    fn round_at_random(
+        values: *const f32,
+        to: *mut bf16,
+        keys: [u32; 2],
+        lower: u32,
+        len: usize,
+    ) {
+        for i in 0..len {
+            let random = random(keys, lower.wrapping_add(i as u32));
+            // SAFETY: both arrays have an element `i`.
+            unsafe { *to.add(i) = rounded_at_random(*values.add(i), random >> 16) };
+        }
     }
 }
 

@@ -15,7 +15,10 @@ compiled_loop! {
     ///
     /// # Safety
     /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
-    sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 = plain_sum_of_squares
+    fn sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
+        // SAFETY: `sum` asks for elements below `len`.
+        with_element!(dtype, E => sum(len, |i| unsafe { element::<E>(array, i) }))
+    }
 }
 
 compiled_loop! {
@@ -23,8 +26,17 @@ compiled_loop! {
     ///
     /// # Safety
     /// As for [`sum_of_squares`], of both arrays.
-    sum_of_squared_differences(dtype: Dtype, array: *const u8, other: *const u8, len: usize) -> f64
-        = plain_sum_of_squared_differences
+    fn sum_of_squared_differences(
+        dtype: Dtype,
+        array: *const u8,
+        other: *const u8,
+        len: usize,
+    ) -> f64 {
+        with_element!(dtype, E => {
+            // SAFETY: `sum` asks for elements below `len`.
+            sum(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) })
+        })
+    }
 }
 
 /// Adds the sum of the squares of `len` elements to an exact sum. If it is not finite, it counts the infinite
@@ -64,29 +76,6 @@ unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u
             let value = unsafe { element::<E>(array, i) };
             (infinities + u64::from(value.is_infinite()), nans + u64::from(value.is_nan()))
         })
-    })
-}
-
-/// # Safety
-/// As for [`sum_of_squares`].
-#[inline(always)]
-unsafe fn plain_sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
-    // SAFETY: `sum` asks for elements below `len`.
-    with_element!(dtype, E => sum(len, |i| unsafe { element::<E>(array, i) }))
-}
-
-/// # Safety
-/// As for [`sum_of_squared_differences`].
-#[inline(always)]
-unsafe fn plain_sum_of_squared_differences(
-    dtype: Dtype,
-    array: *const u8,
-    other: *const u8,
-    len: usize,
-) -> f64 {
-    with_element!(dtype, E => {
-        // SAFETY: `sum` asks for elements below `len`.
-        sum(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) })
     })
 }
 

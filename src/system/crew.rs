@@ -61,9 +61,7 @@ impl Crew {
 }
 
 // What rayon allocates, with room to spare. Where this much is not there, work is done by the calling thread alone.
-// What cannot be excluded is that memory runs out between the question and the answer, and so the header has to say
-// of num_threads: "Starting threads, and having them work, takes a few kilobytes that the system must give: where
-// memory runs out at that very moment, the process ends. With num_threads 1, or with an executor, it never does."
+// That memory runs out between the question and the answer cannot be excluded, as the header says.
 const BYTES_OF_A_THREAD: usize = 16 * 1024;
 const BYTES_OF_A_JOB: usize = 64;
 const BYTES_OF_A_BLOCK_OF_JOBS: usize = 2048;
