@@ -29,7 +29,8 @@ const DIGIT: u64 = u32::MAX as u64;
 ///
 /// Sums are added by adding their words. A digit has 32 bits, so the words of up to 2^31 sums can be added
 /// before [`ExactSum::from_words`] has to propagate carries.
-pub(crate) type Words = [i64; DIGITS + 4];
+pub(crate) type Words = [i64; WORDS];
+pub(crate) const WORDS: usize = DIGITS + 4;
 
 impl ExactSum {
     pub const ZERO: Self = Self { digits: [0; DIGITS], infinities: 0, nans: 0, overflows: 0 };
@@ -116,7 +117,7 @@ impl ExactSum {
     }
 
     pub fn words(&self) -> Words {
-        let mut words = [0; DIGITS + 4];
+        let mut words = [0; WORDS];
         let counts = [self.infinities, self.nans, self.overflows];
         for (word, value) in words.iter_mut().zip(self.digits.iter().chain(&counts)) {
             *word = i64::try_from(*value).unwrap_or(i64::MAX);

@@ -16,27 +16,34 @@ type Hook = Box<dyn Fn(&PanicHookInfo) + Send + Sync>;
 pub(crate) struct Silence;
 
 impl Silence {
+    #[inline]
     pub fn new() -> Self {
-        // Not a `Once`: in a child that was forked while another thread was in it, everyone would wait for ever.
-        static IS_SET: AtomicBool = AtomicBool::new(false);
-        if !IS_SET.load(Ordering::Relaxed)
-            && !thread::panicking()
-            && !IS_SET.swap(true, Ordering::Relaxed)
-        {
-            // Without captures, so that boxing the closure allocates nothing.
-            static BEFORE: OnceLock<Hook> = OnceLock::new();
-            let _ = BEFORE.set(panic::take_hook());
-            panic::set_hook(Box::new(|info| {
-                if INSIDE.get() == 0
-                    && let Some(before) = BEFORE.get()
-                {
-                    before(info);
-                }
-            }));
+        if !IS_HOOKED.load(Ordering::Relaxed) {
+            hook();
         }
         INSIDE.set(INSIDE.get() + 1);
         Self
     }
+}
+
+/// Not a `Once`: in a child that was forked while another thread was in it, everyone would wait for ever.
+static IS_HOOKED: AtomicBool = AtomicBool::new(false);
+
+#[cold]
+fn hook() {
+    // Without captures, so that boxing the closure allocates nothing.
+    static BEFORE: OnceLock<Hook> = OnceLock::new();
+    if thread::panicking() || IS_HOOKED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let _ = BEFORE.set(panic::take_hook());
+    panic::set_hook(Box::new(|info| {
+        if INSIDE.get() == 0
+            && let Some(before) = BEFORE.get()
+        {
+            before(info);
+        }
+    }));
 }
 
 impl Drop for Silence {

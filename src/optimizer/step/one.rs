@@ -116,7 +116,7 @@ impl Optimizer {
                 sums.add(&found);
             });
         }
-        let now_measured = options.measures_grads().then(|| Measured::of(&sums.get().grads));
+        let now_measured = options.measures_grads().then(|| Measured::of(&sums.total().grads));
         let mut report = options.settle(options.measured.or(now_measured));
         let skips = report.skipped || param.is_frozen();
         let stepper = self.stepper(options.clipping(report.clip_coefficient));
@@ -144,7 +144,7 @@ impl Optimizer {
             report.params_stepped = 1;
         }
         if options.measure_params {
-            report.add_norms(sums.get());
+            report.add_norms(&sums.total());
         }
         report.threads = threads;
         report

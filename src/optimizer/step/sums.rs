@@ -1,7 +1,7 @@
 //! The sums behind the norms that a step reports or clips by.
 
-use crate::math::ExactSum;
-use std::sync::{Mutex, PoisonError};
+use crate::math::{ExactSum, WORDS};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What is known of many gradients.
 #[derive(Clone, Copy, Debug)]
@@ -28,19 +28,36 @@ pub(crate) struct Sums {
     pub params: ExactSum,
 }
 
-/// The sums of several threads.
-#[derive(Debug, Default)]
-pub(in crate::optimizer) struct SharedSums(Mutex<Sums>);
+/// The sums of several threads, in the same order. Without a lock: a process that forks during a step would leave it
+/// locked in the child for ever.
+#[derive(Debug)]
+pub(in crate::optimizer) struct SharedSums([[AtomicI64; WORDS]; 3]);
+
+impl Default for SharedSums {
+    fn default() -> Self {
+        Self([const { [const { AtomicI64::new(0) }; WORDS] }; 3])
+    }
+}
 
 impl SharedSums {
+    /// Adds word by word; carries are left for `total`. There are fewer than 2^31 pieces to add.
+    #[inline(never)] // keeps the words off the stack of steps that measure nothing
     pub fn add(&self, sums: &Sums) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.grads.add_sum(&sums.grads);
-        all.updates.add_sum(&sums.updates);
-        all.params.add_sum(&sums.params);
+        let each = [&sums.grads, &sums.updates, &sums.params];
+        for (shared, sum) in self.0.iter().zip(each) {
+            for (shared, word) in shared.iter().zip(sum.words()).filter(|(_, word)| *word != 0) {
+                // Whoever asks for the total has waited for all threads.
+                shared.fetch_add(word, Ordering::Relaxed);
+            }
+        }
     }
 
-    pub fn get(&mut self) -> &mut Sums {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    #[inline(never)] // as above
+    pub fn total(&mut self) -> Sums {
+        let [grads, updates, params] = self.0.each_mut().map(|shared| {
+            let words = shared.each_mut().map(|word| *word.get_mut());
+            ExactSum::from_words(&words).expect("counts of elements fit")
+        });
+        Sums { grads, updates, params }
     }
 }

@@ -7,7 +7,7 @@ use super::Stepping;
 use super::options::{StepOptions, StepReport};
 use super::pieces::{Stepper, zero_grad};
 use super::plan::Plan;
-use super::sums::{Measured, Sums};
+use super::sums::{Measured, SharedSums, Sums};
 use crate::error::{Result, error};
 use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
@@ -124,7 +124,7 @@ impl Stepping {
     /// Goes on to the next wave of a step, if there is one. The present one is done.
     pub fn next_wave(&mut self, open: &mut OpenStep) -> bool {
         if open.wave.as_ref().is_some_and(|wave| wave.work == Work::Measure) {
-            open.report = open.options.settle(Some(Measured::of(&self.sums.get().grads)));
+            open.report = open.options.settle(Some(Measured::of(&self.sums.total().grads)));
         }
         let number = open.number.map_or(0, |number| number + 1);
         open.wave = open.wave(&self.plan, number);
@@ -163,7 +163,7 @@ impl Optimizer {
         if stepping.next_wave(&mut open) {
             self.run_wave(stepping, &open);
         }
-        Ok(stepping.sums.get().grads.clone())
+        Ok(stepping.sums.total().grads)
     }
 
     /// A step before its first wave.
@@ -178,7 +178,7 @@ impl Optimizer {
             ));
         }
         if options.measures_grads() || options.measure_params {
-            *stepping.sums.get() = Sums::default();
+            stepping.sums = SharedSums::default();
         }
         let grads_overlap = &mut stepping.grads_overlap;
         let overlap = || self.index.grads_overlap(&self.params);
@@ -244,7 +244,7 @@ impl Optimizer {
             }
         }
         if open.options.measure_params {
-            report.add_norms(stepping.sums.get());
+            report.add_norms(&stepping.sums.total());
         }
         report
     }
