@@ -48,15 +48,15 @@ impl Advice<'_> {
     }
 
     fn eps(&self, text: &mut FallibleWriter) -> fmt::Result {
-        if self.group.eps == 0.0 {
-            writeln!(
-                text,
-                "group {}: eps is 0, so a parameter whose gradients have all been 0 becomes NaN (0 / 0) in its first \
-                 rectified step; use 1e-6, the default, or 1e-8.",
-                self.id
-            )?;
+        if self.group.eps != 0.0 {
+            return Ok(());
         }
-        Ok(())
+        writeln!(
+            text,
+            "group {}: eps is 0, so a parameter whose gradients have all been 0 becomes NaN (0 / 0) in its first \
+             rectified step; use 1e-6, the default, or 1e-8.",
+            self.id
+        )
     }
 
     fn rectification(&self, text: &mut FallibleWriter) -> fmt::Result {
