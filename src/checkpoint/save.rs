@@ -48,6 +48,7 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
 struct Checkpoint<'a> {
     manifest: Manifest<'a>,
     tensors: Vec<Tensor<'a>>,
+    /// The numbers of the tensors as they are in the file.
     order: Vec<u32>,
 }
 
@@ -76,14 +77,10 @@ impl<'a> Checkpoint<'a> {
         Ok(Self { manifest: Manifest::of(optimizer)?, tensors, order })
     }
 
-    /// The arrays in the order in which they are in the file.
-    fn in_order(&self) -> impl Iterator<Item = &Tensor<'a>> {
-        self.order.iter().map(|number| &self.tensors[*number as usize])
-    }
-
     fn header(&self) -> Result<Vec<u8>> {
         let (mut tensors, mut end) = (Vec::new(), 0);
-        for Tensor { param, array, dtype, .. } in self.in_order() {
+        for number in &self.order {
+            let Tensor { param, array, dtype, .. } = &self.tensors[*number as usize];
             let bytes = array.bytes as u64;
             let entry = TensorEntry::new(*dtype, end, bytes);
             end += bytes;

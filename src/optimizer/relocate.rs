@@ -109,8 +109,7 @@ impl Optimizer {
     /// Brings the index up to date, and refuses arrays that overlap: then `undo` puts the old pointers back.
     fn reindex(&mut self, moved: Moved, undo: impl FnOnce(&mut [Param])) -> Result<()> {
         let replaced = match self.index.moved(&self.params, moved) {
-            Ok(None) => None,
-            Ok(Some(new)) => Some(self.index.replace_arrays(new)),
+            Ok(new) => new.map(|new| self.index.replace_arrays(new)),
             Err(error) => {
                 undo(&mut self.params);
                 return Err(error);
