@@ -189,8 +189,8 @@ typedef struct radam_executor {
   // It is called on the thread that called the stepping or measuring function, if the work is large
   // enough (radam_options.parallel_from). It must return normally (no exception, no longjmp).
   // Indices that it leaves out are done on the calling thread afterwards. Calling an index twice,
-  // or after parallel_for has returned, does nothing, until radam_free; after that it is undefined
-  // behaviour.
+  // or after parallel_for has returned, does nothing; but no such call may be in progress when
+  // radam_free is called, or begin later.
   void (*parallel_for)(uint64_t count,
                        void (*body)(uint64_t index, void *body_data),
                        void *body_data,
@@ -448,7 +448,8 @@ typedef struct radam_step_report {
   // skipped.
   uint64_t params_stepped;
   // The number of threads that worked on the step, including the calling one; 0 for a step in
-  // slices, which the caller distributes.
+  // slices, which the caller distributes. A thread of an executor that works for two optimizers in
+  // turns may be counted more than once.
   uint32_t threads;
   // 0.
   uint32_t reserved;

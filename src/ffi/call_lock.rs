@@ -249,6 +249,24 @@ mod tests {
         });
     }
 
+    /// As it does within a callback of another optimizer, too.
+    #[test]
+    fn a_change_waits_for_getters() {
+        let lock = CallLock::new(1);
+        let (_outer, _inner) = (Silence::new(), Silence::new());
+        let getter = lock.getter().ok().unwrap();
+        thread::scope(|scope| {
+            let change = scope.spawn(|| {
+                lock.exclusive().ok().unwrap().change().map(|mut value| *value = 2).is_ok()
+            });
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!(*getter, 1);
+            drop(getter);
+            assert!(change.join().unwrap());
+        });
+        assert_eq!(*lock.getter().ok().unwrap(), 2);
+    }
+
     #[test]
     fn a_getter_does_not_wait_for_a_change_of_its_own_thread() {
         let lock = CallLock::new(0);

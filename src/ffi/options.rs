@@ -47,8 +47,8 @@ pub struct radam_executor {
     /// It is called on the thread that called the stepping or measuring function, if the work is large
     /// enough (radam_options.parallel_from). It must return normally (no exception, no longjmp).
     /// Indices that it leaves out are done on the calling thread afterwards. Calling an index twice,
-    /// or after parallel_for has returned, does nothing, until radam_free; after that it is undefined
-    /// behaviour.
+    /// or after parallel_for has returned, does nothing; but no such call may be in progress when
+    /// radam_free is called, or begin later.
     pub parallel_for: Option<
         unsafe extern "C" fn(
             count: u64,

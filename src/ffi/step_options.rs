@@ -91,7 +91,8 @@ pub struct radam_step_report {
     /// skipped.
     pub params_stepped: u64,
     /// The number of threads that worked on the step, including the calling one; 0 for a step in
-    /// slices, which the caller distributes.
+    /// slices, which the caller distributes. A thread of an executor that works for two optimizers in
+    /// turns may be counted more than once.
     pub threads: u32,
     /// 0.
     pub reserved: u32,

@@ -192,6 +192,48 @@ static void fork_among_threads(void) {
   free(others_data);
 }
 
+enum { PARAMS = 1024, FORKS = 200 };
+static radam_optimizer *sliced;
+static atomic_bool enough;
+
+static void *measure_in_slices(void *nothing) {
+  radam_step_options options;
+  OK(NULL, radam_step_options_init(&options, sizeof options));
+  options.max_grad_norm = 1;
+  while (!enough) {
+    uint64_t chunks;
+    OK(sliced, radam_step_begin(sliced, &options));
+    OK(sliced, radam_step_wave(sliced, &chunks));
+    for (uint64_t chunk = 0; chunk + 1 < chunks; chunk++) OK(sliced, radam_step_chunk(sliced, chunk));
+    OK(sliced, radam_step_abort(sliced));
+  }
+  return nothing;
+}
+
+/* The child may go on with a step whose other chunks were in work: it is refused or does its chunk, and never waits
+   for a thread that it does not have. */
+static void fork_while_another_thread_measures(void) {
+  pthread_t thread;
+  radam_group_options options = group_options();
+  options.for_each = RADAM_OFF; /* so that there are many small chunks */
+  sliced = create(1);
+  add_group(sliced, &options);
+  for (uint32_t i = 0; i < PARAMS; i++) add_f32(sliced, 0, data + 16 * i, grad + 16 * i, 16);
+  CHECK(pthread_create(&thread, NULL, measure_in_slices, NULL) == 0, "no thread");
+  for (int i = 0; i < FORKS; i++) {
+    const pid_t child = fork_child();
+    if (child == 0) {
+      alarm(5);
+      radam_step_chunk(sliced, PARAMS / 4 - 1);
+      _exit(0);
+    }
+    wait_for(child, "a fork while another thread measures");
+  }
+  enough = true;
+  pthread_join(thread, NULL);
+  OK(sliced, radam_free(sliced));
+}
+
 int main(void) {
   alarm(WATCHDOG_SECONDS);
   data = filled(LEN, 1);
@@ -203,6 +245,7 @@ int main(void) {
   child_only_leaves();
   many_children();
   fork_among_threads();
+  fork_while_another_thread_measures();
   free(data);
   free(grad);
   return 0;
