@@ -3,7 +3,7 @@
 use super::json::Text;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::io::Write;
+use std::fmt;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Checksum(pub u32);
@@ -15,17 +15,17 @@ impl Checksum {
         let is_plain = digits.len() == 8 && digits.iter().all(is_digit);
         is_plain.then(|| u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok().map(Self))?
     }
+}
 
-    pub fn digits(self) -> [u8; 8] {
-        let mut digits = [0; 8];
-        write!(&mut digits[..], "{:08x}", self.0).expect("8 digits");
-        digits
+impl fmt::Display for Checksum {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{:08x}", self.0)
     }
 }
 
 impl Serialize for Checksum {
     fn serialize<S: Serializer>(&self, json: S) -> Result<S::Ok, S::Error> {
-        json.collect_str(&format_args!("{:08x}", self.0))
+        json.collect_str(self)
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -132,7 +133,8 @@ pub(super) fn write(
     header.resize(LENGTH + padded, b' ');
     let digits = find_checksum(&header)?;
     let checksum = checksum(&header, &digits);
-    header[digits].copy_from_slice(&checksum.digits());
+    let written = write!(&mut header[digits], "{checksum}");
+    debug_assert!(written.is_ok(), "there is room for 8 digits");
     Ok(header)
 }
 

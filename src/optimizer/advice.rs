@@ -50,15 +50,15 @@ impl Advice<'_> {
     fn eps(&self, text: &mut FallibleWriter) -> fmt::Result {
         let eps = self.group.eps;
         let is_computed_in_f32 = |param: &Param| param.dtype != Dtype::F64;
-        if eps == 0.0 || (eps as f32 == 0.0 && self.any(is_computed_in_f32)) {
-            writeln!(
-                text,
-                "group {}: eps is {eps:e}, which counts as 0, so a parameter whose gradients have all been 0 becomes \
-                 NaN (0 / 0) in its first rectified step; use 1e-6, the default, or 1e-8.",
-                self.id
-            )?;
+        if eps != 0.0 && !(eps as f32 == 0.0 && self.any(is_computed_in_f32)) {
+            return Ok(());
         }
-        Ok(())
+        writeln!(
+            text,
+            "group {}: eps is {eps:e}, which counts as 0, so a parameter whose gradients have all been 0 becomes NaN \
+             (0 / 0) in its first rectified step; use 1e-6, the default, or 1e-8.",
+            self.id
+        )
     }
 
     fn rectification(&self, text: &mut FallibleWriter) -> fmt::Result {
