@@ -127,7 +127,7 @@ WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE ?= wine
 WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
 WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
-	group_options advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
+	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
 	load_options getters threads slices executor caller_memory rounding conversions nan surgery windows \
 	windows_unload
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
