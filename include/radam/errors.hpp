@@ -1,0 +1,122 @@
+// How calls report failures: exceptions, or statuses that they return. Part of radam.hpp. SPDX: MIT OR Apache-2.0
+#ifndef RADAM_ERRORS_HPP
+#define RADAM_ERRORS_HPP
+
+#include "../radam.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <utility>
+
+namespace radam {
+
+// A call that failed: status() is one of RADAM_ERROR_..., and what() is the sentence that says why.
+class Error : public std::runtime_error {
+ public:
+  Error(radam_status status, const char* message) : std::runtime_error(message), status_(status) {}
+  radam_status status() const noexcept { return status_; }
+
+ private:
+  radam_status status_;
+};
+
+// The outcome of a call of radam::nothrow: true if it succeeded.
+class [[nodiscard]] Status {
+ public:
+  Status() noexcept = default;
+  Status(radam_status code, const char* message) noexcept : code_(code) {
+    std::snprintf(message_, sizeof message_, "%s", message);
+  }
+
+  bool ok() const noexcept { return code_ == RADAM_OK; }
+  explicit operator bool() const noexcept { return ok(); }
+  // RADAM_OK or one of RADAM_ERROR_...
+  radam_status code() const noexcept { return code_; }
+  // The sentence that says why the call failed, up to 511 bytes of it; empty if it did not.
+  const char* message() const noexcept { return ok() ? "" : message_; }
+
+ private:
+  radam_status code_ = RADAM_OK;
+  char message_[512];  // only if the call failed
+};
+
+// What a call of radam::nothrow returns beside its Status: *result if it is true.
+template <class T>
+class [[nodiscard]] Result : public Status {
+ public:
+  Result() = default;
+  Result(T value) : value_(std::move(value)) {}
+  Result(const Status& failure) : Status(failure) {}
+
+  T& operator*() noexcept { return value_; }
+  const T& operator*() const noexcept { return value_; }
+  T* operator->() noexcept { return &value_; }
+  const T* operator->() const noexcept { return &value_; }
+
+ private:
+  T value_{};
+};
+
+template <>
+class [[nodiscard]] Result<void> : public Status {
+ public:
+  Result() noexcept = default;
+  Result(const Status& status) noexcept : Status(status) {}
+};
+
+namespace detail {
+
+[[noreturn]] inline void raise(radam_status status, const char* message) {
+#ifdef __cpp_exceptions
+  throw Error(status, message);
+#else
+  std::fprintf(stderr, "radam: %s: %s\n", radam_status_string(status), message);
+  std::abort();
+#endif
+}
+
+// The sentence of this thread's last error.
+struct LastMessage {
+  char text[2049] = "";  // the library keeps no more
+  LastMessage() noexcept { radam_last_error(nullptr, text, sizeof text); }
+};
+
+// How calls report failures: by throwing.
+struct Throwing {
+  template <class T>
+  using Result = T;
+
+  static void outcome(radam_status status) {
+    if (status != RADAM_OK) raise(status, LastMessage().text);
+  }
+  static void outcome(const Status& status) {
+    if (!status) raise(status.code(), status.message());
+  }
+  template <class AnyStatus, class T>
+  static T outcome(const AnyStatus& status, T value) {
+    outcome(status);
+    return value;
+  }
+};
+
+// How calls report failures: in what they return.
+struct Returning {
+  template <class T>
+  using Result = radam::Result<T>;
+
+  static Status outcome(radam_status status) noexcept {
+    return status == RADAM_OK ? Status() : Status(status, LastMessage().text);
+  }
+  static Status outcome(const Status& status) noexcept { return status; }
+  template <class AnyStatus, class T>
+  static radam::Result<T> outcome(const AnyStatus& status, T value) {
+    if (Status failure = outcome(status); !failure) return failure;
+    return radam::Result<T>(std::move(value));
+  }
+};
+
+}  // namespace detail
+
+}  // namespace radam
+#endif  // RADAM_ERRORS_HPP
