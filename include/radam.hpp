@@ -13,10 +13,10 @@
 // radam_set_lr. The rules there on memory and threads hold here too.
 //
 // Errors
-//   Calls of radam::Optimizer throw radam::Error, which has the status and the library's sentence. Calls of
-//   radam::nothrow::Optimizer do the same and return a radam::Status or a radam::Result instead, for programs that are
-//   compiled without exceptions. (In these, radam::Optimizer prints the sentence and calls std::abort.) A call that
-//   fails changes nothing.
+//   Calls of radam::Optimizer throw radam::Error, which has the status and the library's sentence. For programs that
+//   are compiled without exceptions, radam::nothrow::Optimizer has the same calls, which return a radam::Outcome, or a
+//   radam::Result if there is something to return. (There, radam::Optimizer prints the sentence and calls std::abort.)
+//   A call that fails changes nothing.
 //
 // Checks that C cannot make
 //   The type of a pointer must be that of the parameter; the sizes of containers must match its length.

@@ -137,16 +137,6 @@ constexpr Dtype dtype() noexcept {
   return value;
 }
 
-constexpr const char* name_of(Dtype dtype) noexcept {
-  switch (dtype) {
-    case Dtype::f32: return "f32";
-    case Dtype::f64: return "f64";
-    case Dtype::f16: return "f16";
-    case Dtype::bf16: return "bf16";
-    default: return "of its default dtype";
-  }
-}
-
 }  // namespace detail
 
 // Elements in memory that belongs to someone else: a pointer and a size, converted from and to std::span, and
@@ -179,7 +169,7 @@ class View {
 // dtype of its elements. nullptr is no array, of any dtype.
 template <class Void>
 struct BasicArray {
-  static constexpr std::uint64_t unknown = std::numeric_limits<std::uint64_t>::max();
+  static constexpr std::uint64_t unknown = (std::numeric_limits<std::uint64_t>::max)();
 
   Void* address = nullptr;
   Dtype dtype = Dtype::automatic;

@@ -22,10 +22,10 @@ class Error : public std::runtime_error {
 };
 
 // The outcome of a call of radam::nothrow: true if it succeeded.
-class [[nodiscard]] Status {
+class [[nodiscard]] Outcome {
  public:
-  Status() noexcept = default;
-  Status(radam_status code, const char* message) noexcept : code_(code) {
+  Outcome() noexcept = default;
+  Outcome(radam_status code, const char* message) noexcept : code_(code) {
     std::snprintf(message_, sizeof message_, "%s", message);
   }
 
@@ -41,13 +41,13 @@ class [[nodiscard]] Status {
   char message_[512];  // only if the call failed
 };
 
-// What a call of radam::nothrow returns beside its Status: *result if it is true.
+// What a call of radam::nothrow returns beside its Outcome: *result if it is true.
 template <class T>
-class [[nodiscard]] Result : public Status {
+class [[nodiscard]] Result : public Outcome {
  public:
   Result() = default;
   Result(T value) : value_(std::move(value)) {}
-  Result(const Status& failure) : Status(failure) {}
+  Result(const Outcome& failure) : Outcome(failure) {}
 
   T& operator*() noexcept { return value_; }
   const T& operator*() const noexcept { return value_; }
@@ -59,10 +59,10 @@ class [[nodiscard]] Result : public Status {
 };
 
 template <>
-class [[nodiscard]] Result<void> : public Status {
+class [[nodiscard]] Result<void> : public Outcome {
  public:
   Result() noexcept = default;
-  Result(const Status& status) noexcept : Status(status) {}
+  Result(const Outcome& status) noexcept : Outcome(status) {}
 };
 
 namespace detail {
@@ -90,7 +90,7 @@ struct Throwing {
   static void outcome(radam_status status) {
     if (status != RADAM_OK) raise(status, LastMessage().text);
   }
-  static void outcome(const Status& status) {
+  static void outcome(const Outcome& status) {
     if (!status) raise(status.code(), status.message());
   }
   template <class AnyStatus, class T>
@@ -105,13 +105,13 @@ struct Returning {
   template <class T>
   using Result = radam::Result<T>;
 
-  static Status outcome(radam_status status) noexcept {
-    return status == RADAM_OK ? Status() : Status(status, LastMessage().text);
+  static Outcome outcome(radam_status status) noexcept {
+    return status == RADAM_OK ? Outcome() : Outcome(status, LastMessage().text);
   }
-  static Status outcome(const Status& status) noexcept { return status; }
+  static Outcome outcome(const Outcome& status) noexcept { return status; }
   template <class AnyStatus, class T>
   static radam::Result<T> outcome(const AnyStatus& status, T value) {
-    if (Status failure = outcome(status); !failure) return failure;
+    if (Outcome failure = outcome(status); !failure) return failure;
     return radam::Result<T>(std::move(value));
   }
 };

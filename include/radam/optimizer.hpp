@@ -3,6 +3,7 @@
 #define RADAM_OPTIMIZER_HPP
 
 #include "../radam.h"
+#include "checks.hpp"
 #include "elements.hpp"
 #include "errors.hpp"
 #include "options.hpp"
@@ -97,9 +98,9 @@ class BasicOptimizer {
 
   // Adds n elements at data, whose gradient is at grad. grad may be nullptr until set_grad.
   R<ParamId> add_param(GroupId group, Array data, Array grad, std::uint64_t n, Text name = {}) {
-    Status same = check_size("data", data, n);
-    if (same) same = check_size("grad", grad, n);
-    if (!same) return Errors::outcome(same, ParamId());
+    Outcome fit = detail::check_size("data", data, n);
+    if (fit) fit = detail::check_size("grad", grad, n);
+    if (!fit) return Errors::outcome(fit, ParamId());
     std::uint32_t id = 0;
     const radam_status status =
         radam_add_param(handle_, group, static_cast<radam_dtype>(data.dtype), static_cast<radam_dtype>(grad.dtype),
@@ -122,8 +123,8 @@ class BasicOptimizer {
   // What is registered of a parameter, except for its name.
   R<Param> param(ParamId param) const {
     Param found;
-    const Status status = find(param, &found);
-    return Errors::outcome(status, found);
+    const Outcome outcome = detail::find(handle_, param, &found);
+    return Errors::outcome(outcome, found);
   }
 
   // The group of a parameter.
@@ -149,13 +150,13 @@ class BasicOptimizer {
 
   // Sets the address of a parameter's elements; nullptr unbinds it.
   R<void> set_data(ParamId param, Array data) {
-    if (const Status same = check(param, data, nullptr); !same) return Errors::outcome(same);
+    if (const Outcome fit = detail::check_arrays(handle_, param, data, Array()); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_set_data(handle_, param, data.address));
   }
 
   // Sets the address of a parameter's gradient; nullptr: it has none.
   R<void> set_grad(ParamId param, Array grad) {
-    if (const Status same = check(param, nullptr, grad); !same) return Errors::outcome(same);
+    if (const Outcome fit = detail::check_arrays(handle_, param, nullptr, grad); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_set_grad(handle_, param, grad.address));
   }
 
@@ -235,21 +236,21 @@ class BasicOptimizer {
 
   // Updates one parameter of a group with gradient_release, whose elements are registered.
   R<void> step_param(ParamId param, ConstArray grad) {
-    if (const Status same = check(param, nullptr, grad); !same) return Errors::outcome(same);
+    if (const Outcome fit = detail::check_arrays(handle_, param, nullptr, grad); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_step_param(handle_, param, grad.address));
   }
 
   // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them.
   R<void> step_tensor(ParamId param, Array data, ConstArray grad) {
-    if (const Status same = check(param, data, grad); !same) return Errors::outcome(same);
+    if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return Errors::outcome(fit);
     void* only_read = const_cast<void*>(grad.address);
     return Errors::outcome(radam_step_tensor(handle_, param, data.address, only_read, nullptr, nullptr));
   }
   R<StepReport> step_tensor(ParamId param, Array data, Array grad, const StepOptions& options) {
     radam_step_report report{};
     radam_step_report_init(&report, sizeof report);
-    const Status status = step_tensor(param, data, grad, options, &report);
-    return Errors::outcome(status, report);
+    const Outcome outcome = step_tensor(param, data, grad, options, &report);
+    return Errors::outcome(outcome, report);
   }
   R<void> step_tensor(ParamId param, Array data, Array grad, const StepOptions& options, NoReport) {
     return Errors::outcome(step_tensor(param, data, grad, options, static_cast<radam_step_report*>(nullptr)));
@@ -291,20 +292,23 @@ class BasicOptimizer {
 
   // Resets the state of one parameter, or of all, to that before the first step.
   R<void> reset_state(ParamId param) { return Errors::outcome(radam_reset_state(handle_, param)); }
-  R<void> reset_state() { return Errors::outcome(radam_reset_state(handle_, std::numeric_limits<std::uint32_t>::max())); }
+  R<void> reset_state() { return Errors::outcome(radam_reset_state(handle_, (std::numeric_limits<std::uint32_t>::max)())); }
 
   // An array of a parameter's state, which may be read and written between calls; empty if it has no such array. T is
   // its type: that of the state (int16_t for master_remainder).
   template <class T>
   R<View<T>> state(ParamId param, State which) const {
     Param described;
-    if (const Status status = find(param, &described); !status) return Errors::outcome(status, View<T>());
+    const Outcome found = detail::find(handle_, param, &described);
+    if (!found) return Errors::outcome(found, View<T>());
     void* array = nullptr;
     radam_dtype dtype = 0;
     const radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
     if (status != RADAM_OK || array == nullptr) return Errors::outcome(status, View<T>());
-    if (!is_state_of<T>(static_cast<Dtype>(dtype))) {
-      return Errors::outcome(wrong_type("the state", static_cast<Dtype>(dtype), param), View<T>());
+    const auto expected = static_cast<Dtype>(dtype);
+    if (state_dtype<T>() != expected) {
+      const char* given = detail::name_of(state_dtype<T>());
+      return Errors::outcome(detail::wrong_type("the state", given, expected, param), View<T>());
     }
     return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(described.len)));
   }
@@ -373,61 +377,19 @@ class BasicOptimizer {
     return text;
   }
 
-  Status step_tensor(ParamId param, Array data, Array grad, const StepOptions& options, radam_step_report* report) {
-    if (const Status same = check(param, data, grad); !same) return same;
+  Outcome step_tensor(ParamId param, Array data, Array grad, const StepOptions& options, radam_step_report* report) {
+    if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return fit;
     const radam_step_options c = options.c();
     return detail::Returning::outcome(radam_step_tensor(handle_, param, data.address, grad.address, &c, report));
   }
 
-  Status find(ParamId param, Param* found) const {
-    radam_param c{};
-    radam_param_init(&c, sizeof c);
-    const Status status = detail::Returning::outcome(radam_get_param(handle_, param, nullptr, &c));
-    if (status) *found = Param::from(c);
-    return status;
-  }
-
-  // That arrays have the dtypes and, where it is known, the length of a parameter.
-  template <class Void>
-  Status check(ParamId param, Array data, BasicArray<Void> grad) const {
-    Param described;
-    Status same = find(param, &described);
-    if (same) same = check_size("data", data, described.len);
-    if (same) same = check_size("grad", grad, described.len);
-    if (same && !is_of(data, described.data.dtype)) same = wrong_type("data", described.data.dtype, param);
-    if (same && !is_of(grad, described.grad.dtype)) same = wrong_type("grad", described.grad.dtype, param);
-    return same;
-  }
-  Status check(ParamId param, Array data, std::nullptr_t) const { return check(param, data, Array()); }
-
-  template <class Void>
-  static bool is_of(BasicArray<Void> array, Dtype dtype) noexcept {
-    return array.dtype == Dtype::automatic || array.dtype == dtype;
-  }
-
-  template <class Void>
-  static Status check_size(const char* name, BasicArray<Void> array, std::uint64_t n) noexcept {
-    if (array.size == n || array.size == array.unknown) return {};
-    char message[160];
-    std::snprintf(message, sizeof message, "%s has %llu elements; it must have %llu, as many as the parameter", name,
-                  static_cast<unsigned long long>(array.size), static_cast<unsigned long long>(n));
-    return {RADAM_ERROR_INVALID_ARGUMENT, message};
-  }
-
-  static Status wrong_type(const char* array, Dtype dtype, ParamId param) {
-    char message[160];
-    std::snprintf(message, sizeof message, "%s has elements of another type than that of parameter %lu, which is %s", array,
-                  static_cast<unsigned long>(param), detail::name_of(dtype));
-    return {RADAM_ERROR_INVALID_ARGUMENT, message};
-  }
-
-  // Whether the elements of a state are of type T; a remainder, which has no dtype, is of int16_t.
+  // The dtype of a state whose elements are of type T; a remainder, of int16_t, has none.
   template <class T>
-  static constexpr bool is_state_of(Dtype dtype) noexcept {
+  static constexpr Dtype state_dtype() noexcept {
     if constexpr (std::is_same_v<T, std::int16_t>) {
-      return dtype == Dtype::automatic;
+      return Dtype::automatic;
     } else {
-      return dtype == detail::dtype<T>();
+      return detail::dtype<T>();
     }
   }
 
@@ -473,7 +435,7 @@ void update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp
   detail::Throwing::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
 }
 
-// The same calls, which return a Status or a Result.
+// The same calls, which return an Outcome or a Result.
 namespace nothrow {
 
 using Optimizer = BasicOptimizer<detail::Returning>;
@@ -481,7 +443,7 @@ using GradSums = BasicGradSums<detail::Returning>;
 using SlicedStep = BasicSlicedStep<detail::Returning>;
 
 template <class T, class G, class S>
-Status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
+Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
               const GroupOptions& options, std::uint64_t step) noexcept {
   return detail::Returning::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
 }

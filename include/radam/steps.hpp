@@ -103,7 +103,7 @@ class BasicSlicedStep {
   }
   ~BasicSlicedStep() {
     if (opt_ == nullptr || radam_step_abort(opt_) == RADAM_OK) return;
-    radam_step_for(opt_, std::numeric_limits<std::uint64_t>::max(), nullptr);
+    radam_step_for(opt_, (std::numeric_limits<std::uint64_t>::max)(), nullptr);
     radam_step_end(opt_, nullptr);
   }
 
