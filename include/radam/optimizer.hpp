@@ -52,9 +52,10 @@ class BasicOptimizer {
   // Takes over an optimizer of C.
   explicit BasicOptimizer(radam_optimizer* handle) noexcept : handle_(handle) {}
 
+  BasicOptimizer(const BasicOptimizer&) = delete;
   BasicOptimizer(BasicOptimizer&& other) noexcept
       : handle_(std::exchange(other.handle_, nullptr)), executor_(std::move(other.executor_)) {}
-  BasicOptimizer& operator=(BasicOptimizer&& other) noexcept {
+  BasicOptimizer& operator=(BasicOptimizer other) noexcept {  // which frees what this one had
     std::swap(handle_, other.handle_);
     std::swap(executor_, other.executor_);
     return *this;
@@ -407,7 +408,7 @@ class BasicOptimizer {
   }
 
   radam_optimizer* handle_ = nullptr;
-  Executor executor_;  // kept for as long as the library may call it
+  Executor executor_{};  // kept for as long as the library may call it
 };
 
 namespace detail {

@@ -84,7 +84,7 @@ class Executor {
 #endif
   }
 
-  std::shared_ptr<void> callable_;
+  std::shared_ptr<void> callable_{};
   void (*parallel_for_)(std::uint64_t, void (*)(std::uint64_t, void*), void*, void*) = nullptr;
   std::uint64_t parallel_from_ = 0;
 };
@@ -371,7 +371,7 @@ class ProgressCall {
   }
 
   const Progress& progress_;
-  std::exception_ptr thrown_;
+  std::exception_ptr thrown_{};
 };
 
 }  // namespace detail

@@ -96,8 +96,9 @@ class BasicSlicedStep {
   // No step.
   BasicSlicedStep() noexcept = default;
   explicit BasicSlicedStep(radam_optimizer* opt) noexcept : opt_(opt) {}
+  BasicSlicedStep(const BasicSlicedStep&) = delete;
   BasicSlicedStep(BasicSlicedStep&& other) noexcept : opt_(std::exchange(other.opt_, nullptr)) {}
-  BasicSlicedStep& operator=(BasicSlicedStep&& other) noexcept {
+  BasicSlicedStep& operator=(BasicSlicedStep other) noexcept {  // which cancels or completes what this one had
     std::swap(opt_, other.opt_);
     return *this;
   }
