@@ -32,7 +32,8 @@ class Id {
   constexpr operator std::uint32_t() const noexcept { return number_; }
 
  private:
-  std::uint32_t number_ = (std::numeric_limits<std::uint32_t>::max)();  // no id
+  // No id. (The highest number would be all parameters to radam_reset_state.)
+  std::uint32_t number_ = UINT32_MAX - 1;
 };
 using GroupId = Id<struct GroupKind>;
 using ParamId = Id<struct ParamKind>;
@@ -66,6 +67,11 @@ class Executor {
   Executor(ParallelFor parallel_for, std::uint64_t parallel_from = 0)
       : callable_(std::make_shared<ParallelFor>(std::move(parallel_for))),
         parallel_for_(&run<ParallelFor>),
+        parallel_from_(parallel_from) {}
+  // A loop of C.
+  Executor(const radam_executor& functions, std::uint64_t parallel_from = 0) noexcept
+      : callable_(std::shared_ptr<void>(), functions.user),
+        parallel_for_(functions.parallel_for),
         parallel_from_(parallel_from) {}
 
   radam_executor c() const noexcept { return {parallel_for_, callable_.get()}; }
