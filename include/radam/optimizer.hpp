@@ -83,25 +83,20 @@ class BasicOptimizer {
 
   // Adds parameters to a group, all or none of them, and returns the id of the first; the others' follow.
   R<ParamId> add_params(GroupId group, View<const Param> params) {
-    const std::vector<radam_param> described = describe(params);
+    std::vector<radam_param> described;
+    if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, ParamId());
     std::uint32_t first = 0;
     const radam_status status = radam_add_params(handle_, group, described.data(), described.size(), &first);
     return Errors::outcome(status, ParamId(first));
   }
 
   // Adds one parameter to a group, and returns its id.
-  R<ParamId> add_param(GroupId group, const Param& param) {
-    const radam_param c = param.c();
-    std::uint32_t id = 0;
-    const radam_status status = radam_add_params(handle_, group, &c, 1, &id);
-    return Errors::outcome(status, ParamId(id));
-  }
+  R<ParamId> add_param(GroupId group, const Param& param) { return add_params(group, View<const Param>(&param, 1)); }
 
   // Adds n elements at data, whose gradient is at grad. grad may be nullptr until set_grad.
   R<ParamId> add_param(GroupId group, Array data, Array grad, std::uint64_t n, Text name = {}) {
-    Outcome fit = detail::check_size("data", data, n);
-    if (fit) fit = detail::check_size("grad", grad, n);
-    if (!fit) return Errors::outcome(fit, ParamId());
+    if (!detail::has_size(data, n)) return Errors::outcome(detail::wrong_size("data", data, n), ParamId());
+    if (!detail::has_size(grad, n)) return Errors::outcome(detail::wrong_size("grad", grad, n), ParamId());
     std::uint32_t id = 0;
     const radam_status status =
         radam_add_param(handle_, group, static_cast<radam_dtype>(data.dtype), static_cast<radam_dtype>(grad.dtype),
@@ -112,7 +107,10 @@ class BasicOptimizer {
   // The same for a contiguous container, such as std::vector or std::span.
   template <class Data, class = decltype(std::size(std::declval<Data&>()))>
   R<ParamId> add_param(GroupId group, Data&& data, Array grad, Text name = {}) {
-    return add_param(group, data, grad, std::size(data), name);
+    static_assert(std::is_convertible_v<Data&, Array>,
+                  "data must be a contiguous container (one with data() and size()), whose elements are not const");
+    const Array array = data;
+    return add_param(group, array, grad, array.size, name);
   }
 
   // Adds an unbound parameter of n elements of T with gradients of G, for step_tensor.
@@ -123,17 +121,16 @@ class BasicOptimizer {
 
   // What is registered of a parameter, except for its name.
   R<Param> param(ParamId param) const {
-    Param found;
-    const Outcome outcome = detail::find(handle_, param, &found);
-    return Errors::outcome(outcome, found);
+    radam_param c{};
+    const radam_status status = detail::find(handle_, param, &c);
+    return Errors::outcome(status, Param::from(c));
   }
 
   // The group of a parameter.
   R<GroupId> group_of(ParamId param) const {
     radam_param c{};
-    radam_param_init(&c, sizeof c);
     std::uint32_t group = 0;
-    const radam_status status = radam_get_param(handle_, param, &group, &c);
+    const radam_status status = detail::find(handle_, param, &c, &group);
     return Errors::outcome(status, GroupId(group));
   }
 
@@ -299,19 +296,16 @@ class BasicOptimizer {
   // its type: that of the state (int16_t for master_remainder).
   template <class T>
   R<View<T>> state(ParamId param, State which) const {
-    Param described;
-    const Outcome found = detail::find(handle_, param, &described);
-    if (!found) return Errors::outcome(found, View<T>());
+    radam_param c{};
     void* array = nullptr;
     radam_dtype dtype = 0;
-    const radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
+    radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
+    if (status == RADAM_OK) status = detail::find(handle_, param, &c);
     if (status != RADAM_OK || array == nullptr) return Errors::outcome(status, View<T>());
-    const auto expected = static_cast<Dtype>(dtype);
-    if (state_dtype<T>() != expected) {
-      const char* given = detail::name_of(state_dtype<T>());
-      return Errors::outcome(detail::wrong_type("the state", given, expected, param), View<T>());
+    if (state_dtype<T>() != static_cast<Dtype>(dtype)) {
+      return Errors::outcome(detail::wrong_type("the state", state_dtype<T>(), dtype, param), View<T>());
     }
-    return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(described.len)));
+    return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(c.len)));
   }
 
   // ---- Checkpoints

@@ -240,7 +240,7 @@ struct GroupOptions {
 struct Param {
   Array data{};                         // its dtype is the parameter's; Array::none<T>(): unbound
   Array grad{};                         // nullptr: steps skip the parameter
-  std::uint64_t len = 0;                // elements
+  std::uint64_t len = Array::unknown;   // elements; by default the size of data, if that is a container
   const char* name = nullptr;           // by default "param.<id>"
   Array copy{};                         // receives the new values of an f32 or f64 parameter, rounded
   void* exp_avg = nullptr;              // state in arrays of the caller, in the dtype of the group's state
@@ -255,7 +255,7 @@ struct Param {
     param.dtype = static_cast<radam_dtype>(data.dtype);
     param.grad_dtype = static_cast<radam_dtype>(grad.dtype);
     param.copy_dtype = static_cast<radam_dtype>(copy.dtype);
-    param.len = len;
+    param.len = len == Array::unknown ? data.size : len;
     param.data = data.address;
     param.grad = grad.address;
     param.name = name;
