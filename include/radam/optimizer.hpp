@@ -75,7 +75,8 @@ class BasicOptimizer {
   // Adds a group with parameters: all of it or, on error, nothing.
   R<GroupId> add_group(const GroupOptions& options, View<const Param> params) {
     const radam_group_options c = options.c();
-    const std::vector<radam_param> described = describe(params);
+    std::vector<radam_param> described;
+    if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, GroupId());
     std::uint32_t group = 0;
     const radam_status status = radam_add_param_group(handle_, &c, described.data(), described.size(), &group);
     return Errors::outcome(status, GroupId(group));
@@ -353,11 +354,13 @@ class BasicOptimizer {
   }
 
  private:
-  static std::vector<radam_param> describe(View<const Param> params) {
-    std::vector<radam_param> described;
+  static Outcome describe(View<const Param> params, std::vector<radam_param>& described) {
     described.reserve(params.size());
-    for (const Param& param : params) described.push_back(param.c());
-    return described;
+    for (const Param& param : params) {
+      if (const Outcome fit = detail::check_sizes(param); !fit) return fit;
+      described.push_back(param.c());
+    }
+    return {};
   }
 
   // A text that the library copies, as long as it turns out to be.
@@ -421,6 +424,7 @@ radam_status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* ka
 using Optimizer = BasicOptimizer<detail::Throwing>;
 using GradSums = BasicGradSums<detail::Throwing>;
 using SlicedStep = BasicSlicedStep<detail::Throwing>;
+using Wave = BasicWave<detail::Throwing>;
 
 // Steps one tensor of n elements without an optimizer (radam_update); step is 1, 2, ... kahan_comp may be nullptr if
 // nothing compensates.
@@ -436,6 +440,7 @@ namespace nothrow {
 using Optimizer = BasicOptimizer<detail::Returning>;
 using GradSums = BasicGradSums<detail::Returning>;
 using SlicedStep = BasicSlicedStep<detail::Returning>;
+using Wave = BasicWave<detail::Returning>;
 
 template <class T, class G, class S>
 Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
