@@ -36,7 +36,7 @@ class BasicOptimizer {
  public:
   using SlicedStep = BasicSlicedStep<Errors>;
 
-  // Without parameters. With radam::nothrow, create() says why there is none; here the handle is then null.
+  // An optimizer without parameters. With radam::nothrow, its handle is null if there cannot be one; create() says why.
   BasicOptimizer() : BasicOptimizer(Options{}) {}
   explicit BasicOptimizer(const Options& options) : executor_(options.executor) {
     const radam_options c = options.c();
@@ -64,7 +64,7 @@ class BasicOptimizer {
     if (handle_ != nullptr) radam_free(handle_);
   }
 
-  // For calls of C. It stays valid until the optimizer is destroyed, wherever the object is moved.
+  // For calls of C. It stays valid until the optimizer is destroyed or assigned over, wherever the object is moved.
   radam_optimizer* handle() const noexcept { return handle_; }
 
   // ---- Groups and parameters
@@ -239,7 +239,8 @@ class BasicOptimizer {
     return Errors::outcome(radam_step_param(handle_, param, grad.address));
   }
 
-  // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them.
+  // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them. With
+  // options, grad is not const, since zero_grad writes to it.
   R<void> step_tensor(ParamId param, Array data, ConstArray grad) {
     if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return Errors::outcome(fit);
     void* only_read = const_cast<void*>(grad.address);
