@@ -6,6 +6,8 @@ mod common;
 
 #[path = "install/cmake.rs"]
 mod cmake;
+#[path = "install/dist.rs"]
+mod dist;
 #[path = "install/files.rs"]
 mod files;
 #[path = "install/pkg_config.rs"]
