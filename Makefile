@@ -152,7 +152,7 @@ arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
 
 # The C programs of tests/c that need neither a POSIX system nor glibc.
 PORTABLE_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
-	group_options advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
+	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
 	load_options getters threads slices executor caller_memory rounding conversions nan surgery
 
 MUSL_TARGET := x86_64-unknown-linux-musl

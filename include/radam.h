@@ -920,6 +920,47 @@ radam_status radam_set_tensors(radam_optimizer *opt,
 // name is NULL or a NUL-terminated string; param is NULL or writable.
 radam_status radam_param_id(const radam_optimizer *opt, const char *name, uint32_t *param);
 
+// Gets what is registered of a parameter, in the form in which it was added.
+//
+// *group, if group is not NULL, receives the id of its group. In *description, dtypes are those in
+// use, never 0; data and grad are the registered addresses; copy, exp_avg, exp_avg_sq and
+// kahan_comp are the caller's own arrays, NULL if there are none (radam_param_state gets those of
+// the library); and name is NULL, since radam_param_name copies it. Wrappers in typed languages can
+// compare dtypes and len before they pass arrays to a call, which cannot.
+//
+// Set description->struct_size first, which radam_param_init does.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+// unknown param or a wrong struct_size.
+//
+// Threads: a getter; may be called at any time.
+//
+// Undefined behaviour unless:
+// group is NULL or writable; description is NULL or points to as many writable bytes as its
+// struct_size says.
+radam_status radam_get_param(const radam_optimizer *opt,
+                             uint32_t param,
+                             uint32_t *group,
+                             radam_param *description);
+
+// Copies the name of a parameter: the one it was added with, or its default one, such as "param.0".
+//
+// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer name is cut
+// at a character boundary. buf may be NULL to query the size.
+//
+// Returns the size of the whole name in bytes, including the NUL. It returns 1 if opt is not a
+// valid handle, the parameter does not exist or there is no memory; radam_last_error(NULL, ...)
+// then has the message.
+//
+// Threads: a getter; may be called at any time.
+//
+// Undefined behaviour unless:
+// buf is NULL or has cap writable bytes.
+uint64_t radam_param_name(const radam_optimizer *opt,
+                          uint32_t param,
+                          char *buf,
+                          uint64_t cap);
+
 // Gets the number of steps that a parameter has made.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an

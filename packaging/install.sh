@@ -98,12 +98,12 @@ put 644 "$BUILT/package/radam.pc" "$libdir/pkgconfig/radam.pc"
 for file in "$source"/packaging/cmake/*.cmake; do
 	put 644 "$file" "$libdir/cmake/radam/$(basename "$file")"
 done
-for file in "$source"/include/*; do
-	put 644 "$file" "$includedir/$(basename "$file")"
+for header in $(cd "$source/include" && find * -name '*.h*'); do
+	put 644 "$source/include/$header" "$includedir/$header"
 done
 for file in README.md CHANGELOG.md docs/checkpoint.md LICENSE-MIT LICENSE-APACHE; do
 	put 644 "$source/$file" "$docdir/$(basename "$file")"
 done
 if [ "$action" = uninstall ]; then
-	rmdir "$destdir$libdir/cmake/radam" "$destdir$docdir" 2> /dev/null || true
+	rmdir "$destdir$libdir/cmake/radam" "$destdir$includedir/radam" "$destdir$docdir" 2> /dev/null || true
 fi

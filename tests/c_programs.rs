@@ -78,6 +78,7 @@ programs! {
     rectification: shared, statically, valgrind;
     plan: shared, statically, valgrind;
     unbound: shared, statically, valgrind;
+    descriptions: shared, valgrind;
     step_tensor: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
     set_tensors: shared, statically, valgrind;

@@ -1,9 +1,9 @@
 //! Advice on settings that are allowed but known to make training fail.
 
-use super::call::get;
-use super::last_error::copy;
+use super::call::get_text;
+use super::radam_optimizer;
 use super::status::text_buffer;
-use super::{RADAM_OK, radam_optimizer};
+use crate::optimizer::Optimizer;
 use std::ffi::c_char;
 
 /// Copies advice on settings that are allowed but known to make training fail: one sentence per
@@ -32,10 +32,5 @@ pub unsafe extern "C" fn radam_advice(
 ) -> u64 {
     // SAFETY: `buf` has `cap` writable bytes.
     let buffer = unsafe { text_buffer(buf, cap) };
-    let mut needed = 1;
-    let status = get(opt, |optimizer| {
-        needed = copy(optimizer.advice()?.as_bytes(), buffer);
-        Ok(())
-    });
-    if status == RADAM_OK { needed } else { copy(b"", buffer) }
+    get_text(opt, buffer, Optimizer::advice)
 }

@@ -2,7 +2,7 @@
 
 use super::call_lock::{Exclusive, Refusal};
 use super::guard::{bug, catch, guard};
-use super::last_error::keep_for_thread;
+use super::last_error::{copy, keep_for_thread};
 use super::registry::{self, Inside};
 use super::{RADAM_OK, radam_optimizer, radam_status, status_of};
 use crate::error::{Error, Result, Status, ensure, error};
@@ -77,6 +77,20 @@ pub(super) fn get(
         let optimizer = inside.optimizer().getter().map_err(refused)?;
         body.take().map_or(Ok(()), |body| body(&optimizer))
     })
+}
+
+/// A getter of a text, which is copied to `buffer`; an empty one if it fails. Returns the size of the whole text.
+pub(super) fn get_text(
+    opt: *const radam_optimizer,
+    buffer: &mut [u8],
+    text: impl FnOnce(&Optimizer) -> Result<String>,
+) -> u64 {
+    let mut needed = None;
+    get(opt, |optimizer| {
+        needed = Some(copy(text(optimizer)?.as_bytes(), buffer));
+        Ok(())
+    });
+    needed.unwrap_or_else(|| copy(b"", buffer))
 }
 
 // The functions below take trait objects: a copy of them for each function of the API would make the library a

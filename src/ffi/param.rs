@@ -1,12 +1,12 @@
 //! The description of a parameter that is to be added.
 
-use super::arguments::{dtype, dtype_or_default, name, not_null};
+use super::arguments::{dtype, dtype_or_default, dtype_value, name, not_null};
 use super::call::without_handle;
 use super::versioned::{Versioned, init, read, size_at};
 use super::{radam_dtype, radam_status};
 use crate::error::{Result, ensure, reserve};
 use crate::kernel::Dtype;
-use crate::optimizer::{CallerArray, Given, ParamSpec, Place};
+use crate::optimizer::{CallerArray, Given, Param, ParamSpec, Place};
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
@@ -169,6 +169,28 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
         },
         place,
     })
+}
+
+/// What would add the parameter as it is now, except for its name.
+pub(super) fn description(param: &Param) -> radam_param {
+    let given = param.state.given();
+    let [exp_avg, exp_avg_sq, kahan_comp] = given.state.map(|array| array.pointer().cast());
+    let (tensor_offset, tensor_len) = given.slice.unwrap_or((0, 0));
+    radam_param {
+        dtype: dtype_value(Some(param.dtype)),
+        grad_dtype: dtype_value(Some(param.grad_dtype)),
+        copy_dtype: dtype_value(Some(given.copy_dtype)),
+        len: param.len() as u64,
+        data: param.data.pointer().cast(),
+        grad: param.grad.pointer().cast(),
+        copy: given.copy.pointer().cast(),
+        exp_avg,
+        exp_avg_sq,
+        kahan_comp,
+        tensor_offset,
+        tensor_len,
+        ..radam_param::DEFAULTS
+    }
 }
 
 /// The offset and the length of the whole tensor, if the parameter is a slice of one.

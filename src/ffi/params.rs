@@ -1,12 +1,13 @@
 //! Adding groups and parameters, setting the addresses of their arrays, and finding them.
 
 use super::arguments::{name, not_null, optional_output, output};
-use super::call::{change, get};
+use super::call::{change, get, get_text};
 use super::group_options::group;
-use super::param::{params, spec};
-use super::versioned::Versioned;
+use super::param::{description, params, spec};
+use super::status::text_buffer;
+use super::versioned::{Versioned, write};
 use super::{radam_dtype, radam_group_options, radam_optimizer, radam_param, radam_status};
-use crate::error::{Result, ensure};
+use crate::error::{Result, ensure, error, try_format};
 use crate::optimizer::{CallerArray, Place};
 use std::ffi::{c_char, c_void};
 
@@ -202,6 +203,73 @@ pub unsafe extern "C" fn radam_param_id(
             let name = self::name(Place(None), name)?.unwrap_or_default();
             output("param", param, optimizer.param_named(name)?)
         }
+    })
+}
+
+/// Gets what is registered of a parameter, in the form in which it was added.
+///
+/// *group, if group is not NULL, receives the id of its group. In *description, dtypes are those in
+/// use, never 0; data and grad are the registered addresses; copy, exp_avg, exp_avg_sq and
+/// kahan_comp are the caller's own arrays, NULL if there are none (radam_param_state gets those of
+/// the library); and name is NULL, since radam_param_name copies it. Wrappers in typed languages can
+/// compare dtypes and len before they pass arrays to a call, which cannot.
+///
+/// Set description->struct_size first, which radam_param_init does.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
+/// unknown param or a wrong struct_size.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// group is NULL or writable; description is NULL or points to as many writable bytes as its
+/// struct_size says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_get_param(
+    opt: *const radam_optimizer,
+    param: u32,
+    group: *mut u32,
+    description: *mut radam_param,
+) -> radam_status {
+    get(opt, |optimizer| {
+        let param = optimizer.param(param)?;
+        not_null("description", description, "a struct that radam_param_init has filled")?;
+        // SAFETY: `description` is not NULL, so it is as long as its struct_size says; `group` is NULL or writable.
+        unsafe {
+            write("description.", &self::description(param), description)?;
+            optional_output(group, param.group);
+        }
+        Ok(())
+    })
+}
+
+/// Copies the name of a parameter: the one it was added with, or its default one, such as "param.0".
+///
+/// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer name is cut
+/// at a character boundary. buf may be NULL to query the size.
+///
+/// Returns the size of the whole name in bytes, including the NUL. It returns 1 if opt is not a
+/// valid handle, the parameter does not exist or there is no memory; radam_last_error(NULL, ...)
+/// then has the message.
+///
+/// Threads: a getter; may be called at any time.
+///
+/// # Safety
+/// buf is NULL or has cap writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_param_name(
+    opt: *const radam_optimizer,
+    param: u32,
+    buf: *mut c_char,
+    cap: u64,
+) -> u64 {
+    // SAFETY: `buf` has `cap` writable bytes.
+    let buffer = unsafe { text_buffer(buf, cap) };
+    get_text(opt, buffer, |optimizer| {
+        let name = optimizer.param(param)?.name(param);
+        try_format(format_args!("{name}")).ok_or_else(|| {
+            error!(OutOfMemory, "there is no memory to copy the name of parameter {param}")
+        })
     })
 }
 

@@ -192,6 +192,8 @@ radam_status radam_add_param(radam_optimizer *, uint32_t, radam_dtype, radam_dty
 radam_status radam_set_data(radam_optimizer *, uint32_t, void *);
 radam_status radam_set_grad(radam_optimizer *, uint32_t, void *);
 radam_status radam_set_tensors(radam_optimizer *, uint32_t, uint64_t, void *const *, void *const *);
+radam_status radam_get_param(const radam_optimizer *, uint32_t, uint32_t *, radam_param *);
+uint64_t radam_param_name(const radam_optimizer *, uint32_t, char *, uint64_t);
 radam_status radam_param_id(const radam_optimizer *, const char *, uint32_t *);
 radam_status radam_step_count(const radam_optimizer *, uint32_t, uint64_t *);
 radam_status radam_step(radam_optimizer *);

@@ -58,6 +58,10 @@ static void look_at_params(uint64_t *last) {
     last[i] = steps;
     OK(opt, radam_get_frozen(opt, i, &frozen));
     OK(opt, radam_param_state(opt, i, RADAM_STATE_EXP_AVG, &state, &dtype));
+    radam_param param;
+    OK(NULL, radam_param_init(&param, sizeof param));
+    OK(opt, radam_get_param(opt, i, NULL, &param));
+    CHECK(param.data == data[i] && param.dtype == RADAM_DTYPE_F32, "parameter %u is described as another", i);
     OK(opt, radam_param_id(opt, names[i], &id));
     CHECK(id == i && frozen == RADAM_OFF && state != NULL && dtype == RADAM_DTYPE_F32, "parameter %u is another", i);
   }

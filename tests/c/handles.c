@@ -26,6 +26,7 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   radam_step_report report;
   radam_group_report group_report;
   radam_grad_sums sums;
+  radam_param param;
   OK(NULL, radam_grad_sums_init(&sums, sizeof sums));
   OK(NULL, radam_step_report_init(&report, sizeof report));
   OK(NULL, radam_group_report_init(&group_report, sizeof group_report));
@@ -40,6 +41,7 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
   INVALID(radam_set_grad(bad, 0, grad));
   INVALID(radam_set_tensors(bad, 0, 1, tensors, tensors));
   INVALID(radam_param_id(bad, "param.0", &id));
+  INVALID(radam_get_param(bad, 0, &id, &param));
   INVALID(radam_get_group_options(bad, 0, &options));
   INVALID(radam_set_group_options(bad, 0, &options));
   INVALID(radam_get_lr(bad, 0, &number));

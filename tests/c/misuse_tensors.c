@@ -150,6 +150,24 @@ static void many_tensors(radam_optimizer *opt) {
   }
 }
 
+static void descriptions(radam_optimizer *opt) {
+  radam_param param, untouched;
+  char name[16] = "#";
+  uint32_t group = UNWRITTEN;
+  OK(NULL, radam_param_init(&param, sizeof param));
+  untouched = param;
+  REFUSED(INVALID_ARGUMENT, "param is 99", radam_get_param(opt, 99, &group, &param));
+  REFUSED(NULL_POINTER, "description", radam_get_param(opt, 0, &group, NULL));
+  untouched.struct_size = param.struct_size = 7;
+  REFUSED(INVALID_ARGUMENT, "description.struct_size is 7", radam_get_param(opt, 0, &group, &param));
+  CHECK(group == UNWRITTEN && memcmp(&param, &untouched, sizeof param) == 0, "a refused radam_get_param wrote its outputs");
+  CHECK(radam_param_name(opt, 99, name, sizeof name) == 1 && name[0] == 0, "parameter 99 is called '%s'", name);
+  check_message(NULL, "param is 99", "the name of parameter 99");
+  CHECK(radam_param_name(opt, 0, NULL, 0) == sizeof "weight", "a query of the size gave another one");
+  CHECK(radam_param_name(NULL, 0, name, sizeof name) == 1, "NULL has parameters with names");
+  check_message(NULL, "opt is NULL", "the name of a parameter of NULL");
+}
+
 static void names(radam_optimizer *opt) {
   static const char *const nobody[] = {"", "Weight", "weight ", "removed", "param.0", "param.5", "param.6", "param.", "param.-1",
                                        "param.00", "param.4294967296", "param.99999999999999999999", "\xc3\xa4"};
@@ -172,6 +190,7 @@ int main(void) {
     options_of_a_step(hurt.opt);
     no_data_anywhere(hurt.opt);
     many_tensors(hurt.opt);
+    descriptions(hurt.opt);
     names(hurt.opt);
     step_both();
   }

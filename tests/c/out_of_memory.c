@@ -244,6 +244,10 @@ static void ask_for_advice(void) {
   if (bytes == 1 && !keep_failing) check_message(NULL, "memory", "advice without memory");
   TRY_ID(radam_param_id(opt, "bias", &id), id);
   CHECK(id == 1, "bias is %u", id);
+  begin_call();
+  const uint64_t name_bytes = radam_param_name(opt, id, text, sizeof text);
+  end_call();
+  CHECK(name_bytes == 1 || strcmp(text, "bias") == 0, "bias is called '%s'", text);
 }
 
 static void train(void) {
@@ -368,7 +372,7 @@ static void *errors_need_no_memory(void *optimizer) {
     radam_options_init(NULL, 8), radam_step_end(optimizer, NULL), radam_step_wave(NULL, NULL), radam_set_frozen(optimizer, 99, RADAM_ON),
     radam_param_state(optimizer, 99, 1, NULL, NULL), radam_update(0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0),
     radam_set_tensors(optimizer, 99, 1, NULL, NULL), radam_step_tensor(optimizer, 99, NULL, NULL, NULL, NULL),
-    radam_param_id(optimizer, "nobody", NULL), radam_param_id(optimizer, NULL, NULL), radam_measure(optimizer, NULL),
+    radam_param_id(optimizer, "nobody", NULL), radam_param_id(optimizer, NULL, NULL), radam_get_param(optimizer, 0, NULL, NULL), radam_measure(optimizer, NULL),
     radam_measure_tensor(0, NULL, 0, NULL), radam_grad_sums_value(NULL, NULL, NULL), radam_grad_sums_init(NULL, 8),
     radam_get_group_options(optimizer, 99, NULL), radam_set_group_options(optimizer, 0, NULL),
     radam_save(optimizer, ""), radam_load_from_buffer(optimizer, NULL, 1, NULL), radam_load_options_init(NULL, 8),

@@ -108,6 +108,7 @@ static void getters_go_on(radam_optimizer *opt) {
   uint32_t id;
   char text[64];
   void *state;
+  radam_param param;
   OK(NULL, radam_group_report_init(&report, sizeof report));
   OK(opt, radam_get_group_report(opt, 0, &report));
   OK(opt, radam_step_count(opt, 0, &steps));
@@ -118,6 +119,9 @@ static void getters_go_on(radam_optimizer *opt) {
   OK(opt, radam_get_weight_decay(opt, 0, &number));
   CHECK(options_of(opt, 0).lr == group_options().lr, "the options are others");
   OK(opt, radam_param_id(opt, "param.0", &id));
+  OK(NULL, radam_param_init(&param, sizeof param));
+  OK(opt, radam_get_param(opt, 0, NULL, &param));
+  CHECK(radam_param_name(opt, 0, text, sizeof text) == sizeof "param.0", "the name is %s", text);
   CHECK(radam_advice(opt, text, sizeof text) == 1, "there is advice: %s", text);
 }
 

@@ -8,6 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 
 const FILES: &[&str] = &[
     "include/radam.h",
+    "include/radam.hpp",
+    "include/radam/checks.hpp",
+    "include/radam/elements.hpp",
+    "include/radam/errors.hpp",
+    "include/radam/optimizer.hpp",
+    "include/radam/options.hpp",
+    "include/radam/steps.hpp",
     "lib/cmake/radam/radamConfig.cmake",
     "lib/cmake/radam/radamConfigVersion.cmake",
     "lib/cmake/radam/radamTargets.cmake",
@@ -45,7 +52,7 @@ fn uninstall_removes_the_files_of_install_and_no_other() {
     fs::write(prefix.join("lib/libother.a"), "").unwrap();
     succeed(&mut make("uninstall", &[format!("PREFIX={}", prefix.display())]));
     assert_eq!(files_under(&prefix), ["lib/libother.a"]);
-    for folder in ["lib/cmake/radam", "share/doc/radam"] {
+    for folder in ["lib/cmake/radam", "include/radam", "share/doc/radam"] {
         assert!(!prefix.join(folder).exists(), "{folder}");
     }
 }
