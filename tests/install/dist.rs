@@ -1,7 +1,7 @@
 //! The archive that `make dist` packs.
 
 use crate::common::{has_program, read, skip, succeed, target_dir, text};
-use crate::pkg_config::{self, assert_serves_both_languages};
+use crate::pkg_config::{self, assert_serves};
 use crate::prefix::{files_under, install, make, new_dir, new_project, rustc};
 use std::collections::BTreeSet;
 use std::fs;
@@ -41,7 +41,7 @@ fn the_archive_has_all_files_licences_and_checksums_and_serves_from_any_folder()
     assert_has_what_is_installed(&unpacked);
     assert_names_every_crate(&unpacked.join("share/doc/radam/THIRD-PARTY-NOTICES"));
     if !pkg_config::is_missing("the unpacked archive") {
-        assert_serves_both_languages(&unpacked, &new_project("dist_project"));
+        assert_serves(&unpacked, &new_project("dist_project"));
     }
 }
 

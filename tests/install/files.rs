@@ -1,7 +1,7 @@
 //! Which files are installed, where, and what is left of them.
 
 use crate::common::{scratch_dir, succeed, text};
-use crate::pkg_config::{self, assert_serves_both_languages};
+use crate::pkg_config::{self, assert_serves};
 use crate::prefix::{files_under, install, make, new_dir, new_project};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -111,5 +111,5 @@ fn a_moved_installation_still_serves() {
     crate::cmake::assert_finds(&moved, "moved");
     let without_spaces = new_dir("after_the_move");
     fs::rename(&moved, &without_spaces).unwrap();
-    assert_serves_both_languages(&without_spaces, &new_project("moved_project"));
+    assert_serves(&without_spaces, &new_project("moved_project"));
 }

@@ -22,21 +22,9 @@ pub fn is_missing(test: &str) -> bool {
     missing
 }
 
-/// Compiles the program in a language with what pkg-config says, and with the `further` arguments.
-pub fn build(
-    prefix: &Path,
-    project: &Path,
-    language: Language,
-    link: Link,
-    further: &[&str],
-) -> PathBuf {
-    let name = format!(
-        "{}_{}",
-        language.name(),
-        if matches!(link, Link::Shared) { "shared" } else { "static" }
-    );
-    let mut compile = language.compiler().command();
-    compile.current_dir(project).args([language.program(), "-o", &name]);
+/// Compiles the program with what pkg-config says.
+fn build(prefix: &Path, project: &Path, language: Language, link: Link) -> PathBuf {
+    let mut compile = language.compile(project);
     match link {
         Link::Shared => {
             let libdir = &pkg_config(prefix, &["--variable=libdir"])[0];
@@ -44,22 +32,22 @@ pub fn build(
             compile.arg(format!("-Wl,-rpath,{libdir}"));
         }
         Link::Static => {
-            compile.arg("-static");
-            compile.args(pkg_config(prefix, &["--static", "--cflags", "--libs"]));
+            compile.arg("-static").args(pkg_config(prefix, &["--static", "--cflags", "--libs"]));
         }
     }
-    succeed(compile.args(further));
-    project.join(name)
+    let program = project.join("program");
+    succeed(compile.arg("-o").arg(&program));
+    program
 }
 
-pub fn assert_serves_both_languages(prefix: &Path, project: &Path) {
+/// In C and in C++, with shared libraries and without any.
+pub fn assert_serves(prefix: &Path, project: &Path) {
     for language in Language::ALL {
-        let shared = build(prefix, project, language, Link::Shared, &[]);
-        assert!(loads_radam(&shared));
-        assert_trains(&shared);
-        let without_shared_libraries = build(prefix, project, language, Link::Static, &[]);
-        assert!(!loads_radam(&without_shared_libraries));
-        assert_trains(&without_shared_libraries);
+        for link in [Link::Shared, Link::Static] {
+            let program = build(prefix, project, language, link);
+            assert_eq!(loads_radam(&program), matches!(link, Link::Shared));
+            assert_trains(&program);
+        }
     }
 }
 
@@ -68,7 +56,7 @@ fn pkg_config_serves_c_and_cpp_shared_and_static() {
     if is_missing("programs") {
         return;
     }
-    assert_serves_both_languages(&install("pkg_config"), &new_project("pkg_config_project"));
+    assert_serves(&install("pkg_config"), &new_project("pkg_config_project"));
 }
 
 /// Only radam is linked statically: what most programs want.
@@ -83,9 +71,8 @@ fn the_file_of_the_static_library_needs_what_pkg_config_says() {
     assert_eq!(format!("-lgcc_s {private}"), NATIVE_LIBRARIES);
     let project = new_project("static_file_project");
     for language in Language::ALL {
-        let mut compile = language.compiler().command();
-        compile.current_dir(&project).args([language.program(), "-o", "program"]);
-        compile.args(pkg_config(&prefix, &["--cflags"]));
+        let mut compile = language.compile(&project);
+        compile.args(pkg_config(&prefix, &["--cflags"])).args(["-o", "program"]);
         compile.arg(prefix.join("lib/libradam.a")).args(private.split(' '));
         succeed(&mut compile);
         assert!(!loads_radam(&project.join("program")));

@@ -32,11 +32,15 @@ impl Language {
         }
     }
 
-    pub fn compiler(self) -> Compiler {
-        match self {
-            Self::C => Compiler::c(),
-            Self::Cpp => Compiler::cpp(),
-        }
+    /// Compiles the program that is in the project.
+    pub fn compile(self, project: &Path) -> Command {
+        let (compiler, standard) = match self {
+            Self::C => (Compiler::c(), "-std=c11"),
+            Self::Cpp => (Compiler::cpp(), "-std=c++17"),
+        };
+        let mut command = compiler.command();
+        command.current_dir(project).args([standard, "-pthread", self.program()]);
+        command
     }
 }
 
