@@ -22,13 +22,13 @@ help: ## show this list
 BUILT = $(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release
 build: ## build the library
 	$(CARGO) build --release --lib
-	packaging/prepare.sh $(BUILT) $(CARGO_BUILD_TARGET)
+	packaging/prepare.sh "$(BUILT)" $(CARGO_BUILD_TARGET)
 
 # Root often has no cargo. It installs what `make build` has built before.
 PREFIX ?= /usr/local
 INSTALL = BUILT="$(BUILT)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" DESTDIR="$(DESTDIR)" \
 	packaging/install.sh
-install: $(if $(shell command -v $(CARGO)),build) ## install it (PREFIX=/usr/local, LIBDIR, INCLUDEDIR, DESTDIR)
+install: $(if $(shell command -v $(firstword $(CARGO))),build) ## install it (PREFIX=/usr/local, LIBDIR, INCLUDEDIR, DESTDIR)
 	$(INSTALL) install
 
 uninstall: ## remove the files that make install has installed with the same PREFIX
@@ -37,14 +37,17 @@ uninstall: ## remove the files that make install has installed with the same PRE
 dist: build ## pack what make install installs, with the licences of all that is in it, into target/dist
 	BUILT="$(BUILT)" python3 packaging/dist.py $(TARGET)/dist $(CARGO_BUILD_TARGET)
 
-# Cargo-c installs by `[package.metadata.capi]` of Cargo.toml.
-CINSTALL = $(TARGET)/cinstall
+# Cargo-c builds libraries and writes radam.pc in its own way; every other file must be the same. A target folder of its
+# own, since it would rebuild everything in the usual one.
+CINSTALL := $(abspath $(TARGET))/cinstall
 check-cinstall: ## compare what cargo cinstall installs with what make install does (needs cargo-c)
-	CARGO_TARGET_DIR=$(CINSTALL)/target $(CARGO) cinstall --release --prefix=/usr --destdir=$(abspath $(CINSTALL))/theirs --libdir=lib
-	$(MAKE) install PREFIX=/usr DESTDIR=$(abspath $(CINSTALL))/ours
+	rm -rf $(CINSTALL)/theirs $(CINSTALL)/ours
+	CARGO_TARGET_DIR=$(CINSTALL)/target $(CARGO) cinstall --release --prefix=/usr --libdir=lib --destdir=$(CINSTALL)/theirs
+	$(MAKE) install PREFIX=/usr DESTDIR=$(CINSTALL)/ours
 	cd $(CINSTALL)/theirs && find . ! -type d | sort > ../theirs.txt
 	cd $(CINSTALL)/ours && find . ! -type d | sort > ../ours.txt
 	diff $(CINSTALL)/ours.txt $(CINSTALL)/theirs.txt
+	diff --recursive --exclude='libradam.*' --exclude=radam.pc $(CINSTALL)/ours $(CINSTALL)/theirs
 
 # -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so the printed numbers are the same on every
 # machine.

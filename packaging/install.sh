@@ -90,7 +90,7 @@ case $PREFIX:$libdir:$includedir:$docdir in
 *) fail "PREFIX, LIBDIR, INCLUDEDIR and DOCDIR are $PREFIX, $libdir, $includedir and $docdir; they must be absolute" ;;
 esac
 if [ "$action" = install ]; then
-	[ -f "$BUILT/package/native-libraries" ] || fail "there is nothing to install in $BUILT; run make build first"
+	[ -f "$BUILT/package/native-libraries" ] || fail "there is nothing to install in $BUILT; run make build first, as a user that has cargo"
 	pkg_config_file > "$BUILT/package/radam.pc"
 fi
 libraries
