@@ -3,7 +3,7 @@
 # not for this machine. Writes into BUILT/package:
 #   libradam.a or radam.lib   the static library; on Linux, with radam_* as its only symbols
 #   native-libraries          what a program linked with it needs besides, as rustc says
-# Needs rustc and, on Linux, a C compiler and binutils. CC, LD, OBJCOPY and AR can be set for another target.
+# Needs rustc and, on Linux, a C compiler and GNU binutils. CC, LD, OBJCOPY and AR can be set for another target.
 set -eu
 built=$1
 target=${2:-}

@@ -211,7 +211,7 @@ fn projects_can_install_the_shared_library_with_their_program() {
     let lists = project.join("CMakeLists.txt");
     let rule = "install(TARGETS with_shared)\ninstall(IMPORTED_RUNTIME_ARTIFACTS radam::radam)\n";
     let text = fs::read_to_string(&lists).unwrap();
-    fs::write(&lists, text.replace("(VERSION 3.16)", "(VERSION 3.21)") + rule).unwrap();
+    fs::write(&lists, text.replace("(VERSION 3.18)", "(VERSION 3.21)") + rule).unwrap();
     let prefix = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
     let run_path = "-DCMAKE_INSTALL_RPATH=$ORIGIN/../lib";
     succeed(&mut configure(&project, &["-DLANGUAGE=C", "-DDOOR=find_package", &prefix, run_path]));

@@ -1,8 +1,8 @@
 //! The archive that `make dist` packs.
 
-use crate::common::{has_program, read, skip, succeed, target_dir, text};
+use crate::common::{has_program, read, rustc, skip, succeed, target_dir, text};
 use crate::pkg_config::{self, assert_serves};
-use crate::prefix::{files_under, install, make, new_dir, new_project, rustc};
+use crate::prefix::{files_under, install, make, new_dir, new_project};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! An installation to test, and programs that are built with it.
 
-use crate::common::{Compiler, release_dir, repository, scratch_dir, succeed, target_dir, text};
+use crate::common::{
+    Compiler, release_dir, repository, rustc, scratch_dir, succeed, target_dir, text,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,11 +62,6 @@ pub fn new_project(name: &str) -> PathBuf {
     copy("tests/install/programs/program.cpp", Language::Cpp.program());
     copy("tests/install/programs/CMakeLists.txt", "CMakeLists.txt");
     dir
-}
-
-/// rustc of the toolchain that runs these tests.
-pub fn rustc() -> PathBuf {
-    Path::new(env!("CARGO")).with_file_name("rustc")
 }
 
 /// A command that builds with the cargo, and in the target folder, of these tests. It does not see the make that runs

@@ -1,7 +1,7 @@
 //! The installed static library keeps to itself all that is in it besides the C API, and still works.
 
-use crate::common::{Compiler, has_program, read, repository, succeed, text};
-use crate::prefix::{building, install, new_dir, rustc};
+use crate::common::{Compiler, has_program, read, repository, rustc, succeed, text};
+use crate::prefix::{building, install, new_dir};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
