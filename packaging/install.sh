@@ -3,6 +3,7 @@
 # documents and what pkg-config and CMake read, to $DESTDIR$PREFIX. `install.sh uninstall` removes the same files.
 # LIBDIR, INCLUDEDIR and DOCDIR can be set too.
 set -eu
+umask 022
 action=$1
 source=$(cd "$(dirname "$0")/.." && pwd)
 libdir=${LIBDIR:-$PREFIX/lib}
@@ -89,12 +90,16 @@ case $PREFIX:$libdir:$includedir:$docdir in
 /*:/*:/*:/* | [A-Za-z]:[/\\]*) ;;
 *) fail "PREFIX, LIBDIR, INCLUDEDIR and DOCDIR are $PREFIX, $libdir, $includedir and $docdir; they must be absolute" ;;
 esac
-if [ "$action" = install ]; then
-	[ -f "$BUILT/package/native-libraries" ] || fail "there is nothing to install in $BUILT; run make build first, as a user that has cargo"
-	pkg_config_file > "$BUILT/package/radam.pc"
+pc=$destdir$libdir/pkgconfig/radam.pc
+if [ "$action" = uninstall ]; then
+	rm -f "$pc"
+elif [ -f "$BUILT/package/native-libraries" ]; then
+	mkdir -p "$(dirname "$pc")"
+	pkg_config_file > "$pc"
+else
+	fail "there is nothing to install in $BUILT; run make build first, as a user who has cargo"
 fi
 libraries
-put 644 "$BUILT/package/radam.pc" "$libdir/pkgconfig/radam.pc"
 for file in "$source"/packaging/cmake/*.cmake; do
 	put 644 "$file" "$libdir/cmake/radam/$(basename "$file")"
 done
