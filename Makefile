@@ -15,7 +15,7 @@ export CC CXX CARGO_TARGET_DIR
 .PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps lint header asan arm windows fuzz bench-peers interop
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # What cargo builds, for this machine or for the Rust target CARGO_BUILD_TARGET. CC, LD, OBJCOPY and AR must be for the
 # same target.
