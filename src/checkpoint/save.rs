@@ -19,7 +19,7 @@ impl<T: Write + Seek> Sink for T {}
 pub(crate) fn save_to_file(
     optimizer: &Optimizer,
     path: &Path,
-    callback: Option<Callback>,
+    callback: Option<Callback<'_>>,
 ) -> Result<()> {
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
@@ -102,7 +102,7 @@ impl<'a> Checkpoint<'a> {
         header: &[u8],
         sink: &mut dyn Sink,
         path: &Path,
-        callback: Option<Callback>,
+        callback: Option<Callback<'_>>,
     ) -> Result<()> {
         let failed = |error| failed("write", path, &error);
         let mut progress = Progress::new(callback, self.size(header));

@@ -27,7 +27,9 @@ pub(crate) use arrays::{CallerArray, Given, StateArray};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};
-pub(crate) use step::{LooseTensor, Measured, StepOptions, StepReport, measure_tensor, update};
+pub(crate) use step::{
+    LooseTensor, Measured, StepOptions, StepReport, measure_tensor, sum_of_words, update,
+};
 
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;
@@ -82,7 +84,13 @@ pub(crate) struct Restored {
 
 impl Optimizer {
     pub fn new(options: Options) -> Result<Self> {
+        const NUM_THREADS_MAX: usize = 1024;
         let Options { num_threads, allocator, executor, parallel_from } = options;
+        ensure!(
+            num_threads <= NUM_THREADS_MAX,
+            InvalidArgument,
+            "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
+        );
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),

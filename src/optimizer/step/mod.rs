@@ -18,7 +18,7 @@ mod waves;
 pub(crate) use options::{StepOptions, StepReport};
 pub(super) use pieces::zero_grad;
 pub(crate) use stateless::{LooseTensor, measure_tensor, update};
-pub(crate) use sums::Measured;
+pub(crate) use sums::{Measured, sum_of_words};
 
 use super::group::Group;
 use super::param::Param;

@@ -40,8 +40,8 @@ impl StepOptions {
         ensure!(
             self.grad_scale > 0.0 && self.grad_scale.is_finite(),
             InvalidArgument,
-            "grad_scale is {:?}; it must be finite and above 0 (radam_step_options_init sets 1, which leaves \
-             gradients as they are; with loss scaling it is 1 / loss scale)",
+            "grad_scale is {:?}; it must be finite and above 0 (1, the default, leaves gradients as \
+             they are; with loss scaling it is 1 / loss scale)",
             self.grad_scale
         );
         for (name, value) in
