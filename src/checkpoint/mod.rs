@@ -17,7 +17,7 @@ mod save;
 
 pub use load::LoadOptions;
 pub(crate) use load::{load, load_files};
-pub(crate) use save::{save_to_buffer, save_to_file};
+pub(crate) use save::{save_to_buffer, save_to_file, save_to_vec};
 
 use crate::error::{Error, Result, ensure, error};
 use crate::system::call_out;

@@ -44,6 +44,15 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
     Ok(size)
 }
 
+/// Saves to a buffer of the library's.
+pub(crate) fn save_to_vec(optimizer: &Optimizer) -> Result<Vec<u8>> {
+    let checkpoint = Checkpoint::of(optimizer)?;
+    let header = checkpoint.header()?;
+    let mut bytes = zeros(usize::try_from(checkpoint.size(&header)).unwrap_or(usize::MAX))?;
+    checkpoint.write(&header, &mut Cursor::new(&mut bytes[..]), Path::new("the buffer"), None)?;
+    Ok(bytes)
+}
+
 /// What there is to save.
 struct Checkpoint<'a> {
     manifest: Manifest<'a>,

@@ -169,10 +169,7 @@ pub unsafe extern "C" fn radam_set_group_options(
 /// out of range; RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_set_lr(opt: *mut radam_optimizer, group: u32, lr: f64) -> radam_status {
-    change(opt, |optimizer| {
-        let options = optimizer.group(group)?;
-        optimizer.set_options(group, Group { lr, ..options.clone() })
-    })
+    change(opt, |optimizer| optimizer.change_options(group, |options| options.lr = lr))
 }
 
 /// Gets the learning rate of a group.
@@ -207,8 +204,7 @@ pub extern "C" fn radam_set_weight_decay(
     weight_decay: f64,
 ) -> radam_status {
     change(opt, |optimizer| {
-        let options = optimizer.group(group)?;
-        optimizer.set_options(group, Group { weight_decay, ..options.clone() })
+        optimizer.change_options(group, |options| options.weight_decay = weight_decay)
     })
 }
 

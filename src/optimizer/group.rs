@@ -14,6 +14,12 @@ pub(crate) enum Toggle {
     Off,
 }
 
+impl From<bool> for Toggle {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
 impl Toggle {
     /// The choice, or what AUTO means for this option.
     pub fn or(self, auto: bool) -> bool {
