@@ -15,7 +15,7 @@
 //! # Ok::<(), radam::Error>(())
 //! ```
 //!
-//! - **[`f32`](prim@f32), [`f64`](prim@f64), [`f16`] and [`bf16`]**, mixed in one step ([`Tensor`]). 16-bit parameters
+//! - **f32, f64, [`f16`](struct@f16) and [`bf16`]**, mixed in one step ([`Tensor`]). 16-bit parameters
 //!   train without f32 copies by Kahan summation, exact f32 masters in 16 more bits, or stochastic rounding
 //!   ([`GroupOptions`]).
 //! - **What training loops do around a step** happens within it: gradient scaling, clipping, skipping steps that

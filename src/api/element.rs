@@ -8,7 +8,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A type of elements: `f32`, `f64`, [`f16`] or [`bf16`].
+/// A type of elements: `f32`, `f64`, [`f16`](struct@f16) or [`bf16`].
 pub trait Element: Copy + Send + Sync + sealed::Sealed + 'static {
     /// The type as a value.
     const DTYPE: Dtype;

@@ -84,7 +84,7 @@ impl Optimizer {
         self.add_param_with(group, &ParamOptions::new::<T>(len, name))
     }
 
-    /// Adds a parameter that has gradients of another dtype, is a shard of a tensor, or has the default name.
+    /// Adds a parameter that has gradients of another dtype, or is a shard of a tensor.
     ///
     /// # Errors
     /// As [`add_param`](Self::add_param); and [`Error::InvalidArgument`] if the shard does not lie within its tensor.
@@ -160,7 +160,7 @@ impl Optimizer {
         self.0.accumulation().or(false)
     }
 
-    /// The parameter with this name, which may be a default one, such as `"param.0"`.
+    /// The parameter with this name.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if no parameter has it.

@@ -11,9 +11,8 @@ pub struct ParamOptions<'a> {
     pub dtype: Dtype,
     /// The number of elements, which may be 0.
     pub len: usize,
-    /// The name, unique within the optimizer. Checkpoints identify parameters by name. `None`: `"param."` and the
-    /// number of parameters that were added before.
-    pub name: Option<&'a str>,
+    /// The name, unique within the optimizer. Checkpoints identify parameters by name.
+    pub name: &'a str,
     /// The dtype of gradients. Default: `None`, that of the elements.
     pub grad_dtype: Option<Dtype>,
     /// For data-parallel sharding: the parameter is the slice of `len` elements that begins at this element of a larger
@@ -29,14 +28,7 @@ pub struct ParamOptions<'a> {
 impl<'a> ParamOptions<'a> {
     /// A whole tensor with gradients of its own dtype.
     pub fn new<T: Element>(len: usize, name: &'a str) -> Self {
-        Self {
-            dtype: T::DTYPE,
-            len,
-            name: Some(name),
-            grad_dtype: None,
-            tensor_offset: 0,
-            tensor_len: 0,
-        }
+        Self { dtype: T::DTYPE, len, name, grad_dtype: None, tensor_offset: 0, tensor_len: 0 }
     }
 }
 
@@ -50,7 +42,7 @@ impl<'a> From<&ParamOptions<'a>> for ParamSpec<'a> {
             len: len as u64,
             data: CallerArray::NONE,
             grad: CallerArray::NONE,
-            name,
+            name: Some(name),
             given: Given {
                 slice: is_shard.then_some((tensor_offset, tensor_len)),
                 ..Given::NOTHING

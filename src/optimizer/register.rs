@@ -114,8 +114,8 @@ fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
     ensure!(
         spec.name != Some(""),
         InvalidArgument,
-        "{place}name is empty; it must be a name that no other parameter has, or be left out for \
-         \"param.<id>\""
+        "{place}name is empty; it must be a name that no other parameter has (without one, it is \
+         \"param.<id>\")"
     );
     if let Some((offset, tensor_len)) = given.slice {
         let len = spec.len;

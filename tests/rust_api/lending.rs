@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use radam::{
-    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, ParamOptions,
-    StepOptions, StepReport, Tensor,
+    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, StepOptions,
+    StepReport, Tensor,
 };
 
 /// What threads may share and send.
@@ -30,10 +30,6 @@ pub fn one_param(len: usize) -> (Optimizer, ParamId) {
     let group = opt.add_group(GroupOptions::new(0.1)).unwrap();
     let id = opt.add_param::<f32>(group, len, "weight").unwrap();
     (opt, id)
-}
-
-fn unnamed(len: usize) -> ParamOptions<'static> {
-    ParamOptions { name: None, ..ParamOptions::new::<f32>(len, "") }
 }
 
 /// Slices, arrays, vectors and boxes, at another address in each step; those of before are freed and overwritten.
@@ -80,7 +76,9 @@ fn a_step_of_many_tensors_runs_on_several_threads() {
     let mut opt =
         Optimizer::with_options(Options { num_threads: 2, ..Options::default() }).unwrap();
     let group = opt.add_group(GroupOptions::new(0.1)).unwrap();
-    let ids = [(); 30].map(|()| opt.add_param_with(group, &unnamed(LEN)).unwrap());
+    let ids: [_; 30] = std::array::from_fn(|number| {
+        opt.add_param::<f32>(group, LEN, &number.to_string()).unwrap()
+    });
     let (mut weights, grad) = (vec![vec![1.0f32; LEN]; ids.len()], vec![1.0f32; LEN]);
     let steps_on_two = (0..200).any(|_| {
         let mut tensors: Vec<_> =
