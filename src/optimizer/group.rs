@@ -89,8 +89,8 @@ impl Group {
         ensure!(
             self.beta1 != 0.0 || self.beta2 != 0.0 || self.eps != 0.0,
             InvalidArgument,
-            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; the defaults are 0.9, \
-             0.99 and 1e-6"
+            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; the defaults, which \
+             radam_group_options_init fills in, are 0.9, 0.99 and 1e-6"
         );
         check_not_negative("lr", self.lr)?;
         check_beta("beta1", self.beta1)?;
