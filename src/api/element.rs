@@ -62,37 +62,36 @@ macro_rules! arrays {
 }
 arrays!([E]; [E; N], const N; Vec<E>; Box<[E]>;);
 
-/// A slice for the optimizer, which only reads it, and only while the borrow lasts.
-pub(super) fn shared<T>(slice: &[T]) -> CallerArray {
-    array(slice.as_ptr().cast_mut())
+/// A slice for the optimizer, which only reads it.
+///
+/// # Safety
+/// The borrow of the slice lasts until the call that gets the array returns.
+pub(super) unsafe fn shared<T>(slice: &[T]) -> CallerArray {
+    // SAFETY: the pointer is that of a slice, whose length goes with it, and it is forgotten when the call returns.
+    unsafe { CallerArray::new(slice.as_ptr().cast_mut().cast()) }
 }
 
-/// A slice for the optimizer, which writes it, and only while the borrow lasts.
-pub(super) fn exclusive<T>(slice: &mut [T]) -> CallerArray {
-    array(slice.as_mut_ptr())
+/// A slice for the optimizer, which writes it.
+///
+/// # Safety
+/// As for [`shared`].
+pub(super) unsafe fn exclusive<T>(slice: &mut [T]) -> CallerArray {
+    // SAFETY: as in `shared`; and nobody else accesses it meanwhile.
+    unsafe { CallerArray::new(slice.as_mut_ptr().cast()) }
 }
 
 impl CallerSlice {
-    /// As [`shared`].
-    pub(super) fn of(array: &(impl Array + ?Sized)) -> Self {
-        let slice = array.elements();
-        Self { len: slice.len(), dtype: dtype_of(slice), array: shared(slice) }
+    /// # Safety
+    /// As for [`shared`].
+    pub(super) unsafe fn of<E: Element>(slice: &[E]) -> Self {
+        // SAFETY: the same contract.
+        Self { len: slice.len(), dtype: E::DTYPE, array: unsafe { shared(slice) } }
     }
 
-    /// As [`exclusive`].
-    pub(super) fn of_mut(array: &mut (impl Array + ?Sized)) -> Self {
-        let slice = array.elements_mut();
-        Self { len: slice.len(), dtype: dtype_of(slice), array: exclusive(slice) }
+    /// # Safety
+    /// As for [`shared`].
+    pub(super) unsafe fn of_mut<E: Element>(slice: &mut [E]) -> Self {
+        // SAFETY: the same contract.
+        Self { len: slice.len(), dtype: E::DTYPE, array: unsafe { exclusive(slice) } }
     }
-}
-
-fn dtype_of<E: Element>(_: &[E]) -> Dtype {
-    E::DTYPE
-}
-
-fn array<T>(pointer: *mut T) -> CallerArray {
-    // SAFETY: the pointer is that of a slice, whose length goes with it to the optimizer. Both functions above are
-    // called where the borrow of the slice lasts until the call that gets the array returns; the optimizer forgets it
-    // then.
-    unsafe { CallerArray::new(pointer.cast()) }
 }

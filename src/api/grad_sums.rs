@@ -40,7 +40,8 @@ impl GradSums {
     /// Only if the environment variable `RADAM_ISA`, which is for tests, names an instruction set that this machine
     /// lacks.
     pub fn measure(grad: &(impl Array + ?Sized)) -> Result<Self, Error> {
-        let grad = CallerSlice::of(grad);
+        // SAFETY: the slice is borrowed until this returns.
+        let grad = unsafe { CallerSlice::of(grad.elements()) };
         in_default_mode(|| Ok(Self(measure_tensor(grad.dtype, grad.array, grad.len as u64)?)))
     }
 

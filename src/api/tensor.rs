@@ -48,8 +48,10 @@ impl<'a> Tensor<'a> {
         D: Array + ?Sized,
         G: Array + ?Sized,
     {
-        let (data, grad) = (CallerSlice::of_mut(data), CallerSlice::of(grad));
-        let lent = Lent { id: id.0, data, grad, lends_grad_mutably: false };
+        let (data, grad) = (data.elements_mut(), grad.elements());
+        // SAFETY: the slices are borrowed for 'a, during which only calls that get this have them; no other tensor has
+        // the elements meanwhile, nor writes the gradient.
+        let lent = unsafe { Lent::new(id.0, CallerSlice::of_mut(data), CallerSlice::of(grad)) };
         Self { lent, borrow: PhantomData }
     }
 
@@ -59,8 +61,11 @@ impl<'a> Tensor<'a> {
         D: Array + ?Sized,
         G: Array + ?Sized,
     {
-        let (data, grad) = (CallerSlice::of_mut(data), CallerSlice::of_mut(grad));
-        let lent = Lent { id: id.0, data, grad, lends_grad_mutably: true };
+        let (data, grad) = (data.elements_mut(), grad.elements_mut());
+        // SAFETY: as in `new`; and the gradient is borrowed as &mut.
+        let lent = unsafe {
+            Lent::new(id.0, CallerSlice::of_mut(data), CallerSlice::of_mut(grad)).with_mut_grad()
+        };
         Self { lent, borrow: PhantomData }
     }
 }

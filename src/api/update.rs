@@ -63,24 +63,29 @@ pub fn update<T: Element, G: Element, S: Element>(
             let kahan_comp =
                 state.kahan_comp.as_deref_mut().ok_or_else(|| missing("kahan_comp"))?;
             of_len("kahan_comp", kahan_comp.len())?;
-            exclusive(kahan_comp)
+            // SAFETY: as below.
+            unsafe { exclusive(kahan_comp) }
         }
         Compensation::Remainder => {
             let remainder = state.master_remainder.as_deref_mut();
             let remainder = remainder.ok_or_else(|| missing("master_remainder"))?;
             of_len("master_remainder", remainder.len())?;
-            exclusive(remainder)
+            // SAFETY: as below.
+            unsafe { exclusive(remainder) }
         }
     };
-    let tensor = LooseTensor {
-        dtype: T::DTYPE,
-        grad_dtype: G::DTYPE,
-        len: len as u64,
-        param: exclusive(param),
-        grad: shared(grad),
-        exp_avg: exclusive(state.exp_avg),
-        exp_avg_sq: exclusive(state.exp_avg_sq),
-        kahan_comp: compensation,
+    // SAFETY: all are borrowed until this returns, and the optimizer keeps nothing of them.
+    let tensor = unsafe {
+        LooseTensor {
+            dtype: T::DTYPE,
+            grad_dtype: G::DTYPE,
+            len: len as u64,
+            param: exclusive(param),
+            grad: shared(grad),
+            exp_avg: exclusive(state.exp_avg),
+            exp_avg_sq: exclusive(state.exp_avg_sq),
+            kahan_comp: compensation,
+        }
     };
     in_default_mode(|| Ok(optimizer::update(group, &tensor, step)?))
 }

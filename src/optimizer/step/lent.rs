@@ -15,11 +15,31 @@ pub(crate) struct Lent {
     pub data: CallerSlice,
     pub grad: CallerSlice,
     /// Whether the gradient may be written, so as to zero it.
-    pub lends_grad_mutably: bool,
+    has_mut_grad: bool,
+}
+
+impl Lent {
+    /// With a gradient that is only read.
+    ///
+    /// # Safety
+    /// The arrays are aligned, and have as many elements of their dtypes as they say. Until the call that gets this
+    /// returns, they are valid, nobody else writes them nor, unless they are a gradient, reads them; and of what is lent
+    /// to the same call, only gradients overlap gradients.
+    pub unsafe fn new(id: u32, data: CallerSlice, grad: CallerSlice) -> Self {
+        Self { id, data, grad, has_mut_grad: false }
+    }
+
+    /// With a gradient that may be zeroed.
+    ///
+    /// # Safety
+    /// The gradient may be written, overlaps no other, and nobody else reads it until the call returns.
+    pub unsafe fn with_mut_grad(self) -> Self {
+        Self { has_mut_grad: true, ..self }
+    }
 }
 
 impl Optimizer {
-    /// Steps in these arrays. None may be written by anyone else during the call, and only gradients overlap gradients.
+    /// Steps in these arrays.
     pub fn step_lent(
         &mut self,
         lent: &mut dyn Iterator<Item = Lent>,
@@ -114,7 +134,7 @@ fn check(lent: &Lent, param: &Param, zero_grad: bool) -> Result<()> {
         );
     }
     ensure!(
-        !zero_grad || lent.lends_grad_mutably,
+        !zero_grad || lent.has_mut_grad,
         InvalidArgument,
         "zero_grad is on, but the gradient of the parameter \"{}\" (id {id}) is borrowed as &; it must be borrowed as \
          &mut to be zeroed",
