@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use radam::{
-    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, StepOptions,
-    StepReport, Tensor,
+    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, State,
+    StepOptions, StepReport, Tensor, update,
 };
 
 /// What threads may share and send.
@@ -154,23 +154,39 @@ fn a_panic_in_the_middle_changes_nothing_and_leaves_nothing_behind() {
     assert_eq!(opt.step(&mut [(id, &mut data, &[1.0f32; 4])]).unwrap().params_stepped, 1);
 }
 
-/// Whatever mode the calling thread is in, denormals are kept.
+/// Whatever mode the calling thread is in, which it keeps: denormals are not flushed to zero.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn steps_compute_in_the_default_floating_point_mode() {
+fn calls_compute_in_the_default_floating_point_mode() {
     use std::arch::asm;
-    const FLUSH_TO_ZERO: u32 = 1 << 15;
-    fn set_mode(mode: u32) {
-        // SAFETY: a valid mode, which is put back before anything else is computed.
-        unsafe { asm!("ldmxcsr [{}]", in(reg) &mode, options(nostack)) };
+    const DEFAULT: u32 = 0x1f80;
+    const FLUSHING: u32 = DEFAULT | 1 << 15;
+    fn in_flushing_mode<R>(call: impl FnOnce() -> R) -> R {
+        let mut after = 0u32;
+        // SAFETY: a valid mode, and in the end the one of before.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &FLUSHING, options(nostack)) };
+        let result = call();
+        // SAFETY: writes the 4 bytes of the mode; as above.
+        unsafe {
+            asm!("stmxcsr [{}]", in(reg) &mut after, options(nostack));
+            asm!("ldmxcsr [{}]", in(reg) &DEFAULT, options(nostack));
+        }
+        assert_eq!(after & FLUSHING, FLUSHING);
+        result
     }
     let (mut opt, id) = one_param(1);
     let (mut data, grad) = ([0.0f32], [f32::MIN_POSITIVE / 4.0]);
-    set_mode(0x1f80 | FLUSH_TO_ZERO);
-    let outcome = opt.step(&mut [(id, &mut data, &grad)]);
-    set_mode(0x1f80);
-    outcome.unwrap();
+    in_flushing_mode(|| opt.step(&mut [(id, &mut data, &grad)])).unwrap();
     assert_eq!(opt.state::<f32>(id).unwrap().exp_avg, grad);
+
+    let ([mut exp_avg, mut exp_avg_sq], options) = ([[0.0f32]; 2], GroupOptions::new(0.1));
+    let (exp_avg, exp_avg_sq) = (&mut exp_avg, &mut exp_avg_sq);
+    let mut state = State { exp_avg, exp_avg_sq, kahan_comp: None, master_remainder: None };
+    in_flushing_mode(|| update(&mut data, &grad, &mut state, &options, 1)).unwrap();
+    assert_eq!(state.exp_avg, grad);
+
+    let sums = in_flushing_mode(|| GradSums::measure(&[f64::MIN_POSITIVE.sqrt() / 2.0])).unwrap();
+    assert_eq!(in_flushing_mode(|| sums.norm()), f64::MIN_POSITIVE.sqrt() / 2.0);
 }
 
 /// Of one optimizer, on many threads at once.
