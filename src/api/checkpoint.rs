@@ -2,6 +2,7 @@
 
 use super::{Error, Optimizer, in_default_mode};
 use crate::checkpoint::{LoadOptions, load, load_files, save_to_file, save_to_vec};
+use crate::error::reserve;
 use crate::optimizer::{self, Restored};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -77,8 +78,10 @@ impl Optimizer {
         paths: &[impl AsRef<Path>],
         options: LoadOptions,
     ) -> Result<(), Error> {
-        let paths: Vec<_> = paths.iter().map(AsRef::as_ref).collect();
-        self.restore(|optimizer| load_files(optimizer, &paths, options))
+        let mut list = Vec::new();
+        reserve(&mut list, paths.len(), "paths")?;
+        list.extend(paths.iter().map(AsRef::as_ref));
+        self.restore(|optimizer| load_files(optimizer, &list, options))
     }
 
     /// Loads a checkpoint from memory.

@@ -39,3 +39,42 @@ fn in_default_mode<R>(call: impl FnOnce() -> R) -> R {
     let _mode = DefaultFloatMode::new();
     call()
 }
+
+/// What the optimizer relies on borrows for does not compile.
+///
+/// The same elements twice in one step:
+///
+/// ```compile_fail,E0499
+/// # use radam::{GroupOptions, Optimizer};
+/// # let mut opt = Optimizer::new().unwrap();
+/// # let group = opt.add_group(GroupOptions::new(1e-3)).unwrap();
+/// # let [a, b] = ["a", "b"].map(|name| opt.add_param::<f32>(group, 1, name).unwrap());
+/// # let (mut data, grad) = ([0.0f32], [0.0f32]);
+/// let _ = opt.step(&mut [(a, &mut data, &grad), (b, &mut data, &grad)]);
+/// ```
+///
+/// A gradient that the step would overwrite:
+///
+/// ```compile_fail,E0502
+/// # use radam::{GroupOptions, Optimizer};
+/// # let mut opt = Optimizer::new().unwrap();
+/// # let group = opt.add_group(GroupOptions::new(1e-3)).unwrap();
+/// # let a = opt.add_param::<f32>(group, 1, "a").unwrap();
+/// # let mut data = [0.0f32];
+/// let _ = opt.step(&mut [(a, &mut data, &data)]);
+/// ```
+///
+/// State that is borrowed while a step writes it:
+///
+/// ```compile_fail,E0502
+/// # use radam::{GroupOptions, Optimizer};
+/// # let mut opt = Optimizer::new().unwrap();
+/// # let group = opt.add_group(GroupOptions::new(1e-3)).unwrap();
+/// # let a = opt.add_param::<f32>(group, 1, "a").unwrap();
+/// # let (mut data, grad) = ([0.0f32], [0.0f32]);
+/// let state = opt.state::<f32>(a).unwrap();
+/// let _ = opt.step_tensor((a, &mut data, &grad));
+/// state.exp_avg[0] = 1.0;
+/// ```
+#[cfg(doctest)]
+struct Borrows;
