@@ -2,6 +2,8 @@
 
 mod driver;
 
+#[path = "rust_api/allocations.rs"]
+mod allocations;
 #[path = "rust_api/checkpoints.rs"]
 mod checkpoints;
 #[path = "rust_api/lending.rs"]
