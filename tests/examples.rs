@@ -23,9 +23,27 @@ fn quickstart_is_the_readmes_and_finds_its_target() {
 
 #[test]
 fn quickstart_finds_its_target_in_cpp_too() {
+    let quickstart = read("examples/quickstart.cpp");
+    assert!(
+        read("README.md").contains(&format!("```cpp\n{quickstart}```")),
+        "the README has another version of examples/quickstart.cpp"
+    );
     for link in [Link::Shared, Link::Static] {
         finds_its_target(build_cpp(&["examples/quickstart.cpp"], link));
     }
+}
+
+/// The example of the crate's documentation runs as a test, and the README has the same.
+#[test]
+fn rust_in_the_readme_is_that_of_the_documentation() {
+    let readme = read("README.md");
+    let snippet = readme.split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
+    let documentation: String = read("src/lib.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! ").or(line.strip_prefix("//!")))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(documentation.contains(&format!("```\n{snippet}#")), "{snippet}");
 }
 
 fn finds_its_target(quickstart: PathBuf) {
