@@ -9,10 +9,11 @@ TARGET := $(CARGO_TARGET_DIR)
 # `make test TEST="nextest run"` uses cargo-nextest.
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
+ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench bench-against deps lint header asan arm windows fuzz bench-peers interop
+.PHONY: help run test bench bench-against deps debian-packages lint header asan arm windows fuzz bench-peers interop
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,9 +82,21 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: ## install the Debian packages that the optional tests use
+deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+
+debian-packages:
 	$(SUDO) apt-get update
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
+		python3-venv cmake patch libarmadillo-dev
+
+# The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
+$(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
+	rm -rf $(ENGINES)
+	python3 -m venv $(ENGINES)/venv
+	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
+	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
+	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
