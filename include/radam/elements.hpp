@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <type_traits>
 #include <utility>
 #if __has_include(<version>)
@@ -156,9 +155,6 @@ class View {
   constexpr T* begin() const noexcept { return data_; }
   constexpr T* end() const noexcept { return data_ + size_; }
   constexpr T& operator[](std::size_t index) const { return data_[index]; }
-#ifdef __cpp_lib_span
-  constexpr operator std::span<T>() const noexcept { return {data_, size_}; }
-#endif
 
  private:
   T* data_ = nullptr;
@@ -169,7 +165,7 @@ class View {
 // dtype of its elements. nullptr is no array, of any dtype.
 template <class Void>
 struct BasicArray {
-  static constexpr std::uint64_t unknown = (std::numeric_limits<std::uint64_t>::max)();
+  static constexpr std::uint64_t unknown = UINT64_MAX;
 
   Void* address = nullptr;
   Dtype dtype = Dtype::automatic;
@@ -211,4 +207,10 @@ class Text {
 };
 
 }  // namespace radam
+
+#ifdef __cpp_lib_span
+// A std::span may outlive the View that it is made from, as both only refer to elements.
+template <class T>
+inline constexpr bool std::ranges::enable_borrowed_range<radam::View<T>> = true;
+#endif
 #endif  // RADAM_ELEMENTS_HPP

@@ -4,8 +4,10 @@
 
 #include "../radam.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -26,7 +28,17 @@ class [[nodiscard]] Outcome {
  public:
   Outcome() noexcept = default;
   Outcome(radam_status code, const char* message) noexcept : code_(code) {
-    std::snprintf(message_, sizeof message_, "%s", message);
+    const std::size_t size = std::strlen(message);
+    const std::size_t kept = size < sizeof message_ ? size : sizeof message_ - 1;
+    std::memcpy(message_, message, kept);
+    message_[kept] = 0;
+  }
+  // Of the last call of C on this thread.
+  static Outcome of(radam_status code) noexcept {
+    Outcome outcome;
+    outcome.code_ = code;
+    if (code != RADAM_OK) radam_last_error(nullptr, outcome.message_, sizeof outcome.message_);
+    return outcome;
   }
 
   bool ok() const noexcept { return code_ == RADAM_OK; }
@@ -76,19 +88,13 @@ namespace detail {
 #endif
 }
 
-// The sentence of this thread's last error.
-struct LastMessage {
-  char text[2049] = "";  // the library keeps no more
-  LastMessage() noexcept { radam_last_error(nullptr, text, sizeof text); }
-};
-
 // How calls report failures: by throwing.
 struct Throwing {
   template <class T>
   using Result = T;
 
   static void outcome(radam_status status) {
-    if (status != RADAM_OK) raise(status, LastMessage().text);
+    if (status != RADAM_OK) raise_last(status);
   }
   static void outcome(const Outcome& status) {
     if (!status) raise(status.code(), status.message());
@@ -98,6 +104,13 @@ struct Throwing {
     outcome(status);
     return value;
   }
+
+ private:
+  [[noreturn]] static void raise_last(radam_status status) {
+    char message[2049] = "";  // the library keeps no more
+    radam_last_error(nullptr, message, sizeof message);
+    raise(status, message);
+  }
 };
 
 // How calls report failures: in what they return.
@@ -105,9 +118,7 @@ struct Returning {
   template <class T>
   using Result = radam::Result<T>;
 
-  static Outcome outcome(radam_status status) noexcept {
-    return status == RADAM_OK ? Outcome() : Outcome(status, LastMessage().text);
-  }
+  static Outcome outcome(radam_status status) noexcept { return Outcome::of(status); }
   static Outcome outcome(const Outcome& status) noexcept { return status; }
   template <class AnyStatus, class T>
   static radam::Result<T> outcome(const AnyStatus& status, T value) {

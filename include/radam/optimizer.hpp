@@ -15,7 +15,6 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
-#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -292,7 +291,7 @@ class BasicOptimizer {
 
   // Resets the state of one parameter, or of all, to that before the first step.
   R<void> reset_state(ParamId param) { return Errors::outcome(radam_reset_state(handle_, param)); }
-  R<void> reset_state() { return Errors::outcome(radam_reset_state(handle_, (std::numeric_limits<std::uint32_t>::max)())); }
+  R<void> reset_state() { return Errors::outcome(radam_reset_state(handle_, UINT32_MAX)); }
 
   // An array of a parameter's state, which may be read and written between calls; empty if it has no such array. T is
   // its type: that of the state (int16_t for master_remainder).

@@ -32,7 +32,7 @@ class Id {
   constexpr operator std::uint32_t() const noexcept { return number_; }
 
  private:
-  std::uint32_t number_ = (std::numeric_limits<std::uint32_t>::max)();  // no id
+  std::uint32_t number_ = UINT32_MAX;  // no id
 };
 using GroupId = Id<struct GroupKind>;
 using ParamId = Id<struct ParamKind>;

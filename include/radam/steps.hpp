@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 namespace radam {
@@ -103,7 +102,7 @@ class BasicSlicedStep {
   }
   ~BasicSlicedStep() {
     if (opt_ == nullptr || radam_step_abort(opt_) == RADAM_OK) return;
-    radam_step_for(opt_, (std::numeric_limits<std::uint64_t>::max)(), nullptr);
+    radam_step_for(opt_, UINT64_MAX, nullptr);
     radam_step_end(opt_, nullptr);
   }
 
