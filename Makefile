@@ -13,7 +13,7 @@ ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench bench-against deps debian-packages lint header asan arm windows fuzz bench-peers interop
+.PHONY: help run test bench bench-against deps debian-packages lint header asan arm windows fuzz bench-peers bench-engines interop
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,13 @@ $(PEERS)/installed: benches/peers-requirements.txt
 	$(PEERS)/bin/pip install -r $< || for package in $$(grep -v '^#' $<); do \
 		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
 	touch $@
+
+bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's backward pass (2 minutes, 4 GB of memory)
+	$(CARGO) build --release
+	cmake -S benches/engines -B $(TARGET)/bench-engines -DTORCH_DIR=$(abspath $(ENGINES))/torch \
+		-DRADAM_BUILD=$(abspath $(TARGET))/release
+	cmake --build $(TARGET)/bench-engines
+	python3 benches/engines.py $(TARGET)/bench-engines/bench benches/results
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv

@@ -146,6 +146,23 @@ fn libtorch_gradient_release_saves_memory(folder: &Path) {
     assert!(released > 0.0 && usual / released > 5.0, "{output}");
 }
 
+/// `make bench-engines`, with small tensors and few rounds.
+#[test]
+fn benchmark() {
+    let torch = engines().join("torch");
+    let option = format!("-DTORCH_DIR={}", torch.display());
+    let Some(folder) = build("benches/engines", &torch, &[option]) else { return };
+    let mut make = Command::new("python3");
+    make.current_dir(repository()).arg("benches/engines.py").arg(folder.join("bench"));
+    make.arg(&folder).args(["3", "1048576", "65536"]);
+    let output = text(&succeed(&mut make));
+    assert_eq!(output.matches("| 1M | ").count(), 7, "{output}");
+    assert_eq!(output.matches("| 64K | ").count(), 7, "{output}");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert!(read("engines.md").contains(output.trim_end()));
+    assert_eq!(read("engines.svg").matches("<circle").count(), 14);
+}
+
 /// With rectification off, radam is ensmallen's Adam.
 #[test]
 fn ensmallen() {
