@@ -1,8 +1,8 @@
 // Times one optimizer step right after a backward pass in LibTorch, whose OpenMP threads are then still spinning.
 //
 // All contenders take turns in one process, each with tensors of its own, in an order that rotates from round to round.
-// Prints a line for each step: the number of parameters, the contender, and the nanoseconds of the step. engines.py makes
-// the page from them.
+// Prints a line for each step: the number of parameters, the contender, and the nanoseconds of the step. engines.py
+// makes the page from them.
 //
 // usage: bench ROUNDS PARAMETERS...
 //

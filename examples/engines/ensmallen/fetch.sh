@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks ensmallen's headers into a folder: from this Debian, or from Debian 13 if it has none. (It is not in Debian 12.)
+# Unpacks ensmallen's headers into a folder: from this Debian, or from Debian 13 if it has none, as Debian 12.
 # The lists of Debian 13 go to a folder of their own, so that the system does not change.
 #
 # usage: fetch.sh FOLDER

@@ -28,7 +28,8 @@ class SoftmaxRegression {
   std::size_t NumFunctions() const { return images_.n_cols; }
   void Shuffle() {}  // the same order in every epoch
 
-  double EvaluateWithGradient(const arma::mat& weights, std::size_t begin, arma::mat& gradient, std::size_t count) const {
+  double EvaluateWithGradient(const arma::mat& weights, std::size_t begin, arma::mat& gradient,
+                              std::size_t count) const {
     const arma::mat images = images_.cols(begin, begin + count - 1);
     arma::mat errors = arma::exp(weights * images);
     errors.each_row() /= arma::sum(errors, 0);

@@ -26,7 +26,8 @@ constexpr int kSteps = 400, kThreads = 1;
 
 using Context = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
 
-ggml_tensor* parameter(ggml_context* context, const char* name, std::int64_t inputs, std::int64_t outputs, Random& random) {
+ggml_tensor* parameter(ggml_context* context, const char* name, std::int64_t inputs, std::int64_t outputs,
+                       Random& random) {
   ggml_tensor* tensor = ggml_new_tensor_2d(context, GGML_TYPE_F32, inputs, outputs);
   ggml_set_name(tensor, name);
   ggml_set_param(tensor);
@@ -37,7 +38,8 @@ ggml_tensor* parameter(ggml_context* context, const char* name, std::int64_t inp
 }
 
 struct Model {
-  Context context{ggml_init({/*mem_size=*/std::size_t{64} << 20, /*mem_buffer=*/nullptr, /*no_alloc=*/false}), &ggml_free};
+  Context context{ggml_init({/*mem_size=*/std::size_t{64} << 20, /*mem_buffer=*/nullptr, /*no_alloc=*/false}),
+                  &ggml_free};
   ggml_tensor *images, *labels, *logits, *loss;
   ggml_cgraph* graph;
 
@@ -108,8 +110,8 @@ int main(int argc, char** argv) {
       model.compute(batch);
       correct += model.count_correct(batch);
     }
-    std::printf("test accuracy %.2f %% (%zu of %zu)\n", 100.0 * static_cast<double>(correct) / static_cast<double>(seen),
-                correct, seen);
+    const double percent = 100.0 * static_cast<double>(correct) / static_cast<double>(seen);
+    std::printf("test accuracy %.2f %% (%zu of %zu)\n", percent, correct, seen);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "train_digits: %s\n", error.what());
     return 1;

@@ -25,6 +25,10 @@
 #include <string>
 #include <vector>
 
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "compile with -fopenmp; without it, at::parallel_for is a loop on one thread"
+#endif
+
 namespace radam_torch {
 
 // The threads that LibTorch's own operators run on. ATen gives each a contiguous range of the indices, the same one in
