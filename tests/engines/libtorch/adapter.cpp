@@ -59,6 +59,27 @@ void steps_are_those_of_radam(at::ScalarType dtype, at::ScalarType grad_dtype, s
   }
 }
 
+void large_steps_run_on_the_threads_of_aten() {
+  const at::Tensor param = leaf({1 << 20});
+  param.mutable_grad() = at::ones({1 << 20});
+  RAdam optimizer(named({param}), {.lr = 0.1});
+  for (const int threads : {2, 1}) {
+    at::set_num_threads(threads);
+    TORCH_CHECK(optimizer.step_with({}).threads == static_cast<std::uint32_t>(threads));
+  }
+}
+
+// Gradients may be freed between steps.
+void no_address_is_kept() {
+  const at::Tensor param = leaf({5});
+  param.mutable_grad() = at::ones({5});
+  RAdam optimizer(named({param}), {.lr = 0.1});
+  optimizer.step();
+  refused([&] { optimizer.step_with({.grad_scale = -1}); }, "grad_scale is -1");
+  const radam::Param registered = optimizer.radam().param(0);
+  TORCH_CHECK(registered.data.address == nullptr && registered.grad.address == nullptr);
+}
+
 void parameters_without_gradients_are_skipped() {
   const at::Tensor used = leaf({5}), unused = leaf({5});
   const at::Tensor before = unused.detach().clone();
@@ -187,11 +208,14 @@ void released_gradients_are_gone() {
 
 int main(int, char** argv) {
   torch::manual_seed(1);
+  at::set_num_threads(2);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16}) {
     for (const std::int64_t len : {0, 1, 1000, 300001}) steps_are_those_of_radam(dtype, dtype, len);
   }
   steps_are_those_of_radam(at::kBFloat16, at::kFloat, 1000);
   steps_are_those_of_radam(at::kFloat, at::kBFloat16, 1000);
+  large_steps_run_on_the_threads_of_aten();
+  no_address_is_kept();
   parameters_without_gradients_are_skipped();
   autograd_notices_a_step();
   a_closure_is_called_with_gradients_on();
