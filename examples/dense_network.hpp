@@ -1,7 +1,7 @@
 // The network of the examples: dense layers with ReLU between them, and softmax cross-entropy.
 //
-// It is a template for tensors of any Scalar that has ScalarTraits, with gradients of any GradScalar. Arithmetic is in
-// float; values stored in a tensor are rounded to Scalar, and those in its gradient to GradScalar.
+// It is a template for tensors of any Scalar, with gradients of any GradScalar: float, or types that convert from and to
+// it. Arithmetic is in float; values stored in a tensor are rounded to Scalar, and those in its gradient to GradScalar.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef DENSE_NETWORK_HPP
@@ -52,9 +52,6 @@ struct Tensor {
 // vectorize them without changing the order of any sum.
 template <typename Scalar, typename GradScalar>
 struct DenseLayer {
-  using Traits = ScalarTraits<Scalar>;
-  using GradTraits = ScalarTraits<GradScalar>;
-
   std::size_t input_size, output_size;
   Tensor<Scalar, GradScalar> weight, bias;
 
@@ -65,7 +62,7 @@ struct DenseLayer {
         bias(name + ".bias", outputs) {
     // He initialization, which preserves the variance of activations through ReLU layers.
     const float limit = std::sqrt(6.0f / static_cast<float>(inputs));
-    for (Scalar& element : weight.data) element = Traits::store(random.uniform(limit));
+    for (Scalar& element : weight.data) element = Scalar(random.uniform(limit));
   }
 
   void forward(const Matrix& input, Matrix& output) const {
@@ -73,10 +70,10 @@ struct DenseLayer {
     for (std::size_t example = 0; example < input.rows; ++example) {
       const float* in = input.row(example);
       float* out = output.row(example);
-      for (std::size_t o = 0; o < output_size; ++o) out[o] = Traits::load(bias.data[o]);
+      for (std::size_t o = 0; o < output_size; ++o) out[o] = bias.data[o];
       for (std::size_t i = 0; i < input_size; ++i) {
         const Scalar* weight_row = weight.data.data() + i * output_size;
-        for (std::size_t o = 0; o < output_size; ++o) out[o] += in[i] * Traits::load(weight_row[o]);
+        for (std::size_t o = 0; o < output_size; ++o) out[o] += in[i] * weight_row[o];
       }
     }
   }
@@ -94,14 +91,14 @@ struct DenseLayer {
         for (std::size_t o = 0; o < output_size; ++o) sums[o] += in * out_grad[o];
       }
       GradScalar* weight_grad_row = weight.grad.data() + i * output_size;
-      for (std::size_t o = 0; o < output_size; ++o) weight_grad_row[o] = GradTraits::store(sums[o]);
+      for (std::size_t o = 0; o < output_size; ++o) weight_grad_row[o] = GradScalar(sums[o]);
     }
     std::fill(sums.begin(), sums.end(), 0.0f);
     for (std::size_t example = 0; example < input.rows; ++example) {
       const float* out_grad = output_grad.row(example);
       for (std::size_t o = 0; o < output_size; ++o) sums[o] += out_grad[o];
     }
-    for (std::size_t o = 0; o < output_size; ++o) bias.grad[o] = GradTraits::store(sums[o]);
+    for (std::size_t o = 0; o < output_size; ++o) bias.grad[o] = GradScalar(sums[o]);
   }
 
   // Computes the gradient of the input from that of the output.
@@ -114,7 +111,7 @@ struct DenseLayer {
       for (std::size_t o = 0; o < output_size; ++o) {
         const Scalar* weight_column = weight.data.data() + o;
         for (std::size_t i = 0; i < input_size; ++i) {
-          in_grad[i] += out_grad[o] * Traits::load(weight_column[i * output_size]);
+          in_grad[i] += out_grad[o] * weight_column[i * output_size];
         }
       }
     }
@@ -159,6 +156,13 @@ class Network {
       const std::string name = i + 1 < sizes.size() ? "hidden" + std::to_string(i) : "output";
       layers.emplace_back(name, sizes[i - 1], sizes[i], random);
     }
+  }
+
+  // The weight and the bias of the first layer, of the second, and so on.
+  std::vector<Tensor<Scalar, GradScalar>*> tensors() {
+    std::vector<Tensor<Scalar, GradScalar>*> tensors;
+    for (Layer& layer : layers) tensors.insert(tensors.end(), {&layer.weight, &layer.bias});
+    return tensors;
   }
 
   // Returns the logits, which stay valid until the next call.

@@ -1,12 +1,12 @@
 // Trains a network while only one layer's gradients are in memory at a time.
 //
 // The network is trained twice from the same initial weights. First as usual: the backward pass computes the
-// gradients of all layers, and radam_step then uses them. Then with gradient_release: as soon as the backward
-// pass has computed the gradients of a layer, radam_step_param updates it, and their memory is freed before the
-// next layer allocates its own. Losses and weights have the same bits, for a fraction of the memory.
+// gradients of all layers, and step() then uses them. Then with gradient_release: as soon as the backward pass
+// has computed the gradients of a layer, step_param() updates it, and their memory is freed before the next
+// layer allocates its own. Losses and weights have the same bits, for a fraction of the memory.
 //
 // The price: nothing can be done that needs all gradients at once, such as clipping by their norm or adding up
-// the gradients of several batches (radam_set_optimizer_accumulation is for the latter). To build and run it:
+// the gradients of several batches (set_optimizer_accumulation() is for the latter). To build and run it:
 //
 //   cargo build --release
 //   c++ -std=c++17 -O2 -ffp-contract=off -Iinclude examples/gradient_release.cpp -o gradient_release
@@ -17,10 +17,9 @@
 
 #include "dense_network.hpp"
 #include "digits.hpp"
-#include "optimizer_handle.hpp"
 #include "portable_numbers.hpp"
 
-#include "radam.h"
+#include "radam.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -39,34 +38,15 @@ constexpr std::size_t kEpochs = 5;
 constexpr std::size_t kBatchSize = 32;
 constexpr std::uint64_t kTrainingSeed = 2;
 
-// The tensors in the order in which they are added to radam, which numbers parameters from 0.
-std::vector<FloatTensor*> tensors_of(FloatNetwork& network) {
-  std::vector<FloatTensor*> tensors;
-  for (FloatNetwork::Layer& layer : network.layers) {
-    tensors.push_back(&layer.weight);
-    tensors.push_back(&layer.bias);
-  }
-  return tensors;
-}
-
-void add_tensors(radam_optimizer* opt, FloatNetwork& network, radam_toggle gradient_release) {
-  radam_group_options options;
-  check(radam_group_options_init(&options, sizeof options));
+// Tensor i of the network becomes parameter i. It has no gradient yet: where that is turns out in the backward pass.
+void add_tensors(radam::Optimizer& optimizer, FloatNetwork& network, bool gradient_release) {
+  radam::GroupOptions options;
   options.lr = 0.002;
   options.weight_decay = 0.1;
-  options.decouple_wd = RADAM_ON;
+  options.decouple_wd = true;
   options.gradient_release = gradient_release;
-  std::vector<radam_param> params;
-  for (FloatTensor* tensor : tensors_of(network)) {
-    radam_param param;
-    check(radam_param_init(&param, sizeof param));
-    param.dtype = RADAM_DTYPE_F32;
-    param.len = tensor->data.size();
-    param.data = tensor->data.data();
-    param.name = tensor->name.c_str();
-    params.push_back(param);  // without a gradient: where it is turns out in the backward pass
-  }
-  check(radam_add_param_group(opt, &options, params.data(), params.size(), nullptr), opt);
+  const radam::GroupId group = optimizer.add_group(options);
+  for (FloatTensor* tensor : network.tensors()) optimizer.add_param(group, tensor->data, nullptr, tensor->name);
 }
 
 // ---- Two ways to step ----------------------------------------------------------------------------
@@ -76,7 +56,7 @@ class GradientMemory {
  public:
   void measure(FloatNetwork& network) {
     std::size_t bytes = 0;
-    for (const FloatTensor* tensor : tensors_of(network)) bytes += tensor->grad.capacity() * sizeof(float);
+    for (const FloatTensor* tensor : network.tensors()) bytes += tensor->grad.capacity() * sizeof(float);
     peak_ = std::max(peak_, bytes);
   }
   std::size_t peak() const { return peak_; }
@@ -85,32 +65,32 @@ class GradientMemory {
   std::size_t peak_ = 0;
 };
 
-// As usual: all gradients stay in memory for radam_step.
-double step_after_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
+// As usual: all gradients stay in memory for step().
+double step_after_backward(radam::Optimizer& optimizer, FloatNetwork& network, const Batch& batch,
+                           GradientMemory& memory) {
   const double loss = network.forward_and_backward(batch);
   memory.measure(network);
-  const std::vector<FloatTensor*> tensors = tensors_of(network);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    check(radam_set_grad(opt, static_cast<std::uint32_t>(i), tensors[i]->grad.data()), opt);
-  }
-  check(radam_step(opt), opt);
+  std::uint32_t param = 0;
+  for (FloatTensor* tensor : network.tensors()) optimizer.set_grad(param++, tensor->grad);
+  optimizer.step();
   return loss;
 }
 
 // Updates a tensor from its gradient, and frees the gradient.
-void step_and_release(radam_optimizer* opt, std::uint32_t param, FloatTensor& tensor) {
-  check(radam_step_param(opt, param, tensor.grad.data()), opt);
+void step_and_release(radam::Optimizer& optimizer, radam::ParamId param, FloatTensor& tensor) {
+  optimizer.step_param(param, tensor.grad);
   tensor.grad = std::vector<float>();  // clear() would keep the memory
 }
 
 // With gradient_release: each layer is updated as soon as the backward pass is done with it. This does not affect
 // the layer before it, because the gradient of that layer's output was computed before the weights changed.
-double step_inside_backward(radam_optimizer* opt, FloatNetwork& network, const Batch& batch, GradientMemory& memory) {
+double step_inside_backward(radam::Optimizer& optimizer, FloatNetwork& network, const Batch& batch,
+                            GradientMemory& memory) {
   return network.forward_and_backward(batch, 1.0f, [&](FloatNetwork::Layer& layer) {
     memory.measure(network);
     const std::uint32_t weight = 2 * static_cast<std::uint32_t>(&layer - network.layers.data());
-    step_and_release(opt, weight, layer.weight);
-    step_and_release(opt, weight + 1, layer.bias);
+    step_and_release(optimizer, weight, layer.weight);
+    step_and_release(optimizer, weight + 1, layer.bias);
   });
 }
 
@@ -126,8 +106,8 @@ Run train(const Digits& digits, bool release) {
   std::vector<Image> images = digits.training;
   Random random(kTrainingSeed);
   FloatNetwork network(kLayerSizes, random);
-  OptimizerHandle optimizer;
-  add_tensors(optimizer.opt, network, release ? RADAM_ON : RADAM_OFF);
+  radam::Optimizer optimizer;
+  add_tensors(optimizer, network, release);
   const auto step = release ? step_inside_backward : step_after_backward;
   GradientMemory memory;
   Run run;
@@ -138,12 +118,12 @@ Run train(const Digits& digits, bool release) {
     double loss = 0.0;
     for (std::size_t first = 0; first < images.size(); first += kBatchSize) {
       load_batch(images, first, std::min(kBatchSize, images.size() - first), batch);
-      run.losses.push_back(step(optimizer.opt, network, batch, memory));
+      run.losses.push_back(step(optimizer, network, batch, memory));
       loss += run.losses.back();
     }
     std::printf("  epoch %zu/%zu   loss %.5f\n", epoch, kEpochs, loss / static_cast<double>(images.size()));
   }
-  for (const FloatTensor* tensor : tensors_of(network)) run.weights.push_back(tensor->data);
+  for (const FloatTensor* tensor : network.tensors()) run.weights.push_back(tensor->data);
   run.peak_bytes = memory.peak();
   std::printf("  test accuracy %.2f %%, gradients take up to %zu bytes\n\n",
               percent_of(digits.test, network.count_correct(digits.test)), run.peak_bytes);

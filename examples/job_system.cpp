@@ -1,12 +1,12 @@
 // Trains inside a game: the optimizer's step is cut into slices that fit into 2 ms of each frame.
 //
 // A step of a few million parameters takes several milliseconds, and a frame at 60 Hz has 16.7 for
-// everything. So the step is opened (radam_step_begin) and runs over several frames, in one of two ways:
-// - on the engine's own worker threads, one chunk at a time (radam_step_wave, radam_step_chunk);
-// - on the main thread alone, with a time budget (radam_step_for).
+// everything. So the step is opened (begin_step) and runs over several frames, in one of two ways:
+// - on the engine's own worker threads, one chunk at a time (next_wave, and step of the wave);
+// - on the main thread alone, with a time budget (run_for).
 // The library starts no threads. Gradients are clipped by their norm, so all of them are read before the first
 // parameter changes; this is the first wave. At the end, the parameters are compared with those after the same
-// number of undivided steps (radam_step_with): they have the same bits.
+// number of undivided steps: they have the same bits.
 //
 // The times that it prints depend on the machine. To build and run it:
 //
@@ -17,10 +17,9 @@
 //
 // SPDX: MIT OR Apache-2.0
 
-#include "optimizer_handle.hpp"
 #include "portable_numbers.hpp"
 
-#include "radam.h"
+#include "radam.hpp"
 
 #include <algorithm>
 #include <array>
@@ -122,31 +121,28 @@ constexpr std::array<std::size_t, 4> kTensorSizes = {1 << 20, 1 << 21, 1 << 19, 
 // Tensors that are trained to equal target tensors. Their gradients take the place of those of a network, which would
 // come from a backward pass.
 struct Model {
-  OptimizerHandle optimizer{1};  // one thread, the calling one: the library never starts any
+  radam::Optimizer optimizer{on_the_calling_thread()};
   std::vector<std::vector<float>> weights, grads, targets;
 
   Model() {
     Random random(1);
-    std::vector<radam_param> params;
-    for (const std::size_t size : kTensorSizes) {
-      weights.emplace_back(size);
-      grads.emplace_back(size);
-      for (float& target : targets.emplace_back(size)) target = random.uniform(1.0f);
-      radam_param param;
-      check(radam_param_init(&param, sizeof param));
-      param.dtype = RADAM_DTYPE_F32;
-      param.len = size;
-      param.data = weights.back().data();
-      param.grad = grads.back().data();
-      params.push_back(param);
-    }
-    radam_group_options options;
-    check(radam_group_options_init(&options, sizeof options));
+    radam::GroupOptions options;
     options.lr = 0.01;
-    check(radam_add_param_group(optimizer.opt, &options, params.data(), params.size(), nullptr), optimizer.opt);
+    const radam::GroupId group = optimizer.add_group(options);
+    for (const std::size_t size : kTensorSizes) {
+      optimizer.add_param(group, weights.emplace_back(size), grads.emplace_back(size));
+      for (float& target : targets.emplace_back(size)) target = random.uniform(1.0f);
+    }
     // The state is zero already, but writing it makes the system provide its memory now, while the game loads.
     // Otherwise it would do so at the first step, which takes milliseconds in the middle of a frame.
-    check(radam_reset_state(optimizer.opt, UINT32_MAX), optimizer.opt);
+    optimizer.reset_state();
+  }
+
+  // With one thread, the library never starts any.
+  static radam::Options on_the_calling_thread() {
+    radam::Options options;
+    options.num_threads = 1;
+    return options;
   }
 
   void compute_gradients() {
@@ -162,26 +158,23 @@ struct Model {
 
 // Both run an open step until about a deadline, and return whether it is complete.
 
-bool work_alone(radam_optimizer* opt, Clock::time_point deadline) {
+bool work_alone(radam::SlicedStep& step, Clock::time_point deadline) {
   // With a budget of 0 the step would never finish.
-  const std::chrono::nanoseconds left = std::max(deadline - Clock::now(), Clock::duration(1));
-  std::uint64_t chunks_left = 0;
-  check(radam_step_for(opt, static_cast<std::uint64_t>(left.count()), &chunks_left), opt);
-  return chunks_left == 0;
+  return step.run_for(std::max(deadline - Clock::now(), Clock::duration(1))) == 0;
 }
 
 class WorkOnJobs {
  public:
   explicit WorkOnJobs(JobSystem& jobs) : jobs_(jobs) {}
 
-  bool operator()(radam_optimizer* opt, Clock::time_point deadline) {
+  bool operator()(radam::SlicedStep& step, Clock::time_point deadline) {
     do {
-      if (next_ >= chunks_) {
-        check(radam_step_wave(opt, &chunks_), opt);
+      if (next_ >= wave_.size()) {
+        wave_ = step.next_wave();
         next_ = 0;
-        if (chunks_ == 0) return true;
+        if (wave_.size() == 0) return true;
       }
-      jobs_.run_everywhere([&] { step_chunks(opt, deadline); });
+      jobs_.run_everywhere([&] { step_chunks(deadline); });
     } while (Clock::now() < deadline);
     return false;
   }
@@ -189,20 +182,20 @@ class WorkOnJobs {
  private:
   // The job of one thread: takes chunks for as long as one that takes as long as the slowest so far would end in
   // time. It takes at least one, so that the step makes progress however late it is.
-  void step_chunks(radam_optimizer* opt, Clock::time_point deadline) {
+  void step_chunks(Clock::time_point deadline) {
     Clock::duration longest{0};
     Clock::time_point now = Clock::now();
     do {
       const std::uint64_t chunk = next_++;
-      if (chunk >= chunks_) return;
-      check(radam_step_chunk(opt, chunk), opt);
+      if (chunk >= wave_.size()) return;
+      wave_.step(chunk);
       const Clock::time_point before = std::exchange(now, Clock::now());
       longest = std::max(longest, now - before);
     } while (now + longest < deadline);
   }
 
   JobSystem& jobs_;
-  std::uint64_t chunks_ = 0;  // of the present wave; between steps there is none
+  radam::Wave wave_;  // the present one; between steps, it is empty
   std::atomic<std::uint64_t> next_{0};
 };
 
@@ -230,13 +223,13 @@ struct Histogram {
 };
 
 // Returns whether a model equals the result of this many undivided steps.
-bool is_as_undivided(const Model& model, const radam_step_options& options, std::size_t steps) {
+bool is_as_undivided(const Model& model, const radam::StepOptions& options, std::size_t steps) {
   Model undivided;
   Milliseconds longest{0};
   for (std::size_t step = 0; step < steps; ++step) {
     undivided.compute_gradients();
     const Clock::time_point start = Clock::now();
-    check(radam_step_with(undivided.optimizer.opt, &options, nullptr), undivided.optimizer.opt);
+    undivided.optimizer.step(options, radam::no_report);
     longest = std::max(longest, Milliseconds(Clock::now() - start));
   }
   bool same = true;
@@ -254,12 +247,10 @@ bool is_as_undivided(const Model& model, const radam_step_options& options, std:
 template <typename Work>
 bool play(const std::string& name, Work work, std::size_t frames, bool sleep) {
   Model model;
-  radam_optimizer* opt = model.optimizer.opt;
-  radam_step_options options;
-  check(radam_step_options_init(&options, sizeof options));
+  radam::StepOptions options;
   options.max_grad_norm = 1.0;
-  radam_step_report report;
-  check(radam_step_report_init(&report, sizeof report));
+  radam::SlicedStep step;
+  radam::StepReport report{};
   Histogram histogram;
   std::size_t steps = 0;
   for (bool open = false; open || histogram.frames < frames;) {
@@ -268,10 +259,10 @@ bool play(const std::string& name, Work work, std::size_t frames, bool sleep) {
     // old, so a game that asks its network meanwhile keeps a copy of the parameters for that.
     if (!open) model.compute_gradients();
     const Clock::time_point start = Clock::now();
-    if (!open) check(radam_step_begin(opt, &options), opt);
-    open = !work(opt, start + kBudget - kReserve);
+    if (!open) step = model.optimizer.begin_step(options);
+    open = !work(step, start + kBudget - kReserve);
     if (!open) {
-      check(radam_step_end(opt, &report), opt);
+      report = step.end();
       ++steps;
     }
     histogram.add(Clock::now() - start);

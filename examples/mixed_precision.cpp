@@ -1,7 +1,7 @@
 // Trains with 16-bit weights and gradients, f32 master weights, and dynamic loss scaling.
 //
 // The network computes with bf16 weights and produces f16 gradients. radam updates f32 masters from these and
-// writes the bf16 weights in the same pass (radam_param.copy). f16 overflows above 65504 and underflows below
+// writes the bf16 weights in the same pass (radam::Param::copy). f16 overflows above 65504 and underflows below
 // 6e-8, so the loss is multiplied by a scale that keeps gradients in between, and radam divides them by it
 // (grad_scale). If one overflows anyway, the step is skipped (skip_nonfinite) and the scale is halved; after a
 // number of good steps it is doubled, as in torch.amp.GradScaler. A few skipped steps are therefore normal:
@@ -20,10 +20,9 @@
 
 #include "dense_network.hpp"
 #include "digits.hpp"
-#include "optimizer_handle.hpp"
 #include "portable_numbers.hpp"
 
-#include "radam.h"
+#include "radam.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -35,7 +34,8 @@
 #include <string>
 #include <vector>
 
-using MixedNetwork = Network<Bf16, F16>;
+using MixedNetwork = Network<radam::bfloat16, radam::float16>;
+using MixedTensor = Tensor<radam::bfloat16, radam::float16>;
 
 const std::vector<std::size_t> kLayerSizes = {kPixels, 128, 64, kDigits};
 constexpr std::size_t kEpochs = 20;
@@ -52,7 +52,7 @@ class LossScale {
   double value() const { return value_; }
   std::uint64_t skipped() const { return skipped_; }
 
-  void update(const radam_step_report& report) {
+  void update(const radam::StepReport& report) {
     ++batches_;
     if (report.skipped != 0) {
       ++skipped_;
@@ -78,100 +78,64 @@ class LossScale {
 
 // ---- The optimizers ------------------------------------------------------------------------------
 
-template <typename Scalar, typename GradScalar>
-std::vector<Tensor<Scalar, GradScalar>*> tensors_of(Network<Scalar, GradScalar>& network) {
-  std::vector<Tensor<Scalar, GradScalar>*> tensors;
-  for (DenseLayer<Scalar, GradScalar>& layer : network.layers) {
-    tensors.push_back(&layer.weight);
-    tensors.push_back(&layer.bias);
-  }
-  return tensors;
-}
-
-// A parameter with the gradient of a tensor. Its data, of dtype, need not be those of the tensor.
-template <typename Scalar, typename GradScalar>
-radam_param describe(Tensor<Scalar, GradScalar>& tensor, radam_dtype dtype, void* data) {
-  tensor.grad.resize(tensor.data.size());
-  radam_param param;
-  check(radam_param_init(&param, sizeof param));
-  param.dtype = dtype;
-  param.grad_dtype = ScalarTraits<GradScalar>::dtype;
-  param.len = tensor.data.size();
-  param.data = data;
-  param.grad = tensor.grad.data();
-  param.name = tensor.name.c_str();
-  return param;
-}
-
-radam_group_options group_options() {
-  radam_group_options options;
-  check(radam_group_options_init(&options, sizeof options));
+radam::GroupOptions group_options() {
+  radam::GroupOptions options;
   options.lr = kLr;
   options.weight_decay = 0.1;
-  options.decouple_wd = RADAM_ON;
+  options.decouple_wd = true;
   return options;
 }
 
-void add_group(radam_optimizer* opt, const radam_group_options& options, const std::vector<radam_param>& params) {
-  check(radam_add_param_group(opt, &options, params.data(), params.size(), nullptr), opt);
-}
-
-radam_step_report step(radam_optimizer* opt, double progress, double loss_scale) {
-  check(radam_set_lr(opt, 0, kLr * (1.0 - progress)), opt);
-  radam_step_options options;
-  check(radam_step_options_init(&options, sizeof options));
+radam::StepReport step(radam::Optimizer& optimizer, double progress, double loss_scale) {
+  optimizer.set_lr(0, kLr * (1.0 - progress));
+  radam::StepOptions options;
   options.grad_scale = 1.0 / loss_scale;
-  options.skip_nonfinite = RADAM_ON;
-  radam_step_report report;
-  check(radam_step_report_init(&report, sizeof report));
-  check(radam_step_with(opt, &options, &report), opt);
-  return report;
+  options.skip_nonfinite = true;
+  return optimizer.step(options);
 }
 
 // f32 masters in addition to the network's weights, which the steps write: 6 bytes per weight.
 struct F32Masters {
-  OptimizerHandle optimizer;
+  radam::Optimizer optimizer;
   std::vector<std::vector<float>> masters;
 
   explicit F32Masters(MixedNetwork& network) {
-    std::vector<radam_param> params;
-    for (Tensor<Bf16, F16>* tensor : tensors_of(network)) {
+    const radam::GroupId group = optimizer.add_group(group_options());
+    for (MixedTensor* tensor : network.tensors()) {
       // Moving a vector does not move its elements, to which radam has pointers.
-      std::vector<float>& master = masters.emplace_back();
-      for (const Bf16 weight : tensor->data) master.push_back(ScalarTraits<Bf16>::load(weight));
-      params.push_back(describe(*tensor, RADAM_DTYPE_F32, master.data()));
-      params.back().copy = tensor->data.data();
-      params.back().copy_dtype = RADAM_DTYPE_BF16;
+      std::vector<float>& master = masters.emplace_back(tensor->data.begin(), tensor->data.end());
+      tensor->grad.resize(master.size());
+      radam::Param param;
+      param.data = master;
+      param.grad = tensor->grad;
+      param.copy = tensor->data;
+      optimizer.add_param(group, param);
     }
-    add_group(optimizer.opt, group_options(), params);
   }
 };
 
 // Masters as bf16 weights and remainders: 4 bytes per weight. The weights are a copy of the network's here, because
 // the other optimizer updates those; on its own, this one would update the network's weights.
 struct RemainderMasters {
-  OptimizerHandle optimizer;
-  std::vector<std::vector<Bf16>> weights;
+  radam::Optimizer optimizer;
+  std::vector<std::vector<radam::bfloat16>> weights;
 
   explicit RemainderMasters(MixedNetwork& network) {
-    std::vector<radam_param> params;
-    for (Tensor<Bf16, F16>* tensor : tensors_of(network)) {
-      params.push_back(describe(*tensor, RADAM_DTYPE_BF16, weights.emplace_back(tensor->data).data()));
+    radam::GroupOptions options = group_options();
+    options.master_remainder = true;
+    options.state_dtype = radam::Dtype::f32;  // as the other has it
+    const radam::GroupId group = optimizer.add_group(options);
+    for (MixedTensor* tensor : network.tensors()) {
+      optimizer.add_param(group, weights.emplace_back(tensor->data), tensor->grad);
     }
-    radam_group_options options = group_options();
-    options.master_remainder = RADAM_ON;
-    options.state_dtype = RADAM_DTYPE_F32;  // as the other has it
-    add_group(optimizer.opt, options, params);
   }
 
   // The bits of a parameter's f32 masters, as radam_group_options describes them.
-  std::vector<std::uint32_t> joined(std::uint32_t param) const {
-    void* state = nullptr;
-    check(radam_param_state(optimizer.opt, param, RADAM_STATE_MASTER_REMAINDER, &state, nullptr), optimizer.opt);
-    const std::int16_t* remainder = static_cast<const std::int16_t*>(state);
+  std::vector<std::uint32_t> joined(radam::ParamId param) const {
+    const auto remainders = optimizer.state<std::int16_t>(param, radam::State::master_remainder);
     std::vector<std::uint32_t> masters;
-    for (const Bf16 weight : weights[param]) {
-      masters.push_back((static_cast<std::uint32_t>(weight.bits) << 16) + static_cast<std::uint32_t>(*remainder++));
+    for (std::size_t i = 0; i < remainders.size(); ++i) {
+      masters.push_back((std::uint32_t{weights[param][i].bits} << 16) + static_cast<std::uint32_t>(remainders[i]));
     }
     return masters;
   }
@@ -199,15 +163,15 @@ double train(AnyNetwork& network, Random& random, const Digits& digits, TrainOn 
 double train_in_f32(const Digits& digits) {
   Random random(kTrainingSeed);
   Network<float> network(kLayerSizes, random);
-  OptimizerHandle optimizer;
-  std::vector<radam_param> params;
-  for (Tensor<float, float>* tensor : tensors_of(network)) {
-    params.push_back(describe(*tensor, RADAM_DTYPE_F32, tensor->data.data()));
+  radam::Optimizer optimizer;
+  const radam::GroupId group = optimizer.add_group(group_options());
+  for (Tensor<float, float>* tensor : network.tensors()) {
+    tensor->grad.resize(tensor->data.size());
+    optimizer.add_param(group, tensor->data, tensor->grad);
   }
-  add_group(optimizer.opt, group_options(), params);
   return train(network, random, digits, [&](const Batch& batch, double progress) {
     network.forward_and_backward(batch);
-    step(optimizer.opt, progress, 1.0);
+    step(optimizer, progress, 1.0);
   });
 }
 
@@ -233,12 +197,11 @@ bool train_and_compare(const Digits& digits) {
   LossScale scale;
   const double mixed_percent = train(network, random, digits, [&](const Batch& batch, double progress) {
     network.forward_and_backward(batch, static_cast<float>(scale.value()));
-    const radam_step_report report = step(f32.optimizer.opt, progress, scale.value());
-    step(remainder.optimizer.opt, progress, scale.value());
+    const radam::StepReport report = step(f32.optimizer, progress, scale.value());
+    step(remainder.optimizer, progress, scale.value());
     scale.update(report);
   });
-  std::uint64_t steps = 0;  // radam does not count those that it skipped
-  check(radam_step_count(f32.optimizer.opt, 0, &steps), f32.optimizer.opt);
+  const std::uint64_t steps = f32.optimizer.step_count(0);  // radam does not count those that it skipped
   std::printf("\n%llu steps, and %llu skipped\n", static_cast<unsigned long long>(steps),
               static_cast<unsigned long long>(scale.skipped()));
   const double f32_percent = train_in_f32(digits);

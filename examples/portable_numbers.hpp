@@ -1,87 +1,15 @@
-// What the examples cannot take from the standard library: bfloat16 and half precision, which are there only from
-// C++23 on, and random numbers, exp and log, which differ between implementations. These versions use nothing but
-// IEEE arithmetic, so the examples print the same numbers on every machine.
+// Random numbers, exp and log, which differ between standard libraries. These versions use nothing but IEEE arithmetic,
+// so the examples print the same numbers on every machine.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef PORTABLE_NUMBERS_HPP
 #define PORTABLE_NUMBERS_HPP
 
-#include "radam.h"
-
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
-
-// bfloat16, the upper half of a float: its range, with 8 bits of precision instead of 24.
-struct Bf16 {
-  std::uint16_t bits;
-};
-
-// IEEE half precision: 11 bits of precision, and a range that ends at 65504.
-struct F16 {
-  std::uint16_t bits;
-};
-
-// Conversion between float, in which all arithmetic is done, and the type that tensors are stored in. store rounds.
-template <typename Scalar>
-struct ScalarTraits;
-
-template <>
-struct ScalarTraits<float> {
-  static constexpr radam_dtype dtype = RADAM_DTYPE_F32;
-  static float load(float scalar) { return scalar; }
-  static float store(float value) { return value; }
-};
-
-template <>
-struct ScalarTraits<Bf16> {
-  static constexpr radam_dtype dtype = RADAM_DTYPE_BF16;
-
-  static float load(Bf16 scalar) {
-    const std::uint32_t bits = static_cast<std::uint32_t>(scalar.bits) << 16;
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-  }
-
-  // Rounds to nearest, ties to even: a lower half above 0x8000 carries into the upper half, and 0x8000 itself only if
-  // the upper half is odd. (Not for NaN, which may become infinite.)
-  static Bf16 store(float value) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    bits += 0x7fff + ((bits >> 16) & 1);
-    return Bf16{static_cast<std::uint16_t>(bits >> 16)};
-  }
-};
-
-// For gradients, which the network only stores.
-template <>
-struct ScalarTraits<F16> {
-  static constexpr radam_dtype dtype = RADAM_DTYPE_F16;
-
-  // Rounds to nearest, ties to even, and to infinity from 65520 on.
-  static F16 store(float value) {
-    const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-    const float size = std::fabs(value);
-    std::uint32_t bits;
-    if (!(size < 65520.0f)) {  // or NaN
-      bits = std::isnan(size) ? 0x7e00 : 0x7c00;
-    } else if (size < 0x1p-14f) {
-      // Denormals are multiples of 2^-24, and so are the floats between 0.5 and 1: adding 0.5 rounds.
-      const float rounded = size + 0.5f;
-      std::memcpy(&bits, &rounded, sizeof bits);
-      bits -= 0x3f000000;
-    } else {
-      std::memcpy(&bits, &size, sizeof bits);
-      bits += 0xfff + ((bits >> 13) & 1);
-      bits = (bits >> 13) - ((127 - 15) << 10);
-    }
-    return F16{static_cast<std::uint16_t>(bits | sign)};
-  }
-};
 
 // SplitMix64: small, well distributed, and exactly defined.
 class Random {

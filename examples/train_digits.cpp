@@ -18,11 +18,10 @@
 
 #include "dense_network.hpp"
 #include "digits.hpp"
-#include "optimizer_handle.hpp"
 #include "portable_numbers.hpp"
 #include "svg_plot.hpp"
 
-#include "radam.h"
+#include "radam.hpp"
 
 #include <algorithm>
 #include <array>
@@ -50,61 +49,44 @@ constexpr double kRequiredPercent = 97.0;
 
 // ---- The optimizer -------------------------------------------------------------------------------
 
-// Describes a tensor and its gradient to radam, which keeps the pointers and copies the name.
-template <typename Scalar>
-radam_param describe(Tensor<Scalar, Scalar>& tensor) {
-  tensor.grad.resize(tensor.data.size());
-  radam_param param;
-  check(radam_param_init(&param, sizeof param));
-  param.dtype = ScalarTraits<Scalar>::dtype;
-  param.len = tensor.data.size();
-  param.data = tensor.data.data();
-  param.grad = tensor.grad.data();
-  param.name = tensor.name.c_str();
-  return param;
-}
-
 // Updates the tensors of a network, which must outlive it and stay where it is.
 class Optimizer {
  public:
   template <typename Scalar>
   explicit Optimizer(Network<Scalar>& network) {
-    std::vector<radam_param> weights, biases;
     for (typename Network<Scalar>::Layer& layer : network.layers) {
-      weights.push_back(describe(layer.weight));
-      biases.push_back(describe(layer.bias));
+      add(weights_, layer.weight);
+      add(biases_, layer.bias);
     }
-    weight_group_ = add_group(weights, kWeightDecay);
-    bias_group_ = add_group(biases, 0.0);  // large biases do no harm
   }
 
   void set_lr(double lr) {
-    check(radam_set_lr(handle_.opt, weight_group_, lr), handle_.opt);
-    check(radam_set_lr(handle_.opt, bias_group_, lr), handle_.opt);
+    optimizer_.set_lr(weights_, lr);
+    optimizer_.set_lr(biases_, lr);
   }
 
-  void step() { check(radam_step(handle_.opt), handle_.opt); }
+  void step() { optimizer_.step(); }
 
-  std::uint64_t step_count() const {
-    std::uint64_t steps = 0;
-    check(radam_step_count(handle_.opt, 0, &steps), handle_.opt);
-    return steps;
-  }
+  std::uint64_t step_count() const { return optimizer_.step_count(optimizer_.param_id("output.weight")); }
 
  private:
-  std::uint32_t add_group(const std::vector<radam_param>& params, double weight_decay) {
-    radam_group_options options;
-    check(radam_group_options_init(&options, sizeof options));
+  static radam::GroupOptions options(double weight_decay) {
+    radam::GroupOptions options;
     options.lr = kMaxLr;
     options.weight_decay = weight_decay;
-    options.decouple_wd = RADAM_ON;  // as in AdamW
-    std::uint32_t group = 0;
-    check(radam_add_param_group(handle_.opt, &options, params.data(), params.size(), &group), handle_.opt);
-    return group;
+    options.decouple_wd = true;  // as in AdamW
+    return options;
   }
 
-  OptimizerHandle handle_;
-  std::uint32_t weight_group_ = 0, bias_group_ = 0;
+  template <typename Scalar>
+  void add(radam::GroupId group, Tensor<Scalar, Scalar>& tensor) {
+    tensor.grad.resize(tensor.data.size());
+    optimizer_.add_param(group, tensor.data, tensor.grad, tensor.name);
+  }
+
+  radam::Optimizer optimizer_;
+  const radam::GroupId weights_ = optimizer_.add_group(options(kWeightDecay));
+  const radam::GroupId biases_ = optimizer_.add_group(options(0.0));  // large biases do no harm
 };
 
 // ---- Training ------------------------------------------------------------------------------------
@@ -212,7 +194,7 @@ bool train_and_report(const std::string& data_path, const std::string& picture_p
   const std::string subtitle = describe_network() + "; " + std::to_string(digits.training.size()) +
                                " images to train on, " + std::to_string(test_size) + " others to test";
   std::printf("radam %s: %s\n\n", radam_version_string(), subtitle.c_str());
-  const std::vector<Run> runs = {train<float>("f32", digits), train<Bf16>("bf16", digits)};
+  const std::vector<Run> runs = {train<float>("f32", digits), train<radam::bfloat16>("bf16", digits)};
 
   bool all_accurate = true;
   std::printf("\n");

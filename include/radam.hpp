@@ -19,7 +19,8 @@
 //   A call that fails changes nothing.
 //
 // Checks that C cannot make
-//   The type of a pointer must be that of the parameter; the sizes of containers must match its length.
+//   Wherever an array of a parameter is passed, except to set_tensors: the type of its elements must be that of the
+//   parameter, and the size of a container or a C array its length. (A pointer has no size to check.)
 //
 // A step allocates nothing.
 #ifndef RADAM_HPP

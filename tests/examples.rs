@@ -4,6 +4,7 @@ mod common;
 
 use common::{Compiler, Link, build_c, build_cpp, read, repository, scratch_dir, succeed, text};
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 #[test]
@@ -14,9 +15,21 @@ fn quickstart_is_the_readmes_and_finds_its_target() {
         "the README has another version of examples/quickstart.c"
     );
     for link in [Link::Shared, Link::Static] {
-        let output = text(&succeed(&mut Command::new(build_c("examples/quickstart.c", link))));
-        assert!(output.ends_with("weight 1.000 -2.000 2.999\n"), "{output}");
+        finds_its_target(build_c("examples/quickstart.c", link));
     }
+}
+
+#[test]
+fn quickstart_finds_its_target_in_cpp_too() {
+    for link in [Link::Shared, Link::Static] {
+        finds_its_target(build_cpp(&["examples/quickstart.cpp"], link));
+    }
+}
+
+fn finds_its_target(quickstart: PathBuf) {
+    let output = text(&succeed(&mut Command::new(quickstart)));
+    assert_eq!(output.lines().count(), 6, "{output}");
+    assert!(output.ends_with("weight 1.000 -2.000 2.999\n"), "{output}");
 }
 
 /// What the snippets of the README use and do not declare.

@@ -13,9 +13,7 @@
 //
 // SPDX: MIT OR Apache-2.0
 
-#include "../optimizer_handle.hpp"
-
-#include "radam.h"
+#include "radam.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -74,62 +72,43 @@ void save_weights(const std::string& path, const std::vector<Tensor<Real>>& tens
 
 // ---- The optimizer -------------------------------------------------------------------------------
 
-// One group for each tensor. Its options come from the checkpoint.
+// One group for each tensor, since each may have options of its own. They come with the checkpoint.
 template <typename Real>
-void add_groups(radam_optimizer* opt, std::vector<Tensor<Real>>& tensors) {
-  radam_group_options options;
-  check(radam_group_options_init(&options, sizeof options));
+void add_groups(radam::Optimizer& optimizer, std::vector<Tensor<Real>>& tensors) {
+  radam::GroupOptions options;
   options.lr = 0;
   for (Tensor<Real>& tensor : tensors) {
-    radam_param param;
-    check(radam_param_init(&param, sizeof param));
-    param.dtype = sizeof(Real) == sizeof(float) ? RADAM_DTYPE_F32 : RADAM_DTYPE_F64;
-    param.len = tensor.weights.size();
-    param.data = tensor.weights.data();
-    param.grad = tensor.grads.data();
-    param.name = tensor.name.c_str();
-    check(radam_add_param_group(opt, &options, &param, 1, nullptr), opt);
+    optimizer.add_param(optimizer.add_group(options), tensor.weights, tensor.grads, tensor.name);
   }
-}
-
-radam_group_options get_options(radam_optimizer* opt, std::uint32_t group) {
-  radam_group_options options;
-  check(radam_group_options_init(&options, sizeof options));
-  check(radam_get_group_options(opt, group, &options), opt);
-  return options;
 }
 
 // Sets eps for the next step so that it has the effect of the eps of torch.optim.RAdam, which is applied before bias
 // correction.
-void set_eps_like_torch(radam_optimizer* opt, std::uint32_t group, radam_group_options options) {
-  radam_group_report report;
-  check(radam_group_report_init(&report, sizeof report));
-  check(radam_get_group_report(opt, group, &report), opt);
-  options.eps /= std::sqrt(1 - std::pow(options.beta2, static_cast<double>(report.step)));
-  check(radam_set_group_options(opt, group, &options), opt);
+void set_eps_like_torch(radam::Optimizer& optimizer, radam::GroupId group, radam::GroupOptions options) {
+  const auto step = static_cast<double>(optimizer.group_report(group).step);
+  options.eps /= std::sqrt(1 - std::pow(options.beta2, step));
+  optimizer.set_group_options(group, options);
 }
 
 template <typename Real>
 void continue_training(int steps, const std::string& weights, const std::string& checkpoint, bool like_torch) {
   std::vector<Tensor<Real>> model = tensors<Real>();
   load_weights(weights, model);
-  const OptimizerHandle handle;
-  radam_optimizer* opt = handle.opt;
-  add_groups(opt, model);
-  check(radam_load(opt, checkpoint.c_str()), opt);
-  std::vector<radam_group_options> options;
-  for (std::uint32_t group = 0; group < model.size(); ++group) options.push_back(get_options(opt, group));
+  radam::Optimizer optimizer;
+  add_groups(optimizer, model);
+  optimizer.load(checkpoint);
+  std::vector<radam::GroupOptions> options;
+  for (std::uint32_t group = 0; group < model.size(); ++group) options.push_back(optimizer.group_options(group));
   for (int step = 0; step < steps; ++step) {
     for (std::uint32_t group = 0; group < model.size(); ++group) {
       model[group].compute_gradients();
-      if (like_torch) set_eps_like_torch(opt, group, options[group]);
+      if (like_torch) set_eps_like_torch(optimizer, group, options[group]);
     }
-    check(radam_step(opt), opt);
+    optimizer.step();
   }
-  for (std::uint32_t group = 0; group < model.size(); ++group)
-    check(radam_set_group_options(opt, group, &options[group]), opt);
+  for (std::uint32_t group = 0; group < model.size(); ++group) optimizer.set_group_options(group, options[group]);
   save_weights(weights, model);
-  check(radam_save(opt, checkpoint.c_str()), opt);
+  optimizer.save(checkpoint);
 }
 
 int main(int argc, char** argv) {

@@ -12,22 +12,37 @@
 
 namespace radam::detail {
 
-// Gets what is registered of a parameter.
-inline Outcome find(const radam_optimizer* opt, ParamId param, Param* found) {
-  radam_param c{};
-  radam_param_init(&c, sizeof c);
-  const Outcome outcome = Returning::outcome(radam_get_param(opt, param, nullptr, &c));
-  if (outcome) *found = Param::from(c);
-  return outcome;
+// Gets what is registered of a parameter, and its group if that is not null.
+inline radam_status find(const radam_optimizer* opt, ParamId param, radam_param* found,
+                         std::uint32_t* group = nullptr) {
+  found->struct_size = sizeof *found;  // the call fills in all the rest
+  return radam_get_param(opt, param, group, found);
 }
 
 template <class Void>
-Outcome check_size(const char* name, BasicArray<Void> array, std::uint64_t n) noexcept {
-  if (array.size == n || array.size == array.unknown) return {};
+constexpr bool has_size(BasicArray<Void> array, std::uint64_t n) noexcept {
+  return array.size == n || array.size == array.unknown;
+}
+
+template <class Void>
+Outcome wrong_size(const char* name, BasicArray<Void> array, std::uint64_t n) noexcept {
   char message[160];
   std::snprintf(message, sizeof message, "%s has %llu elements; it must have %llu, as many as the parameter", name,
                 static_cast<unsigned long long>(array.size), static_cast<unsigned long long>(n));
   return {RADAM_ERROR_INVALID_ARGUMENT, message};
+}
+
+// That the containers among the arrays of a new parameter have its length.
+inline Outcome check_sizes(const Param& param) noexcept {
+  const std::uint64_t len = param.c().len;
+  if (len == Array::unknown) {
+    return {RADAM_ERROR_INVALID_ARGUMENT,
+            "len is not set; it must be the number of elements, which a pointer does not tell"};
+  }
+  if (!has_size(param.data, len)) return wrong_size("data", param.data, len);
+  if (!has_size(param.grad, len)) return wrong_size("grad", param.grad, len);
+  if (!has_size(param.copy, len)) return wrong_size("copy", param.copy, len);
+  return {};
 }
 
 constexpr const char* name_of(Dtype dtype) noexcept {
@@ -36,33 +51,33 @@ constexpr const char* name_of(Dtype dtype) noexcept {
     case Dtype::f64: return "f64";
     case Dtype::f16: return "f16";
     case Dtype::bf16: return "bf16";
-    default: return "int16_t";  // master_remainder, which has no dtype
+    case Dtype::automatic: break;
   }
+  return "int16_t";  // master_remainder, which has no dtype
 }
 
-inline Outcome wrong_type(const char* name, const char* given, Dtype expected, ParamId param) noexcept {
+inline Outcome wrong_type(const char* name, Dtype given, radam_dtype expected, ParamId param) noexcept {
   char message[160];
-  std::snprintf(message, sizeof message, "%s is an array of %s; that of parameter %lu must be one of %s", name, given,
-                static_cast<unsigned long>(param), name_of(expected));
+  std::snprintf(message, sizeof message, "%s is an array of %s; that of parameter %lu must be one of %s", name,
+                name_of(given), static_cast<unsigned long>(param), name_of(static_cast<Dtype>(expected)));
   return {RADAM_ERROR_INVALID_ARGUMENT, message};
 }
 
-template <class Void>
-Outcome check_type(const char* name, BasicArray<Void> array, Dtype expected, ParamId param) noexcept {
-  if (array.dtype == expected || array.dtype == Dtype::automatic) return {};
-  return wrong_type(name, name_of(array.dtype), expected, param);
+constexpr bool has_dtype_of(Dtype given, radam_dtype expected) noexcept {
+  return given == static_cast<Dtype>(expected) || given == Dtype::automatic;
 }
 
-// That arrays have the dtypes and, where it is known, the length of a parameter.
+// That arrays have the dtypes and, where it is known, the length of a parameter. (An Outcome takes time to copy, so
+// there is one only at the end.)
 template <class Void>
 Outcome check_arrays(const radam_optimizer* opt, ParamId param, Array data, BasicArray<Void> grad) noexcept {
-  Param described;
-  Outcome fit = find(opt, param, &described);
-  if (fit) fit = check_type("data", data, described.data.dtype, param);
-  if (fit) fit = check_type("grad", grad, described.grad.dtype, param);
-  if (fit) fit = check_size("data", data, described.len);
-  if (fit) fit = check_size("grad", grad, described.len);
-  return fit;
+  radam_param found;
+  if (const radam_status status = find(opt, param, &found); status != RADAM_OK) return Returning::outcome(status);
+  if (!has_dtype_of(data.dtype, found.dtype)) return wrong_type("data", data.dtype, found.dtype, param);
+  if (!has_dtype_of(grad.dtype, found.grad_dtype)) return wrong_type("grad", grad.dtype, found.grad_dtype, param);
+  if (!has_size(data, found.len)) return wrong_size("data", data, found.len);
+  if (!has_size(grad, found.len)) return wrong_size("grad", grad, found.len);
+  return {};
 }
 
 }  // namespace radam::detail

@@ -98,9 +98,9 @@ struct bfloat16 {
 template <class T>
 struct dtype_of {};
 
-template <Dtype D>
+template <Dtype Of>
 struct dtype_constant {
-  static constexpr Dtype value = D;
+  static constexpr Dtype value = Of;
 };
 template <> struct dtype_of<float> : dtype_constant<Dtype::f32> {};
 template <> struct dtype_of<double> : dtype_constant<Dtype::f64> {};
@@ -131,9 +131,14 @@ constexpr Dtype dtype() noexcept {
   static_assert(has_dtype<T>::value,
                 "radam has no dtype for this type; it steps float, double and 16-bit types, and "
                 "radam::dtype_of can be specialised for a 16-bit type of your own");
-  constexpr auto value = static_cast<Dtype>(dtype_of<T>::value);
-  static_assert(sizeof(T) == (value == Dtype::f64 ? 8 : value == Dtype::f32 ? 4 : 2), "radam::dtype_of has another size");
-  return value;
+  if constexpr (has_dtype<T>::value) {
+    constexpr auto value = static_cast<Dtype>(dtype_of<T>::value);
+    constexpr std::size_t size = value == Dtype::f64 ? 8 : value == Dtype::f32 ? 4 : 2;
+    static_assert(sizeof(T) == size, "radam::dtype_of has another size");
+    return value;
+  } else {
+    return Dtype::automatic;  // so that the compiler says no more than the sentence above
+  }
 }
 
 }  // namespace detail
@@ -147,7 +152,8 @@ class View {
   constexpr View(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
   template <class Container, class = std::enable_if_t<std::is_convertible_v<
                                  decltype(std::data(std::declval<Container&>())), T*>>>
-  constexpr View(Container&& container) : data_(std::data(container)), size_(std::size(container)) {}
+  constexpr View(Container&& container)
+      : data_(std::data(container)), size_(static_cast<std::size_t>(std::size(container))) {}
 
   constexpr T* data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
@@ -161,8 +167,8 @@ class View {
   std::size_t size_ = 0;
 };
 
-// An array that is passed to a call: a pointer, or a contiguous container, whose size is then checked. It knows the
-// dtype of its elements. nullptr is no array, of any dtype.
+// An array that is passed to a call: a pointer, or a contiguous container or C array, whose size is then checked. It
+// knows the dtype of its elements. nullptr is no array, of any dtype.
 template <class Void>
 struct BasicArray {
   static constexpr std::uint64_t unknown = UINT64_MAX;
@@ -175,11 +181,12 @@ struct BasicArray {
   constexpr BasicArray(std::nullptr_t) noexcept {}
   constexpr BasicArray(Void* array, Dtype of) noexcept : address(array), dtype(of) {}
   template <class T, class = std::enable_if_t<std::is_convertible_v<T*, Void*> && !std::is_void_v<T>>>
-  constexpr BasicArray(T* array) noexcept : address(array), dtype(detail::dtype<std::remove_const_t<T>>()) {}
+  constexpr BasicArray(T* const& array) noexcept  // a reference, which float[n] does not turn into
+      : address(array), dtype(detail::dtype<std::remove_const_t<T>>()) {}
   template <class Container, class T = std::remove_pointer_t<decltype(std::data(std::declval<Container&>()))>,
             class = std::enable_if_t<std::is_convertible_v<T*, Void*>>>
   constexpr BasicArray(Container&& container) noexcept : BasicArray(std::data(container)) {
-    size = std::size(container);
+    size = static_cast<std::uint64_t>(std::size(container));
   }
 
   // No array yet, of elements of type T.

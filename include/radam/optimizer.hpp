@@ -35,7 +35,7 @@ class BasicOptimizer {
  public:
   using SlicedStep = BasicSlicedStep<Errors>;
 
-  // Without parameters. With radam::nothrow, create() says why there is none; here the handle is then null.
+  // An optimizer without parameters. With radam::nothrow, its handle is null if there cannot be one; create() says why.
   BasicOptimizer() : BasicOptimizer(Options{}) {}
   explicit BasicOptimizer(const Options& options) : executor_(options.executor) {
     const radam_options c = options.c();
@@ -51,9 +51,10 @@ class BasicOptimizer {
   // Takes over an optimizer of C.
   explicit BasicOptimizer(radam_optimizer* handle) noexcept : handle_(handle) {}
 
+  BasicOptimizer(const BasicOptimizer&) = delete;
   BasicOptimizer(BasicOptimizer&& other) noexcept
       : handle_(std::exchange(other.handle_, nullptr)), executor_(std::move(other.executor_)) {}
-  BasicOptimizer& operator=(BasicOptimizer&& other) noexcept {
+  BasicOptimizer& operator=(BasicOptimizer other) noexcept {  // which frees what this one had
     std::swap(handle_, other.handle_);
     std::swap(executor_, other.executor_);
     return *this;
@@ -62,7 +63,7 @@ class BasicOptimizer {
     if (handle_ != nullptr) radam_free(handle_);
   }
 
-  // For calls of C. It stays valid until the optimizer is destroyed, wherever the object is moved.
+  // For calls of C. It stays valid until the optimizer is destroyed or assigned over, wherever the object is moved.
   radam_optimizer* handle() const noexcept { return handle_; }
 
   // ---- Groups and parameters
@@ -73,7 +74,8 @@ class BasicOptimizer {
   // Adds a group with parameters: all of it or, on error, nothing.
   R<GroupId> add_group(const GroupOptions& options, View<const Param> params) {
     const radam_group_options c = options.c();
-    const std::vector<radam_param> described = describe(params);
+    std::vector<radam_param> described;
+    if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, GroupId());
     std::uint32_t group = 0;
     const radam_status status = radam_add_param_group(handle_, &c, described.data(), described.size(), &group);
     return Errors::outcome(status, GroupId(group));
@@ -81,25 +83,20 @@ class BasicOptimizer {
 
   // Adds parameters to a group, all or none of them, and returns the id of the first; the others' follow.
   R<ParamId> add_params(GroupId group, View<const Param> params) {
-    const std::vector<radam_param> described = describe(params);
+    std::vector<radam_param> described;
+    if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, ParamId());
     std::uint32_t first = 0;
     const radam_status status = radam_add_params(handle_, group, described.data(), described.size(), &first);
     return Errors::outcome(status, ParamId(first));
   }
 
   // Adds one parameter to a group, and returns its id.
-  R<ParamId> add_param(GroupId group, const Param& param) {
-    const radam_param c = param.c();
-    std::uint32_t id = 0;
-    const radam_status status = radam_add_params(handle_, group, &c, 1, &id);
-    return Errors::outcome(status, ParamId(id));
-  }
+  R<ParamId> add_param(GroupId group, const Param& param) { return add_params(group, View<const Param>(&param, 1)); }
 
   // Adds n elements at data, whose gradient is at grad. grad may be nullptr until set_grad.
   R<ParamId> add_param(GroupId group, Array data, Array grad, std::uint64_t n, Text name = {}) {
-    Outcome fit = detail::check_size("data", data, n);
-    if (fit) fit = detail::check_size("grad", grad, n);
-    if (!fit) return Errors::outcome(fit, ParamId());
+    if (!detail::has_size(data, n)) return Errors::outcome(detail::wrong_size("data", data, n), ParamId());
+    if (!detail::has_size(grad, n)) return Errors::outcome(detail::wrong_size("grad", grad, n), ParamId());
     std::uint32_t id = 0;
     const radam_status status =
         radam_add_param(handle_, group, static_cast<radam_dtype>(data.dtype), static_cast<radam_dtype>(grad.dtype),
@@ -110,7 +107,10 @@ class BasicOptimizer {
   // The same for a contiguous container, such as std::vector or std::span.
   template <class Data, class = decltype(std::size(std::declval<Data&>()))>
   R<ParamId> add_param(GroupId group, Data&& data, Array grad, Text name = {}) {
-    return add_param(group, data, grad, std::size(data), name);
+    static_assert(std::is_convertible_v<Data&, Array>,
+                  "data must be a contiguous container (one with data() and size()), whose elements are not const");
+    const Array array = data;
+    return add_param(group, array, grad, array.size, name);
   }
 
   // Adds an unbound parameter of n elements of T with gradients of G, for step_tensor.
@@ -121,17 +121,16 @@ class BasicOptimizer {
 
   // What is registered of a parameter, except for its name.
   R<Param> param(ParamId param) const {
-    Param found;
-    const Outcome outcome = detail::find(handle_, param, &found);
-    return Errors::outcome(outcome, found);
+    radam_param c{};
+    const radam_status status = detail::find(handle_, param, &c);
+    return Errors::outcome(status, Param::from(c));
   }
 
   // The group of a parameter.
   R<GroupId> group_of(ParamId param) const {
     radam_param c{};
-    radam_param_init(&c, sizeof c);
     std::uint32_t group = 0;
-    const radam_status status = radam_get_param(handle_, param, &group, &c);
+    const radam_status status = detail::find(handle_, param, &c, &group);
     return Errors::outcome(status, GroupId(group));
   }
 
@@ -239,7 +238,8 @@ class BasicOptimizer {
     return Errors::outcome(radam_step_param(handle_, param, grad.address));
   }
 
-  // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them.
+  // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them. With
+  // options, grad is not const, since zero_grad writes to it.
   R<void> step_tensor(ParamId param, Array data, ConstArray grad) {
     if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return Errors::outcome(fit);
     void* only_read = const_cast<void*>(grad.address);
@@ -297,19 +297,16 @@ class BasicOptimizer {
   // its type: that of the state (int16_t for master_remainder).
   template <class T>
   R<View<T>> state(ParamId param, State which) const {
-    Param described;
-    const Outcome found = detail::find(handle_, param, &described);
-    if (!found) return Errors::outcome(found, View<T>());
+    radam_param c{};
     void* array = nullptr;
     radam_dtype dtype = 0;
-    const radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
+    radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
+    if (status == RADAM_OK) status = detail::find(handle_, param, &c);
     if (status != RADAM_OK || array == nullptr) return Errors::outcome(status, View<T>());
-    const auto expected = static_cast<Dtype>(dtype);
-    if (state_dtype<T>() != expected) {
-      const char* given = detail::name_of(state_dtype<T>());
-      return Errors::outcome(detail::wrong_type("the state", given, expected, param), View<T>());
+    if (state_dtype<T>() != static_cast<Dtype>(dtype)) {
+      return Errors::outcome(detail::wrong_type("the state", state_dtype<T>(), dtype, param), View<T>());
     }
-    return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(described.len)));
+    return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(c.len)));
   }
 
   // ---- Checkpoints
@@ -357,11 +354,13 @@ class BasicOptimizer {
   }
 
  private:
-  static std::vector<radam_param> describe(View<const Param> params) {
-    std::vector<radam_param> described;
+  static Outcome describe(View<const Param> params, std::vector<radam_param>& described) {
     described.reserve(params.size());
-    for (const Param& param : params) described.push_back(param.c());
-    return described;
+    for (const Param& param : params) {
+      if (const Outcome fit = detail::check_sizes(param); !fit) return fit;
+      described.push_back(param.c());
+    }
+    return {};
   }
 
   // A text that the library copies, as long as it turns out to be.
@@ -406,7 +405,7 @@ class BasicOptimizer {
   }
 
   radam_optimizer* handle_ = nullptr;
-  Executor executor_;  // kept for as long as the library may call it
+  Executor executor_{};  // kept for as long as the library may call it
 };
 
 namespace detail {
@@ -425,6 +424,7 @@ radam_status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* ka
 using Optimizer = BasicOptimizer<detail::Throwing>;
 using GradSums = BasicGradSums<detail::Throwing>;
 using SlicedStep = BasicSlicedStep<detail::Throwing>;
+using Wave = BasicWave<detail::Throwing>;
 
 // Steps one tensor of n elements without an optimizer (radam_update); step is 1, 2, ... kahan_comp may be nullptr if
 // nothing compensates.
@@ -440,6 +440,7 @@ namespace nothrow {
 using Optimizer = BasicOptimizer<detail::Returning>;
 using GradSums = BasicGradSums<detail::Returning>;
 using SlicedStep = BasicSlicedStep<detail::Returning>;
+using Wave = BasicWave<detail::Returning>;
 
 template <class T, class G, class S>
 Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,

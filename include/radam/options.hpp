@@ -32,7 +32,8 @@ class Id {
   constexpr operator std::uint32_t() const noexcept { return number_; }
 
  private:
-  std::uint32_t number_ = UINT32_MAX;  // no id
+  // No id. (The highest number would be all parameters to radam_reset_state.)
+  std::uint32_t number_ = UINT32_MAX - 1;
 };
 using GroupId = Id<struct GroupKind>;
 using ParamId = Id<struct ParamKind>;
@@ -67,6 +68,11 @@ class Executor {
       : callable_(std::make_shared<ParallelFor>(std::move(parallel_for))),
         parallel_for_(&run<ParallelFor>),
         parallel_from_(parallel_from) {}
+  // A loop of C.
+  Executor(const radam_executor& functions, std::uint64_t parallel_from = 0) noexcept
+      : callable_(std::shared_ptr<void>(), functions.user),
+        parallel_for_(functions.parallel_for),
+        parallel_from_(parallel_from) {}
 
   radam_executor c() const noexcept { return {parallel_for_, callable_.get()}; }
   std::uint64_t parallel_from() const noexcept { return parallel_from_; }
@@ -84,7 +90,7 @@ class Executor {
 #endif
   }
 
-  std::shared_ptr<void> callable_;
+  std::shared_ptr<void> callable_{};
   void (*parallel_for_)(std::uint64_t, void (*)(std::uint64_t, void*), void*, void*) = nullptr;
   std::uint64_t parallel_from_ = 0;
 };
@@ -234,7 +240,7 @@ struct GroupOptions {
 struct Param {
   Array data{};                         // its dtype is the parameter's; Array::none<T>(): unbound
   Array grad{};                         // nullptr: steps skip the parameter
-  std::uint64_t len = 0;                // elements
+  std::uint64_t len = Array::unknown;   // elements; by default the size of data, if that is a container
   const char* name = nullptr;           // by default "param.<id>"
   Array copy{};                         // receives the new values of an f32 or f64 parameter, rounded
   void* exp_avg = nullptr;              // state in arrays of the caller, in the dtype of the group's state
@@ -249,7 +255,7 @@ struct Param {
     param.dtype = static_cast<radam_dtype>(data.dtype);
     param.grad_dtype = static_cast<radam_dtype>(grad.dtype);
     param.copy_dtype = static_cast<radam_dtype>(copy.dtype);
-    param.len = len;
+    param.len = len == Array::unknown ? data.size : len;
     param.data = data.address;
     param.grad = grad.address;
     param.name = name;
@@ -371,7 +377,7 @@ class ProgressCall {
   }
 
   const Progress& progress_;
-  std::exception_ptr thrown_;
+  std::exception_ptr thrown_{};
 };
 
 }  // namespace detail

@@ -95,8 +95,9 @@ class BasicSlicedStep {
   // No step.
   BasicSlicedStep() noexcept = default;
   explicit BasicSlicedStep(radam_optimizer* opt) noexcept : opt_(opt) {}
+  BasicSlicedStep(const BasicSlicedStep&) = delete;
   BasicSlicedStep(BasicSlicedStep&& other) noexcept : opt_(std::exchange(other.opt_, nullptr)) {}
-  BasicSlicedStep& operator=(BasicSlicedStep&& other) noexcept {
+  BasicSlicedStep& operator=(BasicSlicedStep other) noexcept {  // which cancels or completes what this one had
     std::swap(opt_, other.opt_);
     return *this;
   }
@@ -113,7 +114,8 @@ class BasicSlicedStep {
     return Errors::outcome(status, BasicWave<Errors>(opt_, chunks));
   }
 
-  // Runs the step for about this time, on the calling thread. Returns the number of chunks left: at 0, end() can follow.
+  // Runs the step for about this time, on the calling thread: one chunk at least, unless the time is 0 or less. Returns
+  // the number of chunks left: at 0, end() can follow.
   R<std::uint64_t> run_for(std::chrono::nanoseconds budget) {
     std::uint64_t left = 0;
     const auto count = budget.count() > 0 ? static_cast<std::uint64_t>(budget.count()) : 0;
@@ -137,7 +139,7 @@ class BasicSlicedStep {
     return Errors::outcome(status);
   }
 
-  // The waves, as a range to be walked through once. With radam::nothrow it ends at an error too, and then so does end().
+  // The waves, as a range to be walked through once. With radam::nothrow, it ends at an error too; end() then fails.
   class Waves {
    public:
     struct End {};

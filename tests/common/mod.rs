@@ -108,7 +108,7 @@ pub fn build_c(source: &str, link: Link) -> PathBuf {
     build(Compiler::c(), flags, &[source], link)
 }
 
-/// The program is named after the first source.
+/// The program has the name of the first source.
 pub fn build_cpp(sources: &[&str], link: Link) -> PathBuf {
     let flags =
         "-std=c++17 -O2 -ffp-contract=off -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude";
@@ -121,7 +121,7 @@ fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathB
         Link::Shared => "shared",
         Link::Static => "static",
     };
-    let program = scratch_dir(kind).join(Path::new(sources[0]).file_stem().unwrap());
+    let program = scratch_dir(kind).join(Path::new(sources[0]).file_name().unwrap());
     // Tests that run in parallel may build the same program: each writes its own file, and renames it.
     let unfinished = program.with_extension(unique_number());
     let mut command = compiler.command();
