@@ -87,7 +87,9 @@ class RAdam : public torch::optim::Optimizer {
       TORCH_CHECK(!options.gradient_release || !torch::autograd::impl::post_acc_grad_hooks(param.value()), param.key(),
                   " has a hook already; autograd allows one, which gradient_release needs");
     }
-    torch::optim::Optimizer::add_param_group({params.values(), std::make_unique<RAdamOptions>(options)});
+    torch::optim::Optimizer::add_param_group(params.values());
+    // Not passed to add_param_group, which gives groups of optimizers that it does not know the default options.
+    param_groups_.back().set_options(std::make_unique<RAdamOptions>(options));
     try {
       add(params, options);
     } catch (...) {

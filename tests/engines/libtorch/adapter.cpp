@@ -92,6 +92,17 @@ void parameters_without_gradients_are_skipped() {
   TORCH_CHECK(optimizer.step_with({}).params_stepped == 0);
 }
 
+void groups_have_options_of_their_own() {
+  const at::Tensor first = at::zeros({1}).requires_grad_(), second = at::zeros({1}).requires_grad_();
+  RAdam optimizer(named({first}), {.lr = 0.1});
+  RAdam::NamedParameters more;
+  more.insert("second", second);
+  optimizer.add_param_group(more, {.lr = 0.01, .maximize = true});
+  (first + second).backward();
+  optimizer.step();
+  TORCH_CHECK(std::abs(first.item<double>() + 0.1) < 1e-6 && std::abs(second.item<double>() - 0.01) < 1e-6);
+}
+
 // Autograd refuses a backward pass that needs the parameter as it was.
 void autograd_notices_a_step() {
   const at::Tensor param = leaf({3});
@@ -217,6 +228,7 @@ int main(int, char** argv) {
   large_steps_run_on_the_threads_of_aten();
   no_address_is_kept();
   parameters_without_gradients_are_skipped();
+  groups_have_options_of_their_own();
   autograd_notices_a_step();
   a_closure_is_called_with_gradients_on();
   what_does_not_fit_is_refused();
