@@ -13,10 +13,43 @@ ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help run test bench bench-against deps debian-packages lint header asan arm windows fuzz bench-peers bench-engines interop
+.PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
+	asan arm windows fuzz bench-peers bench-engines interop
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# What cargo builds, for this machine or for the Rust target CARGO_BUILD_TARGET. CC, LD, OBJCOPY and AR must be for the
+# same target.
+BUILT = $(TARGET)/$(addsuffix /,$(CARGO_BUILD_TARGET))release
+build: ## build the library
+	$(CARGO) build --release --lib
+	packaging/prepare.sh "$(BUILT)" $(CARGO_BUILD_TARGET)
+
+# Root often has no cargo. It installs what `make build` has built before.
+PREFIX ?= /usr/local
+INSTALL = BUILT="$(BUILT)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" DESTDIR="$(DESTDIR)" \
+	packaging/install.sh
+install: $(if $(shell command -v $(firstword $(CARGO))),build) ## install it (PREFIX=/usr/local, LIBDIR, INCLUDEDIR, DESTDIR)
+	$(INSTALL) install
+
+uninstall: ## remove the files that make install has installed with the same PREFIX
+	$(INSTALL) uninstall
+
+dist: build ## pack what make install installs, with the licences of all that is in it, into target/dist
+	BUILT="$(BUILT)" python3 packaging/dist.py $(TARGET)/dist $(CARGO_BUILD_TARGET)
+
+# Cargo-c builds libraries and writes radam.pc in its own way; every other file must be the same. A target folder of its
+# own, since it would rebuild everything in the usual one.
+CINSTALL := $(abspath $(TARGET))/cinstall
+check-cinstall: ## compare what cargo cinstall installs with what make install does (needs cargo-c)
+	rm -rf $(CINSTALL)/theirs $(CINSTALL)/ours
+	CARGO_TARGET_DIR=$(CINSTALL)/target $(CARGO) cinstall --release --prefix=/usr --libdir=lib --destdir=$(CINSTALL)/theirs
+	$(MAKE) install PREFIX=/usr DESTDIR=$(CINSTALL)/ours
+	cd $(CINSTALL)/theirs && find . ! -type d | sort > ../theirs.txt
+	cd $(CINSTALL)/ours && find . ! -type d | sort > ../ours.txt
+	diff $(CINSTALL)/ours.txt $(CINSTALL)/theirs.txt
+	diff --recursive --exclude='libradam.*' --exclude=radam.pc $(CINSTALL)/ours $(CINSTALL)/theirs
 
 # -ffp-contract=off keeps the C++ compiler from fusing multiply and add, so the printed numbers are the same on every
 # machine.
@@ -65,12 +98,13 @@ $(PEERS)/installed: benches/peers-requirements.txt
 		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
 	touch $@
 
+BENCH_ENGINES := $(abspath $(TARGET))/bench-engines
 bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's backward pass (2 minutes, 4 GB of memory)
-	$(CARGO) build --release
-	cmake -S benches/engines -B $(TARGET)/bench-engines -DTORCH_DIR=$(abspath $(ENGINES))/torch \
-		-DRADAM_BUILD=$(abspath $(TARGET))/release
-	cmake --build $(TARGET)/bench-engines
-	python3 benches/engines.py $(TARGET)/bench-engines/bench benches/results
+	$(MAKE) install PREFIX=$(BENCH_ENGINES)/radam DESTDIR=
+	cmake -S benches/engines -B $(BENCH_ENGINES) -DTORCH_DIR=$(abspath $(ENGINES))/torch \
+		-DCMAKE_PREFIX_PATH=$(BENCH_ENGINES)/radam
+	cmake --build $(BENCH_ENGINES)
+	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
@@ -94,7 +128,7 @@ deps: debian-packages $(ENGINES)/installed ## install what the optional tests us
 debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake patch libarmadillo-dev
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
@@ -140,23 +174,34 @@ arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
 		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
 		-- --skip tensors_of_more_than_2_to_the_32_elements
 
-# WINDOWS_CC links, and compiles the C programs; WINE (8.13 or later) runs everything. The C programs that need a POSIX
-# system are left out.
+# The C programs of tests/c that need neither a POSIX system nor glibc.
+PORTABLE_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
+	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
+	load_options getters threads slices executor caller_memory rounding conversions nan surgery
+
+MUSL_TARGET := x86_64-unknown-linux-musl
+MUSL_CC ?= musl-gcc
+MUSL_PREFIX := $(abspath $(TARGET))/$(MUSL_TARGET)/installed
+musl: ## install for musl, and run the C programs without shared libraries
+	$(call needs,$(firstword $(MUSL_CC)) pkg-config,musl-tools and pkg-config,$(MUSL_TARGET))
+	$(MAKE) install CARGO_BUILD_TARGET=$(MUSL_TARGET) CC="$(MUSL_CC)" PREFIX="$(MUSL_PREFIX)"
+	set -e; for program in $(PORTABLE_PROGRAMS) fork; do echo $$program; \
+		$(MUSL_CC) -static -std=c11 -O1 -pthread -Wall -Wextra -Wpedantic -Werror tests/c/$$program.c -o $(MUSL_PREFIX)/$$program \
+			$$(PKG_CONFIG_PATH="$(MUSL_PREFIX)/lib/pkgconfig" pkg-config --static --cflags --libs radam); \
+		(cd $(MUSL_PREFIX) && ./$$program); done
+
+# WINDOWS_CC links, and compiles the C programs; WINE (8.13 or later) runs everything.
 WINDOWS_TARGET := x86_64-pc-windows-gnu
 WINDOWS_CC ?= x86_64-w64-mingw32-gcc
 WINE ?= wine
 WINDOWS_DIR := $(TARGET)/$(WINDOWS_TARGET)/release
-WINDOWS_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
-	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
-	load_options getters threads slices executor caller_memory rounding conversions nan surgery windows \
-	windows_unload
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER = $(WINDOWS_CC)
 windows: export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER = $(WINE)
 windows: ## run the unit tests, goldens, determinism, checkpoints and C programs for Windows under Wine
 	$(call needs,$(firstword $(WINDOWS_CC)) $(firstword $(WINE)),gcc-mingw-w64-x86-64-posix and wine,$(WINDOWS_TARGET))
 	$(CARGO) test --target $(WINDOWS_TARGET) --no-fail-fast --lib --test goldens --test determinism --test checkpoint
 	$(CARGO) build --release --lib --target $(WINDOWS_TARGET)
-	set -e; for program in $(WINDOWS_PROGRAMS); do echo $$program; \
+	set -e; for program in $(PORTABLE_PROGRAMS) windows windows_unload; do echo $$program; \
 		$(WINDOWS_CC) -std=c11 -O1 -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude -include tests/c/on_windows.h \
 			tests/c/$$program.c $(WINDOWS_DIR)/libradam.dll.a -static -o $(WINDOWS_DIR)/$$program.exe; \
 		(cd $(WINDOWS_DIR) && $(WINE) ./$$program.exe); done

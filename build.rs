@@ -1,4 +1,4 @@
-//! Generates the C header from `src/ffi` and gives the shared library its SONAME.
+//! Generates the C header from `src/ffi` and gives the shared library the name by which programs load it.
 
 use std::env;
 use std::fs;
@@ -11,8 +11,13 @@ fn main() {
 
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     generate_header(&out_dir);
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        set_soname(&out_dir);
+    match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => set_soname(&out_dir),
+        // Programs look for it in their run path. By default, they would look in the folder where cargo has built it.
+        Ok("macos") => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libradam.dylib")
+        }
+        _ => {}
     }
 }
 

@@ -26,6 +26,10 @@
 #ifndef RADAM_HPP
 #define RADAM_HPP
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
+#error "radam.hpp needs C++17: compile with -std=c++17 or /std:c++17; radam.h is for C++11 and C too"
+#endif
+
 #include "radam.h"
 #include "radam/elements.hpp"
 #include "radam/errors.hpp"
@@ -33,4 +37,51 @@
 #include "radam/options.hpp"
 #include "radam/steps.hpp"
 
+#include <cstdint>
+
+namespace radam {
+
+namespace detail {
+
+template <class T, class G, class S>
+radam_status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
+                    const GroupOptions& options, std::uint64_t step) noexcept {
+  const radam_group_options c = options.c();
+  return radam_update(static_cast<radam_dtype>(dtype<T>()), static_cast<radam_dtype>(dtype<G>()),
+                      static_cast<radam_dtype>(dtype<S>()), param, grad, exp_avg, exp_avg_sq, kahan_comp, n, &c, step);
+}
+
+}  // namespace detail
+
+// Calls that throw radam::Error.
+using Optimizer = BasicOptimizer<detail::Throwing>;
+using GradSums = BasicGradSums<detail::Throwing>;
+using SlicedStep = BasicSlicedStep<detail::Throwing>;
+using Wave = BasicWave<detail::Throwing>;
+
+// Steps one tensor of n elements without an optimizer (radam_update); step is 1, 2, ... kahan_comp may be nullptr if
+// nothing compensates.
+template <class T, class G, class S>
+void update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
+            const GroupOptions& options, std::uint64_t step) {
+  detail::Throwing::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
+}
+
+// The same calls, which return an Outcome or a Result.
+namespace nothrow {
+
+using Optimizer = BasicOptimizer<detail::Returning>;
+using GradSums = BasicGradSums<detail::Returning>;
+using SlicedStep = BasicSlicedStep<detail::Returning>;
+using Wave = BasicWave<detail::Returning>;
+
+template <class T, class G, class S>
+Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
+              const GroupOptions& options, std::uint64_t step) noexcept {
+  return detail::Returning::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
+}
+
+}  // namespace nothrow
+
+}  // namespace radam
 #endif  // RADAM_HPP

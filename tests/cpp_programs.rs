@@ -152,8 +152,9 @@ fn extended_floating_point_types_have_their_dtypes() {
 /// Everything in the C API can be reached: each of its functions is called somewhere in the headers.
 #[test]
 fn every_function_of_c_is_called() {
-    // Versions are the same in C++, and saving and loading always have options.
-    let others = ["radam_version", "radam_version_string", "radam_load", "radam_save"];
+    // Versions are the same in C++, and others are called in the form that can do more.
+    let others =
+        ["radam_version", "radam_version_string", "radam_add_param", "radam_load", "radam_save"];
     let headers: String =
         headers().iter().map(|header| read(&format!("include/{header}"))).collect();
     let symbols = read("tests/abi/symbols.txt");
@@ -164,12 +165,23 @@ fn every_function_of_c_is_called() {
     assert!(missing.is_empty(), "not reachable from C++: {missing:?}");
 }
 
+#[test]
+fn an_older_standard_is_refused_in_a_sentence() {
+    let path = scratch_dir("cpp").join("older.cpp");
+    fs::write(&path, "#include \"radam.hpp\"\n").unwrap();
+    let mut compile = Compiler::cpp().command();
+    let output =
+        compile.args(["-std=c++14", "-Iinclude", "-fsyntax-only"]).arg(path).output().unwrap();
+    assert!(!output.status.success() && text(&output).contains("radam.hpp needs C++17"));
+}
+
 /// A wrong type is refused while compiling, with a sentence.
 #[test]
 fn wrong_types_do_not_compile() {
     let cases = [
         ("opt.add_param(group, integers, integers);", "radam has no dtype for this type"),
-        ("opt.add_param(group, constant, floats);", ""),
+        ("opt.add_param(group, constant, floats);", "elements are not const"),
+        ("opt.add_param(group, std::initializer_list<float>{1}, floats);", "contiguous container"),
         ("opt.set_lr(opt.add_param(group, floats, floats), 0.1);", ""),
         ("radam::Optimizer copy = opt;", ""),
         ("radam::nothrow::Optimizer().step();", "nodiscard"),

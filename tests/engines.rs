@@ -2,6 +2,9 @@
 //! into the target folder.
 
 mod common;
+#[allow(dead_code)] // tests/install.rs uses all of it
+#[path = "install/prefix.rs"]
+mod prefix;
 
 use common::{
     Compiler, has_program, read, release_dir, repository, scratch_dir, skip, succeed, target_dir,
@@ -16,7 +19,7 @@ fn engines() -> PathBuf {
     target_dir().join("engines")
 }
 
-/// Builds an engine's programs with its own CMakeLists.txt, or skips what needs them. `needs` is a file of the engine.
+/// Builds an engine's programs with its own CMakeLists.txt and an installed radam, or skips what needs them. `needs` is a file of the engine.
 fn build(source: &str, needs: &Path, options: &[String]) -> Option<PathBuf> {
     for program in ["cmake", "patch"] {
         if !has_program(program) {
@@ -28,10 +31,11 @@ fn build(source: &str, needs: &Path, options: &[String]) -> Option<PathBuf> {
         skip(&format!("{source}, which needs {}", needs.display()));
         return None;
     }
-    let folder = scratch_dir("engines").join(source.replace('/', "-"));
+    let name = source.replace('/', "-");
+    let (radam, folder) = (prefix::install(&name), scratch_dir("engines").join(&name));
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(repository().join(source)).arg("-B").arg(&folder).args(options);
-    configure.arg(format!("-DRADAM_BUILD={}", release_dir().display()));
+    configure.arg(format!("-DCMAKE_PREFIX_PATH={}", radam.display()));
     succeed(&mut configure);
     succeed(Command::new("cmake").arg("--build").arg(&folder));
     Some(folder)

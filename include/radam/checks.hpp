@@ -67,16 +67,23 @@ constexpr bool has_dtype_of(Dtype given, radam_dtype expected) noexcept {
   return given == static_cast<Dtype>(expected) || given == Dtype::automatic;
 }
 
+// What arrays are held against.
+struct Shape {
+  radam_dtype dtype, grad_dtype;
+  std::uint64_t len;
+
+  explicit Shape(const radam_param& param) noexcept
+      : dtype(param.dtype), grad_dtype(param.grad_dtype != 0 ? param.grad_dtype : param.dtype), len(param.len) {}
+};
+
 // That arrays have the dtypes and, where it is known, the length of a parameter. (An Outcome takes time to copy, so
 // there is one only at the end.)
 template <class Void>
-Outcome check_arrays(const radam_optimizer* opt, ParamId param, Array data, BasicArray<Void> grad) noexcept {
-  radam_param found;
-  if (const radam_status status = find(opt, param, &found); status != RADAM_OK) return Returning::outcome(status);
-  if (!has_dtype_of(data.dtype, found.dtype)) return wrong_type("data", data.dtype, found.dtype, param);
-  if (!has_dtype_of(grad.dtype, found.grad_dtype)) return wrong_type("grad", grad.dtype, found.grad_dtype, param);
-  if (!has_size(data, found.len)) return wrong_size("data", data, found.len);
-  if (!has_size(grad, found.len)) return wrong_size("grad", grad, found.len);
+Outcome check_arrays(const Shape& shape, ParamId param, Array data, BasicArray<Void> grad) noexcept {
+  if (!has_dtype_of(data.dtype, shape.dtype)) return wrong_type("data", data.dtype, shape.dtype, param);
+  if (!has_dtype_of(grad.dtype, shape.grad_dtype)) return wrong_type("grad", grad.dtype, shape.grad_dtype, param);
+  if (!has_size(data, shape.len)) return wrong_size("data", data, shape.len);
+  if (!has_size(grad, shape.len)) return wrong_size("grad", grad, shape.len);
   return {};
 }
 

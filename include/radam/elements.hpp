@@ -1,4 +1,5 @@
-// What arrays are made of: dtypes, 16-bit numbers, and arrays and strings as arguments. Part of radam.hpp. SPDX: MIT OR Apache-2.0
+// What arrays are made of: dtypes, 16-bit numbers, and arrays and strings as arguments. Part of radam.hpp.
+// SPDX: MIT OR Apache-2.0
 #ifndef RADAM_ELEMENTS_HPP
 #define RADAM_ELEMENTS_HPP
 

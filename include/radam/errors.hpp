@@ -79,25 +79,36 @@ class [[nodiscard]] Result<void> : public Outcome {
 
 namespace detail {
 
-[[noreturn]] inline void raise(radam_status status, const char* message) {
 #ifdef __cpp_exceptions
-  throw Error(status, message);
+
+struct Thrower {
+  [[noreturn]] static void raise(radam_status status, const char* message) { throw Error(status, message); }
+};
+
 #else
-  std::fprintf(stderr, "radam: %s: %s\n", radam_status_string(status), message);
-  std::abort();
+
+// Another name, so that objects which were compiled with and without exceptions can be linked.
+struct Aborter {
+  [[noreturn]] static void raise(radam_status status, const char* message) {
+    std::fprintf(stderr, "radam: %s: %s\n", radam_status_string(status), message);
+    std::abort();
+  }
+};
+using Thrower = Aborter;
+
 #endif
-}
 
 // How calls report failures: by throwing.
-struct Throwing {
+template <class Raise>
+struct Raising {
   template <class T>
   using Result = T;
 
   static void outcome(radam_status status) {
     if (status != RADAM_OK) raise_last(status);
   }
-  static void outcome(const Outcome& status) {
-    if (!status) raise(status.code(), status.message());
+  static void outcome(const Outcome& outcome) {
+    if (!outcome) Raise::raise(outcome.code(), outcome.message());
   }
   template <class AnyStatus, class T>
   static T outcome(const AnyStatus& status, T value) {
@@ -109,9 +120,10 @@ struct Throwing {
   [[noreturn]] static void raise_last(radam_status status) {
     char message[2049] = "";  // the library keeps no more
     radam_last_error(nullptr, message, sizeof message);
-    raise(status, message);
+    Raise::raise(status, message);
   }
 };
+using Throwing = Raising<Thrower>;
 
 // How calls report failures: in what they return.
 struct Returning {

@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
@@ -53,10 +52,13 @@ class BasicOptimizer {
 
   BasicOptimizer(const BasicOptimizer&) = delete;
   BasicOptimizer(BasicOptimizer&& other) noexcept
-      : handle_(std::exchange(other.handle_, nullptr)), executor_(std::move(other.executor_)) {}
+      : handle_(std::exchange(other.handle_, nullptr)),
+        executor_(std::move(other.executor_)),
+        shapes_(std::move(other.shapes_)) {}
   BasicOptimizer& operator=(BasicOptimizer other) noexcept {  // which frees what this one had
     std::swap(handle_, other.handle_);
     std::swap(executor_, other.executor_);
+    std::swap(shapes_, other.shapes_);
     return *this;
   }
   ~BasicOptimizer() {
@@ -76,8 +78,17 @@ class BasicOptimizer {
     const radam_group_options c = options.c();
     std::vector<radam_param> described;
     if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, GroupId());
+    shapes_.reserve(shapes_.size() + described.size());
     std::uint32_t group = 0;
     const radam_status status = radam_add_param_group(handle_, &c, described.data(), described.size(), &group);
+    // The ids of its parameters are not told. They follow the known ones, unless others were added through handle().
+    const auto next = static_cast<std::uint32_t>(shapes_.size());
+    radam_param param{};
+    std::uint32_t group_of_next = 0;
+    if (status == RADAM_OK && !described.empty() &&
+        detail::find(handle_, next, &param, &group_of_next) == RADAM_OK && group_of_next == group) {
+      remember_shapes(next, described.data(), described.size());
+    }
     return Errors::outcome(status, GroupId(group));
   }
 
@@ -85,9 +96,15 @@ class BasicOptimizer {
   R<ParamId> add_params(GroupId group, View<const Param> params) {
     std::vector<radam_param> described;
     if (const Outcome fit = describe(params, described); !fit) return Errors::outcome(fit, ParamId());
-    std::uint32_t first = 0;
-    const radam_status status = radam_add_params(handle_, group, described.data(), described.size(), &first);
-    return Errors::outcome(status, ParamId(first));
+    return add(group, described.data(), described.size());
+  }
+
+  // The same for a list: add_group(options, {weight, bias}).
+  R<GroupId> add_group(const GroupOptions& options, std::initializer_list<Param> params) {
+    return add_group(options, View<const Param>(params.begin(), params.size()));
+  }
+  R<ParamId> add_params(GroupId group, std::initializer_list<Param> params) {
+    return add_params(group, View<const Param>(params.begin(), params.size()));
   }
 
   // Adds one parameter to a group, and returns its id.
@@ -97,11 +114,13 @@ class BasicOptimizer {
   R<ParamId> add_param(GroupId group, Array data, Array grad, std::uint64_t n, Text name = {}) {
     if (!detail::has_size(data, n)) return Errors::outcome(detail::wrong_size("data", data, n), ParamId());
     if (!detail::has_size(grad, n)) return Errors::outcome(detail::wrong_size("grad", grad, n), ParamId());
-    std::uint32_t id = 0;
-    const radam_status status =
-        radam_add_param(handle_, group, static_cast<radam_dtype>(data.dtype), static_cast<radam_dtype>(grad.dtype),
-                        data.address, grad.address, n, name.c_str(), &id);
-    return Errors::outcome(status, ParamId(id));
+    Param param;
+    param.data = data;
+    param.grad = grad;
+    param.len = n;
+    param.name = name.c_str();
+    const radam_param c = param.c();
+    return add(group, &c, 1);
   }
 
   // The same for a contiguous container, such as std::vector or std::span.
@@ -141,20 +160,24 @@ class BasicOptimizer {
     return Errors::outcome(status, ParamId(id));
   }
 
-  // The name of a parameter, given or default; empty if there is no such parameter.
-  std::string param_name(ParamId param) const {
-    return text([&](char* buffer, std::uint64_t size) { return radam_param_name(handle_, param, buffer, size); });
+  // The name of a parameter, given or default.
+  R<std::string> param_name(ParamId param) const {
+    radam_param c{};
+    const radam_status status = detail::find(handle_, param, &c);
+    return Errors::outcome(status, text([&](char* buffer, std::uint64_t size) {
+                             return radam_param_name(handle_, param, buffer, size);
+                           }));
   }
 
   // Sets the address of a parameter's elements; nullptr unbinds it.
   R<void> set_data(ParamId param, Array data) {
-    if (const Outcome fit = detail::check_arrays(handle_, param, data, Array()); !fit) return Errors::outcome(fit);
+    if (const Outcome fit = check_arrays(param, data, Array()); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_set_data(handle_, param, data.address));
   }
 
   // Sets the address of a parameter's gradient; nullptr: it has none.
   R<void> set_grad(ParamId param, Array grad) {
-    if (const Outcome fit = detail::check_arrays(handle_, param, nullptr, grad); !fit) return Errors::outcome(fit);
+    if (const Outcome fit = check_arrays(param, nullptr, grad); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_set_grad(handle_, param, grad.address));
   }
 
@@ -234,14 +257,14 @@ class BasicOptimizer {
 
   // Updates one parameter of a group with gradient_release, whose elements are registered.
   R<void> step_param(ParamId param, ConstArray grad) {
-    if (const Outcome fit = detail::check_arrays(handle_, param, nullptr, grad); !fit) return Errors::outcome(fit);
+    if (const Outcome fit = check_arrays(param, nullptr, grad); !fit) return Errors::outcome(fit);
     return Errors::outcome(radam_step_param(handle_, param, grad.address));
   }
 
   // Updates one parameter of a group with gradient_release in arrays of its length, and keeps no pointer to them. With
   // options, grad is not const, since zero_grad writes to it.
   R<void> step_tensor(ParamId param, Array data, ConstArray grad) {
-    if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return Errors::outcome(fit);
+    if (const Outcome fit = check_arrays(param, data, grad); !fit) return Errors::outcome(fit);
     void* only_read = const_cast<void*>(grad.address);
     return Errors::outcome(radam_step_tensor(handle_, param, data.address, only_read, nullptr, nullptr));
   }
@@ -279,7 +302,7 @@ class BasicOptimizer {
     return Errors::outcome(radam_set_step_count(handle_, param, steps));
   }
 
-  // Steps skip a frozen parameter.
+  // Steps skip a frozen parameter. (With radam::nothrow, *opt.frozen(param) is the answer.)
   R<void> set_frozen(ParamId param, bool frozen) { return Errors::outcome(radam_set_frozen(handle_, param, frozen)); }
   R<bool> frozen(ParamId param) const {
     radam_toggle frozen = RADAM_OFF;
@@ -337,15 +360,17 @@ class BasicOptimizer {
   R<void> load(Text path, const LoadOptions& options = {}) {
     return loaded(options, [&](const radam_load_options* c) { return radam_load_with(handle_, path.c_str(), c); });
   }
+  R<void> load_from_buffer(const void* buffer, std::uint64_t size, const LoadOptions& options = {}) {
+    return loaded(options, [&](const radam_load_options* c) { return radam_load_from_buffer(handle_, buffer, size, c); });
+  }
   R<void> load_from_buffer(View<const std::byte> buffer, const LoadOptions& options = {}) {
-    return loaded(options, [&](const radam_load_options* c) {
-      return radam_load_from_buffer(handle_, buffer.data(), buffer.size(), c);
-    });
+    return load_from_buffer(buffer.data(), buffer.size(), options);
   }
 
   // Loads the checkpoints of several processes, a range of paths.
   template <class Paths = std::initializer_list<const char*>>
   R<void> load_shards(const Paths& paths, const LoadOptions& options = {}) {
+    static_assert(std::is_reference_v<decltype(*std::begin(paths))>, "paths must hold the strings, not make them");
     std::vector<const char*> texts;
     for (const auto& path : paths) texts.push_back(Text(path).c_str());
     return loaded(options, [&](const radam_load_options* c) {
@@ -363,6 +388,29 @@ class BasicOptimizer {
     return {};
   }
 
+  R<ParamId> add(GroupId group, const radam_param* params, std::size_t count) {
+    shapes_.reserve(shapes_.size() + count);
+    std::uint32_t first = 0;
+    const radam_status status = radam_add_params(handle_, group, params, count, &first);
+    if (status == RADAM_OK) remember_shapes(first, params, count);
+    return Errors::outcome(status, ParamId(first));
+  }
+
+  // There is room for them already.
+  void remember_shapes(std::uint32_t first, const radam_param* params, std::size_t count) noexcept {
+    if (first != shapes_.size()) return;  // others were added through handle(); the library is asked for the shapes
+    for (std::size_t i = 0; i < count; i++) shapes_.emplace_back(params[i]);
+  }
+
+  template <class Void>
+  Outcome check_arrays(ParamId param, Array data, BasicArray<Void> grad) const {
+    if (param < shapes_.size()) return detail::check_arrays(shapes_[param], param, data, grad);
+    radam_param found{};
+    const radam_status status = detail::find(handle_, param, &found);
+    if (status != RADAM_OK) return detail::Returning::outcome(status);
+    return detail::check_arrays(detail::Shape(found), param, data, grad);
+  }
+
   // A text that the library copies, as long as it turns out to be.
   template <class Copy>
   static std::string text(Copy copy) {
@@ -376,7 +424,7 @@ class BasicOptimizer {
   }
 
   Outcome step_tensor(ParamId param, Array data, Array grad, const StepOptions& options, radam_step_report* report) {
-    if (const Outcome fit = detail::check_arrays(handle_, param, data, grad); !fit) return fit;
+    if (const Outcome fit = check_arrays(param, data, grad); !fit) return fit;
     const radam_step_options c = options.c();
     return detail::Returning::outcome(radam_step_tensor(handle_, param, data.address, grad.address, &c, report));
   }
@@ -406,49 +454,9 @@ class BasicOptimizer {
 
   radam_optimizer* handle_ = nullptr;
   Executor executor_{};  // kept for as long as the library may call it
+  // Of the first parameters, up to one that was added through handle(): so that checks of arrays need no call.
+  std::vector<detail::Shape> shapes_{};
 };
-
-namespace detail {
-
-template <class T, class G, class S>
-radam_status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
-                    const GroupOptions& options, std::uint64_t step) noexcept {
-  const radam_group_options c = options.c();
-  return radam_update(static_cast<radam_dtype>(dtype<T>()), static_cast<radam_dtype>(dtype<G>()),
-                      static_cast<radam_dtype>(dtype<S>()), param, grad, exp_avg, exp_avg_sq, kahan_comp, n, &c, step);
-}
-
-}  // namespace detail
-
-// Calls that throw radam::Error.
-using Optimizer = BasicOptimizer<detail::Throwing>;
-using GradSums = BasicGradSums<detail::Throwing>;
-using SlicedStep = BasicSlicedStep<detail::Throwing>;
-using Wave = BasicWave<detail::Throwing>;
-
-// Steps one tensor of n elements without an optimizer (radam_update); step is 1, 2, ... kahan_comp may be nullptr if
-// nothing compensates.
-template <class T, class G, class S>
-void update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
-            const GroupOptions& options, std::uint64_t step) {
-  detail::Throwing::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
-}
-
-// The same calls, which return an Outcome or a Result.
-namespace nothrow {
-
-using Optimizer = BasicOptimizer<detail::Returning>;
-using GradSums = BasicGradSums<detail::Returning>;
-using SlicedStep = BasicSlicedStep<detail::Returning>;
-using Wave = BasicWave<detail::Returning>;
-
-template <class T, class G, class S>
-Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
-              const GroupOptions& options, std::uint64_t step) noexcept {
-  return detail::Returning::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
-}
-
-}  // namespace nothrow
 
 }  // namespace radam
 #endif  // RADAM_OPTIMIZER_HPP

@@ -383,4 +383,9 @@ class ProgressCall {
 }  // namespace detail
 
 }  // namespace radam
+
+template <class Kind>
+struct std::hash<radam::Id<Kind>> {
+  std::size_t operator()(radam::Id<Kind> id) const noexcept { return std::uint32_t{id}; }
+};
 #endif  // RADAM_OPTIONS_HPP

@@ -19,6 +19,11 @@ mod imp {
     /// A thread, which is joined when this is dropped.
     pub(in crate::system) struct Thread(libc::pthread_t);
 
+    // SAFETY: any thread may join another one; the handle, a pointer on some systems, is used for nothing else.
+    unsafe impl Send for Thread {}
+    // SAFETY: a shared reference gives no access to the handle.
+    unsafe impl Sync for Thread {}
+
     extern "C" fn main<F: FnOnce() + Send>(work: *mut c_void) -> *mut c_void {
         #[cfg(target_os = "linux")]
         // SAFETY: a thread may name itself, with up to 15 bytes that end in NUL.

@@ -49,7 +49,12 @@ pub fn scratch_dir(name: &str) -> PathBuf {
     dir
 }
 
-/// The folder with the `libradam.so` and `libradam.a` that users get, brought up to date first.
+/// rustc of the toolchain that runs these tests.
+pub fn rustc() -> PathBuf {
+    Path::new(env!("CARGO")).with_file_name("rustc")
+}
+
+/// The folder with the `libradam.so` and, in `package/`, the `libradam.a` that users get, brought up to date first.
 pub fn release_dir() -> &'static Path {
     static RELEASE_DIR: OnceLock<PathBuf> = OnceLock::new();
     RELEASE_DIR.get_or_init(|| {
@@ -57,7 +62,10 @@ pub fn release_dir() -> &'static Path {
         build.args(["build", "--release", "--lib"]).current_dir(repository());
         build.env("CARGO_TARGET_DIR", target_dir()).env_remove("CARGO_BUILD_TARGET");
         succeed(&mut build);
-        target_dir().join("release")
+        let release_dir = target_dir().join("release");
+        let prepare = repository().join("packaging/prepare.sh");
+        succeed(Command::new(prepare).arg(&release_dir).env("RUSTC", rustc()));
+        release_dir
     })
 }
 
@@ -131,7 +139,9 @@ fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathB
             let run_path = format!("-Wl,-rpath,{}", library.display());
             command.arg("-L").arg(library).args(["-lradam", "-lm", &run_path])
         }
-        Link::Static => command.arg(library.join("libradam.a")).args(NATIVE_LIBRARIES.split(' ')),
+        Link::Static => {
+            command.arg(library.join("package/libradam.a")).args(NATIVE_LIBRARIES.split(' '))
+        }
     };
     succeed(&mut command);
     fs::rename(unfinished, &program).unwrap();

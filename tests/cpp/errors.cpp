@@ -4,6 +4,7 @@
 
 #include <array>
 #include <type_traits>
+#include <unordered_map>
 
 static_assert(!std::is_copy_constructible_v<radam::Optimizer> && !std::is_copy_assignable_v<radam::Optimizer>);
 static_assert(std::is_nothrow_move_constructible_v<radam::Optimizer> && std::is_nothrow_move_assignable_v<radam::Optimizer>);
@@ -28,7 +29,8 @@ static void the_librarys_sentences() {
   refused(RADAM_ERROR_IO, "/no/such/folder", [&] { opt.save("/no/such/folder/run.radam"); });
   refused(RADAM_ERROR_IO, "/no/such/folder", [&] { opt.load(std::string("/no/such/folder/run.radam")); });
   refused(RADAM_ERROR_CORRUPT, "", [&] { opt.load_from_buffer(std::vector<std::byte>(20)); });
-  CHECK(opt.param_name(3).empty());
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "param is 3", [&] { opt.param_name(3); });
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "param is 4294967294", [&] { opt.reset_state(radam::ParamId()); });
 }
 
 static void what_c_cannot_check() {
@@ -53,10 +55,34 @@ static void what_c_cannot_check() {
   refused(RADAM_ERROR_INVALID_ARGUMENT, "the state is an array of f64; that of parameter 0 must be one of f32",
           [&] { opt.state<double>(0, radam::State::exp_avg); });
   CHECK(opt.step_count(0) == 0 && same_bits(w, expected));
+  float c_array[9]{};
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad has 9 elements", [&] { opt.set_grad(0, c_array); });
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad has 9 elements", [&] { opt.step_param(0, c_array); });
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad has 9 elements", [&] { opt.add_param(group, w, c_array); });
+  radam::Param param;
+  param.data = w.data();
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "len is not set", [&] { opt.add_param(group, param); });
+  param.data = wide;
+  param.copy = c_array;
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "copy has 9 elements; it must have 10", [&] { opt.add_group(options, {param}); });
+  param.copy = nullptr;
+  const radam::GroupId another = opt.add_group(options, {param, radam::Param{radam::Array::none<double>(), {}, 3}});
+  CHECK(opt.group_of(1) == another && opt.param(1).len == 10 && opt.param(2).len == 3);
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad is an array of f32", [&] { opt.set_grad(1, g); });
+
+  // Parameters that were added in C are checked too.
+  ok(radam_add_param(opt.handle(), group, RADAM_DTYPE_F64, 0, nullptr, nullptr, 7, nullptr, nullptr));
+  CHECK(opt.add_param<float>(group, 5) == 4);
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad is an array of f32; that of parameter 3", [&] { opt.set_grad(3, g); });
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad has 10 elements; it must have 7", [&] { opt.set_grad(3, wide); });
+  refused(RADAM_ERROR_INVALID_ARGUMENT, "grad has 10 elements; it must have 5", [&] { opt.set_grad(4, g); });
+
   opt.set_grad(0, nullptr);
   opt.set_data(0, nullptr);
   CHECK(opt.param(0).data.address == nullptr);
 }
+
+static_assert(std::is_default_constructible_v<std::unordered_map<radam::ParamId, int>>);
 
 static void moved_from_and_taken_over() {
   radam::Optimizer opt;

@@ -57,6 +57,20 @@ static void a_callable_is_kept_and_called() {
   CHECK(loops.use_count() == 1);
 }
 
+static void an_executor_of_c() {
+  static int loops = 0;
+  const radam_executor serial{[](std::uint64_t count, void (*body)(std::uint64_t, void*), void* data, void*) {
+                                loops++;
+                                for (std::uint64_t i = 0; i < count; i++) body(i, data);
+                              },
+                              nullptr};
+  radam::Options options;
+  options.executor = radam::Executor(serial, 1000);
+  World world(options);
+  steps_as_without(world);
+  CHECK(loops == 1);
+}
+
 static void what_an_executor_throws_is_made_up_for() {
   radam::Options options;
   options.parallel_from = 1000;
@@ -128,6 +142,7 @@ static void a_memory_resource() {
 
 int main() {
   a_callable_is_kept_and_called();
+  an_executor_of_c();
   what_an_executor_throws_is_made_up_for();
   parallel_from_comes_with_the_executor();
 #ifdef _OPENMP

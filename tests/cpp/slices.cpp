@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 struct World {
   std::vector<float> w = numbers(100000, 1), g = numbers(100000, 2);
-  radam::Optimizer opt;
+  radam::Optimizer opt{};
 
   World() { opt.add_param(opt.add_group(group_options()), w, g, "w"); }
 };
@@ -80,6 +80,11 @@ static void a_step_that_is_left_is_closed() {
   refused(RADAM_ERROR_INVALID_STATE, "chunk", [&] { step.end(); });
   step = radam::SlicedStep();
   world.opt.step();
+  step = world.opt.begin_step();
+  radam::SlicedStep elsewhere = twin.opt.begin_step();
+  step = std::move(elsewhere);  // what it was is closed at once
+  world.opt.step();
+  refused(RADAM_ERROR_BUSY, "open step", [&] { twin.opt.step(); });
 }
 
 int main() {

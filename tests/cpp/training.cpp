@@ -189,6 +189,7 @@ static void checkpoints(const std::string& path) {
   CHECK(loaded.lr(0) == 0.125 && loaded.step_count(0) == 1);
   const std::vector<std::byte> bytes = opt.save_to_buffer();
   loaded.load_from_buffer(bytes);
+  loaded.load_from_buffer(bytes.data(), bytes.size());
   CHECK(loaded.step_count(0) == 2);
   loaded.load_shards({path.c_str()});
   loaded.load_shards(std::vector<std::string>{path});
