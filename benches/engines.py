@@ -87,7 +87,7 @@ def plot(times, about: str) -> str:
             rows += [text(left - 12, y + 5, name, 'text-anchor="end"'),
                      line(at(low), y, at(high), y, colour, 3),
                      f'<circle cx="{at(ratio):.1f}" cy="{y}" r="5" fill="{colour}"/>',
-                     text(at(max(high, ratio)) + 10, y + 5, f"{ratio:.2f}")]
+                     text(at(max(high, ratio)) + 10, y + 5, f"{ratio:.2f}" + (" →" if ratio > most else ""))]
         y += 40
     grid = []
     for tick in range(int(most) + 1):
