@@ -14,7 +14,7 @@ SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
 .PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
-	asan arm windows fuzz bench-peers bench-engines interop
+	asan arm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -145,7 +145,10 @@ lint: ## check formatting, lints and documentation, with warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 header: ## regenerate include/radam.h from src/ffi
-	cp "$$($(CARGO) build --message-format=json | sed -n 's|.*"out_dir":"\([^"]*/radam-[0-9a-f]*/out\)".*|\1|p')/radam.h" include/radam.h
+	RADAM_WRITE_HEADER=1 $(CARGO) test --test abi header_is_the_generated_one
+
+package: ## pack the crate, and build it from what was packed alone
+	$(CARGO) package --allow-dirty
 
 # Other flags than usual would rebuild everything each time, so this has a target folder of its own. Naming the target
 # builds build scripts without the flags.

@@ -1,17 +1,57 @@
-//! Rectified Adam (RAdam, Liu et al. 2019, arXiv 1908.03265) with a C API.
+//! Rectified Adam (RAdam), the optimizer ([Liu et al. 2019](https://arxiv.org/abs/1908.03265)), for programs that train
+//! neural networks: it steps your own slices, and has the formulas and options of the Python library
+//! [optimi](https://optimi.benjaminwarner.dev).
 //!
-//! The C API is what the crate is for; `include/radam.h` is generated from [`ffi`] and documents it. Calls go only
-//! downwards:
+//! ```
+//! use radam::{GroupOptions, Optimizer};
 //!
-//! - [`ffi`]: the C API and nothing else: handles, statuses, struct versions, panic guard.
-//! - `checkpoint`: the optimizer's state in files.
-//! - `optimizer`: groups, parameters and their state; `optimizer/step`: how a step goes.
-//! - `kernel`: the update rule over arrays, compiled once for each instruction set.
-//! - `system`: threads, the caller's executor, memory, the floating-point mode.
-//! - `math`: the formula and nothing else.
+//! let (mut weight, grad) = (vec![1.0f32; 1000], vec![0.1f32; 1000]);
 //!
-//! `error` serves all of them.
+//! let mut opt = Optimizer::new()?;
+//! let group = opt.add_group(GroupOptions { weight_decay: 0.1, decouple_wd: true, ..GroupOptions::new(1e-3) })?;
+//! let w = opt.add_param::<f32>(group, weight.len(), "weight")?;
+//!
+//! opt.step(&mut [(w, &mut weight, &grad)])?; // in every step, once there are gradients
+//! # Ok::<(), radam::Error>(())
+//! ```
+//!
+//! - **f32, f64, [`f16`](struct@f16) and [`bf16`]**, mixed in one step ([`Tensor`]). 16-bit parameters
+//!   train without f32 copies by Kahan summation, exact f32 masters in 16 more bits, or stochastic rounding
+//!   ([`GroupOptions`]).
+//! - **What training loops do around a step** happens within it: gradient scaling, clipping, skipping steps that
+//!   overflowed, zeroing ([`StepOptions`]); across processes, by exact sums of gradients ([`GradSums`]).
+//! - **The same bits** on every machine, instruction set and number of threads.
+//! - **Gradient release**: [`Optimizer::step_tensor`] updates one parameter inside the backward pass, on any thread.
+//! - **Checkpoints** that continue with the same bits, verified before anything changes, also from other shards:
+//!   [`Optimizer::save`], [`Optimizer::load`]. Scripts move training runs between PyTorch and this.
+//! - **Without an optimizer**: [`update`] steps one tensor whose state is yours.
+//! - **Errors** are values with a sentence that names the argument and what is allowed ([`Error`]); a call that fails
+//!   changes nothing. There is no `unsafe` for you to write, and the optimizer keeps no pointer between calls.
+//! - **A C API** with a generated header, `include/radam.h`, for engines in C, C++ and other languages: [`ffi`]. It has
+//!   the same results, and besides: registered arrays, steps in slices of a frame, executors and allocators.
+//!
+//! The 16-bit types are those of version 2 of the crate [`half`], which are exported again here.
+//!
+//! # Numerics
+//!
+//! Per element, with m (`exp_avg`) and v (`exp_avg_sq`) stored debiased, as optimi stores them, and β̂ the debiased β of
+//! step t ([`GroupReport`]):
+//!
+//! ```text
+//! g ← g + λθ                                  (L2 weight decay only)
+//! m ← β̂1 m + (1 − β̂1) g
+//! v ← β̂2 v + (1 − β̂2) g²
+//! θ ← θ − decay·θ − γ r m / (√v + ε)          (rectified; θ − decay·θ − γ m while ρ ≤ 5)
+//! ```
+//!
+//! f16 and bf16 are computed in f32, and rounded once, when stored.
+//!
+//! # For contributors
+//!
+//! Calls go only downwards: `api`, [`ffi`] → `checkpoint` → `optimizer` → `kernel`, `system` → `math`. `api` is what this
+//! page lists; `error` serves all. CONTRIBUTING.md has the map.
 
+mod api;
 mod checkpoint;
 mod error;
 pub mod ffi;
@@ -19,3 +59,12 @@ mod kernel;
 mod math;
 mod optimizer;
 mod system;
+
+pub use api::{
+    Array, AsTensor, Element, Error, GradSums, GroupId, GroupOptions, GroupReport, Optimizer,
+    Options, ParamId, ParamOptions, State, StepOptions, Tensor, update,
+};
+pub use checkpoint::LoadOptions;
+pub use half::{bf16, f16};
+pub use kernel::Dtype;
+pub use optimizer::StepReport;

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Compiler, Link, build_c, build_cpp, read, repository, scratch_dir, succeed, text};
+use common::{
+    Compiler, Link, build_c, build_cpp, read, repository, scratch_dir, succeed, target_dir, text,
+};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -177,4 +179,16 @@ fn job_system_steps_in_slices_of_frames_to_the_same_bits() {
 fn run_on_digits(source: &str) -> String {
     let mut program = Command::new(build_cpp(&[source], Link::Shared));
     text(&succeed(program.current_dir(repository()).arg("examples/data/digits.csv")))
+}
+
+/// As users run it, but built as the tests are, which takes seconds and not a minute.
+#[test]
+fn rust_example_trains_on_the_digits() {
+    let mut train = Command::new(env!("CARGO"));
+    train.args(["run", "--quiet", "--profile", "test", "--example", "train_digits"]);
+    train.current_dir(repository()).env("CARGO_TARGET_DIR", target_dir());
+    let output = text(&succeed(&mut train));
+    let accuracy = output.lines().find_map(|line| line.strip_prefix("test accuracy "));
+    let percent: f64 = accuracy.unwrap().trim_end_matches(" %").parse().unwrap();
+    assert!(percent >= 95.0, "{output}");
 }

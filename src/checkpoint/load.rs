@@ -14,12 +14,27 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-pub(crate) struct LoadOptions {
-    /// Whether the file must have every parameter and nothing else.
+/// Options of loading.
+pub struct LoadOptions<'a> {
+    /// Whether the checkpoint must have exactly the parameters of the optimizer. Otherwise parameters that only one of
+    /// the two has are left alone; those in both must still match. Default: true.
     pub strict: bool,
-    /// Whether groups take their options from the file.
+    /// Whether options are restored too, so that the run continues exactly: `lr`, `beta1`, `beta2`, `weight_decay`,
+    /// `eps`, `max_lr`, `decouple_wd`, `decouple_lr`, `maximize`, `rectify`, `unrectified`, `rectify_threshold` and
+    /// `seed` of each group, whether each parameter is frozen, and whether optimizer accumulation is on. Default: true.
     pub hyperparameters: bool,
-    pub callback: Option<Callback>,
+    /// Called after about every MiB with the number of bytes done and the total, in which every byte counts twice, once
+    /// when it is verified and once when it is copied. [`ControlFlow::Break`] cancels the call, unless it is already
+    /// copying. Default: `None`.
+    ///
+    /// [`ControlFlow::Break`]: std::ops::ControlFlow::Break
+    pub progress: Option<Callback<'a>>,
+}
+
+impl Default for LoadOptions<'_> {
+    fn default() -> Self {
+        Self { strict: true, hyperparameters: true, progress: None }
+    }
 }
 
 /// What a checkpoint is read from.
@@ -119,7 +134,7 @@ fn load_sources(
     let fit = Fit::new(optimizer, &files, &options)?;
     let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
     let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
-    let mut progress = Progress::new(options.callback, to_verify + to_copy);
+    let mut progress = Progress::new(options.progress, to_verify + to_copy);
     let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
     let mut block = zeros(largest.unwrap_or(0).min(BLOCK as u64) as usize)?;
     let mut verified = Vec::new();

@@ -15,51 +15,46 @@ mod order;
 mod replace;
 mod save;
 
-pub(crate) use load::{LoadOptions, load, load_files};
-pub(crate) use save::{save_to_buffer, save_to_file};
+pub use load::LoadOptions;
+pub(crate) use load::{load, load_files};
+pub(crate) use save::{save_to_buffer, save_to_file, save_to_vec};
 
-use crate::error::{Error, Result, error};
+use crate::error::{Error, Result, ensure, error};
 use crate::system::call_out;
-use std::ffi::c_void;
+use std::ops::ControlFlow;
 
 /// State is read and written in blocks of this size.
 const BLOCK: usize = 1 << 20;
 
-/// The caller's progress function, called on the thread that called the library.
-#[derive(Clone, Copy)]
-pub(crate) struct Callback {
-    /// Returns anything but 0 to cancel.
-    pub function: unsafe extern "C" fn(done: u64, total: u64, user: *mut c_void) -> i32,
-    pub user: *mut c_void,
-}
+/// The caller's function that is told how many bytes are done, of how many, and may cancel the work. It is called on
+/// the thread that called the library.
+pub(crate) type Callback<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// How far the work has got.
-struct Progress {
-    callback: Option<Callback>,
+struct Progress<'a> {
+    callback: Option<Callback<'a>>,
     done: u64,
     total: u64,
 }
 
-impl Progress {
-    fn new(callback: Option<Callback>, total: u64) -> Self {
+impl<'a> Progress<'a> {
+    fn new(callback: Option<Callback<'a>>, total: u64) -> Self {
         Self { callback, done: 0, total }
     }
 
     /// Adds to what is done, and reports it to the caller.
     fn advance(&mut self, bytes: usize) -> Result<()> {
         self.done += bytes as u64;
-        let Some(Callback { function, user }) = self.callback else { return Ok(()) };
-        // SAFETY: the caller's function and what it wants to be called with.
-        let answer = call_out(|| unsafe { function(self.done, self.total, user) });
-        if answer == 0 {
-            return Ok(());
-        }
-        Err(error!(
+        let Some(callback) = &mut self.callback else { return Ok(()) };
+        let answer = call_out(|| callback(self.done, self.total));
+        ensure!(
+            answer.is_continue(),
             Io,
-            "progress returned {answer} after {} of {} bytes, which cancelled the call; nothing was changed",
+            "progress cancelled the call after {} of {} bytes; nothing was changed",
             self.done,
             self.total
-        ))
+        );
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ impl<T: Write + Seek> Sink for T {}
 pub(crate) fn save_to_file(
     optimizer: &Optimizer,
     path: &Path,
-    callback: Option<Callback>,
+    callback: Option<Callback<'_>>,
 ) -> Result<()> {
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
@@ -42,6 +42,15 @@ pub(crate) fn save_to_buffer(optimizer: &Optimizer, buffer: Option<&mut [u8]>) -
     );
     checkpoint.write(&header, &mut Cursor::new(bytes), Path::new("the buffer"), None)?;
     Ok(size)
+}
+
+/// Saves to a buffer of the library's.
+pub(crate) fn save_to_vec(optimizer: &Optimizer) -> Result<Vec<u8>> {
+    let checkpoint = Checkpoint::of(optimizer)?;
+    let header = checkpoint.header()?;
+    let mut bytes = zeros(usize::try_from(checkpoint.size(&header)).unwrap_or(usize::MAX))?;
+    checkpoint.write(&header, &mut Cursor::new(&mut bytes[..]), Path::new("the buffer"), None)?;
+    Ok(bytes)
 }
 
 /// What there is to save.
@@ -102,7 +111,7 @@ impl<'a> Checkpoint<'a> {
         header: &[u8],
         sink: &mut dyn Sink,
         path: &Path,
-        callback: Option<Callback>,
+        callback: Option<Callback<'_>>,
     ) -> Result<()> {
         let failed = |error| failed("write", path, &error);
         let mut progress = Progress::new(callback, self.size(header));

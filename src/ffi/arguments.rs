@@ -23,7 +23,7 @@ pub(super) fn toggle(name: &str, value: radam_toggle) -> Result<Toggle> {
     }
 }
 
-pub(super) fn toggle_value(toggle: Toggle) -> radam_toggle {
+pub(super) const fn toggle_value(toggle: Toggle) -> radam_toggle {
     match toggle {
         Toggle::Off => RADAM_OFF,
         Toggle::On => RADAM_ON,
@@ -65,7 +65,7 @@ fn no_dtype(place: Place, name: &str, value: radam_dtype, or_default: &str) -> E
     )
 }
 
-pub(super) fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
+pub(super) const fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
     match dtype {
         None => 0,
         Some(Dtype::F32) => RADAM_DTYPE_F32,

@@ -6,8 +6,9 @@ use super::versioned::{Versioned, init, read_or_defaults};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
 use crate::error::{Result, ensure, reserve};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, Restored};
 use std::ffi::{CStr, c_char, c_void};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::ptr;
 
@@ -152,8 +153,10 @@ pub unsafe extern "C" fn radam_save_with(
 ) -> radam_status {
     work(opt, |optimizer| {
         // SAFETY: `path` is NULL or ends with a NUL; `options` is NULL or as long as its struct_size says.
-        let (path, callback) = unsafe { (self::path(path)?, save_callback(options)?) };
-        save_to_file(optimizer, path, callback)
+        let (path, options) = unsafe { (self::path(path)?, read_or_defaults(options)?) };
+        check_reserved(options.reserved)?;
+        let mut progress = callback(options.progress, options.user);
+        save_to_file(optimizer, path, progress.as_mut().map(|progress| progress as Callback))
     })
 }
 
@@ -272,8 +275,8 @@ pub unsafe extern "C" fn radam_load_shards(
             // SAFETY: `paths` has `count` strings that end with a NUL.
             list.push(unsafe { self::path(paths.add(number).read_unaligned())? });
         }
-        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
-        load_files(optimizer, &list, unsafe { load_options(options) }?)
+        // SAFETY: `options` is NULL or as long as its struct_size says.
+        unsafe { with_load_options(options, |options| load_files(optimizer, &list, options)) }
     };
     work_and_change(opt, load, Optimizer::restore)
 }
@@ -300,31 +303,43 @@ pub unsafe extern "C" fn radam_load_from_buffer(
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
         // SAFETY: `buffer` has `size` bytes, which nothing else changes during the call.
         let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
-        // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
-        load(optimizer, bytes, unsafe { load_options(options) }?)
+        // SAFETY: `options` is NULL or as long as its struct_size says.
+        unsafe { with_load_options(options, |options| load(optimizer, bytes, options)) }
     };
     work_and_change(opt, load, Optimizer::restore)
 }
 
+/// Loads with the options of the caller.
+///
 /// # Safety
 /// `options` is null or points to as many bytes as the `struct_size` there says.
-unsafe fn save_callback(options: *const radam_save_options) -> Result<Option<Callback>> {
+unsafe fn with_load_options(
+    options: *const radam_load_options,
+    load: impl FnOnce(LoadOptions) -> Result<Restored>,
+) -> Result<Restored> {
     // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read_or_defaults(options) }?;
     check_reserved(options.reserved)?;
-    Ok(options.progress.map(|function| Callback { function, user: options.user }))
-}
-
-/// # Safety
-/// `options` is null or points to as many bytes as the `struct_size` there says.
-unsafe fn load_options(options: *const radam_load_options) -> Result<LoadOptions> {
-    // SAFETY: `options` is NULL or as long as its struct_size says.
-    let options = unsafe { read_or_defaults(options) }?;
-    check_reserved(options.reserved)?;
-    Ok(LoadOptions {
+    let mut progress = callback(options.progress, options.user);
+    load(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),
         hyperparameters: toggle("hyperparameters", options.hyperparameters)?.or(true),
-        callback: options.progress.map(|function| Callback { function, user: options.user }),
+        progress: progress.as_mut().map(|progress| progress as Callback),
+    })
+}
+
+/// The caller's progress function, which returns anything but 0 to cancel.
+fn callback(
+    function: Option<unsafe extern "C" fn(u64, u64, *mut c_void) -> i32>,
+    user: *mut c_void,
+) -> Option<impl FnMut(u64, u64) -> ControlFlow<()>> {
+    let function = function?;
+    Some(move |done, total| {
+        // SAFETY: the caller's function and what it wants to be called with.
+        match unsafe { function(done, total, user) } {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
     })
 }
 

@@ -4,9 +4,9 @@ use super::arguments::{dtype, not_null, optional_output};
 use super::call::{without_handle, work};
 use super::versioned::{Versioned, init, read, write};
 use super::{radam_dtype, radam_optimizer, radam_status};
-use crate::error::{Result, ensure, error};
+use crate::error::{Result, ensure};
 use crate::math::ExactSum;
-use crate::optimizer::{CallerArray, Measured, Place, measure_tensor};
+use crate::optimizer::{CallerArray, Measured, Place, measure_tensor, sum_of_words};
 use std::ffi::c_void;
 use std::fmt::Display;
 
@@ -169,20 +169,5 @@ pub(super) unsafe fn grad_sums(
     // SAFETY: `sums` is as long as its struct_size says.
     let radam_grad_sums { reserved, words, .. } = unsafe { read(place, sums) }?;
     ensure!(reserved == 0, InvalidArgument, "{place}reserved is {reserved}; it must be 0");
-    for (index, word) in words.iter().enumerate() {
-        let is_right = if index == words.len() - 1 { *word == 0 } else { *word >= 0 };
-        ensure!(
-            is_right,
-            InvalidArgument,
-            "{place}words[{index}] is {word}; words must not be negative, and the last one must be 0 (at most 2^31 sums \
-             can be added up)"
-        );
-    }
-    ExactSum::from_words(&words).ok_or_else(|| {
-        error!(
-            InvalidArgument,
-            "{place}words are not a possible sum of gradients; they must come from radam_measure and \
-             radam_measure_tensor, added up word by word"
-        )
-    })
+    sum_of_words(place, &words)
 }

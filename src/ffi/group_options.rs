@@ -3,7 +3,7 @@
 use super::arguments::{dtype_or_default, dtype_value, not_null, output, toggle, toggle_value};
 use super::call::{change, get, without_handle};
 use super::versioned::{Versioned, init, read, write};
-use super::{RADAM_AUTO, radam_dtype, radam_optimizer, radam_status, radam_toggle};
+use super::{radam_dtype, radam_optimizer, radam_status, radam_toggle};
 use crate::error::Result;
 use crate::optimizer::{Group, Place};
 
@@ -88,28 +88,7 @@ pub struct radam_group_options {
 
 impl Versioned for radam_group_options {
     const NAME: &str = "radam_group_options";
-    const DEFAULTS: Self = Self {
-        struct_size: size_of::<Self>() as u32,
-        decouple_wd: RADAM_AUTO,
-        decouple_lr: RADAM_AUTO,
-        kahan_sum: RADAM_AUTO,
-        for_each: RADAM_AUTO,
-        gradient_release: RADAM_AUTO,
-        maximize: RADAM_AUTO,
-        rectify: RADAM_AUTO,
-        state_dtype: 0,
-        master_remainder: RADAM_AUTO,
-        stochastic_rounding: RADAM_AUTO,
-        unrectified: RADAM_AUTO,
-        lr: f64::NAN,
-        beta1: 0.9,
-        beta2: 0.99,
-        weight_decay: 0.0,
-        eps: 1e-6,
-        max_lr: f64::NAN,
-        rectify_threshold: 5.0,
-        seed: 0,
-    };
+    const DEFAULTS: Self = of_group(&Group::DEFAULTS);
 }
 
 /// Fills options with the default values; lr has none and must be set.
@@ -190,10 +169,7 @@ pub unsafe extern "C" fn radam_set_group_options(
 /// out of range; RADAM_ERROR_BUSY.
 #[unsafe(no_mangle)]
 pub extern "C" fn radam_set_lr(opt: *mut radam_optimizer, group: u32, lr: f64) -> radam_status {
-    change(opt, |optimizer| {
-        let options = optimizer.group(group)?;
-        optimizer.set_options(group, Group { lr, ..options.clone() })
-    })
+    change(opt, |optimizer| optimizer.change_options(group, |options| options.lr = lr))
 }
 
 /// Gets the learning rate of a group.
@@ -228,8 +204,7 @@ pub extern "C" fn radam_set_weight_decay(
     weight_decay: f64,
 ) -> radam_status {
     change(opt, |optimizer| {
-        let options = optimizer.group(group)?;
-        optimizer.set_options(group, Group { weight_decay, ..options.clone() })
+        optimizer.change_options(group, |options| options.weight_decay = weight_decay)
     })
 }
 
@@ -286,9 +261,9 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
 }
 
 /// The options of a group as a struct of the C API.
-fn of_group(group: &Group) -> radam_group_options {
+const fn of_group(group: &Group) -> radam_group_options {
     radam_group_options {
-        struct_size: 0, // is not written
+        struct_size: size_of::<radam_group_options>() as u32,
         decouple_wd: toggle_value(group.decouple_wd),
         decouple_lr: toggle_value(group.decouple_lr),
         kahan_sum: toggle_value(group.kahan_sum),

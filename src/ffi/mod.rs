@@ -1,5 +1,7 @@
 //! The C API: everything that `include/radam.h` declares, in the same order, and nothing else.
 //!
+//! It is for other languages; Rust programs use what the root of the crate exports.
+//!
 //! Each function checks its arguments, converts them to Rust types and calls the optimizer. The modules below
 //! `checkpoint` are what they share: `call.rs` looks up the handle (`registry.rs`), enters the optimizer
 //! (`call_lock.rs`) behind a panic guard (`guard.rs`) and keeps the error message (`last_error.rs`); `arguments.rs`

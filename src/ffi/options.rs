@@ -3,7 +3,7 @@
 use super::call::without_handle;
 use super::radam_status;
 use super::versioned::{Versioned, init, read_or_defaults};
-use crate::error::{Result, ensure, error};
+use crate::error::{Result, error};
 use crate::optimizer::Options;
 use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
@@ -95,8 +95,6 @@ impl Versioned for radam_options {
     };
 }
 
-const NUM_THREADS_MAX: u32 = 1024;
-
 /// Fills options with the default values.
 ///
 /// struct_size is sizeof(radam_options).
@@ -122,11 +120,6 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     // SAFETY: `options` is NULL or as long as its struct_size says.
     let radam_options { num_threads, allocator, executor, parallel_from, .. } =
         unsafe { read_or_defaults(options) }?;
-    ensure!(
-        num_threads <= NUM_THREADS_MAX,
-        InvalidArgument,
-        "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
-    );
     Ok(Options {
         num_threads: num_threads as usize,
         allocator: allocator.checked()?,

@@ -165,7 +165,8 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
             copy: array(param.copy),
             copy_dtype: copy_dtype.unwrap_or(Dtype::Bf16),
             state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(array),
-            slice: slice(place, param)?,
+            slice: (param.tensor_offset != 0 || param.tensor_len != 0)
+                .then_some((param.tensor_offset, param.tensor_len)),
         },
         place,
     })
@@ -191,19 +192,4 @@ pub(super) fn description(param: &Param) -> radam_param {
         tensor_len,
         ..radam_param::DEFAULTS
     }
-}
-
-/// The offset and the length of the whole tensor, if the parameter is a slice of one.
-fn slice(place: Place, param: &radam_param) -> Result<Option<(u64, u64)>> {
-    let radam_param { tensor_offset, tensor_len, len, .. } = *param;
-    if tensor_len == 0 && tensor_offset == 0 {
-        return Ok(None);
-    }
-    ensure!(
-        tensor_offset.checked_add(len).is_some_and(|end| end <= tensor_len),
-        InvalidArgument,
-        "{place}tensor_offset is {tensor_offset} and len is {len}, but {place}tensor_len is {tensor_len}; \
-         tensor_offset + len must be at most tensor_len (or tensor_offset and tensor_len both 0, for a whole tensor)"
-    );
-    Ok(Some((tensor_offset, tensor_len)))
 }

@@ -2,18 +2,23 @@
 
 use std::fmt;
 
-/// The type of a tensor's elements.
+/// The type of a tensor's elements. `Display` gives its name: `f32`, `f64`, `f16` or `bf16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dtype {
+#[non_exhaustive]
+pub enum Dtype {
+    /// IEEE 754 single precision: [`prim@f32`].
     F32,
+    /// IEEE 754 double precision: [`prim@f64`].
     F64,
+    /// IEEE 754 half precision: [`half::f16`].
     F16,
+    /// bfloat16, the upper 16 bits of an `f32`: [`half::bf16`].
     Bf16,
 }
 
 impl Dtype {
     /// The size of an element in bytes, which is also the alignment that a tensor must have.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Dtype::F64 => 8,
             Dtype::F32 => 4,
@@ -22,14 +27,14 @@ impl Dtype {
     }
 
     /// The size of `len` elements in bytes, or `None` if there cannot be as many.
-    pub fn byte_size(self, len: u64) -> Option<usize> {
+    pub(crate) fn byte_size(self, len: u64) -> Option<usize> {
         let bytes = usize::try_from(len).ok()?.checked_mul(self.size())?;
         isize::try_from(bytes).ok()?;
         Some(bytes)
     }
 
     /// Whether Kahan summation is on unless the caller says otherwise.
-    pub fn is_16_bit(self) -> bool {
+    pub(crate) fn is_16_bit(self) -> bool {
         self.size() == 2
     }
 }

@@ -37,7 +37,7 @@ mod tests;
 
 pub(crate) use convert::convert_array;
 pub(crate) use detect::InstructionSet;
-pub(crate) use dtype::Dtype;
+pub use dtype::Dtype;
 pub(crate) use element::{Element, Real};
 pub(crate) use staging::Kernel;
 pub(crate) use stochastic::{NameHash, Noise};

@@ -4,7 +4,7 @@ mod exact_sum;
 mod rectify;
 mod rule;
 
-pub(crate) use exact_sum::{ExactSum, WORDS};
+pub(crate) use exact_sum::{ExactSum, WORDS, Words};
 pub(crate) use rectify::BetaPower;
 pub(crate) use rule::{
     Arithmetic, Clipping, Coefficients, Decay, Hyperparameters, Rule, Scalars, Step,

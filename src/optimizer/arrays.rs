@@ -44,6 +44,14 @@ impl CallerArray {
     }
 }
 
+/// An array of the caller's that knows its dtype and its length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerSlice {
+    pub array: CallerArray,
+    pub dtype: Dtype,
+    pub len: usize,
+}
+
 /// What a caller brings for a parameter besides its elements and its gradient.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {

@@ -14,6 +14,12 @@ pub(crate) enum Toggle {
     Off,
 }
 
+impl From<bool> for Toggle {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
 impl Toggle {
     /// The choice, or what AUTO means for this option.
     pub fn or(self, auto: bool) -> bool {
@@ -55,13 +61,36 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Every option's default but that of `lr`, which has none.
+    pub const DEFAULTS: Self = Self {
+        lr: f64::NAN,
+        beta1: 0.9,
+        beta2: 0.99,
+        weight_decay: 0.0,
+        eps: 1e-6,
+        max_lr: f64::NAN,
+        decouple_wd: Toggle::Auto,
+        decouple_lr: Toggle::Auto,
+        kahan_sum: Toggle::Auto,
+        for_each: Toggle::Auto,
+        gradient_release: Toggle::Auto,
+        maximize: Toggle::Auto,
+        rectify: Toggle::Auto,
+        master_remainder: Toggle::Auto,
+        stochastic_rounding: Toggle::Auto,
+        unrectified: Toggle::Auto,
+        rectify_threshold: 5.0,
+        seed: 0,
+        state_dtype: None,
+    };
+
     /// The options if all are in range, with `max_lr` settled.
     pub fn checked(mut self) -> Result<Self> {
         ensure!(
             self.beta1 != 0.0 || self.beta2 != 0.0 || self.eps != 0.0,
             InvalidArgument,
-            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; \
-             radam_group_options_init fills in the defaults (0.9, 0.99 and 1e-6), which can then be changed"
+            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; the defaults, which \
+             radam_group_options_init fills in, are 0.9, 0.99 and 1e-6"
         );
         check_not_negative("lr", self.lr)?;
         check_beta("beta1", self.beta1)?;
@@ -129,7 +158,7 @@ impl Group {
             state == dtype || state == Dtype::F32,
             InvalidArgument,
             "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
-             only be {dtype}{}; it must be that, or 0 for each parameter's own dtype",
+             only be {dtype}{}; it must be that, or the default, each parameter's own dtype",
             if dtype == Dtype::F32 { "" } else { " or f32" }
         );
         Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })

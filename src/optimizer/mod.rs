@@ -23,11 +23,14 @@ mod state;
 mod step;
 mod surgery;
 
-pub(crate) use arrays::{CallerArray, Given, StateArray};
+pub(crate) use arrays::{CallerArray, CallerSlice, Given, StateArray};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
-pub(crate) use state::{NamedArray, State};
-pub(crate) use step::{LooseTensor, Measured, StepOptions, StepReport, measure_tensor, update};
+pub(crate) use state::{Compensation, NamedArray, State};
+pub use step::StepReport;
+pub(crate) use step::{
+    Lent, LooseTensor, Measured, StepOptions, measure_tensor, sum_of_words, update,
+};
 
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;
@@ -82,7 +85,13 @@ pub(crate) struct Restored {
 
 impl Optimizer {
     pub fn new(options: Options) -> Result<Self> {
+        const NUM_THREADS_MAX: usize = 1024;
         let Options { num_threads, allocator, executor, parallel_from } = options;
+        ensure!(
+            num_threads <= NUM_THREADS_MAX,
+            InvalidArgument,
+            "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
+        );
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),
@@ -132,6 +141,13 @@ impl Optimizer {
                  \"param.<id>\" of one without"
             )
         })
+    }
+
+    /// Changes some options of a group.
+    pub fn change_options(&mut self, id: u32, change: impl FnOnce(&mut Group)) -> Result<()> {
+        let mut options = self.group(id)?.clone();
+        change(&mut options);
+        self.set_options(id, options)
     }
 
     /// Gives a group other options, all of them or, on an error, none.

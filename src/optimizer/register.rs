@@ -114,9 +114,18 @@ fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
     ensure!(
         spec.name != Some(""),
         InvalidArgument,
-        "{place}name is empty; it must be a name that no other parameter has, or NULL for \
-         \"param.<id>\""
+        "{place}name is empty; it must be a name that no other parameter has (without one, it is \
+         \"param.<id>\")"
     );
+    if let Some((offset, tensor_len)) = given.slice {
+        let len = spec.len;
+        ensure!(
+            offset.checked_add(len).is_some_and(|end| end <= tensor_len),
+            InvalidArgument,
+            "{place}tensor_offset is {offset} and len is {len}, but {place}tensor_len is {tensor_len}; tensor_offset + \
+             len must be at most tensor_len (or tensor_offset and tensor_len both 0, for a whole tensor)"
+        );
+    }
     check_array(place, &"data", spec.data, dtype, spec.len)?;
     check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
     let state = group.state_kind_for(dtype)?;

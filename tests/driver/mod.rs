@@ -1,4 +1,4 @@
-//! A safe wrapper of the C API, which the tests, the benchmarks and the fuzzer share.
+//! A safe wrapper of the C API, which the tests and the benchmarks share.
 // Each of these programs compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 

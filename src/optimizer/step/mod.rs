@@ -3,9 +3,10 @@
 //! - `plan.rs`: the work cut into chunks, which consist of pieces of parameters (`grid.rs`).
 //! - `waves.rs`: the step as waves of independent chunks; `sliced.rs`: the same, cut into slices by its caller.
 //! - `pieces.rs`: what happens to a piece of a parameter.
-//! - `one.rs`: the step of one parameter; `stateless.rs`: of one tensor without an optimizer.
+//! - `lent.rs`: the step in arrays of the call; `one.rs`: the step of one parameter; `stateless.rs`: of one tensor without an optimizer.
 //! - `options.rs`, `sums.rs`: what a step does besides updating, and what it measures.
 
+mod lent;
 mod one;
 mod options;
 mod pieces;
@@ -15,10 +16,12 @@ mod stateless;
 mod sums;
 mod waves;
 
-pub(crate) use options::{StepOptions, StepReport};
+pub(crate) use lent::Lent;
+pub(crate) use options::StepOptions;
+pub use options::StepReport;
 pub(super) use pieces::zero_grad;
 pub(crate) use stateless::{LooseTensor, measure_tensor, update};
-pub(crate) use sums::Measured;
+pub(crate) use sums::{Measured, sum_of_words};
 
 use super::group::Group;
 use super::param::Param;

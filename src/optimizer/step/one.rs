@@ -26,8 +26,8 @@ impl Optimizer {
         ensure!(
             self.group(param.group)?.gradient_release.or(false),
             InvalidState,
-            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for radam_step_param and \
-             radam_step_tensor (radam_step steps the others)",
+            "gradient_release is off for group {} of the parameter \"{}\"; it must be on for parameters that \
+             are stepped one by one",
             param.group,
             param.name(id)
         );
@@ -35,7 +35,7 @@ impl Optimizer {
             options.max_grad_norm == 0.0 || options.measured.is_some(),
             InvalidArgument,
             "max_grad_norm is {:?} without grad_sums, but the norm of one tensor is not that of all gradients; \
-             grad_sums must tell what radam_measure_tensor has measured of all, or max_grad_norm be 0",
+             grad_sums must tell what was measured of all of them, or max_grad_norm be 0",
             options.max_grad_norm
         );
         let data = self.check_tensor(id, param, data, grad)?;

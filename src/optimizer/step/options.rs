@@ -40,8 +40,8 @@ impl StepOptions {
         ensure!(
             self.grad_scale > 0.0 && self.grad_scale.is_finite(),
             InvalidArgument,
-            "grad_scale is {:?}; it must be finite and above 0 (radam_step_options_init sets 1, which leaves \
-             gradients as they are; with loss scaling it is 1 / loss scale)",
+            "grad_scale is {:?}; it must be finite and above 0 (1, the default, leaves gradients as \
+             they are; with loss scaling it is 1 / loss scale)",
             self.grad_scale
         );
         for (name, value) in
@@ -97,27 +97,35 @@ impl StepOptions {
     }
 }
 
-/// What became of a step. What was not measured is NaN, and no values that are not finite are none
-/// that were counted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StepReport {
-    /// Whether nothing was updated, because of values that are not finite.
+/// What became of a step.
+///
+/// Norms are L2 norms over all parameters that were stepped. They have the same bits on every machine, for any number of
+/// threads and any order of parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct StepReport {
+    /// Whether nothing was updated, because `skip_nonfinite` was on and a gradient was infinite or NaN.
     pub skipped: bool,
-    /// Gradient values that are infinite or NaN.
+    /// The number of gradient elements that are infinite or NaN; 0 if gradients were not measured.
     pub nonfinite: u64,
-    /// Of all gradients together, scaled but not clipped.
+    /// The norm of all gradients together, after `grad_scale` and before clipping; NaN if they were not measured.
     pub grad_norm: f64,
+    /// What `max_grad_norm` multiplied the gradients by; 1 if they were within the limit.
     pub clip_coefficient: f64,
+    /// The norm of the change of the parameters, as stored; 0 if the step was skipped. NaN unless `report_norms` is on.
     pub update_norm: f64,
+    /// The norm of the parameters after the step, as stored. NaN if the step was skipped, and unless `report_norms` is
+    /// on.
     pub param_norm: f64,
+    /// The number of parameters that were stepped.
     pub params_stepped: u64,
-    /// The most that worked at once; 0 if the caller divides the work.
-    pub threads: usize,
+    /// The number of threads that worked on the step, including the calling one.
+    pub threads: usize, // 0 if a C caller divides the work
 }
 
 impl StepReport {
     /// Adds what was measured of the parameters on the way.
-    pub fn add_norms(&mut self, sums: &Sums) {
+    pub(crate) fn add_norms(&mut self, sums: &Sums) {
         self.update_norm = sums.updates.value().sqrt();
         if !self.skipped {
             self.param_norm = sums.params.value().sqrt();

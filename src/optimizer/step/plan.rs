@@ -165,27 +165,7 @@ mod tests {
     use std::ptr;
 
     fn group(for_each: Toggle) -> Group {
-        Group {
-            lr: 0.1,
-            beta1: 0.9,
-            beta2: 0.99,
-            weight_decay: 0.0,
-            eps: 1e-6,
-            max_lr: 0.1,
-            decouple_wd: Toggle::Auto,
-            decouple_lr: Toggle::Auto,
-            kahan_sum: Toggle::Auto,
-            for_each,
-            gradient_release: Toggle::Auto,
-            maximize: Toggle::Auto,
-            rectify: Toggle::Auto,
-            master_remainder: Toggle::Auto,
-            stochastic_rounding: Toggle::Auto,
-            unrectified: Toggle::Auto,
-            rectify_threshold: 5.0,
-            seed: 0,
-            state_dtype: None,
-        }
+        Group { lr: 0.1, max_lr: 0.1, for_each, ..Group::DEFAULTS }
     }
 
     fn params(lens: &[usize]) -> Vec<Param> {

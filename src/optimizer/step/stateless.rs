@@ -94,7 +94,7 @@ fn check_arrays(tensor: &LooseTensor, layout: Layout, compensation: Compensation
             "{name} is NULL; it must point to {} elements{}",
             tensor.len,
             match name {
-                "kahan_comp" => " (kahan_sum or master_remainder is on; RADAM_OFF does without)",
+                "kahan_comp" => " (kahan_sum or master_remainder is on; off does without)",
                 _ => "",
             }
         );

@@ -1,6 +1,8 @@
 //! The sums behind the norms that a step reports or clips by.
 
-use crate::math::{ExactSum, WORDS};
+use crate::error::{Result, ensure, error};
+use crate::math::{ExactSum, WORDS, Words};
+use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What is known of many gradients.
@@ -17,6 +19,27 @@ impl Measured {
     pub fn of(squares: &ExactSum) -> Self {
         Self { norm: squares.value().sqrt(), nonfinite: squares.nonfinite() }
     }
+}
+
+/// The sum of squares that these words, or word-wise sums of such words, stand for. `place` comes before their name in
+/// messages.
+pub(crate) fn sum_of_words(place: impl Display, words: &Words) -> Result<ExactSum> {
+    for (index, word) in words.iter().enumerate() {
+        let is_right = if index == words.len() - 1 { *word == 0 } else { *word >= 0 };
+        ensure!(
+            is_right,
+            InvalidArgument,
+            "{place}words[{index}] is {word}; words must not be negative, and the last one must be 0 (at most 2^31 sums \
+             can be added up)"
+        );
+    }
+    ExactSum::from_words(words).ok_or_else(|| {
+        error!(
+            InvalidArgument,
+            "{place}words are not a possible sum of gradients; they must be those of measured \
+             gradients, added up word by word"
+        )
+    })
 }
 
 /// The sums of squares that a step measures, over all parameters that are stepped. They are exact, so that it
