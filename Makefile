@@ -9,10 +9,12 @@ TARGET := $(CARGO_TARGET_DIR)
 # `make test TEST="nextest run"` uses cargo-nextest.
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
+ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps lint header asan arm windows fuzz bench-peers interop package
+.PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
+	asan arm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +98,14 @@ $(PEERS)/installed: benches/peers-requirements.txt
 		$(PEERS)/bin/pip install $$package || echo "SKIPPED $$package; to try again, remove $(PEERS)"; done
 	touch $@
 
+BENCH_ENGINES := $(abspath $(TARGET))/bench-engines
+bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's backward pass (2 minutes, 4 GB of memory)
+	$(MAKE) install PREFIX=$(BENCH_ENGINES)/radam DESTDIR=
+	cmake -S benches/engines -B $(BENCH_ENGINES) -DTORCH_DIR=$(abspath $(ENGINES))/torch \
+		-DCMAKE_PREFIX_PATH=$(BENCH_ENGINES)/radam
+	cmake --build $(BENCH_ENGINES)
+	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
+
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
 interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch and optimi (6 GB of disk)
@@ -113,10 +123,21 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: ## install the Debian packages that the optional tests use
+deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+
+debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		cmake ninja-build pkg-config
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev
+
+# The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
+$(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
+	rm -rf $(ENGINES)
+	python3 -m venv $(ENGINES)/venv
+	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
+	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
+	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
