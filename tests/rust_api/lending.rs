@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use radam::{
-    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, State,
-    StepOptions, StepReport, Tensor, update,
+    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, StepOptions,
+    StepReport, Tensor, bf16,
 };
 
 /// What threads may share and send.
@@ -89,6 +89,17 @@ fn a_step_of_many_tensors_runs_on_several_threads() {
     assert!(weights.iter().flatten().all(|weight| *weight == weights[0][0] && *weight != 1.0));
 }
 
+/// They have state of every kind, without elements.
+#[test]
+fn empty_parameters_are_stepped() {
+    let mut opt = Optimizer::new().unwrap();
+    let group = opt.add_group(GroupOptions::new(0.1)).unwrap();
+    let id = opt.add_param::<bf16>(group, 0, "empty").unwrap();
+    let none: [bf16; 0] = [];
+    assert_eq!(opt.step(&mut [(id, &mut none.clone(), &none)]).unwrap().params_stepped, 1);
+    assert_eq!(opt.state::<bf16>(id).unwrap().kahan_comp, Some(&mut [][..]));
+}
+
 #[test]
 fn what_is_left_out_stays_as_it_is() {
     let (mut opt, first) = one_param(3);
@@ -158,6 +169,7 @@ fn a_panic_in_the_middle_changes_nothing_and_leaves_nothing_behind() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_compute_in_the_default_floating_point_mode() {
+    use radam::{State, update};
     use std::arch::asm;
     const DEFAULT: u32 = 0x1f80;
     const FLUSHING: u32 = DEFAULT | 1 << 15;
