@@ -89,6 +89,23 @@ fn a_step_of_many_tensors_runs_on_several_threads() {
     assert!(weights.iter().flatten().all(|weight| *weight == weights[0][0] && *weight != 1.0));
 }
 
+/// Types of one's own are not given away, and may be of different kinds.
+#[test]
+fn references_are_stepped() {
+    let (mut opt, first) = one_param(3);
+    let released = GroupOptions { gradient_release: true, ..GroupOptions::new(0.1) };
+    let released = opt.add_group(released).unwrap();
+    let second = opt.add_param::<f32>(released, 3, "second").unwrap();
+    let (mut a, mut b, grad) = ([1.0f32; 3], [1.0f32; 3], [1.0f32; 3]);
+    let mut own = Fickle::Fine(first, &mut a, &grad);
+    opt.step(&mut [&mut own]).unwrap();
+    opt.step(&mut [&mut own as &mut dyn AsTensor]).unwrap();
+    let mut tuple = (second, &mut b, &grad);
+    opt.step_tensor(&mut tuple).unwrap();
+    opt.step_tensor(&mut tuple).unwrap();
+    assert!(a == b && a != [1.0; 3]);
+}
+
 /// They have state of every kind, without elements.
 #[test]
 fn empty_parameters_are_stepped() {
