@@ -77,22 +77,13 @@ fn headers() -> Vec<String> {
     headers
 }
 
-fn check_syntax(compiler: &Compiler, flags: &[&str], file: &str, source: &str) {
-    let path = scratch_dir("cpp").join(file);
-    fs::write(&path, source).unwrap();
-    let mut command = compiler.command();
-    command.args(flags.iter().flat_map(|flags| flags.split_whitespace()));
-    succeed(command.args(["-Iinclude", "-fsyntax-only"]).arg(path));
-}
-
 #[test]
 fn each_header_compiles_alone_and_twice() {
     for (_, compiler) in compilers() {
         for standard in ["-std=c++17", "-std=c++20"] {
             for (number, header) in headers().iter().enumerate() {
                 let source = format!("#include \"{header}\"\n#include \"{header}\"\n");
-                check_syntax(
-                    &compiler,
+                compiler.check_syntax(
                     &[standard, WARNINGS],
                     &format!("alone{number}.cpp"),
                     &source,
@@ -118,7 +109,7 @@ fn headers_survive_the_macros_of_others() {
     }
     source += "#include \"radam.hpp\"\n";
     source += "int main() { radam::Optimizer opt; opt.step(); radam::nothrow::Optimizer(nullptr).reset_state().ok(); }\n";
-    check_syntax(&Compiler::cpp(), &["-std=c++17"], "poisoned.cpp", &source);
+    Compiler::cpp().check_syntax(&["-std=c++17"], "poisoned.cpp", &source);
 }
 
 /// The lines with which a header includes those of the standard, or not, if they are not there.
@@ -146,7 +137,7 @@ fn extended_floating_point_types_have_their_dtypes() {
     let source = "#include \"radam.hpp\"\n\
                   static_assert(radam::Array(static_cast<std::bfloat16_t*>(nullptr)).dtype == radam::Dtype::bf16);\n\
                   static_assert(radam::Array(static_cast<std::float16_t*>(nullptr)).dtype == radam::Dtype::f16);\n";
-    check_syntax(&Compiler::cpp(), &flags, "stdfloat.cpp", source);
+    Compiler::cpp().check_syntax(&flags, "stdfloat.cpp", source);
 }
 
 /// Everything in the C API can be reached: each of its functions is called somewhere in the headers.

@@ -19,7 +19,8 @@ fn engines() -> PathBuf {
     target_dir().join("engines")
 }
 
-/// Builds an engine's programs with its own CMakeLists.txt and an installed radam, or skips what needs them. `needs` is a file of the engine.
+/// Builds an engine's programs with its own CMakeLists.txt and an installed radam, or skips what needs them. `needs` is a
+/// file of the engine.
 fn build(source: &str, needs: &Path, options: &[String]) -> Option<PathBuf> {
     for program in ["cmake", "patch"] {
         if !has_program(program) {

@@ -1,4 +1,5 @@
-// Options, descriptions and reports: the structs of radam.h with the types and defaults of C++. Part of radam.hpp. SPDX: MIT OR Apache-2.0
+// Options, descriptions and reports: the structs of radam.h with the types and defaults of C++. Part of radam.hpp.
+// SPDX: MIT OR Apache-2.0
 #ifndef RADAM_OPTIONS_HPP
 #define RADAM_OPTIONS_HPP
 
