@@ -13,7 +13,7 @@ ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
+.PHONY: help bindings build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
 	asan arm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
@@ -149,6 +149,9 @@ header: ## regenerate include/radam.h from src/ffi
 
 package: ## pack the crate, and build it from what was packed alone
 	$(CARGO) package --allow-dirty
+
+bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
+	python3 bindings/generate
 
 # Other flags than usual would rebuild everything each time, so this has a target folder of its own. Naming the target
 # builds build scripts without the flags.

@@ -46,7 +46,9 @@ fn build(source: &str, needs: &Path, options: &[String]) -> Option<PathBuf> {
 fn run(program: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(repository()).env("OMP_NUM_THREADS", "1");
-    text(&succeed(&mut command))
+    let output = text(&succeed(&mut command));
+    println!("{} {}\n{output}", program.display(), arguments.join(" ")); // for `-- --nocapture`
+    output
 }
 
 /// The numbers that stand after `word` in the lines of an output.
