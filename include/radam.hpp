@@ -28,7 +28,7 @@
 
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
 #error "radam.hpp needs C++17: compile with -std=c++17 or /std:c++17; radam.h is for C++11 and C too"
-#endif
+#else  // so that compilers say no more than this
 
 #include "radam.h"
 #include "radam/elements.hpp"
@@ -84,4 +84,5 @@ Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_c
 }  // namespace nothrow
 
 }  // namespace radam
+#endif  // C++17
 #endif  // RADAM_HPP
