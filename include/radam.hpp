@@ -18,6 +18,13 @@
 //   radam::Result if there is something to return. (There, radam::Optimizer prints the sentence and calls std::abort.)
 //   A call that fails changes nothing.
 //
+//     radam::nothrow::Optimizer opt;
+//     auto group = opt.add_group(options);
+//     if (!group) return fail(group.message());           // lr is NaN; it must be finite and at least 0 ...
+//     auto param = opt.add_param(*group, weight, grad, n, "weight");
+//     if (!param) return fail(param.message());
+//     if (auto stepped = opt.step(); !stepped) return fail(stepped.message());
+//
 // Checks that C cannot make
 //   Wherever an array of a parameter is passed, except to set_tensors: the type of its elements must be that of the
 //   parameter, and the size of a container or a C array its length. (A pointer has no size to check.)
