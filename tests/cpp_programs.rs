@@ -163,7 +163,9 @@ fn an_older_standard_is_refused_in_a_sentence() {
     let mut compile = Compiler::cpp().command();
     let output =
         compile.args(["-std=c++14", "-Iinclude", "-fsyntax-only"]).arg(path).output().unwrap();
-    assert!(!output.status.success() && text(&output).contains("radam.hpp needs C++17"));
+    let (said, errors) = (text(&output), text(&output).matches("error: ").count());
+    assert!(!output.status.success() && said.contains("radam.hpp needs C++17"), "{said}");
+    assert_eq!(errors, 1, "{said}");
 }
 
 /// A wrong type is refused while compiling, with a sentence.
@@ -176,6 +178,7 @@ fn wrong_types_do_not_compile() {
         ("opt.set_lr(opt.add_param(group, floats, floats), 0.1);", ""),
         ("radam::Optimizer copy = opt;", ""),
         ("radam::nothrow::Optimizer().step();", "nodiscard"),
+        ("radam::openmp_executor();", "needs OpenMP: compile with -fopenmp"),
     ];
     for (number, (line, sentence)) in cases.into_iter().enumerate() {
         let source = format!(

@@ -106,6 +106,12 @@ inline Executor openmp_executor() {
       },
       65536);
 }
+#else
+template <bool Openmp = false>
+Executor openmp_executor() {
+  static_assert(Openmp, "radam::openmp_executor() needs OpenMP: compile with -fopenmp or /openmp");
+  return {};
+}
 #endif
 
 // Where the optimizer's state is allocated (radam_allocator): by default, with the system's allocator.
