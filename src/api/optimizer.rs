@@ -96,6 +96,24 @@ impl Optimizer {
         Ok(ParamId(self.0.add_to_group(group.0, &[options.into()])?))
     }
 
+    /// The options that a parameter was added with, and its group.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown parameter.
+    pub fn param_options(&self, param: ParamId) -> Result<(GroupId, ParamOptions<'_>), Error> {
+        let param = self.0.param(param.0)?;
+        let (tensor_offset, tensor_len) = param.state.given().slice.unwrap_or((0, 0));
+        let options = ParamOptions {
+            dtype: param.dtype,
+            len: param.len(),
+            name: param.given_name.as_deref().unwrap_or_default(),
+            grad_dtype: Some(param.grad_dtype),
+            tensor_offset,
+            tensor_len,
+        };
+        Ok((GroupId(param.group), options))
+    }
+
     /// The options of a group. A `max_lr` that was never set is the `lr` that the group was added with.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use radam::{
-    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, StepOptions,
-    StepReport, Tensor, bf16,
+    AsTensor, Dtype, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId,
+    ParamOptions, StepOptions, StepReport, Tensor, bf16,
 };
 
 /// What threads may share and send.
@@ -248,4 +248,27 @@ fn gradient_release_runs_on_many_threads() {
         (weights, opt.save_to_vec().unwrap())
     };
     assert!(run(true) == run(false));
+}
+
+/// What a parameter was added with can be asked for, and adds the same parameter again.
+#[test]
+fn options_of_a_parameter_are_those_it_was_added_with() {
+    let mut opt = Optimizer::new().unwrap();
+    let groups = [0, 1].map(|_| opt.add_group(GroupOptions::new(0.1)).unwrap());
+    let shard = ParamOptions {
+        grad_dtype: Some(Dtype::F32),
+        tensor_offset: 5,
+        tensor_len: 100,
+        ..ParamOptions::new::<bf16>(12, "shard")
+    };
+    let id = opt.add_param_with(groups[1], &shard).unwrap();
+    assert_eq!(opt.param_options(id).unwrap(), (groups[1], shard));
+    let whole = opt.add_param::<f64>(groups[0], 3, "whole").unwrap();
+    let (group, options) = opt.param_options(whole).unwrap();
+    assert_eq!(
+        (group, options.name, options.len, options.dtype),
+        (groups[0], "whole", 3, Dtype::F64)
+    );
+    opt.remove_param(whole).unwrap();
+    assert!(matches!(opt.param_options(whole), Err(Error::InvalidArgument(_))));
 }
