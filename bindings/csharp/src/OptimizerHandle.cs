@@ -43,7 +43,7 @@ namespace Radam
         internal void Check(Status status)
         {
             calls?.Rethrow();
-            RadamException.Check(status, this);
+            RadamException.Check(status);
         }
 
         protected override bool ReleaseHandle()

@@ -7,9 +7,6 @@ namespace Radam
     [Serializable]
     public sealed unsafe class RadamException : Exception
     {
-        // The library keeps this much of a thread's last sentence, the NUL included.
-        private const int ThreadCapacity = 2048;
-
         /// <summary>What kind of failure it is.</summary>
         public Status Status { get; }
 
@@ -18,6 +15,7 @@ namespace Radam
             Status = status;
         }
 
+#if !NETCOREAPP2_1_OR_GREATER // which has one AppDomain only
         private RadamException(System.Runtime.Serialization.SerializationInfo info,
                                System.Runtime.Serialization.StreamingContext context) : base(info, context)
         {
@@ -31,6 +29,7 @@ namespace Radam
             base.GetObjectData(info, context);
             info.AddValue(nameof(Status), (int)Status);
         }
+#endif
 
         /// <summary>The name of the status and the sentence.</summary>
         public override string ToString() => $"{Texts.At(Native.radam_status_string(Status))}: {base.ToString()}";
@@ -39,38 +38,11 @@ namespace Radam
         internal static void Check(Status status)
         {
             if (status != Status.Ok)
-                throw new RadamException(status, LastError(IntPtr.Zero));
+                throw new RadamException(status, LastError());
         }
 
-        /// <summary>The same for a call on an optimizer, whose sentence is kept whole. A thread's own is that of this call
-        /// even if other threads call the optimizer too.</summary>
-        internal static void Check(Status status, OptimizerHandle opt)
-        {
-            if (status == Status.Ok)
-                return;
-            string sentence = LastError(IntPtr.Zero);
-            if (System.Text.Encoding.UTF8.GetByteCount(sentence) >= ThreadCapacity - 4)
-                sentence = WholeSentence(sentence, opt);
-            throw new RadamException(status, sentence);
-        }
-
-        private static string WholeSentence(string beginning, OptimizerHandle opt)
-        {
-            bool isHeld = false;
-            try
-            {
-                opt.DangerousAddRef(ref isHeld);
-                string whole = LastError(opt.DangerousGetHandle());
-                return whole.StartsWith(beginning, StringComparison.Ordinal) ? whole : beginning;
-            }
-            finally
-            {
-                if (isHeld)
-                    opt.DangerousRelease();
-            }
-        }
-
-        private static string LastError(IntPtr opt) =>
-            Texts.Copied((buffer, capacity) => Native.radam_last_error(opt, buffer, capacity));
+        // The thread's last sentence is that of this call, even if other threads call the same optimizer.
+        private static string LastError() =>
+            Texts.Copied((buffer, capacity) => Native.radam_last_error(IntPtr.Zero, buffer, capacity));
     }
 }

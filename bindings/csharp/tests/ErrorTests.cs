@@ -105,22 +105,6 @@ namespace Radam.Tests
         }
 
         [Test]
-        private static void a_long_sentence_is_whole()
-        {
-            using (var saved = new Optimizer())
-            using (var other = new Optimizer())
-            {
-                saved.AddGroup(Make.Options());
-                other.AddGroup(Make.Options());
-                for (int i = 0; i < 100; i++)
-                    other.AddParam(new GroupId(0), Dtype.F32, 1, $"a parameter with a long name, and the number {i}");
-                RadamException thrown = Check.Throws<RadamException>(() => other.LoadFromBuffer(saved.SaveToBuffer()));
-                Check.Same(Status.Mismatch, thrown.Status, thrown.Message);
-                Check.That(thrown.Message.Length > 2048, $"cut after {thrown.Message.Length} characters: {thrown.Message}");
-            }
-        }
-
-        [Test]
         private static void disposing_during_calls_is_safe()
         {
             for (int round = 0; round < 20; round++)
