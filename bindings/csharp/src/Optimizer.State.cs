@@ -56,7 +56,7 @@ namespace Radam
             void* address;
             Dtype dtype;
             opt.Check(Native.radam_param_state(opt, param.Value, which, &address, &dtype));
-            return address == null ? default(Tensor) : new Tensor((IntPtr)address, shapes[param].Length, dtype);
+            return address == null ? Tensor.None : new Tensor((IntPtr)address, shapes[param].Length, dtype);
         }
 
         /// <summary>A copy of an array of a parameter's state; null if it has no such array. T is the type of the state:

@@ -55,7 +55,7 @@ namespace Radam
         public ParamId AddParam(GroupId group, Param param) => AddParams(group, param);
 
         /// <summary>Adds a parameter, whose arrays stay registered: managed ones are pinned.</summary>
-        public ParamId AddParam(GroupId group, Tensor data, Tensor grad, string name = null) =>
+        public ParamId AddParam(GroupId group, Tensor data, Tensor grad = default(Tensor), string name = null) =>
             AddParams(group, new Param { Data = data, Grad = grad, Name = name });
 
         /// <summary>Adds an unbound parameter of length elements, for StepTensor. gradDtype Default: dtype.</summary>

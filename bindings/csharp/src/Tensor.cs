@@ -13,6 +13,8 @@ namespace Radam
         internal readonly long Start;
         private readonly void* address;
 
+        /// <summary>No array.</summary>
+        public static Tensor None => default(Tensor);
         /// <summary>The type of the elements; Default if there is no array, and for short.</summary>
         public Dtype Dtype { get; }
         /// <summary>The number of elements.</summary>
@@ -55,11 +57,11 @@ namespace Radam
         /// <summary>A managed array of one of the four types, of System.Half, or of short for the state of MasterRemainder;
         /// null is no array.</summary>
         public static Tensor Of<T>(T[] array) where T : struct =>
-            array == null ? default(Tensor) : new Tensor(array, 0, array.LongLength, Elements.DtypeOf<T>());
+            array == null ? None : new Tensor(array, 0, array.LongLength, Elements.DtypeOf<T>());
 
         /// <summary>A part of a managed array.</summary>
         public static Tensor Of<T>(ArraySegment<T> part) where T : struct =>
-            part.Array == null ? default(Tensor) : new Tensor(part.Array, part.Offset, part.Count, Elements.DtypeOf<T>());
+            part.Array == null ? None : new Tensor(part.Array, part.Offset, part.Count, Elements.DtypeOf<T>());
 
         /// <summary>The array.</summary>
         public static implicit operator Tensor(float[] array) => Of(array);

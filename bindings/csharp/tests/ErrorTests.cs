@@ -24,8 +24,8 @@ namespace Radam.Tests
                 Check.Fails(Status.InvalidArgument, "one of f32", () => optimizer.SetData(param, new double[4]));
                 Check.Fails(Status.InvalidArgument, "the optimizer has 1 parameters",
                             () => optimizer.StepTensor(new ParamId(1), new float[4], new BFloat16[4]));
-                Check.Fails(Status.NullPointer, "grad", () => optimizer.StepTensor(param, new float[4], default(Tensor)));
-                Check.Fails(Status.InvalidState, "data", () => optimizer.StepTensor(param, default(Tensor), new BFloat16[4]));
+                Check.Fails(Status.NullPointer, "grad", () => optimizer.StepTensor(param, new float[4], Tensor.None));
+                Check.Fails(Status.InvalidState, "data", () => optimizer.StepTensor(param, Tensor.None, new BFloat16[4]));
                 var array = new float[4];
                 Check.Fails(Status.InvalidArgument, "overlap",
                             () => optimizer.AddGroup(Make.Options(), new Param { Data = array, Grad = array }));
@@ -99,7 +99,7 @@ namespace Radam.Tests
                 {
                     for (int round = 0; round < 500; round++)
                         Check.Fails(Status.NullPointer, $"param of thread {i}",
-                                    () => optimizer.StepTensor(new ParamId(i), new float[1], default(Tensor)));
+                                    () => optimizer.StepTensor(new ParamId(i), new float[1], Tensor.None));
                 });
             }
         }

@@ -130,7 +130,7 @@ namespace Radam.Tests
                         optimizer.SetTensors(param, null, new Tensor[] { array(kept, 10) });
                         optimizer.RemoveParam(optimizer.AddParam(group, array(removed, 10), array(removed, 10)));
                         Check.Throws<RadamException>(() => optimizer.AddParam(group, array(refused, 10), array(refused, 9)));
-                        Check.Throws<RadamException>(() => optimizer.AddParam(group, array(refused, 10), default(Tensor), "param.0"));
+                        Check.Throws<RadamException>(() => optimizer.AddParam(group, array(refused, 10), Tensor.None, "param.0"));
                     }
                 });
                 Check.Same(100, Alive(kept), "registered arrays");

@@ -111,7 +111,7 @@ namespace Radam.Tests
                 optimizer.SetGrad(other, new float[] { 1, 1, 1 });
                 optimizer.Step();
                 Check.Same(1L, optimizer.GetStepCount(other), "steps");
-                optimizer.SetGrad(other, default(Tensor));
+                optimizer.SetGrad(other, Tensor.None);
                 optimizer.Step();
                 Check.Same(1L, optimizer.GetStepCount(other), "steps without a gradient");
             }

@@ -76,7 +76,7 @@ namespace Radam.Tests
                     optimizer.Step();
                     optimizer.StepTensor(two, Tensor.Of(lent), Tensor.Of(grad));
                     Optimizer.Update(Tensor.Of(alone), Tensor.Of(grad), Tensor.Of(expAvg), Tensor.Of(expAvgSq),
-                                     compensates ? Tensor.Of(kahanComp) : default(Tensor), Make.Options(), step);
+                                     compensates ? Tensor.Of(kahanComp) : Tensor.None, Make.Options(), step);
                 }
                 Check.SameArrays(expAvg, optimizer.GetState<TData>(one, State.ExpAvg), "exp_avg");
                 Check.SameArrays(expAvgSq, optimizer.GetState<TData>(two, State.ExpAvgSq), "exp_avg_sq");
