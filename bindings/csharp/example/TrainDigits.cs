@@ -97,8 +97,8 @@ internal sealed class Network
 
 internal static class TrainDigits
 {
-    public const int Pixels = 64, Hidden = 32, Digits = 10, Batch = 32;
-    private const int Epochs = 15;
+    public const int Pixels = 64, Hidden = 64, Digits = 10, Batch = 32;
+    private const int Epochs = 20;
     private const double Lr = 0.01;
 
     private static Image Parse(string row)

@@ -98,20 +98,12 @@ namespace Radam
             executor((long)count, index => RunPiece(native, index, bodyData));
         }
 
-        /// <summary>A piece of work. One that is called too late does nothing, even if the optimizer has been freed.</summary>
+        /// <summary>A piece of work. One that is called too late does nothing, or throws if the optimizer has been
+        /// disposed.</summary>
         private void RunPiece(Body native, long index, IntPtr bodyData)
         {
-            bool isHeld = false;
-            try
-            {
-                opt.DangerousAddRef(ref isHeld);
+            using (opt.Hold())
                 native((ulong)index, bodyData);
-            }
-            finally
-            {
-                if (isHeld)
-                    opt.DangerousRelease();
-            }
         }
     }
 

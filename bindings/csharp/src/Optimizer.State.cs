@@ -91,21 +91,14 @@ namespace Radam
         /// <summary>Keeps the optimizer from being freed while action uses an array of it.</summary>
         private void WithState(ParamId param, State which, Dtype dtype, Action<Tensor> action)
         {
-            bool isHeld = false;
-            try
+            using (opt.Hold())
             {
-                opt.DangerousAddRef(ref isHeld);
                 Tensor state = GetStateAddress(param, which);
                 if (state.IsNone)
                     return;
                 if (state.Dtype != dtype)
                     throw Shape.WrongDtype("the state", dtype, state.Dtype, param.ToString());
                 action(state);
-            }
-            finally
-            {
-                if (isHeld)
-                    opt.DangerousRelease();
             }
         }
 

@@ -74,6 +74,7 @@ namespace Radam
             var slots = new Pinned[parameters.Length][];
             var names = new GCHandle[parameters.Length];
             bool isAdded = false;
+            using (opt.Hold())
             lock (opt.Pins)
             {
                 try
@@ -133,6 +134,7 @@ namespace Radam
 
         private void Replace(ParamId param, Slot slot, in Tensor tensor)
         {
+            using (opt.Hold())
             lock (opt.Pins)
             {
                 Pinned pinned = tensor.Pin();
@@ -148,7 +150,7 @@ namespace Radam
         }
 
         /// <summary>Sets the elements and gradients of the parameters from first on, all or none. Null for data or grads:
-        /// these stay as they are. In one call, buffers can be swapped, and 1000 new gradients take microseconds.</summary>
+        /// these stay as they are. In one call, buffers can be swapped.</summary>
         public void SetTensors(ParamId first, Tensor[] data, Tensor[] grads)
         {
             int count = (data ?? grads ?? new Tensor[0]).Length;
@@ -163,6 +165,7 @@ namespace Radam
                 if (grads != null)
                     shapes[param].CheckGrad(grads[i], param);
             }
+            using (opt.Hold())
             lock (opt.Pins)
             {
                 Pinned[] dataPins = PinAll(data), gradPins = PinAll(grads);
@@ -195,6 +198,7 @@ namespace Radam
         /// <summary>Removes a parameter and its state. Its id is not used again.</summary>
         public void RemoveParam(ParamId param)
         {
+            using (opt.Hold())
             lock (opt.Pins)
             {
                 opt.Check(Native.radam_remove_param(opt, param.Value));

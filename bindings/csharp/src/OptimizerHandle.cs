@@ -46,6 +46,23 @@ namespace Radam
             RadamException.Check(status);
         }
 
+        /// <summary>Keeps the optimizer from being freed, and its arrays from being unpinned, until disposed.</summary>
+        internal Held Hold() => new Held(this);
+
+        internal readonly struct Held : IDisposable
+        {
+            private readonly OptimizerHandle opt;
+
+            internal Held(OptimizerHandle opt)
+            {
+                this.opt = opt;
+                bool isHeld = false;
+                opt.DangerousAddRef(ref isHeld); // throws if it has been disposed
+            }
+
+            public void Dispose() => opt.DangerousRelease();
+        }
+
         protected override bool ReleaseHandle()
         {
             bool isFreed = Native.radam_free(handle) == Status.Ok;
@@ -67,7 +84,8 @@ namespace Radam
         Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp,
     }
 
-    /// <summary>The pins of registered arrays. Calls that register hold its lock, so that pins and registrations agree.</summary>
+    /// <summary>The pins of registered arrays. Calls that register hold the optimizer and
+    /// this lock, so that pins and registrations agree.</summary>
     internal sealed class Pins
     {
         private const int SlotCount = (int)Slot.KahanComp + 1;

@@ -105,6 +105,27 @@ namespace Radam.Tests
         }
 
         [Test]
+        private static void disposing_while_arrays_are_registered_is_safe()
+        {
+            for (int round = 0; round < 50; round++)
+            {
+                Optimizer optimizer = Make.OneParam(new float[10], new float[10]);
+                var adding = new Thread(() => Check.Throws<ObjectDisposedException>(() =>
+                {
+                    while (true)
+                    {
+                        optimizer.SetGrad(new ParamId(0), new float[10]);
+                        optimizer.AddParam(new GroupId(0), new float[10], new float[10]);
+                    }
+                }));
+                adding.Start();
+                Thread.Sleep(round % 3);
+                optimizer.Dispose();
+                adding.Join();
+            }
+        }
+
+        [Test]
         private static void disposing_during_calls_is_safe()
         {
             for (int round = 0; round < 20; round++)
