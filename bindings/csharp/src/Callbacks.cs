@@ -22,19 +22,23 @@ namespace Radam
     /// when all these calls have returned; for example (count, body) => Parallel.For(0, count, body).</summary>
     public delegate void Executor(long count, Action<long> body);
 
-    /// <summary>An exception that a callback has thrown. It must not cross C, and waits until the call is over.</summary>
-    internal sealed class Thrown
+    /// <summary>An exception that a callback has thrown. It must not cross C, and waits until the call is over. Callbacks
+    /// come on the thread of the call.</summary>
+    internal static class Thrown
     {
-        private ExceptionDispatchInfo exception;
+        [ThreadStatic]
+        private static ExceptionDispatchInfo exception;
 
-        internal void Keep(Exception thrown)
+        internal static void Keep(Exception thrown)
         {
-            Interlocked.CompareExchange(ref exception, ExceptionDispatchInfo.Capture(thrown), null);
+            exception = exception ?? ExceptionDispatchInfo.Capture(thrown);
         }
 
-        internal void Rethrow()
+        internal static void Rethrow()
         {
-            Interlocked.Exchange(ref exception, null)?.Throw();
+            ExceptionDispatchInfo kept = exception;
+            exception = null;
+            kept?.Throw();
         }
     }
 
@@ -52,7 +56,6 @@ namespace Radam
 
         private readonly Executor executor;
         private readonly OptimizerHandle opt;
-        private readonly Thrown thrown = new Thrown();
         private IntPtr bodyAddress;
         private Body body;
 
@@ -71,19 +74,16 @@ namespace Radam
             return raw;
         }
 
-        internal void Rethrow() => thrown.Rethrow();
-
         [MonoPInvokeCallback(typeof(ParallelFor))]
         private static void OnParallelFor(ulong count, IntPtr body, IntPtr bodyData, IntPtr user)
         {
-            var calls = (ExecutorCalls)GCHandle.FromIntPtr(user).Target;
             try
             {
-                calls.Run(count, body, bodyData);
+                ((ExecutorCalls)GCHandle.FromIntPtr(user).Target).Run(count, body, bodyData);
             }
             catch (Exception exception) // the library does what is left on the calling thread
             {
-                calls.thrown.Keep(exception);
+                Thrown.Keep(exception);
             }
         }
 
@@ -117,7 +117,6 @@ namespace Radam
 
         private readonly Action<long, long> report;
         private readonly CancellationToken cancellation;
-        private readonly Thrown thrown = new Thrown();
 
         internal ProgressCalls(Action<long, long> report, CancellationToken cancellation)
         {
@@ -127,21 +126,19 @@ namespace Radam
 
         internal static IntPtr Raw => Marshal.GetFunctionPointerForDelegate(progress);
 
-        internal void Rethrow() => thrown.Rethrow();
-
         [MonoPInvokeCallback(typeof(Progress))]
         private static int OnProgress(ulong bytesDone, ulong bytesTotal, IntPtr user)
         {
-            var calls = (ProgressCalls)GCHandle.FromIntPtr(user).Target;
             try
             {
+                var calls = (ProgressCalls)GCHandle.FromIntPtr(user).Target;
                 calls.report?.Invoke((long)bytesDone, (long)bytesTotal);
                 calls.cancellation.ThrowIfCancellationRequested();
                 return 0;
             }
             catch (Exception exception)
             {
-                calls.thrown.Keep(exception);
+                Thrown.Keep(exception);
                 return 1;
             }
         }

@@ -1,5 +1,6 @@
 // What is known of many gradients. SPDX: MIT OR Apache-2.0
 using System;
+using static Radam.RadamException;
 
 namespace Radam
 {
@@ -21,7 +22,7 @@ namespace Radam
         public void Clear()
         {
             fixed (radam_grad_sums* raw = &Raw)
-                RadamException.Check(Native.radam_grad_sums_init(raw, (uint)sizeof(radam_grad_sums)));
+                Check(Native.radam_grad_sums_init(raw, (uint)sizeof(radam_grad_sums)));
         }
 
         /// <summary>Adds a gradient, which is taken to be a whole tensor.</summary>
@@ -31,7 +32,7 @@ namespace Radam
             try
             {
                 fixed (radam_grad_sums* raw = &Raw)
-                    RadamException.Check(
+                    Check(
                         Native.radam_measure_tensor(grad.Dtype, pinned.Address, (ulong)grad.Length, raw));
             }
             finally
@@ -82,7 +83,7 @@ namespace Radam
             {
                 double norm;
                 fixed (radam_grad_sums* raw = &Raw)
-                    RadamException.Check(Native.radam_grad_sums_value(raw, &norm, null));
+                    Check(Native.radam_grad_sums_value(raw, &norm, null));
                 return norm;
             }
         }
@@ -94,7 +95,7 @@ namespace Radam
             {
                 ulong nonfinite;
                 fixed (radam_grad_sums* raw = &Raw)
-                    RadamException.Check(Native.radam_grad_sums_value(raw, null, &nonfinite));
+                    Check(Native.radam_grad_sums_value(raw, null, &nonfinite));
                 return (long)nonfinite;
             }
         }

@@ -1,5 +1,5 @@
 // Spans, where the runtime has them. SPDX: MIT OR Apache-2.0
-#if NETSTANDARD2_1_OR_GREATER || NETCOREAPP2_1_OR_GREATER || UNITY_2021_2_OR_NEWER
+#if NETSTANDARD2_1_OR_GREATER || NETCOREAPP2_1_OR_GREATER || (UNITY_2021_2_OR_NEWER && !NET_4_6)
 using System;
 using System.Runtime.InteropServices;
 

@@ -3,6 +3,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.InteropServices;
+using static Radam.RadamException;
 
 namespace Radam
 {
@@ -14,7 +15,7 @@ namespace Radam
         public long GetStepCount(ParamId param)
         {
             ulong steps;
-            opt.Check(Native.radam_step_count(opt, param.Value, &steps));
+            Check(Native.radam_step_count(opt, param.Value, &steps));
             return (long)steps;
         }
 
@@ -23,30 +24,30 @@ namespace Radam
         {
             if (steps < 0)
                 throw new RadamException(Status.InvalidArgument, $"steps is {steps}; it must not be negative");
-            opt.Check(Native.radam_set_step_count(opt, param.Value, (ulong)steps));
+            Check(Native.radam_set_step_count(opt, param.Value, (ulong)steps));
         }
 
         /// <summary>Whether steps skip a parameter.</summary>
         public bool IsFrozen(ParamId param)
         {
             Toggle frozen;
-            opt.Check(Native.radam_get_frozen(opt, param.Value, &frozen));
+            Check(Native.radam_get_frozen(opt, param.Value, &frozen));
             return frozen == Toggle.On;
         }
 
         /// <summary>Freezes or unfreezes a parameter.</summary>
         public void SetFrozen(ParamId param, bool frozen) =>
-            opt.Check(Native.radam_set_frozen(opt, param.Value, Toggles.Set(frozen)));
+            Check(Native.radam_set_frozen(opt, param.Value, Toggles.Set(frozen)));
 
         /// <summary>Resets the state of a parameter to that before its first step.</summary>
         public void ResetState(ParamId param)
         {
             GetParam(param); // throws if there is no such parameter; its id could stand for all
-            opt.Check(Native.radam_reset_state(opt, param.Value));
+            Check(Native.radam_reset_state(opt, param.Value));
         }
 
         /// <summary>Resets the state of all parameters.</summary>
-        public void ResetState() => opt.Check(Native.radam_reset_state(opt, uint.MaxValue));
+        public void ResetState() => Check(Native.radam_reset_state(opt, uint.MaxValue));
 
         /// <summary>Where an array of a parameter's state is, and its type; none if the parameter has no such array. It may
         /// be read and written between calls, until the parameter is removed, the optimizer disposed or the type of the
@@ -55,7 +56,7 @@ namespace Radam
         {
             void* address;
             Dtype dtype;
-            opt.Check(Native.radam_param_state(opt, param.Value, which, &address, &dtype));
+            Check(Native.radam_param_state(opt, param.Value, which, &address, &dtype));
             return address == null ? Tensor.None : new Tensor((IntPtr)address, shapes[param].Length, dtype);
         }
 
@@ -129,7 +130,7 @@ namespace Radam
                 WithProgress(options, (progress, user) =>
                 {
                     radam_save_options raw;
-                    RadamException.Check(Native.radam_save_options_init(&raw, (uint)sizeof(radam_save_options)));
+                    Check(Native.radam_save_options_init(&raw, (uint)sizeof(radam_save_options)));
                     raw.progress = progress;
                     raw.user = user;
                     return Native.radam_save_with(opt, at, &raw);
@@ -141,10 +142,10 @@ namespace Radam
         public byte[] SaveToBuffer()
         {
             ulong size;
-            opt.Check(Native.radam_save_to_buffer(opt, null, 0, &size));
+            Check(Native.radam_save_to_buffer(opt, null, 0, &size));
             var buffer = new byte[size];
             fixed (byte* at = buffer)
-                opt.Check(Native.radam_save_to_buffer(opt, at, size, &size));
+                Check(Native.radam_save_to_buffer(opt, at, size, &size));
             return buffer;
         }
 
@@ -195,7 +196,7 @@ namespace Radam
             WithProgress(options, (progress, user) =>
             {
                 radam_load_options raw;
-                RadamException.Check(Native.radam_load_options_init(&raw, (uint)sizeof(radam_load_options)));
+                Check(Native.radam_load_options_init(&raw, (uint)sizeof(radam_load_options)));
                 raw.strict = Toggles.Set(options?.Strict);
                 raw.hyperparameters = Toggles.Set(options?.Hyperparameters);
                 raw.progress = progress;
@@ -211,7 +212,7 @@ namespace Radam
         {
             if (options == null || !options.HasProgress)
             {
-                opt.Check(call(IntPtr.Zero, null));
+                Check(call(IntPtr.Zero, null));
                 return;
             }
             var calls = new ProgressCalls(options.Progress, options.Cancellation);
@@ -225,8 +226,7 @@ namespace Radam
             {
                 user.Free();
             }
-            calls.Rethrow();
-            opt.Check(status);
+            Check(status);
         }
     }
 }

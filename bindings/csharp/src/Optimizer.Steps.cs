@@ -1,5 +1,6 @@
 // Options of groups, and steps. SPDX: MIT OR Apache-2.0
 using System;
+using static Radam.RadamException;
 
 namespace Radam
 {
@@ -12,7 +13,7 @@ namespace Radam
         {
             var options = new GroupOptions();
             fixed (radam_group_options* raw = &options.Raw)
-                opt.Check(Native.radam_get_group_options(opt, group.Value, raw));
+                Check(Native.radam_get_group_options(opt, group.Value, raw));
             return options;
         }
 
@@ -20,37 +21,37 @@ namespace Radam
         public void SetGroupOptions(GroupId group, GroupOptions options)
         {
             fixed (radam_group_options* raw = &options.Raw)
-                opt.Check(Native.radam_set_group_options(opt, group.Value, raw));
+                Check(Native.radam_set_group_options(opt, group.Value, raw));
         }
 
         /// <summary>The learning rate of a group.</summary>
         public double GetLr(GroupId group)
         {
             double lr;
-            opt.Check(Native.radam_get_lr(opt, group.Value, &lr));
+            Check(Native.radam_get_lr(opt, group.Value, &lr));
             return lr;
         }
 
         /// <summary>Sets the learning rate of a group, as a schedule does before each step.</summary>
-        public void SetLr(GroupId group, double lr) => opt.Check(Native.radam_set_lr(opt, group.Value, lr));
+        public void SetLr(GroupId group, double lr) => Check(Native.radam_set_lr(opt, group.Value, lr));
 
         /// <summary>The weight decay of a group.</summary>
         public double GetWeightDecay(GroupId group)
         {
             double weightDecay;
-            opt.Check(Native.radam_get_weight_decay(opt, group.Value, &weightDecay));
+            Check(Native.radam_get_weight_decay(opt, group.Value, &weightDecay));
             return weightDecay;
         }
 
         /// <summary>Sets the weight decay of a group.</summary>
         public void SetWeightDecay(GroupId group, double weightDecay) =>
-            opt.Check(Native.radam_set_weight_decay(opt, group.Value, weightDecay));
+            Check(Native.radam_set_weight_decay(opt, group.Value, weightDecay));
 
         /// <summary>The scalars of a group's next step.</summary>
         public GroupReport GetGroupReport(GroupId group)
         {
             GroupReport report = GroupReport.New();
-            opt.Check(Native.radam_get_group_report(opt, group.Value, &report.Raw));
+            Check(Native.radam_get_group_report(opt, group.Value, &report.Raw));
             return report;
         }
 
@@ -67,16 +68,16 @@ namespace Radam
             get
             {
                 Toggle on;
-                opt.Check(Native.radam_get_optimizer_accumulation(opt, &on));
+                Check(Native.radam_get_optimizer_accumulation(opt, &on));
                 return on == Toggle.On;
             }
-            set => opt.Check(Native.radam_set_optimizer_accumulation(opt, Toggles.Set(value)));
+            set => Check(Native.radam_set_optimizer_accumulation(opt, Toggles.Set(value)));
         }
 
         // ---- Steps
 
         /// <summary>Updates every parameter that has a gradient.</summary>
-        public void Step() => opt.Check(Native.radam_step(opt));
+        public void Step() => Check(Native.radam_step(opt));
 
         /// <summary>The same with scaling, clipping, skipping and zeroing.</summary>
         public void Step(StepOptions options)
@@ -95,7 +96,7 @@ namespace Radam
         private void StepWith(StepOptions options, radam_step_report* report)
         {
             var lent = new LentOptions(options);
-            opt.Check(Native.radam_step_with(opt, lent.At(&lent), report));
+            Check(Native.radam_step_with(opt, lent.At(&lent), report));
         }
 
         /// <summary>Updates one parameter of a group with GradientRelease, whose elements are registered.</summary>
@@ -105,7 +106,7 @@ namespace Radam
             Pinned pinned = grad.Pin();
             try
             {
-                opt.Check(Native.radam_step_param(opt, param.Value, pinned.Address));
+                Check(Native.radam_step_param(opt, param.Value, pinned.Address));
             }
             finally
             {
@@ -138,7 +139,7 @@ namespace Radam
             Pinned pinnedData = data.Pin(), pinnedGrad = grad.Pin();
             try
             {
-                opt.Check(Native.radam_step_tensor(opt, param.Value, pinnedData.Address, pinnedGrad.Address, lent.At(&lent),
+                Check(Native.radam_step_tensor(opt, param.Value, pinnedData.Address, pinnedGrad.Address, lent.At(&lent),
                                                    report));
             }
             finally
@@ -152,18 +153,18 @@ namespace Radam
         public void Measure(GradSums sums)
         {
             fixed (radam_grad_sums* raw = &sums.Raw)
-                opt.Check(Native.radam_measure(opt, raw));
+                Check(Native.radam_measure(opt, raw));
         }
 
         /// <summary>Fills all registered gradients with zeros, except in groups with GradientRelease.</summary>
-        public void ZeroGrad() => opt.Check(Native.radam_zero_grad(opt));
+        public void ZeroGrad() => Check(Native.radam_zero_grad(opt));
 
         /// <summary>Opens a step that the caller runs in slices. Until its end, registered arrays must stay as they
         /// are.</summary>
         public SlicedStep BeginStep(StepOptions options = null)
         {
             var lent = new LentOptions(options);
-            opt.Check(Native.radam_step_begin(opt, lent.At(&lent)));
+            Check(Native.radam_step_begin(opt, lent.At(&lent)));
             return new SlicedStep(opt);
         }
 
@@ -188,7 +189,7 @@ namespace Radam
             try
             {
                 fixed (radam_group_options* raw = &options.Raw)
-                    RadamException.Check(Native.radam_update(param.Dtype, grad.Dtype, expAvg.Dtype, pins[0].Address,
+                    Check(Native.radam_update(param.Dtype, grad.Dtype, expAvg.Dtype, pins[0].Address,
                         pins[1].Address, pins[2].Address, pins[3].Address, pins[4].Address, (ulong)param.Length, raw,
                         (ulong)Math.Max(step, 0)));
             }

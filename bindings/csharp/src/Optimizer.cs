@@ -2,15 +2,15 @@
 using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
+using static Radam.RadamException;
 
 namespace Radam
 {
     /// <summary>Rectified Adam. Each call does what its namesake in radam.h does, which describes it in full. A call that
     /// fails throws RadamException and changes nothing.
     ///
-    /// At the same time, other threads may call only what reads (properties, Get..., Is..., Save is none of these), and
-    /// StepTensor and StepParam for different parameters; another call gets Status.Busy. Dispose may come at any
-    /// time.</summary>
+    /// Other threads may call Get..., Is... and Dispose at any time, and StepTensor and StepParam at the same time for
+    /// different parameters. Any other call that overlaps gets Status.Busy, and can be repeated.</summary>
     public sealed unsafe partial class Optimizer : IDisposable
     {
         private readonly OptimizerHandle opt;
@@ -83,7 +83,7 @@ namespace Radam
                     for (int i = 0; i < parameters.Length; i++)
                         raw[i] = Describe(parameters[i], out slots[i], out names[i]);
                     fixed (radam_param* at = raw)
-                        opt.Check(add(at, (ulong)parameters.Length, &id));
+                        Check(add(at, (ulong)parameters.Length, &id));
                     isAdded = true;
                     for (int i = 0; i < parameters.Length; i++)
                     {
@@ -145,7 +145,7 @@ namespace Radam
                     opt.Pins.Replace(param.Value, slot, pinned);
                 else
                     pinned.Free();
-                opt.Check(status);
+                Check(status);
             }
         }
 
@@ -174,7 +174,7 @@ namespace Radam
                     status = Native.radam_set_tensors(opt, first.Value, (ulong)count, (void**)dataAt, (void**)gradsAt);
                 Keep(first, Slot.Data, dataPins, status);
                 Keep(first, Slot.Grad, gradPins, status);
-                opt.Check(status);
+                Check(status);
             }
         }
 
@@ -201,7 +201,7 @@ namespace Radam
             using (opt.Hold())
             lock (opt.Pins)
             {
-                opt.Check(Native.radam_remove_param(opt, param.Value));
+                Check(Native.radam_remove_param(opt, param.Value));
                 opt.Pins.Remove(param.Value);
             }
         }
@@ -213,7 +213,7 @@ namespace Radam
         {
             uint param;
             fixed (byte* bytes = Texts.Bytes(name, "name"))
-                opt.Check(Native.radam_param_id(opt, bytes, &param));
+                Check(Native.radam_param_id(opt, bytes, &param));
             return new ParamId(param);
         }
 
@@ -229,8 +229,8 @@ namespace Radam
         {
             uint group;
             radam_param raw;
-            RadamException.Check(Native.radam_param_init(&raw, (uint)sizeof(radam_param)));
-            opt.Check(Native.radam_get_param(opt, param.Value, &group, &raw));
+            Check(Native.radam_param_init(&raw, (uint)sizeof(radam_param)));
+            Check(Native.radam_get_param(opt, param.Value, &group, &raw));
             return new ParamInfo(raw, new GroupId(group));
         }
     }

@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
+using static Radam.RadamException;
 
 namespace Radam
 {
@@ -21,7 +22,7 @@ namespace Radam
         {
             var created = new OptimizerHandle();
             radam_options raw;
-            RadamException.Check(Native.radam_options_init(&raw, (uint)sizeof(radam_options)));
+            Check(Native.radam_options_init(&raw, (uint)sizeof(radam_options)));
             raw.num_threads = (uint)options.NumThreads; // a negative one is more than the library allows
             raw.parallel_from = (ulong)Math.Max(options.ParallelFrom, 0);
             if (options.Executor != null)
@@ -34,16 +35,9 @@ namespace Radam
             Status status = Native.radam_create(&raw, &opt);
             if (status != Status.Ok)
                 created.FreeExecutor();
-            RadamException.Check(status);
+            Check(status);
             created.SetHandle(opt);
             return created;
-        }
-
-        /// <summary>Throws if a call has failed, or if the executor has thrown during it.</summary>
-        internal void Check(Status status)
-        {
-            calls?.Rethrow();
-            RadamException.Check(status);
         }
 
         /// <summary>Keeps the optimizer from being freed, and its arrays from being unpinned, until disposed.</summary>
@@ -84,8 +78,8 @@ namespace Radam
         Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp,
     }
 
-    /// <summary>The pins of registered arrays. Calls that register hold the optimizer and
-    /// this lock, so that pins and registrations agree.</summary>
+    /// <summary>The pins of registered arrays. Calls that register hold the optimizer and this
+    /// lock, so that pins and registrations agree.</summary>
     internal sealed class Pins
     {
         private const int SlotCount = (int)Slot.KahanComp + 1;

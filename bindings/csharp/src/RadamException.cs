@@ -34,9 +34,11 @@ namespace Radam
         /// <summary>The name of the status and the sentence.</summary>
         public override string ToString() => $"{Texts.At(Native.radam_status_string(Status))}: {base.ToString()}";
 
-        /// <summary>Throws unless a call, which must be the last one on this thread, has succeeded.</summary>
+        /// <summary>Throws unless a call, which must be the last one on this thread, has succeeded: what a callback has
+        /// thrown, or the library's sentence.</summary>
         internal static void Check(Status status)
         {
+            Thrown.Rethrow();
             if (status != Status.Ok)
                 throw new RadamException(status, LastError());
         }

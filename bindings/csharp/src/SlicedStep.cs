@@ -1,5 +1,6 @@
 // A step in slices. SPDX: MIT OR Apache-2.0
 using System;
+using static Radam.RadamException;
 
 namespace Radam
 {
@@ -26,7 +27,7 @@ namespace Radam
         {
             RequireOpen();
             ulong chunks;
-            opt.Check(Native.radam_step_wave(opt, &chunks));
+            Check(Native.radam_step_wave(opt, &chunks));
             return (long)chunks;
         }
 
@@ -34,7 +35,7 @@ namespace Radam
         public void Chunk(long index)
         {
             RequireOpen();
-            opt.Check(Native.radam_step_chunk(opt, (ulong)index));
+            Check(Native.radam_step_chunk(opt, (ulong)index));
         }
 
         /// <summary>Runs the step for about this time, on the calling thread: one chunk at least, unless the time is zero or
@@ -44,7 +45,7 @@ namespace Radam
             RequireOpen();
             ulong left;
             ulong nanoseconds = (ulong)Math.Max(0, budget.Ticks) * 100;
-            opt.Check(Native.radam_step_for(opt, nanoseconds, &left));
+            Check(Native.radam_step_for(opt, nanoseconds, &left));
             return (long)left;
         }
 
@@ -53,7 +54,7 @@ namespace Radam
         {
             RequireOpen();
             StepReport report = StepReport.New();
-            opt.Check(Native.radam_step_end(opt, &report.Raw));
+            Check(Native.radam_step_end(opt, &report.Raw));
             IsOpen = false;
             return report;
         }
@@ -62,7 +63,7 @@ namespace Radam
         public void Abort()
         {
             RequireOpen();
-            opt.Check(Native.radam_step_abort(opt));
+            Check(Native.radam_step_abort(opt));
             IsOpen = false;
         }
 
@@ -75,11 +76,11 @@ namespace Radam
             Status status = Native.radam_step_abort(opt);
             if (status != Status.InvalidState)
             {
-                opt.Check(status);
+                Check(status);
                 return;
             }
-            opt.Check(Native.radam_step_for(opt, ulong.MaxValue, null));
-            opt.Check(Native.radam_step_end(opt, null));
+            Check(Native.radam_step_for(opt, ulong.MaxValue, null));
+            Check(Native.radam_step_end(opt, null));
         }
 
         /// <summary>The optimizer may have another step open by now, which is not this one's.</summary>
