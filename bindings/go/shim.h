@@ -1,8 +1,9 @@
 // What cgo cannot do by itself. SPDX: MIT OR Apache-2.0
 //
-// Arrays of Go are uint8_t * here: cgo then knows that they hold no pointers, and does not look for any in the objects
-// that they are part of. Structs that hold a pointer to another Go object, or a handle where C has a pointer, exist
-// only in C: Go's garbage collector must see neither.
+// Slices that are lent for a call are uint8_t * here: cgo then knows that they hold no pointers, and does not look for
+// any in the objects that they are part of. Memory that stays with the library, which is of C or pinned, is uintptr_t
+// for the same reason. Structs that hold a pointer to another Go object, or a handle where C has a pointer, exist only
+// in C: Go's garbage collector must see neither.
 #ifndef RADAM_GO_SHIM_H
 #define RADAM_GO_SHIM_H
 
@@ -20,6 +21,32 @@ radam_status radam_go_load_from_buffer(radam_optimizer *opt, const uint8_t *buff
 typedef void (*radam_go_body)(uint64_t index, void *body_data);
 
 static inline void radam_go_run(radam_go_body body, uint64_t index, void *body_data) { body(index, body_data); }
+
+// arrays: data, grad, copy, exp_avg, exp_avg_sq and kahan_comp.
+static inline radam_status radam_go_add_param(radam_optimizer *opt, uint32_t group, const radam_param *options,
+                                              const uintptr_t *arrays, uint32_t *param) {
+  radam_param copy = *options;
+  copy.data = (void *)arrays[0];
+  copy.grad = (void *)arrays[1];
+  copy.copy = (void *)arrays[2];
+  copy.exp_avg = (void *)arrays[3];
+  copy.exp_avg_sq = (void *)arrays[4];
+  copy.kahan_comp = (void *)arrays[5];
+  return radam_add_params(opt, group, &copy, 1, param);
+}
+
+static inline radam_status radam_go_set_data(radam_optimizer *opt, uint32_t param, uintptr_t data) {
+  return radam_set_data(opt, param, (void *)data);
+}
+
+static inline radam_status radam_go_set_grad(radam_optimizer *opt, uint32_t param, uintptr_t grad) {
+  return radam_set_grad(opt, param, (void *)grad);
+}
+
+static inline radam_status radam_go_set_tensors(radam_optimizer *opt, uint32_t first_param, uint64_t count,
+                                                const uintptr_t *data, const uintptr_t *grads) {
+  return radam_set_tensors(opt, first_param, count, (void *const *)data, (void *const *)grads);
+}
 
 static inline radam_step_options radam_go_with_sums(const radam_step_options *options, const radam_grad_sums *sums) {
   radam_step_options copy = *options;

@@ -134,11 +134,11 @@ func (b *block) unuse() {
 }
 
 // pointer returns the address for the library.
-func (b *block) pointer() unsafe.Pointer {
+func (b *block) pointer() C.uintptr_t {
 	if b == nil {
-		return nil
+		return 0
 	}
-	return b.address
+	return C.uintptr_t(uintptr(b.address))
 }
 
 // blockOf returns the memory of an array; nil if there is none.
@@ -154,8 +154,8 @@ type arrays struct {
 	data, grad, copy, expAvg, expAvgSq, kahanComp *block
 }
 
-func (a arrays) all() []*block {
-	return []*block{a.data, a.grad, a.copy, a.expAvg, a.expAvgSq, a.kahanComp}
+func (a arrays) all() [6]*block {
+	return [...]*block{a.data, a.grad, a.copy, a.expAvg, a.expAvgSq, a.kahanComp}
 }
 
 // use counts all of them or, on error, none.
