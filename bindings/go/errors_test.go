@@ -56,6 +56,8 @@ func TestErrorsHaveStatusAndSentence(t *testing.T) {
 	}
 	_, err = radam.New(radam.Options{NumThreads: -1})
 	wantError(t, err, radam.ErrInvalidArgument, "NumThreads is -1")
+	_, err = radam.New(radam.Options{NumThreads: 1<<32 + 1})
+	wantError(t, err, radam.ErrInvalidArgument, "NumThreads is 4294967297")
 	_, err = radam.New(radam.Options{NumThreads: 2000})
 	wantError(t, err, radam.ErrInvalidArgument, "2000")
 }

@@ -30,8 +30,8 @@ type Optimizer struct {
 	callbacks *callbacks
 	// Held for reading by calls that may run at the same time. Those that only read from the library do not need it.
 	mu         sync.RWMutex
-	registered map[uint32]arrays // by the ids of parameters
-	executor   cgo.Handle        // 0 if there is none
+	registered map[uint32]registered // by the ids of parameters
+	executor   cgo.Handle            // 0 if there is none
 	closed     bool
 }
 
@@ -40,8 +40,8 @@ func New(options Options) (*Optimizer, error) {
 	if errWrongVersion != nil {
 		return nil, errWrongVersion
 	}
-	if options.NumThreads < 0 {
-		return nil, failed(ErrInvalidArgument, "NumThreads is %d; it must be at least 0", options.NumThreads)
+	if int(C.uint32_t(options.NumThreads)) != options.NumThreads {
+		return nil, failed(ErrInvalidArgument, "NumThreads is %d; it must be from 0 to 1024", options.NumThreads)
 	}
 	var c C.radam_options
 	if err := check(nil, func() C.radam_status { return C.radam_options_init(&c, C.sizeof_radam_options) }); err != nil {
@@ -49,7 +49,7 @@ func New(options Options) (*Optimizer, error) {
 	}
 	c.num_threads = C.uint32_t(options.NumThreads)
 	c.parallel_from = C.uint64_t(options.ParallelFrom)
-	o := &Optimizer{callbacks: &callbacks{executor: options.Executor}, registered: map[uint32]arrays{}}
+	o := &Optimizer{callbacks: &callbacks{executor: options.Executor}, registered: map[uint32]registered{}}
 	if options.Executor != nil {
 		o.executor = cgo.NewHandle(o.callbacks)
 	}
@@ -81,8 +81,8 @@ func (o *Optimizer) forget() {
 	if o.executor != 0 {
 		o.executor.Delete()
 	}
-	for _, arrays := range o.registered {
-		arrays.release()
+	for _, param := range o.registered {
+		param.arrays.release()
 	}
 	o.registered, o.closed = nil, true
 }

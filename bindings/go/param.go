@@ -93,14 +93,25 @@ func (b *block) fits(name string, dtype Dtype, len int) error {
 	return nil
 }
 
+// A shape is what slices and tensors are held against.
+type shape struct {
+	dtype, gradDtype Dtype
+	len              int
+}
+
 // A Param is a parameter of an optimizer.
 type Param struct {
-	opt       *Optimizer
-	id        C.uint32_t
-	group     Group
-	dtype     Dtype
-	gradDtype Dtype
-	len       int
+	opt   *Optimizer
+	id    C.uint32_t
+	group Group
+	shape
+}
+
+// registered is what an optimizer knows of a parameter. It must not refer to the optimizer, whose finalizer would then
+// never run.
+type registered struct {
+	shape
+	arrays
 }
 
 // Add adds a parameter to the group.
@@ -124,8 +135,8 @@ func (g Group) Add(spec Spec) (Param, error) {
 			arrays.release()
 			return err
 		}
-		o.registered[uint32(id)] = arrays
 		param, err = o.describe(id)
+		o.registered[uint32(id)] = registered{param.shape, arrays}
 		return err
 	})
 	return param, err
@@ -176,7 +187,7 @@ func (o *Optimizer) describe(id C.uint32_t) (Param, error) {
 	if err != nil {
 		return Param{}, err
 	}
-	return Param{o, id, group, Dtype(c.dtype), Dtype(c.grad_dtype), int(c.len)}, nil
+	return Param{o, id, group, shape{Dtype(c.dtype), Dtype(c.grad_dtype), int(c.len)}}, nil
 }
 
 // Param returns the parameter with this name.
@@ -253,110 +264,9 @@ func (p Param) Remove() error {
 	return p.opt.exclusive(func() error {
 		err := check(p.opt.c, func() C.radam_status { return C.radam_remove_param(p.opt.c, p.id) })
 		if err == nil {
-			p.opt.registered[uint32(p.id)].release()
+			p.opt.registered[uint32(p.id)].arrays.release()
 			delete(p.opt.registered, uint32(p.id))
 		}
 		return err
 	})
-}
-
-// SetData registers other memory for the elements; nil: none. The state stays with the parameter.
-func (p Param) SetData(data Array) error {
-	return p.relocate(blockOf(data), "data", p.dtype,
-		func(a *arrays) **block { return &a.data },
-		func(address C.uintptr_t) C.radam_status { return C.radam_go_set_data(p.opt.c, p.id, address) })
-}
-
-// SetGrad registers other memory for the gradient; nil: the parameter has no gradient, and steps skip it.
-func (p Param) SetGrad(grad Array) error {
-	return p.relocate(blockOf(grad), "grad", p.gradDtype,
-		func(a *arrays) **block { return &a.grad },
-		func(address C.uintptr_t) C.radam_status { return C.radam_go_set_grad(p.opt.c, p.id, address) })
-}
-
-func (p Param) relocate(b *block, name string, dtype Dtype, place func(*arrays) **block,
-	set func(C.uintptr_t) C.radam_status) error {
-	return p.opt.exclusive(func() error {
-		if err := b.fits(name, dtype, p.len); err != nil {
-			return err
-		}
-		if err := b.use(); err != nil {
-			return err
-		}
-		if err := check(p.opt.c, func() C.radam_status { return set(b.pointer()) }); err != nil {
-			b.unuse()
-			return err
-		}
-		kept := p.opt.registered[uint32(p.id)]
-		(*place(&kept)).unuse()
-		*place(&kept) = b
-		p.opt.registered[uint32(p.id)] = kept
-		return nil
-	})
-}
-
-// A Binding is the memory of a parameter, for SetTensors.
-type Binding struct {
-	Param      Param
-	Data, Grad Array
-}
-
-// SetTensors registers other memory for parameters whose ids follow each other, all at once: buffers can be swapped
-// this way. Engines with new gradients in every step use it.
-func (o *Optimizer) SetTensors(bindings ...Binding) error {
-	if len(bindings) == 0 {
-		return nil
-	}
-	return o.exclusive(func() error {
-		first := bindings[0].Param.id
-		next := make([]arrays, len(bindings))
-		data, grads := make([]C.uintptr_t, len(bindings)), make([]C.uintptr_t, len(bindings))
-		for i, binding := range bindings {
-			p := binding.Param
-			if p.opt != o || p.id != first+C.uint32_t(i) {
-				return failed(ErrInvalidArgument, "bindings[%d] is of parameter %d; it must be of parameter %d of this "+
-					"optimizer, as ids must follow each other", i, p.id, first+C.uint32_t(i))
-			}
-			next[i] = arrays{data: blockOf(binding.Data), grad: blockOf(binding.Grad)}
-			if err := next[i].data.fits("data", p.dtype, p.len); err != nil {
-				return err
-			}
-			if err := next[i].grad.fits("grad", p.gradDtype, p.len); err != nil {
-				return err
-			}
-		}
-		return o.rebind(first, next, data, grads)
-	})
-}
-
-// rebind takes all the arrays or, on error, none.
-func (o *Optimizer) rebind(first C.uint32_t, next []arrays, data, grads []C.uintptr_t) error {
-	release := func(some []arrays) {
-		for _, a := range some {
-			a.release()
-		}
-	}
-	for i := range next {
-		if err := next[i].use(); err != nil {
-			release(next[:i])
-			return err
-		}
-		data[i], grads[i] = next[i].data.pointer(), next[i].grad.pointer()
-	}
-	err := check(o.c, func() C.radam_status {
-		return C.radam_go_set_tensors(o.c, first, C.uint64_t(len(next)), &data[0], &grads[0])
-	})
-	if err != nil {
-		release(next)
-		return err
-	}
-	for i, a := range next {
-		id := uint32(first) + uint32(i)
-		kept := o.registered[id]
-		kept.data.unuse()
-		kept.grad.unuse()
-		kept.data, kept.grad = a.data, a.grad
-		o.registered[id] = kept
-	}
-	return nil
 }

@@ -23,8 +23,7 @@ func TestPinnedSlices(t *testing.T) {
 	if err := opt.Step(); err != nil || l.weight != [2]float32{0, 1} || weight.Data()[0] != 0 {
 		t.Error(err, l.weight)
 	}
-	binding := radam.Binding{Param: p, Data: weight, Grad: pinnedGrad}
-	if err := opt.SetTensors(binding); err != nil {
+	if err := opt.SetTensors(p, []radam.Array{weight}, []radam.Array{pinnedGrad}); err != nil {
 		t.Error(err)
 	}
 	wantError(t, weight.Free(), radam.ErrInvalidState, "registered")

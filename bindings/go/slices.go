@@ -58,49 +58,64 @@ func (s lentSlice) fits(name string, param Param, dtype Dtype) error {
 	return nil
 }
 
+// A stepCall is what the steps of several parameters have in common.
+type stepCall struct {
+	opt     *Optimizer
+	options *C.radam_step_options
+	sums    *C.radam_grad_sums
+}
+
+func (o *Optimizer) newStepCall(options StepOptions) (stepCall, error) {
+	c, sums, err := options.c()
+	return stepCall{o, c, sums}, err
+}
+
+// step steps one parameter. If report is nil, nothing is measured for it.
+func (s stepCall) step(l Lent, report *C.radam_step_report) error {
+	return check(s.opt.c, func() C.radam_status {
+		return C.radam_go_step_tensor(s.opt.c, l.param.id, l.data.address, l.grad.address, s.options, s.sums, report)
+	})
+}
+
 // StepSlice updates one parameter, for instance inside the backward pass. Goroutines may step different parameters in
 // parallel.
 func (o *Optimizer) StepSlice(lent Lent) error {
-	return o.shared(func() error { return o.stepOne(lent, &stepCall{}) })
+	return o.stepOne(StepOptions{}, lent, nil)
 }
 
 // StepSliceWith updates as StepSlice does, and scales, clips, skips, zeroes and reports. MaxGradNorm needs GradSums.
 func (o *Optimizer) StepSliceWith(options StepOptions, lent Lent) (StepReport, error) {
 	report := newReport()
-	err := o.shared(func() error { return o.stepOne(lent, &stepCall{options, &report}) })
+	err := o.stepOne(options, lent, &report)
 	return reportOf(&report), err
 }
 
-// A stepCall is what the steps of several parameters have in common.
-type stepCall struct {
-	options StepOptions
-	report  *C.radam_step_report // nil: nothing is measured for it
-}
-
-func (o *Optimizer) stepOne(lent Lent, call *stepCall) error {
+func (o *Optimizer) stepOne(options StepOptions, lent Lent, report *C.radam_step_report) error {
 	if lent.param.opt != o {
 		return failed(ErrInvalidArgument, "parameter %d is one of another optimizer", lent.param.id)
 	}
 	if err := lent.check(); err != nil {
 		return err
 	}
-	c, sums, err := call.options.c()
+	call, err := o.newStepCall(options)
 	if err != nil {
 		return err
 	}
-	return check(o.c, func() C.radam_status {
-		return C.radam_go_step_tensor(o.c, lent.param.id, lent.data.address, lent.grad.address, c, sums, call.report)
-	})
+	return o.shared(func() error { return call.step(lent, report) })
 }
 
 // StepSlices updates all these parameters.
 func (o *Optimizer) StepSlices(lent ...Lent) error {
 	return o.exclusive(func() error {
-		if err := o.checkAll(lent); err != nil {
+		if _, err := o.checkAll(lent); err != nil {
+			return err
+		}
+		call, err := o.newStepCall(StepOptions{})
+		if err != nil {
 			return err
 		}
 		for _, l := range lent {
-			if err := o.stepOne(l, &stepCall{}); err != nil {
+			if err := call.step(l, nil); err != nil {
 				return err
 			}
 		}
@@ -114,50 +129,68 @@ func (o *Optimizer) StepSlices(lent ...Lent) error {
 func (o *Optimizer) StepSlicesWith(options StepOptions, lent ...Lent) (StepReport, error) {
 	var total StepReport
 	err := o.exclusive(func() error {
-		if err := o.checkAll(lent); err != nil {
+		stepped, err := o.checkAll(lent)
+		if err != nil {
 			return err
 		}
 		if options.GradSums == nil {
-			sums, err := o.measureAll(lent)
-			if err != nil {
+			if options.GradSums, err = measureAll(stepped); err != nil {
 				return err
 			}
-			options.GradSums = sums
 		}
-		var err error
-		total, err = o.stepAll(options, lent)
+		call, err := o.newStepCall(options)
+		if err != nil {
+			return err
+		}
+		total, err = call.stepAll(lent, options.ReportNorms)
 		return err
 	})
 	return total, err
 }
 
-// checkAll finds beforehand what would stop a step of many parameters in its middle.
-func (o *Optimizer) checkAll(lent []Lent) error {
-	seen := make(map[C.uint32_t]bool, len(lent))
+// checkAll finds beforehand what would stop a step of many parameters in its middle, and returns those that are not
+// frozen.
+func (o *Optimizer) checkAll(lent []Lent) ([]Lent, error) {
+	seen, released := make(map[C.uint32_t]bool, len(lent)), map[Group]bool{}
+	var stepped []Lent
 	for i, l := range lent {
 		if l.param.opt != o {
-			return failed(ErrInvalidArgument, "lent[%d] is a parameter of another optimizer", i)
+			return nil, failed(ErrInvalidArgument, "lent[%d] is a parameter of another optimizer", i)
 		}
 		if seen[l.param.id] {
-			return failed(ErrInvalidArgument, "lent[%d] is parameter %d, which is lent twice", i, l.param.id)
+			return nil, failed(ErrInvalidArgument, "lent[%d] is parameter %d, which is lent twice", i, l.param.id)
 		}
 		seen[l.param.id] = true
 		if err := l.check(); err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := o.describe(l.param.id); err != nil { // it may have been removed
-			return err
-		}
-		options, err := l.param.group.Options()
+		frozen, err := l.param.Frozen() // an error if it was removed
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if options.GradientRelease != On {
-			return failed(ErrInvalidState, "gradient_release is off in group %d; it must be on for slices, as SliceGroup "+
-				"has it", l.param.group.id)
+		if !frozen {
+			stepped = append(stepped, l)
+		}
+		if group := l.param.group; !released[group] {
+			if err := group.checkReleased(); err != nil {
+				return nil, err
+			}
+			released[group] = true
 		}
 	}
-	return checkOverlaps(lent)
+	return stepped, checkOverlaps(lent)
+}
+
+func (g Group) checkReleased() error {
+	options, err := g.Options()
+	if err != nil {
+		return err
+	}
+	if options.GradientRelease != On {
+		return failed(ErrInvalidState, "gradient_release is off in group %d; it must be on for slices, as SliceGroup has it",
+			g.id)
+	}
+	return nil
 }
 
 // checkOverlaps refuses slices that share memory; only gradients may share it with each other.
@@ -200,20 +233,13 @@ func checkOverlaps(lent []Lent) error {
 	return nil
 }
 
-// measureAll measures what the steps will use.
-func (o *Optimizer) measureAll(lent []Lent) (*GradSums, error) {
+func measureAll(lent []Lent) (*GradSums, error) {
 	sums := &GradSums{}
 	for _, l := range lent {
-		frozen, err := l.param.Frozen()
-		if err != nil {
-			return nil, err
-		}
-		if frozen {
-			continue
-		}
-		if err := check(nil, func() C.radam_status {
+		err := check(nil, func() C.radam_status {
 			return C.radam_go_measure_tensor(C.radam_dtype(l.grad.dtype), l.grad.address, C.uint64_t(l.grad.len), sums.c())
-		}); err != nil {
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -221,15 +247,15 @@ func (o *Optimizer) measureAll(lent []Lent) (*GradSums, error) {
 }
 
 // stepAll steps one parameter after another and adds up what they report.
-func (o *Optimizer) stepAll(options StepOptions, lent []Lent) (StepReport, error) {
+func (s stepCall) stepAll(lent []Lent, norms bool) (StepReport, error) {
 	total := StepReport{ClipCoefficient: 1, UpdateNorm: math.NaN(), ParamNorm: math.NaN()}
-	if options.ReportNorms {
+	if norms {
 		total.UpdateNorm, total.ParamNorm = 0, 0
 	}
 	for _, l := range lent {
 		c := newReport()
-		if err := o.stepOne(l, &stepCall{options, &c}); err != nil {
-			return total, err
+		if err := s.step(l, &c); err != nil {
+			return StepReport{}, err
 		}
 		report := reportOf(&c)
 		// The sums of all gradients say the same to each.

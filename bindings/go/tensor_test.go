@@ -68,8 +68,8 @@ func TestWrongTensorsAreRefused(t *testing.T) {
 	p := must(group.Add(radam.Spec{Data: two}))
 	wantError(t, p.SetGrad(three), radam.ErrInvalidArgument, "grad has 3 elements")
 	wantError(t, p.SetGrad(doubles), radam.ErrInvalidArgument, "grad is a tensor of float64")
-	wantError(t, opt.SetTensors(radam.Binding{Param: p, Data: three}), radam.ErrInvalidArgument, "data has 3 elements")
-	wantError(t, opt.SetTensors(radam.Binding{Param: p, Data: two, Grad: two}), radam.ErrInvalidArgument, "overlap")
+	wantError(t, opt.SetTensors(p, []radam.Array{three}, nil), radam.ErrInvalidArgument, "data has 3 elements")
+	wantError(t, opt.SetTensors(p, nil, []radam.Array{two}), radam.ErrInvalidArgument, "overlap")
 	// What was refused is not held.
 	for _, err := range []error{three.Free(), doubles.Free(), shorts.Free()} {
 		if err != nil {
@@ -92,18 +92,24 @@ func TestSetTensorsSwapsBuffers(t *testing.T) {
 		data[i], grads[i] = must(radam.NewTensor[float32](1)), must(radam.TensorOf([]float32{float32(i + 1)}))
 		params[i] = must(group.Add(radam.Spec{Data: data[i], Grad: grads[i]}))
 	}
-	wantError(t, opt.SetTensors(radam.Binding{Param: params[1]}, radam.Binding{Param: params[0]}),
-		radam.ErrInvalidArgument, "follow each other")
-	err := opt.SetTensors(
-		radam.Binding{Param: params[0], Data: data[0], Grad: grads[1]},
-		radam.Binding{Param: params[1], Data: data[1], Grad: grads[0]})
-	if err != nil {
+	swapped := []radam.Array{grads[1], grads[0]}
+	wantError(t, opt.SetTensors(params[1], nil, swapped), radam.ErrInvalidArgument)
+	wantError(t, opt.SetTensors(params[0], swapped[:1], swapped), radam.ErrInvalidArgument, "1 data and 2 grads")
+	if err := opt.SetTensors(params[0], nil, swapped); err != nil {
 		t.Fatal(err)
 	}
 	if err := opt.Step(); err != nil || data[0].Data()[0] != -2 || data[1].Data()[0] != -1 {
 		t.Error(err, data[0].Data(), data[1].Data())
 	}
 	wantError(t, grads[0].Free(), radam.ErrInvalidState, "1 times")
+	if err := opt.SetTensors(params[0], []radam.Array{nil, nil}, []radam.Array{nil, nil}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range params {
+		if data[i].Free() != nil || grads[i].Free() != nil {
+			t.Error("still registered")
+		}
+	}
 }
 
 // The optimizer keeps tensors alive that nobody else refers to.
