@@ -15,7 +15,9 @@ import (
 func TestSentencesAreThoseOfTheFailedCalls(t *testing.T) {
 	opt := newOptimizer(t, radam.Options{NumThreads: 1})
 	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
-	const goroutines, calls = 16, 1200
+	const goroutines, calls = 16, 10000
+	stop := preempt()
+	defer stop()
 	var workers sync.WaitGroup
 	for i := 0; i < goroutines; i++ {
 		workers.Add(1)
@@ -30,11 +32,32 @@ func TestSentencesAreThoseOfTheFailedCalls(t *testing.T) {
 				if !errors.Is(err, radam.ErrInvalidArgument) || !strings.Contains(err.Error(), fmt.Sprintf("lr is %.0f", lr)) {
 					t.Errorf("%g: %v", lr, err)
 				}
-				runtime.Gosched()
 			}
 		}(i)
 	}
 	workers.Wait()
+}
+
+// preempt makes goroutines move between threads at any moment, which garbage collections do, until it is stopped.
+func preempt() (stop func()) {
+	processors := runtime.GOMAXPROCS(16)
+	stopped, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stopped:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-done
+		runtime.GOMAXPROCS(processors)
+	}
 }
 
 func TestErrorsHaveStatusAndSentence(t *testing.T) {

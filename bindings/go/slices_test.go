@@ -97,6 +97,7 @@ func TestWrongSlicesChangeNothing(t *testing.T) {
 		{radam.Lend(second, four, []float32(nil)), radam.ErrInvalidArgument, "grad has 0 elements"},
 		{radam.Lend(first, four, make([]float32, 4)), radam.ErrInvalidArgument, "lent twice"},
 		{radam.Lend(second, memory[:4], memory[3:7]), radam.ErrInvalidArgument, "overlaps"},
+		{radam.Lend(second, memory[3:7], memory[:4]), radam.ErrInvalidArgument, "the data of parameter 1 overlaps the grad"},
 		{radam.Lend(second, weight, four), radam.ErrInvalidArgument, "overlaps the data of parameter 0"},
 		{radam.Lend(stranger, four, make([]float32, 4)), radam.ErrInvalidArgument, "another optimizer"},
 		{radam.Lend(removed, four, make([]float32, 4)), radam.ErrInvalidArgument, "removed"},

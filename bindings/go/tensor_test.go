@@ -31,6 +31,12 @@ func TestTensorsThatAnOptimizerHas(t *testing.T) {
 		t.Error(data.Data(), data.Len())
 	}
 	wantError(t, p.SetData(data), radam.ErrInvalidArgument, "freed")
+	unused := must(radam.NewTensor[float32](2))
+	_, err := group.Add(radam.Spec{Data: unused, Grad: grad})
+	wantError(t, err, radam.ErrInvalidArgument, "freed")
+	if err := unused.Free(); err != nil {
+		t.Error(err)
+	}
 	if err := opt.Step(); err != nil || !equal(otherData.Data(), []float32{-0.5, 0}) {
 		t.Error(err, otherData.Data())
 	}
@@ -171,6 +177,9 @@ func TestStateIsCopied(t *testing.T) {
 	}
 	if err := radam.SetState(p, radam.ExpAvg, []float32{5, 6}); err != nil {
 		t.Fatal(err)
+	}
+	if state[0] == 5 {
+		t.Error("the library's own array")
 	}
 	if state := must(radam.GetState[float32](p, radam.ExpAvg)); !equal(state, []float32{5, 6}) {
 		t.Error(state)

@@ -127,12 +127,12 @@ fn blocks<'a>(markdown: &'a str, language: &str) -> impl Iterator<Item = &'a str
 #[test]
 fn go_reaches_everything() {
     let not_used = [
-        "radam_add_param",          // radam_add_params has all options
-        "radam_step_param",         // radam_step_tensor does the same
-        "radam_step_report_init",   // a report is only written by the library: its size is enough
-        "radam_group_report_init",  // as above
-        "radam_load",               // radam_load_with does the same
-        "radam_options.allocator",  // state is in memory of C, which has an allocator
+        "radam_add_param",         // radam_add_params has all options
+        "radam_step_param",        // radam_step_tensor does the same
+        "radam_step_report_init",  // a report is only written by the library: its size is enough
+        "radam_group_report_init", // as above
+        "radam_load",              // radam_load_with does the same
+        "radam_options.allocator", // state is in memory of C, which has an allocator
     ];
     let is_source = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
