@@ -43,7 +43,8 @@ func TestExecutorsGiveTheSameBits(t *testing.T) {
 		calls.Add(1)
 		onGoroutines(count, body)
 	}
-	opt, alone := newOptimizer(t, radam.Options{Executor: counting, ParallelFrom: 1}), newOptimizer(t, radam.Options{NumThreads: 1})
+	opt := newOptimizer(t, radam.Options{Executor: counting, ParallelFrom: 1})
+	alone := newOptimizer(t, radam.Options{NumThreads: 1})
 	p, weight, grad := largeParam(opt)
 	twin, twinWeight, _ := largeParam(alone)
 	for step := 0; step < 3; step++ {

@@ -5,8 +5,8 @@ import "C"
 
 import "unsafe"
 
-// Save writes the state, step counts and options to a file, which appears whole or not at all. The parameters themselves
-// are the caller's to save.
+// Save writes the state, step counts and options to a file, which appears whole or not at all. The parameters
+// themselves are the caller's to save.
 func (o *Optimizer) Save(path string) error { return o.SaveWith(path, nil) }
 
 // SaveWith saves as Save does, and reports progress.

@@ -1,5 +1,5 @@
-// Package radam steps float32, float64, f16 and bf16 parameters with Rectified Adam (Liu et al. 2019, arXiv 1908.03265),
-// the optimizer. It calls the C library of the same name, whose header radam.h is the reference manual.
+// Package radam steps float32, float64, f16 and bf16 parameters with Rectified Adam (Liu et al. 2019, arXiv
+// 1908.03265), the optimizer. It calls the C library of the same name, whose header radam.h is the reference manual.
 //
 // Ordinary slices are lent to the library for a call, which keeps no pointer to them:
 //

@@ -20,7 +20,7 @@ const (
 	ErrBusy            Status = C.RADAM_ERROR_BUSY             // another call is in progress, or a sliced step is open
 	ErrInvalidState    Status = C.RADAM_ERROR_INVALID_STATE    // the call does not apply to the present state
 	ErrOutOfMemory     Status = C.RADAM_ERROR_OUT_OF_MEMORY    // there is not enough memory
-	ErrIO              Status = C.RADAM_ERROR_IO               // a file could not be read or written, or Progress cancelled
+	ErrIO              Status = C.RADAM_ERROR_IO               // reading or writing a file failed, or Progress cancelled
 	ErrCorrupt         Status = C.RADAM_ERROR_CORRUPT          // the checkpoint is damaged, or is none
 	ErrMismatch        Status = C.RADAM_ERROR_MISMATCH         // the checkpoint does not fit the optimizer
 	ErrPanic           Status = C.RADAM_ERROR_PANIC            // there is a bug in the library

@@ -73,7 +73,10 @@ func TestParameters(t *testing.T) {
 	must(opt.AddGroup(radam.SliceGroup(0.1)))
 	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
 	p := must(group.Add(radam.Spec{Name: "weight", Dtype: radam.F64, GradDtype: radam.F16, Len: 3}))
-	if p.ID() != 0 || p.Group() != group || group.ID() != 1 || p.Len() != 3 || p.Dtype() != radam.F64 || p.GradDtype() != radam.F16 {
+	if p.ID() != 0 || p.Group() != group || group.ID() != 1 {
+		t.Errorf("%+v", p)
+	}
+	if p.Len() != 3 || p.Dtype() != radam.F64 || p.GradDtype() != radam.F16 {
 		t.Errorf("%+v", p)
 	}
 	if must(p.Name()) != "weight" || must(opt.Param("weight")) != p {

@@ -46,7 +46,8 @@ func longer(data, grads []Array) int {
 
 // relocate gives parameters other memory: all of them or, on error, none. set makes the call of the library with the
 // addresses; nil: they do not change.
-func (o *Optimizer) relocate(first C.uint32_t, data, grads []Array, set func(data, grads *C.uintptr_t) C.radam_status) error {
+func (o *Optimizer) relocate(first C.uint32_t, data, grads []Array,
+	set func(data, grads *C.uintptr_t) C.radam_status) error {
 	return o.exclusive(func() error {
 		newData, err := o.take("data", first, data, func(s shape) Dtype { return s.dtype })
 		if err != nil {

@@ -71,7 +71,8 @@ func (o *Optimizer) Step() error {
 	return o.change(func() C.radam_status { return C.radam_step(o.c) })
 }
 
-// StepWith updates as Step does, and scales, clips, skips, zeroes and reports. It measures the gradients for the report.
+// StepWith updates as Step does, and scales, clips, skips, zeroes and reports. It measures the gradients for the
+// report.
 func (o *Optimizer) StepWith(options StepOptions) (StepReport, error) {
 	c, sums, err := options.c()
 	if err != nil {

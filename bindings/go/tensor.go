@@ -80,7 +80,8 @@ func (t *Tensor[T]) slice() []T {
 	return unsafe.Slice((*T)(t.block.address), t.block.len)
 }
 
-// Free frees the memory. It is an error while a parameter of an optimizer has it registered. A second Free does nothing.
+// Free frees the memory. It is an error while a parameter of an optimizer has it registered. A second Free does
+// nothing.
 func (t *Tensor[T]) Free() error {
 	b := t.block
 	b.mu.Lock()

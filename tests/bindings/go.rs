@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Go that runs, with radam's installation in its environment; `setting` makes it check what is passed to C.
+/// A Go, with radam's installation in its environment. `setting` makes it check all that is passed to C.
 struct Go {
     program: PathBuf,
     prefix: PathBuf,
@@ -16,37 +16,41 @@ struct Go {
 }
 
 impl Go {
-    fn find(name: &str, program: PathBuf, setting: (&'static str, &'static str)) -> Option<Self> {
-        let version = Command::new(&program).arg("version").env("GOTOOLCHAIN", "local").output();
-        if !version.is_ok_and(|output| output.status.success()) {
-            skip(&format!("bindings/go with {name}, which needs {}", program.display()));
+    /// Installs radam under this name, or skips what needs the program.
+    fn find(name: &str, program: PathBuf) -> Option<Self> {
+        let mut version = Command::new(&program);
+        let version = version.args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local").output();
+        let Some(version) = version.ok().filter(|output| output.status.success()) else {
+            skip(&format!("bindings/go, which needs {}", program.display()));
             return None;
-        }
+        };
+        let version = text(&version); // go1.19.8
+        let minor = version.split('.').nth(1).unwrap().trim().parse::<u32>().unwrap();
+        let setting =
+            if minor < 21 { ("GODEBUG", "cgocheck=2") } else { ("GOEXPERIMENT", "cgocheck2") };
         Some(Self { program, prefix: prefix::install(name), setting })
     }
 
-    /// Version 1.19, which has the checks built in.
-    fn of_debian() -> Option<Self> {
-        Self::find("go-of-debian", "go".into(), ("GODEBUG", "cgocheck=2"))
+    /// The one in the PATH, with Debian 12 version 1.19.
+    fn of_system(name: &str) -> Option<Self> {
+        Self::find(name, "go".into())
     }
 
     /// The one that `make deps` puts into the target folder.
-    fn current() -> Option<Self> {
-        let program = target_dir().join("go/go/bin/go");
-        Self::find("go-current", program, ("GOEXPERIMENT", "cgocheck2"))
+    fn current(name: &str) -> Option<Self> {
+        Self::find(name, target_dir().join("go/go/bin/go"))
     }
 
     /// A command that sees the installation as the README has it, and needs no network.
     fn command(&self, program: impl AsRef<Path>, folder: &Path) -> Command {
         let mut command = Command::new(program.as_ref());
         command.current_dir(folder);
-        for variable in
-            ["GOROOT", "GOPATH", "GOEXPERIMENT", "GODEBUG", "GOOS", "GOARCH", "CGO_CFLAGS"]
-        {
+        for variable in ["GOROOT", "GOEXPERIMENT", "GODEBUG", "GOOS", "GOARCH", "CGO_CFLAGS"] {
             command.env_remove(variable);
         }
         let prefix = self.prefix.display();
         command.env("RADAM", repository()).env("GOCACHE", target_dir().join("go-build"));
+        command.env("GOPATH", target_dir().join("go-path")).env("GOENV", "off");
         command.env("GOTOOLCHAIN", "local").env("GOPROXY", "off").env("GOFLAGS", "-buildvcs=false");
         command.env("PKG_CONFIG_PATH", format!("{prefix}/lib/pkgconfig"));
         command.env("CGO_LDFLAGS", format!("-Wl,-rpath,{prefix}/lib"));
@@ -71,15 +75,15 @@ impl Go {
 }
 
 #[test]
-fn go_of_debian() {
-    if let Some(go) = Go::of_debian() {
+fn go_of_system() {
+    if let Some(go) = Go::of_system("go-of-system") {
         go.test();
     }
 }
 
 #[test]
 fn go_current() {
-    if let Some(go) = Go::current() {
+    if let Some(go) = Go::current("go-current") {
         go.run(&["vet", "./..."]);
         let folder = repository().join("bindings/go");
         let unformatted =
@@ -92,8 +96,8 @@ fn go_current() {
 /// What the README says to type, in a new folder, apart from installing.
 #[test]
 fn go_readme() {
-    let Some(go) = Go::of_debian() else { return };
-    let folder = prefix::new_dir("go-readme");
+    let Some(go) = Go::of_system("go-readme") else { return };
+    let folder = prefix::new_dir("go-readme-program");
     let readme = read("bindings/go/README.md");
     let main = blocks(&readme, "go").next().unwrap();
     fs::write(folder.join("main.go"), main).unwrap();
