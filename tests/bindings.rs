@@ -3,6 +3,8 @@
 mod common;
 #[path = "bindings/csharp.rs"]
 mod csharp;
+#[path = "bindings/go.rs"]
+mod go;
 #[allow(dead_code)] // tests/install.rs uses all of it
 #[path = "install/prefix.rs"]
 mod prefix;

@@ -1,0 +1,3 @@
+module radam
+
+go 1.19
