@@ -13,7 +13,7 @@ ENGINES := $(TARGET)/engines
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \
 	asan arm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
@@ -38,6 +38,10 @@ uninstall: ## remove the files that make install has installed with the same PRE
 
 dist: build ## pack what make install installs, with the licences of all that is in it, into target/dist
 	BUILT="$(BUILT)" python3 packaging/dist.py $(TARGET)/dist $(CARGO_BUILD_TARGET)
+
+wheel: build ## pack the Python package with the library, for pip, into target/wheel
+	rm -rf $(TARGET)/wheel
+	BUILT="$(BUILT)" python3 packaging/wheel.py $(TARGET)/wheel $(CARGO_BUILD_TARGET)
 
 # Cargo-c builds libraries and writes radam.pc in its own way; every other file must be the same. A target folder of its
 # own, since it would rebuild everything in the usual one.
