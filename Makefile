@@ -10,6 +10,7 @@ TARGET := $(CARGO_TARGET_DIR)
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
 ENGINES := $(TARGET)/engines
+PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
@@ -127,7 +128,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+deps: debian-packages $(ENGINES)/installed $(PYTHON)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -141,6 +142,13 @@ $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
 	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
 	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
 	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	touch $@
+
+# Wheels for an environment that has nothing yet, and a pip to install them with.
+$(PYTHON)/installed: bindings/python/tests/requirements.txt | debian-packages
+	rm -rf $(PYTHON)
+	python3 -m venv $(PYTHON)/venv
+	$(PYTHON)/venv/bin/pip download --no-deps --only-binary :all: --dest $(PYTHON)/wheels -r $<
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

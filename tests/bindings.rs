@@ -1,6 +1,11 @@
 //! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
 
 mod common;
+#[allow(dead_code)] // tests/install.rs uses all of it
+#[path = "install/prefix.rs"]
+mod prefix;
+#[path = "bindings/python.rs"]
+mod python;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

@@ -75,6 +75,18 @@ def borrow(array: Any, what: str, dtype: Optional[DTypeLike] = None, writeable: 
     return Buffer(array.__array_interface__["data"][0], found, array.size, array)
 
 
+def if_bits(array: Any, dtype: Optional[DTypeLike]) -> Optional[DTypeLike]:
+    """The dtype for an array of bits, which cannot tell its own."""
+    return dtype if getattr(array, "dtype", None) == np.uint16 else None
+
+
+def remainder(array: Any) -> Buffer:
+    """The array of master_remainder, whose int16 has no DType."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.int16:
+        raise refuse("kahan_comp must be an int16 array, since master_remainder is on")
+    return borrow(array.view(np.uint16), "kahan_comp", DType.BF16)
+
+
 def of_param(array: Any, what: str, name: str, dtype: int, len_: int, writeable: bool = True) -> Buffer:
     """An array that must fit a parameter."""
     buffer = borrow(array, f'{what} of "{name}"', DType(dtype), writeable)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _api
 from ._api import DType, Toggle
-from ._arrays import Buffer, DTypeLike, borrow, dtype_of, of_param, unsigned
+from ._arrays import Buffer, DTypeLike, borrow, dtype_of, if_bits, of_param, remainder, unsigned
 from ._errors import refuse, text_from
 from ._handle import Handle, Param
 from ._library import lib
@@ -24,10 +24,10 @@ STATE_ARRAYS = ("exp_avg", "exp_avg_sq", "kahan_comp")
 
 
 class Params(Handle):
-    def add_group(self, lr: float, **options: Unpack[GroupOptions]) -> int:
-        """Adds a group of parameters with common options, and returns its id: 0, 1, 2, ..."""
+    def add_group(self, **options: Unpack[GroupOptions]) -> int:
+        """Adds a group of parameters with common options, of which lr is required. Returns its id: 0, 1, 2, ..."""
         group = ctypes.c_uint32()
-        struct = filled(_api.radam_group_options, {"lr": lr, **options})
+        struct = filled(_api.radam_group_options, options)
         with self._lock:
             self._call(lib.radam_add_param_group, struct, None, 0, group)
             self._group_count += 1
@@ -59,14 +59,16 @@ class Params(Handle):
         """
         arrays = {"data": borrow(data, "data", dtype)}
         if grad is not None:
-            arrays["grad"] = borrow(grad, "grad", grad_dtype or (dtype if grad.dtype == np.uint16 else None))
+            arrays["grad"] = borrow(grad, "grad", grad_dtype or if_bits(grad, dtype))
         if copy is not None:
             arrays["copy"] = borrow(copy, "copy", copy_dtype)
         given = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "kahan_comp": kahan_comp}
         for what, array in given.items():
             if array is not None:
                 arrays[what] = self._state_array(group, array, what, arrays["data"].dtype)
-        of_grad = arrays["grad"].dtype if grad is not None else grad_dtype and dtype_of(grad_dtype, "grad_dtype")
+        of_grad = None if grad_dtype is None else dtype_of(grad_dtype, "grad_dtype")
+        if grad is not None:
+            of_grad = arrays["grad"].dtype
         whole = {"tensor_offset": unsigned(tensor_offset, "tensor_offset"),
                  "tensor_len": unsigned(tensor_len, "tensor_len")}
         return self._add(group, arrays["data"].len, arrays["data"].dtype, of_grad, name, arrays, whole)
@@ -81,9 +83,7 @@ class Params(Handle):
     def _state_array(self, group: int, array: np.ndarray, what: str, dtype: DType) -> Buffer:
         options = self.options(group)
         if what == "kahan_comp" and options["master_remainder"]:
-            if not isinstance(array, np.ndarray) or array.dtype != np.int16:
-                raise refuse("kahan_comp must be an int16 array, since master_remainder is on")
-            return borrow(array.view(np.uint16), what, DType.BF16)
+            return remainder(array)
         return borrow(array, what, options["state_dtype"] or dtype)
 
     def _add(
@@ -161,7 +161,7 @@ class Params(Handle):
         return buffers
 
     def _set_buffers(
-        self, first: int, data: Optional[List[Optional[Buffer]]], grads: Optional[List[Optional[Buffer]]]
+        self, first: int, data: Optional[Sequence[Optional[Buffer]]], grads: Optional[Sequence[Optional[Buffer]]]
     ) -> None:
         lists = {"data": data, "grad": grads}
         count = max(len(buffers) for buffers in ([], data, grads) if buffers is not None)

@@ -56,7 +56,8 @@ class States(Params):
             return None
         of_array = numpy_dtype(dtype.value) if dtype.value else np.dtype(np.int16)
         size = self._param(param).len * of_array.itemsize
-        return np.frombuffer((ctypes.c_char * size).from_address(address.value), of_array)
+        memory = (ctypes.c_uint8 * size).from_address(address.value)
+        return np.ctypeslib.as_array(memory).view(of_array)
 
     def state_dict(self) -> Dict[str, Any]:
         """All that a run needs to go on, in the form of PyTorch's: copies, which pickle can save.

@@ -29,11 +29,16 @@ def filled(struct: Any, options: Mapping[str, Any]) -> Any:
 
 
 def fill(made: Any, options: Mapping[str, Any]) -> None:
-    names = [name for name, _ in made._fields_ if name not in INTERNAL]
+    names = list(values(made))
     for name, value in options.items():
         if name not in names:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(names)}")
         setattr(made, name, to_c(name, value))
+
+
+def values(struct: Any) -> Dict[str, Any]:
+    """The fields that mean something to a caller."""
+    return {field[0]: getattr(struct, field[0]) for field in struct._fields_ if field[0] not in INTERNAL}
 
 
 def toggle(name: str, value: Any) -> int:
@@ -58,17 +63,20 @@ def to_c(name: str, value: Any) -> Any:
 
 def to_python(name: str, value: Any) -> Any:
     if name in TOGGLES:
-        return {Toggle.ON: True, Toggle.OFF: False, Toggle.AUTO: None}[value]
+        return None if value == Toggle.AUTO else value == Toggle.ON
     if name == "state_dtype":
         return DType(value) if value else None
     return value
 
 
 def group_options(struct: _api.radam_group_options) -> GroupOptions:
-    return {name: to_python(name, getattr(struct, name)) for name, _ in struct._fields_ if name not in INTERNAL}
+    fields: Any = {name: to_python(name, value) for name, value in values(struct).items()}
+    return fields
 
 
 def report(struct: Any, type_: Type[Report]) -> Report:
-    fields: Dict[str, Any] = {name: getattr(struct, name) for name, _ in struct._fields_ if name not in INTERNAL}
-    flags = {name: bool(fields[name]) for name in ("skipped", "rectified") if name in fields}
-    return type_(**{**fields, **flags})
+    fields = values(struct)
+    for flag in ("skipped", "rectified"):
+        if flag in fields:
+            fields[flag] = bool(fields[flag])
+    return type_(**fields)

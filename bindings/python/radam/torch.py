@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 class RAdam(torch.optim.Optimizer):
-    """`foreach`, `capturable` and `fused` have no effect. `num_threads` and `kahan_sum` are radam's own."""
+    """`foreach` and `capturable` have no effect. `num_threads` and `kahan_sum` are radam's own."""
 
     def __init__(
         self,
@@ -152,7 +152,8 @@ class RAdam(torch.optim.Optimizer):
     def _state_of(self, param: Tensor, group: Dict[str, Any]) -> Dict[str, Tensor]:
         state = self.state[param]
         if not state:
-            state["step"] = torch.tensor(0.0, dtype=torch.get_default_dtype())
+            is_wide = torch.get_default_dtype() == torch.float64
+            state["step"] = torch.tensor(0.0, dtype=torch.float64 if is_wide else torch.float32, device="cpu")
             for name in AVERAGES:
                 state[name] = torch.zeros_like(param, memory_format=torch.contiguous_format)
         is_16_bit = param.dtype in (torch.float16, torch.bfloat16)
