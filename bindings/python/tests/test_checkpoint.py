@@ -10,13 +10,13 @@ from radam import State, Status
 
 
 def optimizer(seed, dtype=np.float32, **options):
-    """With its parameter and its gradient, after five steps."""
+    """With its parameter and its gradient, after some steps."""
     random = np.random.default_rng(seed)
     opt = radam.Optimizer(num_threads=1)
     group = opt.add_group(lr=0.01 * seed, **options)
     param, grad = np.ones(500_000, dtype), random.standard_normal(500_000).astype(dtype)
     opt.add_param(group, param, grad, "weight")
-    for _ in range(5):
+    for _ in range(4 + seed):
         opt.step()
     return opt, param, grad
 
@@ -148,6 +148,13 @@ class Checkpoints(unittest.TestCase):
         ):
             with self.assertRaisesRegex(radam.Error, sentence):
                 opt.load_state_dict(state_dict)
+        opt.add_group(lr=1.0)
+        good = opt.state_dict()
+        good["param_groups"][0]["lr"], good["param_groups"][1]["lr"] = 0.5, -1.0
+        with self.assertRaisesRegex(radam.Error, "lr is -1"):
+            opt.load_state_dict(good)
+        self.assertEqual(opt.lr(0), 0.01)
+        before = opt.save_to_bytes()
         with self.assertRaises(radam.Error) as raised:
             opt.load_from_bytes(before[:-1])
         self.assertEqual(raised.exception.status, Status.CORRUPT)
