@@ -1,7 +1,7 @@
 //! `bindings/python`: its wheel, installed into an empty environment from files alone, and its sources with an installed
 //! library. `make deps` gets the wheels of NumPy and what PyTorch needs, and PyTorch itself with the engines.
 
-use crate::common::{has_program, read, repository, skip, succeed, target_dir, text};
+use crate::common::{has_program, read, release_dir, repository, skip, succeed, target_dir, text};
 use crate::prefix;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,6 +74,7 @@ fn python() {
         return skip("the Python package, which needs python3 and what make deps downloads");
     }
     succeed(&mut prefix::make("wheel", &[]));
+    wheel_is_for_the_glibc_that_its_library_needs();
     let environment = Environment::new();
     environment.install(&["radam"]);
     environment.run_tests(&[]);
@@ -102,4 +103,15 @@ fn python() {
     ];
     let output = environment.run_tests(&variables);
     assert!(!output.contains("skipped=2") && !output.contains("PyTorch"), "{output}");
+}
+
+fn wheel_is_for_the_glibc_that_its_library_needs() {
+    let library = release_dir().join("libradam.so");
+    let symbols = text(&succeed(Command::new("objdump").arg("-T").arg(library)));
+    let minor =
+        |after: &str| after.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok();
+    let newest = symbols.split("GLIBC_2.").skip(1).filter_map(minor).max().unwrap();
+    let wheels = prefix::files_under(&target_dir().join("wheel"));
+    let tag = format!("py3-none-manylinux_2_{newest}_{}.whl", std::env::consts::ARCH);
+    assert!(wheels.len() == 1 && wheels[0].ends_with(&tag), "{wheels:?} {tag}");
 }
