@@ -12,10 +12,11 @@ SKIPPED := $(TARGET)/skipped-tests.txt
 ENGINES := $(TARGET)/engines
 DOTNET := $(TARGET)/dotnet
 GO := $(TARGET)/go
+PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \
 	asan arm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
@@ -40,6 +41,10 @@ uninstall: ## remove the files that make install has installed with the same PRE
 
 dist: build ## pack what make install installs, with the licences of all that is in it, into target/dist
 	BUILT="$(BUILT)" python3 packaging/dist.py $(TARGET)/dist $(CARGO_BUILD_TARGET)
+
+wheel: build ## pack the Python package with the library, for pip, into target/wheel
+	rm -rf $(TARGET)/wheel
+	BUILT="$(BUILT)" python3 packaging/wheel.py $(TARGET)/wheel $(CARGO_BUILD_TARGET)
 
 # Cargo-c builds libraries and writes radam.pc in its own way; every other file must be the same. A target folder of its
 # own, since it would rebuild everything in the usual one.
@@ -129,7 +134,8 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime
-deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed $(GO)/installed ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed $(GO)/installed \
+	$(PYTHON)/installed ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -158,6 +164,13 @@ $(DOTNET)/installed: bindings/csharp/tests/requirements.txt | debian-packages
 # A current Go, beside Debian's.
 $(GO)/installed: bindings/go/requirements.txt | debian-packages
 	$(call unpack,$<)
+	touch $@
+
+# Wheels for an environment that has nothing yet, and a pip to install them with.
+$(PYTHON)/installed: bindings/python/tests/requirements.txt | debian-packages
+	rm -rf $(PYTHON)
+	python3 -m venv $(PYTHON)/venv
+	$(PYTHON)/venv/bin/pip download --no-deps --only-binary :all: --dest $(PYTHON)/wheels -r $<
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

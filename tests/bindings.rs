@@ -8,6 +8,11 @@ mod go;
 #[allow(dead_code)] // tests/install.rs uses all of it
 #[path = "install/prefix.rs"]
 mod prefix;
+#[allow(dead_code)] // tests/install.rs uses all of it
+#[path = "install/prefix.rs"]
+mod prefix;
+#[path = "bindings/python.rs"]
+mod python;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

@@ -1,0 +1,95 @@
+"""What of an array the library sees: its address, dtype and length."""
+
+import operator
+from typing import Any, NamedTuple, Optional, Union
+
+import numpy as np
+
+from ._api import DType
+from ._errors import refuse
+
+DTypeLike = Union[DType, str, np.dtype, type]
+
+NAMES = {
+    **{"f32": DType.F32, "f64": DType.F64, "f16": DType.F16, "bf16": DType.BF16},
+    **{"float32": DType.F32, "float64": DType.F64, "float16": DType.F16, "bfloat16": DType.BF16},
+}
+
+
+def bfloat16() -> np.dtype:
+    """That of ml_dtypes, or uint16 where it is not installed."""
+    try:
+        import ml_dtypes
+    except ImportError:
+        return np.dtype(np.uint16)
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def numpy_dtype(dtype: int) -> np.dtype:
+    if dtype == DType.BF16:
+        return bfloat16()
+    return np.dtype({DType.F32: np.float32, DType.F64: np.float64, DType.F16: np.float16}[DType(dtype)])
+
+
+def dtype_of(given: Any, what: str) -> DType:
+    """The dtype that a name, a NumPy dtype or a DType means."""
+    if isinstance(given, DType):
+        return given
+    name = given if isinstance(given, str) and given in NAMES else np.dtype(given).name
+    if name not in NAMES:
+        hint = '; for bfloat16 in a uint16 array, pass "bf16" as its dtype' if name == "uint16" else ""
+        raise refuse(f"{what} is {name}; it must be float32, float64, float16 or bfloat16{hint}")
+    return NAMES[name]
+
+
+def unsigned(value: Any, what: str, bits: int = 64) -> int:
+    """ctypes would cut a number that does not fit."""
+    number = operator.index(value)
+    if not 0 <= number < 2**bits:
+        raise refuse(f"{what} is {number}; it must be at least 0 and below 2^{bits}")
+    return number
+
+
+class Buffer(NamedTuple):
+    address: int
+    dtype: DType
+    len: int
+    owner: Any  # keeps the memory
+
+
+def borrow(array: Any, what: str, dtype: Optional[DTypeLike] = None, writeable: bool = True) -> Buffer:
+    """Checks that the library can use an array as it is. A dtype is needed only for bfloat16 in a uint16 array."""
+    if not isinstance(array, np.ndarray):
+        raise refuse(f"{what} is a {type(array).__name__}; it must be a numpy array")
+    wanted = None if dtype is None else dtype_of(dtype, f"the dtype of {what}")
+    is_bits = wanted == DType.BF16 and array.dtype == np.uint16
+    found = DType.BF16 if is_bits else dtype_of(array.dtype, what)
+    if wanted not in (None, found):
+        raise refuse(f"{what} is {array.dtype.name}; it must be {numpy_dtype(wanted).name}")
+    if not array.flags.c_contiguous:
+        raise refuse(f"{what} has strides {array.strides}; it must be contiguous (numpy.ascontiguousarray copies)")
+    if not array.dtype.isnative:
+        raise refuse(f"{what} has the byte order of another machine; it must be that of this one")
+    if writeable and not array.flags.writeable:
+        raise refuse(f"{what} is read-only; it must be writeable")
+    return Buffer(array.__array_interface__["data"][0], found, array.size, array)
+
+
+def if_bits(array: Any, dtype: Optional[DTypeLike]) -> Optional[DTypeLike]:
+    """The dtype for an array of bits, which cannot tell its own."""
+    return dtype if getattr(array, "dtype", None) == np.uint16 else None
+
+
+def remainder(array: Any) -> Buffer:
+    """The array of master_remainder, whose int16 has no DType."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.int16:
+        raise refuse("kahan_comp must be an int16 array, since master_remainder is on")
+    return borrow(array.view(np.uint16), "kahan_comp", DType.BF16)
+
+
+def of_param(array: Any, what: str, name: str, dtype: int, len_: int, writeable: bool = True) -> Buffer:
+    """An array that must fit a parameter."""
+    buffer = borrow(array, f'{what} of "{name}"', DType(dtype), writeable)
+    if buffer.len != len_:
+        raise refuse(f'{what} of "{name}" has {buffer.len} elements; it must have {len_}')
+    return buffer
