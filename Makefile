@@ -134,8 +134,8 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime
-deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed $(GO)/installed \
-	$(PYTHON)/installed ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
+deps: debian-packages $(UNPACKED) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update

@@ -8,9 +8,6 @@ mod go;
 #[allow(dead_code)] // tests/install.rs uses all of it
 #[path = "install/prefix.rs"]
 mod prefix;
-#[allow(dead_code)] // tests/install.rs uses all of it
-#[path = "install/prefix.rs"]
-mod prefix;
 #[path = "bindings/python.rs"]
 mod python;
 
