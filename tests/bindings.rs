@@ -1,6 +1,11 @@
 //! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
 
 mod common;
+#[path = "bindings/lua.rs"]
+mod lua;
+#[allow(dead_code)] // tests/install.rs uses all of it
+#[path = "install/prefix.rs"]
+mod prefix;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;
