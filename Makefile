@@ -128,7 +128,7 @@ deps: debian-packages $(ENGINES)/installed ## install what the optional tests us
 debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev luajit
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev luajit love xvfb xauth
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
