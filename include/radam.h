@@ -215,8 +215,9 @@ typedef struct radam_options {
   // Default: the library's own threads.
   radam_executor executor;
   // The number of elements from which a step runs on several threads; of measuring gradients it takes
-  // 4 times as many, since it is less work. 0, the default: chosen by the library, for threads that sleep between steps and have to be woken up. With an executor whose
-  // threads are already awake when a step begins, about 65536 pays off.
+  // 4 times as many, since it is less work. 0, the default: chosen by the library, for threads that
+  // sleep between steps and have to be woken up. With an executor whose threads are already awake
+  // when a step begins, about 65536 pays off.
   uint64_t parallel_from;
 } radam_options;
 

@@ -18,6 +18,13 @@
 //   radam::Result if there is something to return. (There, radam::Optimizer prints the sentence and calls std::abort.)
 //   A call that fails changes nothing.
 //
+//     radam::nothrow::Optimizer opt;
+//     auto group = opt.add_group(options);
+//     if (!group) return fail(group.message());           // lr is NaN; it must be finite and at least 0 ...
+//     auto param = opt.add_param(*group, weight, grad, n, "weight");
+//     if (!param) return fail(param.message());
+//     if (auto stepped = opt.step(); !stepped) return fail(stepped.message());
+//
 // Checks that C cannot make
 //   Wherever an array of a parameter is passed, except to set_tensors: the type of its elements must be that of the
 //   parameter, and the size of a container or a C array its length. (A pointer has no size to check.)
@@ -28,7 +35,7 @@
 
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
 #error "radam.hpp needs C++17: compile with -std=c++17 or /std:c++17; radam.h is for C++11 and C too"
-#endif
+#else  // so that compilers say no more than this
 
 #include "radam.h"
 #include "radam/elements.hpp"
@@ -84,4 +91,5 @@ Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_c
 }  // namespace nothrow
 
 }  // namespace radam
+#endif  // C++17
 #endif  // RADAM_HPP

@@ -106,9 +106,13 @@ done
 for header in $(cd "$source/include" && find * -name '*.h*'); do
 	put 644 "$source/include/$header" "$includedir/$header"
 done
-for file in README.md CHANGELOG.md docs/checkpoint.md LICENSE-MIT LICENSE-APACHE; do
-	put 644 "$source/$file" "$docdir/$(basename "$file")"
+for adapter in "$source"/examples/engines/*/radam_*.hpp; do
+	put 644 "$adapter" "$includedir/$(basename "$adapter")"
+done
+for file in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(cd "$source" && echo docs/*.md); do
+	put 644 "$source/$file" "$docdir/$file"
 done
 if [ "$action" = uninstall ]; then
-	rmdir "$destdir$libdir/cmake/radam" "$destdir$includedir/radam" "$destdir$docdir" 2> /dev/null || true
+	rmdir "$destdir$libdir/cmake/radam" "$destdir$includedir/radam" "$destdir$docdir/docs" \
+		"$destdir$docdir" 2> /dev/null || true
 fi

@@ -63,27 +63,19 @@ fn compilers(default: Compiler, other: &str) -> Vec<Compiler> {
     [default].into_iter().chain(other).collect()
 }
 
-fn check_syntax(compiler: &Compiler, flags: &[&str], file: &str, source: &str) {
-    let path = scratch_dir("abi").join(file);
-    fs::write(&path, source).unwrap();
-    let mut command = compiler.command();
-    command.args(flags.iter().flat_map(|flags| flags.split_whitespace()));
-    succeed(command.args(["-Iinclude", "-fsyntax-only"]).arg(path));
-}
-
 fn check_in_every_standard(name: &str, source: &str) {
     for compiler in compilers(Compiler::c(), "clang") {
         for standard in C_STANDARDS {
             let standard = format!("-std={standard}");
             let flags = [standard.as_str(), WARNINGS, C_WARNINGS];
-            check_syntax(&compiler, &flags, &format!("{name}.c"), source);
+            compiler.check_syntax(&flags, &format!("{name}.c"), source);
         }
     }
     for compiler in compilers(Compiler::cpp(), "clang++") {
         for standard in CPP_STANDARDS {
             let standard = format!("-std={standard}");
             let flags = [standard.as_str(), WARNINGS, CPP_WARNINGS];
-            check_syntax(&compiler, &flags, &format!("{name}.cpp"), source);
+            compiler.check_syntax(&flags, &format!("{name}.cpp"), source);
         }
     }
 }
@@ -117,7 +109,7 @@ fn header_survives_the_macros_and_keywords_of_others() {
         }
         source += "#include \"radam.h\"\n";
         println!("words of {whose}:");
-        check_syntax(&Compiler::c(), &["-std=c11"], "poisoned.c", &source);
+        Compiler::c().check_syntax(&["-std=c11"], "poisoned.c", &source);
     }
 }
 

@@ -77,22 +77,13 @@ fn headers() -> Vec<String> {
     headers
 }
 
-fn check_syntax(compiler: &Compiler, flags: &[&str], file: &str, source: &str) {
-    let path = scratch_dir("cpp").join(file);
-    fs::write(&path, source).unwrap();
-    let mut command = compiler.command();
-    command.args(flags.iter().flat_map(|flags| flags.split_whitespace()));
-    succeed(command.args(["-Iinclude", "-fsyntax-only"]).arg(path));
-}
-
 #[test]
 fn each_header_compiles_alone_and_twice() {
     for (_, compiler) in compilers() {
         for standard in ["-std=c++17", "-std=c++20"] {
             for (number, header) in headers().iter().enumerate() {
                 let source = format!("#include \"{header}\"\n#include \"{header}\"\n");
-                check_syntax(
-                    &compiler,
+                compiler.check_syntax(
                     &[standard, WARNINGS],
                     &format!("alone{number}.cpp"),
                     &source,
@@ -118,7 +109,7 @@ fn headers_survive_the_macros_of_others() {
     }
     source += "#include \"radam.hpp\"\n";
     source += "int main() { radam::Optimizer opt; opt.step(); radam::nothrow::Optimizer(nullptr).reset_state().ok(); }\n";
-    check_syntax(&Compiler::cpp(), &["-std=c++17"], "poisoned.cpp", &source);
+    Compiler::cpp().check_syntax(&["-std=c++17"], "poisoned.cpp", &source);
 }
 
 /// The lines with which a header includes those of the standard, or not, if they are not there.
@@ -146,7 +137,7 @@ fn extended_floating_point_types_have_their_dtypes() {
     let source = "#include \"radam.hpp\"\n\
                   static_assert(radam::Array(static_cast<std::bfloat16_t*>(nullptr)).dtype == radam::Dtype::bf16);\n\
                   static_assert(radam::Array(static_cast<std::float16_t*>(nullptr)).dtype == radam::Dtype::f16);\n";
-    check_syntax(&Compiler::cpp(), &flags, "stdfloat.cpp", source);
+    Compiler::cpp().check_syntax(&flags, "stdfloat.cpp", source);
 }
 
 /// Everything in the C API can be reached: each of its functions is called somewhere in the headers.
@@ -172,7 +163,9 @@ fn an_older_standard_is_refused_in_a_sentence() {
     let mut compile = Compiler::cpp().command();
     let output =
         compile.args(["-std=c++14", "-Iinclude", "-fsyntax-only"]).arg(path).output().unwrap();
-    assert!(!output.status.success() && text(&output).contains("radam.hpp needs C++17"));
+    let (said, errors) = (text(&output), text(&output).matches("error: ").count());
+    assert!(!output.status.success() && said.contains("radam.hpp needs C++17"), "{said}");
+    assert_eq!(errors, 1, "{said}");
 }
 
 /// A wrong type is refused while compiling, with a sentence.
@@ -185,6 +178,7 @@ fn wrong_types_do_not_compile() {
         ("opt.set_lr(opt.add_param(group, floats, floats), 0.1);", ""),
         ("radam::Optimizer copy = opt;", ""),
         ("radam::nothrow::Optimizer().step();", "nodiscard"),
+        ("radam::openmp_executor();", "needs OpenMP: compile with -fopenmp"),
     ];
     for (number, (line, sentence)) in cases.into_iter().enumerate() {
         let source = format!(

@@ -19,7 +19,8 @@ fn engines() -> PathBuf {
     target_dir().join("engines")
 }
 
-/// Builds an engine's programs with its own CMakeLists.txt and an installed radam, or skips what needs them. `needs` is a file of the engine.
+/// Builds an engine's programs with its own CMakeLists.txt and an installed radam, or skips what needs them. `needs` is a
+/// file of the engine.
 fn build(source: &str, needs: &Path, options: &[String]) -> Option<PathBuf> {
     for program in ["cmake", "patch"] {
         if !has_program(program) {
@@ -101,7 +102,7 @@ fn llm_c() {
     let program = folder.join("train_unrectified");
     let mut compile = Compiler::c().command();
     compile.args(["-std=c11", "-O3", "-ffp-contract=off", "-fopenmp-simd", "-Iinclude"]);
-    compile.arg(unrectified).arg(release_dir().join("libradam.a")).arg("-o").arg(&program);
+    compile.arg(unrectified).arg(release_dir().join("package/libradam.a")).arg("-o").arg(&program);
     succeed(compile.args(common::NATIVE_LIBRARIES.split(' ')));
     let error = largest_error(&numbers(&train(&program), "loss "), &numbers(&adamw, "loss "));
     assert!(error < 2e-3, "{error}");

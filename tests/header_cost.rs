@@ -7,7 +7,7 @@ use radam::ffi::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bytes of memory for each byte of a header, beside the header itself where the caller has it.
 const MULTIPLE: usize = 6;
@@ -151,16 +151,31 @@ const SHAPES: [Shape; 18] = [
     }),
 ];
 
+/// What this process has used of processors, which depends little on what else the machine does.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is there to be written.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut now) }, 0);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
 /// The memory and the time that it takes to load a file, whether that is refused or not.
 fn cost(optimizer: *mut radam_optimizer, file: &[u8], what: &str) -> (usize, Duration) {
     let before = IN_USE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
-    let start = Instant::now();
+    let start = processor_time();
     // SAFETY: the optimizer is valid, and the buffer as long as it says.
     let status = unsafe {
         radam_load_from_buffer(optimizer, file.as_ptr().cast(), file.len() as u64, ptr::null())
     };
-    let time = start.elapsed();
+    let time = processor_time() - start;
     let mut message = [0u8; 300];
     // SAFETY: it writes no more than the buffer holds.
     unsafe { radam_last_error(optimizer, message.as_mut_ptr().cast(), message.len() as u64) };
@@ -186,15 +201,19 @@ fn a_hostile_header_costs_memory_and_time_in_proportion() {
         drop(small);
         let large = make(LARGE);
         assert!(large.len() > LARGE && large.len() <= 100_000_000, "{what}: {} bytes", large.len());
-        let (memory, time) = cost(optimizer, &large, what);
+        let (memory, mut time) = cost(optimizer, &large, what);
         let multiple = memory as f64 / large.len() as f64;
         println!("{what}: {multiple:.2} times its size, {time:.1?} after {small_time:.1?}\n");
         assert!(memory <= MULTIPLE * large.len() + BESIDE, "{what}: {multiple:.2} times its size");
-        // 9.5 times the size: what were quadratic would take 90 times as long.
-        assert!(
-            time < 30 * small_time + Duration::from_millis(500),
-            "{what}: {small_time:?}, {time:?}"
-        );
+        // 9.5 times the size: what were quadratic would take 90 times as long. A busy machine can only add time, so a
+        // second or third run may be faster.
+        let most = 30 * small_time + Duration::from_millis(500);
+        for _ in 0..2 {
+            if time > most {
+                time = time.min(cost(optimizer, &large, what).1);
+            }
+        }
+        assert!(time < most, "{what}: {small_time:?}, {time:?}");
     }
     assert_eq!(radam_free(optimizer), RADAM_OK);
 }

@@ -1,4 +1,5 @@
-// Options, descriptions and reports: the structs of radam.h with the types and defaults of C++. Part of radam.hpp. SPDX: MIT OR Apache-2.0
+// Options, descriptions and reports: the structs of radam.h with the types and defaults of C++. Part of radam.hpp.
+// SPDX: MIT OR Apache-2.0
 #ifndef RADAM_OPTIONS_HPP
 #define RADAM_OPTIONS_HPP
 
@@ -104,6 +105,12 @@ inline Executor openmp_executor() {
         for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); i++) body(static_cast<std::uint64_t>(i));
       },
       65536);
+}
+#else
+template <bool Openmp = false>
+Executor openmp_executor() {
+  static_assert(Openmp, "radam::openmp_executor() needs OpenMP: compile with -fopenmp or /openmp");
+  return {};
 }
 #endif
 

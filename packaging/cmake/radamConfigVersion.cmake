@@ -1,9 +1,15 @@
-# Says whether the installed version serves a find_package(radam VERSION). Before 1.0 a minor version may break
-# compatibility, so it must be the same.
+# Says whether the installed version serves a find_package(radam VERSION), or one of a range of versions. Before 1.0 a
+# minor version may break compatibility, so it must be the same, or be in the range.
 
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../../pkgconfig/radam.pc" PACKAGE_VERSION REGEX "^Version: ")
 string(REPLACE "Version: " "" PACKAGE_VERSION "${PACKAGE_VERSION}")
-if(PACKAGE_VERSION MATCHES "^([0-9]+\\.[0-9]+)\\." AND
+if(PACKAGE_FIND_VERSION_RANGE)
+  if(PACKAGE_VERSION VERSION_GREATER_EQUAL PACKAGE_FIND_VERSION_MIN AND
+      (PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MAX OR
+      (PACKAGE_FIND_VERSION_RANGE_MAX STREQUAL "INCLUDE" AND PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION_MAX)))
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+elseif(PACKAGE_VERSION MATCHES "^([0-9]+\\.[0-9]+)\\." AND
     "${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}" STREQUAL CMAKE_MATCH_1 AND
     PACKAGE_VERSION VERSION_GREATER_EQUAL PACKAGE_FIND_VERSION)
   set(PACKAGE_VERSION_COMPATIBLE TRUE)

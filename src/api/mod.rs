@@ -78,3 +78,12 @@ fn in_default_mode<R>(call: impl FnOnce() -> R) -> R {
 /// ```
 #[cfg(doctest)]
 struct Borrows;
+
+/// What is written to checkpoints has no traits of serde that users could rely on.
+///
+/// ```compile_fail,E0277
+/// fn check<T: serde::Serialize>() {}
+/// check::<radam::Dtype>();
+/// ```
+#[cfg(doctest)]
+struct Serde;

@@ -5,7 +5,7 @@ use super::{
     in_default_mode,
 };
 use crate::error::error;
-use crate::optimizer;
+use crate::optimizer::{self, Compensation, StateKind};
 use std::fmt;
 use std::slice;
 
@@ -94,6 +94,24 @@ impl Optimizer {
         options: &ParamOptions,
     ) -> Result<ParamId, Error> {
         Ok(ParamId(self.0.add_to_group(group.0, &[options.into()])?))
+    }
+
+    /// The options that a parameter was added with, and its group.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown parameter.
+    pub fn param_options(&self, param: ParamId) -> Result<(GroupId, ParamOptions<'_>), Error> {
+        let param = self.0.param(param.0)?;
+        let (tensor_offset, tensor_len) = param.state.given().slice.unwrap_or((0, 0));
+        let options = ParamOptions {
+            dtype: param.dtype,
+            len: param.len(),
+            name: param.given_name.as_deref().unwrap_or_default(),
+            grad_dtype: Some(param.grad_dtype),
+            tensor_offset,
+            tensor_len,
+        };
+        Ok((GroupId(param.group), options))
     }
 
     /// The options of a group. A `max_lr` that was never set is the `lr` that the group was added with.
@@ -234,7 +252,7 @@ impl Optimizer {
     /// [`Error::InvalidArgument`] for an unknown parameter, or if its state is of another dtype.
     pub fn state<S: Element>(&mut self, param: ParamId) -> Result<State<'_, S>, Error> {
         let state = &self.0.param(param.0)?.state;
-        let (dtype, len) = (state.kind.dtype, state.len());
+        let (StateKind { dtype, compensation }, len) = (state.kind, state.len());
         if dtype != S::DTYPE {
             return Err(error!(
                 InvalidArgument,
@@ -248,10 +266,12 @@ impl Optimizer {
         // stay there while `self` is borrowed, and nobody else gets at them meanwhile.
         unsafe {
             Ok(State {
-                exp_avg: elements(state.exp_avg().cast(), len).unwrap_or_default(),
-                exp_avg_sq: elements(state.exp_avg_sq().cast(), len).unwrap_or_default(),
-                kahan_comp: elements(state.kahan_comp().cast(), len),
-                master_remainder: elements(state.master_remainder(), len),
+                exp_avg: elements(state.exp_avg().cast(), len),
+                exp_avg_sq: elements(state.exp_avg_sq().cast(), len),
+                kahan_comp: (compensation == Compensation::Kahan)
+                    .then(|| elements(state.kahan_comp().cast(), len)),
+                master_remainder: (compensation == Compensation::Remainder)
+                    .then(|| elements(state.master_remainder(), len)),
             })
         }
     }
@@ -276,11 +296,12 @@ impl fmt::Debug for Optimizer {
     }
 }
 
-/// An array, unless there is none.
+/// An array of a state.
 ///
 /// # Safety
-/// `pointer` is null, or that of `len` elements, which nothing else accesses during the lifetime `'a`.
-unsafe fn elements<'a, T>(pointer: *mut T, len: usize) -> Option<&'a mut [T]> {
-    // SAFETY: `pointer` is not null, so it has `len` elements, which nothing else accesses.
-    (!pointer.is_null()).then(|| unsafe { slice::from_raw_parts_mut(pointer, len) })
+/// `pointer` is that of `len` elements, which nothing else accesses during the lifetime `'a`; without elements, it may
+/// be anything.
+unsafe fn elements<'a, T>(pointer: *mut T, len: usize) -> &'a mut [T] {
+    // SAFETY: the same contract.
+    if len == 0 { &mut [] } else { unsafe { slice::from_raw_parts_mut(pointer, len) } }
 }

@@ -5,7 +5,7 @@ use crate::kernel::Dtype;
 use crate::optimizer::{CallerArray, Given, ParamSpec, Place};
 
 /// A parameter that is to be added: a flat tensor, or a shard of one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamOptions<'a> {
     /// The dtype of the elements.
     pub dtype: Dtype,

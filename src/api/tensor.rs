@@ -83,8 +83,8 @@ impl fmt::Debug for Tensor<'_> {
     }
 }
 
-/// What can be stepped: a [`Tensor`], the tuples `(id, &mut data, &grad)` and `(id, &mut data, &mut grad)`, or a type of
-/// your own that has all three.
+/// What can be stepped: a [`Tensor`], the tuples `(id, &mut data, &grad)` and `(id, &mut data, &mut grad)`, a type of
+/// your own that has all three, or a `&mut` reference to any of these.
 ///
 /// ```
 /// use radam::{AsTensor, GroupOptions, Optimizer, ParamId, Tensor};
@@ -119,6 +119,12 @@ pub trait AsTensor {
 impl AsTensor for Tensor<'_> {
     fn as_tensor(&mut self) -> Tensor<'_> {
         Tensor { lent: self.lent, borrow: PhantomData }
+    }
+}
+
+impl<T: AsTensor + ?Sized> AsTensor for &mut T {
+    fn as_tensor(&mut self) -> Tensor<'_> {
+        (**self).as_tensor()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, ensure, error, reserve};
 use crate::kernel::{Dtype, Element, Real};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub struct LoadOptions<'a> {
     pub hyperparameters: bool,
     /// Called after about every MiB with the number of bytes done and the total, in which every byte counts twice, once
     /// when it is verified and once when it is copied. [`ControlFlow::Break`] cancels the call, unless it is already
-    /// copying. Default: `None`.
+    /// copying; if it panics then, the state comes partly from the checkpoint. Default: `None`.
     ///
     /// [`ControlFlow::Break`]: std::ops::ControlFlow::Break
     pub progress: Option<Callback<'a>>,
@@ -34,6 +35,16 @@ pub struct LoadOptions<'a> {
 impl Default for LoadOptions<'_> {
     fn default() -> Self {
         Self { strict: true, hyperparameters: true, progress: None }
+    }
+}
+
+impl fmt::Debug for LoadOptions<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("LoadOptions")
+            .field("strict", &self.strict)
+            .field("hyperparameters", &self.hyperparameters)
+            .finish_non_exhaustive()
     }
 }
 

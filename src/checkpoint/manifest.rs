@@ -83,7 +83,7 @@ pub(super) struct ParamEntry<'a> {
     pub group: u32,
     /// For other readers; loading goes by the dtypes of the tensors.
     #[serde(default, deserialize_with = "some")]
-    dtype: Option<Dtype>,
+    dtype: Option<ParamDtype>,
     /// Elements of the parameter, which may be a slice of a tensor.
     pub len: u64,
     /// The first element of the slice, and the number of elements of the whole tensor.
@@ -98,6 +98,25 @@ pub(super) struct ParamEntry<'a> {
     pub checksums: Checksums,
 }
 
+/// A [`Dtype`], which itself is public and must not have traits of serde for users to rely on.
+enum ParamDtype {
+    F32,
+    F64,
+    F16,
+    Bf16,
+}
+
+impl ParamDtype {
+    fn of(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F64 => Self::F64,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 /// The CRC-32 of each array of a state.
 #[derive(Default)]
 pub(super) struct Checksums([Option<u32>; ARRAYS.len()]);
@@ -107,7 +126,7 @@ const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remain
 
 words!(Moments: "debiased" = Debiased, "biased" = Biased);
 words!(Toggle: "auto" = Auto, "on" = On, "off" = Off);
-words!(Dtype: "f32" = F32, "f64" = F64, "f16" = F16, "bf16" = Bf16);
+words!(ParamDtype: "f32" = F32, "f64" = F64, "f16" = F16, "bf16" = Bf16);
 
 impl<'a> Manifest<'a> {
     /// Of an optimizer, with checksums of 0.
@@ -217,7 +236,7 @@ impl<'a> ParamEntry<'a> {
         Ok(Self {
             name: Text(Some(name)),
             group: param.group,
-            dtype: Some(param.dtype),
+            dtype: Some(ParamDtype::of(param.dtype)),
             len: param.len() as u64,
             offset,
             total_len: Some(total_len),

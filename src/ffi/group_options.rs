@@ -4,7 +4,7 @@ use super::arguments::{dtype_or_default, dtype_value, not_null, output, toggle, 
 use super::call::{change, get, without_handle};
 use super::versioned::{Versioned, init, read, write};
 use super::{radam_dtype, radam_optimizer, radam_status, radam_toggle};
-use crate::error::Result;
+use crate::error::{Result, ensure};
 use crate::optimizer::{Group, Place};
 
 /// Options of a parameter group. Call radam_group_options_init first, then set lr, which has no
@@ -237,6 +237,12 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
     not_null("options", options, "a struct that radam_group_options_init has filled")?;
     // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read("options.", options) }?;
+    ensure!(
+        options.beta1 != 0.0 || options.beta2 != 0.0 || options.eps != 0.0,
+        InvalidArgument,
+        "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; the defaults, which \
+         radam_group_options_init fills in, are 0.9, 0.99 and 1e-6"
+    );
     Ok(Group {
         lr: options.lr,
         beta1: options.beta1,

@@ -86,12 +86,6 @@ impl Group {
 
     /// The options if all are in range, with `max_lr` settled.
     pub fn checked(mut self) -> Result<Self> {
-        ensure!(
-            self.beta1 != 0.0 || self.beta2 != 0.0 || self.eps != 0.0,
-            InvalidArgument,
-            "beta1, beta2 and eps are all 0, as in a struct that was zeroed instead of initialised; the defaults, which \
-             radam_group_options_init fills in, are 0.9, 0.99 and 1e-6"
-        );
         check_not_negative("lr", self.lr)?;
         check_beta("beta1", self.beta1)?;
         check_beta("beta2", self.beta2)?;
@@ -112,8 +106,7 @@ impl Group {
             self.max_lr > 0.0 || !self.decouple_lr.or(false),
             InvalidArgument,
             "decouple_lr is on and max_lr is 0, but fully decoupled weight decay divides by \
-             max_lr; it must be above 0, the highest lr of the schedule (NaN: the present lr, \
-             here {:?})",
+             max_lr; it must be above 0, the highest lr of the schedule (by default lr, here {:?})",
             self.lr
         );
         let ways = [

@@ -26,7 +26,7 @@ mod surgery;
 pub(crate) use arrays::{CallerArray, CallerSlice, Given, StateArray};
 pub(crate) use group::{Group, Toggle};
 pub(crate) use param::{Param, ParamSpec, Place};
-pub(crate) use state::{Compensation, NamedArray, State};
+pub(crate) use state::{Compensation, NamedArray, State, StateKind};
 pub use step::StepReport;
 pub(crate) use step::{
     Lent, LooseTensor, Measured, StepOptions, measure_tensor, sum_of_words, update,

@@ -230,8 +230,8 @@ pub(crate) fn check_array(
     ensure!(
         bytes.is_some_and(|bytes| data.addr().checked_add(bytes).is_some()),
         InvalidArgument,
-        "{place}len is {len}, but {len} elements of {dtype} do not fit in the address space behind \
-         {name} {data:p}; len must be the number of elements, not of bytes, of the tensor"
+        "{place}len is {len}, but so many elements of {dtype} do not fit in the address space; len must be the \
+         number of elements, not of bytes, of the tensor"
     );
     ensure!(
         data.addr().is_multiple_of(dtype.size()),

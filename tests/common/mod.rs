@@ -98,6 +98,15 @@ impl Compiler {
         command.args(&self.0[1..]).current_dir(repository());
         command
     }
+
+    /// Compiles a source that includes the headers, which is written to a file of this name.
+    pub fn check_syntax(&self, flags: &[&str], file: &str, source: &str) {
+        let path = scratch_dir(env!("CARGO_CRATE_NAME")).join(file);
+        fs::write(&path, source).unwrap();
+        let mut command = self.command();
+        command.args(flags.iter().flat_map(|flags| flags.split_whitespace()));
+        succeed(command.args(["-Iinclude", "-fsyntax-only"]).arg(path));
+    }
 }
 
 pub fn has_program(program: &str) -> bool {

@@ -76,7 +76,7 @@ fn find_package_serves_projects_in_c_and_in_cpp() {
     assert_finds(&install("find_package"), "installed");
 }
 
-/// Before 1.0 a minor version may break compatibility.
+/// Before 1.0 a minor version may break compatibility; who gives a range has said which are fine.
 #[test]
 fn find_package_accepts_only_the_same_minor_version() {
     if is_missing("versions") {
@@ -84,11 +84,12 @@ fn find_package_accepts_only_the_same_minor_version() {
     }
     let prefix = install("versions");
     let project = new_project("versions_project");
-    for version in ["", "0.2", "0.2.0"] {
+    for version in ["", "0.2", "0.2.0", "0.1...0.3", "0.2...<0.3", "0.1...0.2.0"] {
         let output = find(&project, &prefix, version);
         assert!(output.status.success(), "{version}: {}", text(&output));
     }
-    for version in ["0.1", "0.3", "0.2.1", "1.0", "0", "2"] {
+    let others = ["0.1", "0.3", "0.2.1", "1.0", "0", "2", "0.1...<0.2.0", "0.2.1...0.3"];
+    for version in others {
         let output = find(&project, &prefix, version);
         assert!(!output.status.success(), "{version} was found");
         let refusal = text(&output);

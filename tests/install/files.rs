@@ -15,6 +15,9 @@ const FILES: &[&str] = &[
     "include/radam/optimizer.hpp",
     "include/radam/options.hpp",
     "include/radam/steps.hpp",
+    "include/radam_ens.hpp",
+    "include/radam_ggml.hpp",
+    "include/radam_torch.hpp",
     "lib/cmake/radam/radamConfig.cmake",
     "lib/cmake/radam/radamConfigVersion.cmake",
     "lib/cmake/radam/radamTargets.cmake",
@@ -27,7 +30,9 @@ const FILES: &[&str] = &[
     "share/doc/radam/LICENSE-APACHE",
     "share/doc/radam/LICENSE-MIT",
     "share/doc/radam/README.md",
-    "share/doc/radam/checkpoint.md",
+    "share/doc/radam/docs/checkpoint.md",
+    "share/doc/radam/docs/engines.md",
+    "share/doc/radam/docs/speed.md",
 ];
 
 #[test]

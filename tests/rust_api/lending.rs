@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use radam::{
-    AsTensor, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, State,
-    StepOptions, StepReport, Tensor, update,
+    AsTensor, Dtype, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId,
+    ParamOptions, StepOptions, StepReport, Tensor, bf16,
 };
 
 /// What threads may share and send.
@@ -89,6 +89,34 @@ fn a_step_of_many_tensors_runs_on_several_threads() {
     assert!(weights.iter().flatten().all(|weight| *weight == weights[0][0] && *weight != 1.0));
 }
 
+/// Types of one's own are not given away, and may be of different kinds.
+#[test]
+fn references_are_stepped() {
+    let (mut opt, first) = one_param(3);
+    let released = GroupOptions { gradient_release: true, ..GroupOptions::new(0.1) };
+    let released = opt.add_group(released).unwrap();
+    let second = opt.add_param::<f32>(released, 3, "second").unwrap();
+    let (mut a, mut b, grad) = ([1.0f32; 3], [1.0f32; 3], [1.0f32; 3]);
+    let mut own = Fickle::Fine(first, &mut a, &grad);
+    opt.step(&mut [&mut own]).unwrap();
+    opt.step(&mut [&mut own as &mut dyn AsTensor]).unwrap();
+    let mut tuple = (second, &mut b, &grad);
+    opt.step_tensor(&mut tuple).unwrap();
+    opt.step_tensor(&mut tuple).unwrap();
+    assert!(a == b && a != [1.0; 3]);
+}
+
+/// They have state of every kind, without elements.
+#[test]
+fn empty_parameters_are_stepped() {
+    let mut opt = Optimizer::new().unwrap();
+    let group = opt.add_group(GroupOptions::new(0.1)).unwrap();
+    let id = opt.add_param::<bf16>(group, 0, "empty").unwrap();
+    let none: [bf16; 0] = [];
+    assert_eq!(opt.step(&mut [(id, &mut none.clone(), &none)]).unwrap().params_stepped, 1);
+    assert_eq!(opt.state::<bf16>(id).unwrap().kahan_comp, Some(&mut [][..]));
+}
+
 #[test]
 fn what_is_left_out_stays_as_it_is() {
     let (mut opt, first) = one_param(3);
@@ -158,6 +186,7 @@ fn a_panic_in_the_middle_changes_nothing_and_leaves_nothing_behind() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_compute_in_the_default_floating_point_mode() {
+    use radam::{State, update};
     use std::arch::asm;
     const DEFAULT: u32 = 0x1f80;
     const FLUSHING: u32 = DEFAULT | 1 << 15;
@@ -219,4 +248,27 @@ fn gradient_release_runs_on_many_threads() {
         (weights, opt.save_to_vec().unwrap())
     };
     assert!(run(true) == run(false));
+}
+
+/// What a parameter was added with can be asked for, and adds the same parameter again.
+#[test]
+fn options_of_a_parameter_are_those_it_was_added_with() {
+    let mut opt = Optimizer::new().unwrap();
+    let groups = [0, 1].map(|_| opt.add_group(GroupOptions::new(0.1)).unwrap());
+    let shard = ParamOptions {
+        grad_dtype: Some(Dtype::F32),
+        tensor_offset: 5,
+        tensor_len: 100,
+        ..ParamOptions::new::<bf16>(12, "shard")
+    };
+    let id = opt.add_param_with(groups[1], &shard).unwrap();
+    assert_eq!(opt.param_options(id).unwrap(), (groups[1], shard));
+    let whole = opt.add_param::<f64>(groups[0], 3, "whole").unwrap();
+    let (group, options) = opt.param_options(whole).unwrap();
+    assert_eq!(
+        (group, options.name, options.len, options.dtype),
+        (groups[0], "whole", 3, Dtype::F64)
+    );
+    opt.remove_param(whole).unwrap();
+    assert!(matches!(opt.param_options(whole), Err(Error::InvalidArgument(_))));
 }

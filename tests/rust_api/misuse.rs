@@ -7,13 +7,14 @@ use radam::{
 
 use crate::lending::one_param;
 
-/// Checks the kind of an error and that its sentence has these words.
+/// Checks the kind of an error, that its sentence has these words, and that it does not speak of the C API.
 #[track_caller]
 fn check<T: std::fmt::Debug>(outcome: Result<T, Error>, kind: fn(String) -> Error, words: &str) {
     let error = outcome.unwrap_err();
     let sentence = error.to_string();
     assert_eq!(error, kind(sentence.clone()));
     assert!(sentence.contains(words), "{sentence}");
+    assert!(!["radam_", "NULL", "0x"].iter().any(|c| sentence.contains(c)), "{sentence}");
 }
 
 /// An optimizer with two parameters and a third one that is stepped by itself, after a step of the first.
@@ -143,6 +144,7 @@ fn groups_and_parameters_that_cannot_be_are_refused() {
         ("lr is NaN", GroupOptions::new(f64::NAN)),
         ("beta1 is 1.0", GroupOptions { beta1: 1.0, ..good }),
         ("max_lr is inf", GroupOptions { max_lr: Some(f64::INFINITY), ..good }),
+        ("max_lr is 0", GroupOptions { decouple_lr: true, ..GroupOptions::new(0.0) }),
         (
             "stochastic_rounding is on, and so is master_remainder",
             GroupOptions { master_remainder: true, stochastic_rounding: true, ..good },
@@ -156,6 +158,9 @@ fn groups_and_parameters_that_cannot_be_are_refused() {
     check(opt.set_lr(group, -1.0), Error::InvalidArgument, "lr is -1.0");
     check(opt.set_weight_decay(group, -1.0), Error::InvalidArgument, "weight_decay is -1.0");
     assert_eq!(opt.group_options(released).unwrap().max_lr, Some(0.1));
+    // In C, these are a struct that was not initialised.
+    let zeros = GroupOptions { beta1: 0.0, beta2: 0.0, eps: 0.0, ..good };
+    assert!(Optimizer::new().unwrap().add_group(zeros).is_ok());
 
     check(opt.add_param::<f32>(group, 3, "second"), Error::InvalidArgument, "name is \"second\"");
     check(opt.add_param::<f32>(group, 3, ""), Error::InvalidArgument, "name is empty");

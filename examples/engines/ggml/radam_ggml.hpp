@@ -23,7 +23,7 @@ inline void add_params(radam::Optimizer& optimizer, radam::GroupId group, ggml_c
     const ggml_tensor* grad = ggml_graph_get_grad(graph, tensor);
     if (tensor->type != GGML_TYPE_F32 || tensor->data == nullptr || grad == nullptr || grad->data == nullptr) {
       throw std::invalid_argument(std::string("the parameter \"") + tensor->name +
-                                  "\" must be of F32, and it and its gradient must be in memory");
+                                  "\" must be of F32, and in memory with its gradient: build the backward graph first");
     }
     optimizer.add_param(group, static_cast<float*>(tensor->data), static_cast<float*>(grad->data),
                         static_cast<std::uint64_t>(ggml_nelements(tensor)), tensor->name);

@@ -83,7 +83,7 @@ class RAdam : public torch::optim::Optimizer {
   // Checkpoints identify the parameters by their names, which are those of the same module in Python.
   void add_param_group(const NamedParameters& params, const radam::GroupOptions& options) {
     for (const auto& param : params) {
-      check_layout(param.key(), param.value());
+      check_layout("", param.key(), param.value());
       TORCH_CHECK(!options.gradient_release || !torch::autograd::impl::post_acc_grad_hooks(param.value()), param.key(),
                   " has a hook already; autograd allows one, which gradient_release needs");
     }
@@ -129,7 +129,8 @@ class RAdam : public torch::optim::Optimizer {
   }
   void load(torch::serialize::InputArchive& archive) override {
     at::Tensor checkpoint;
-    archive.read("radam", checkpoint, /*is_buffer=*/true);
+    TORCH_CHECK(archive.try_read("radam", checkpoint, /*is_buffer=*/true),
+                "the archive has no state of radam_torch::RAdam; another optimizer or module saved it");
     radam_.load_from_buffer({static_cast<const std::byte*>(checkpoint.const_data_ptr()), checkpoint.nbytes()});
     read_lr();
   }
@@ -138,7 +139,10 @@ class RAdam : public torch::optim::Optimizer {
 
  private:
   struct Param {
+    std::string name;
     at::Tensor tensor;
+    at::ScalarType dtype, grad_dtype;  // as they were when it was added
+    std::int64_t numel;
     radam::GroupId group;
     bool released;  // its gradient
   };
@@ -160,8 +164,8 @@ class RAdam : public torch::optim::Optimizer {
     explicit Bound(RAdam& owner) : optimizer(owner) {
       for (const Param& param : optimizer.params_) {
         const bool steps = !param.released && param.tensor.grad().defined();
-        data.push_back(steps ? param.tensor.mutable_data_ptr() : nullptr);
-        grads.push_back(steps ? grad_of(param.tensor) : nullptr);
+        data.push_back(steps ? data_of(param) : nullptr);
+        grads.push_back(steps ? grad_of(param) : nullptr);
       }
       optimizer.radam_.set_tensors(0, data.size(), data.data(), grads.data());
     }
@@ -185,7 +189,8 @@ class RAdam : public torch::optim::Optimizer {
     const radam::GroupId group = radam_.add_group(options, unbound);
     for (const auto& param : params) {
       const auto id = static_cast<std::uint32_t>(params_.size());
-      params_.push_back({param.value(), group, options.gradient_release});
+      params_.push_back({param.key(), param.value(), param.value().scalar_type(), grad_type(param.value()),
+                         param.value().numel(), group, options.gradient_release});
       if (!options.gradient_release) continue;
       torch::autograd::impl::set_post_acc_grad_hooks(param.value(), std::make_unique<Release>(*this, id));
     }
@@ -204,8 +209,8 @@ class RAdam : public torch::optim::Optimizer {
   void release(radam::ParamId id) {
     const Param& param = params_[id];
     update_lr(param.group);
-    const radam::Array data(param.tensor.mutable_data_ptr(), dtype_of(param.tensor.scalar_type()));
-    radam_.step_tensor(id, data, radam::ConstArray(grad_of(param.tensor), dtype_of(grad_type(param.tensor))));
+    const radam::Array data(data_of(param), dtype_of(param.dtype));
+    radam_.step_tensor(id, data, radam::ConstArray(grad_of(param), dtype_of(param.grad_dtype)));
     mark_changed(param.tensor);
     param.tensor.mutable_grad().reset();
   }
@@ -226,17 +231,28 @@ class RAdam : public torch::optim::Optimizer {
 
   static at::ScalarType grad_type(const at::Tensor& param) { return param.grad_dtype().value_or(param.scalar_type()); }
 
-  static void check_layout(const std::string& name, const at::Tensor& tensor) {
-    TORCH_CHECK(tensor.layout() == at::kStrided && tensor.is_cpu(), name, " is a ", tensor.layout(), " tensor on ",
-                tensor.device(), "; it must be a strided one on the CPU");
-    TORCH_CHECK(tensor.is_contiguous(), name, " has sizes ", tensor.sizes(), " and strides ", tensor.strides(),
+  static void check_layout(const char* what, const std::string& name, const at::Tensor& tensor) {
+    TORCH_CHECK(tensor.layout() == at::kStrided && tensor.is_cpu(), what, name, " is a ", tensor.layout(),
+                " tensor on ", tensor.device(), "; it must be a strided one on the CPU");
+    TORCH_CHECK(tensor.is_contiguous(), what, name, " has sizes ", tensor.sizes(), " and strides ", tensor.strides(),
                 "; it must be contiguous");
   }
-  static void* grad_of(const at::Tensor& param) {
-    const at::Tensor& grad = param.grad();
-    check_layout("the gradient of a parameter", grad);
-    TORCH_CHECK(grad.scalar_type() == grad_type(param), "a gradient is ", grad.scalar_type(), "; it must be ",
-                grad_type(param), ", the grad_dtype of its parameter");
+  // radam gets addresses alone, and trusts that what is there is what was added.
+  static void* data_of(const Param& param) {
+    const at::Tensor& tensor = param.tensor;
+    check_layout("", param.name, tensor);
+    TORCH_CHECK(tensor.scalar_type() == param.dtype && tensor.numel() == param.numel, param.name, " has ",
+                tensor.numel(), " elements of ", tensor.scalar_type(), "; when it was added, it had ", param.numel,
+                " of ", param.dtype, ": create the optimizer after model->to(...)");
+    return tensor.mutable_data_ptr();
+  }
+  static void* grad_of(const Param& param) {
+    const at::Tensor& grad = param.tensor.grad();
+    check_layout("the gradient of ", param.name, grad);
+    TORCH_CHECK(grad.scalar_type() == param.grad_dtype, "the gradient of ", param.name, " is ", grad.scalar_type(),
+                "; it must be ", param.grad_dtype, ", the grad_dtype of its parameter when it was added");
+    TORCH_CHECK(grad.numel() == param.numel, "the gradient of ", param.name, " has ", grad.numel(),
+                " elements; it must have ", param.numel, ", as many as its parameter");
     return grad.mutable_data_ptr();
   }
 

@@ -3,7 +3,8 @@
 //! - `plan.rs`: the work cut into chunks, which consist of pieces of parameters (`grid.rs`).
 //! - `waves.rs`: the step as waves of independent chunks; `sliced.rs`: the same, cut into slices by its caller.
 //! - `pieces.rs`: what happens to a piece of a parameter.
-//! - `lent.rs`: the step in arrays of the call; `one.rs`: the step of one parameter; `stateless.rs`: of one tensor without an optimizer.
+//! - `lent.rs`: the step in arrays of the call; `one.rs`: the step of one parameter; `stateless.rs`: of one tensor
+//!   without an optimizer.
 //! - `options.rs`, `sums.rs`: what a step does besides updating, and what it measures.
 
 mod lent;

@@ -140,15 +140,41 @@ void what_does_not_fit_is_refused() {
   const at::Tensor before = param.detach().clone();
   RAdam optimizer(named({param}), {.lr = 0.1});
   param.mutable_grad() = at::ones({3, 2}).t();
-  refused([&] { optimizer.step(); }, "the gradient of a parameter has sizes [2, 3] and strides [1, 2]");
+  refused([&] { optimizer.step(); }, "the gradient of tensor0 has sizes [2, 3] and strides [1, 2]");
   param.mutable_grad() = at::ones({2, 3}).to_sparse();
-  refused([&] { optimizer.step(); }, "the gradient of a parameter is a Sparse tensor on cpu");
+  refused([&] { optimizer.step(); }, "the gradient of tensor0 is a Sparse tensor on cpu");
   param.set_grad_dtype(std::nullopt);
   param.mutable_grad() = at::ones({2, 3}, at::kDouble);
-  refused([&] { optimizer.step(); }, "a gradient is Double; it must be Float");
+  refused([&] { optimizer.step(); }, "the gradient of tensor0 is Double; it must be Float");
+  param.mutable_grad() = at::ones({6, 2});
+  refused([&] { optimizer.step(); }, "the gradient of tensor0 has 12 elements; it must have 6");
   TORCH_CHECK(param.detach().equal(before));
   refused([&] { optimizer.add_param_group(named({leaf({2})}), {.lr = 0.1}); }, "tensor0");
   TORCH_CHECK(optimizer.param_groups().size() == 1);
+}
+
+// As model->to(dtype) leaves it, with half of its memory: a step as it was added would write beyond it.
+void a_parameter_that_became_another_is_refused(bool release) {
+  const at::Tensor param = leaf({1000});
+  RAdam optimizer(named({param}), {.lr = 0.1, .gradient_release = release});
+  const auto step = [&] {
+    param.mutable_grad().reset();
+    param.sum().backward();
+    optimizer.step();
+  };
+  step();
+  param.set_data(param.detach().to(at::kBFloat16));
+  refused(step, "tensor0 has 1000 elements of BFloat16; when it was added, it had 1000 of Float: create the optimizer");
+  param.set_data(torch::randn({500}));
+  refused(step, "tensor0 has 500 elements of Float; when it was added, it had 1000 of Float");
+}
+
+void an_archive_of_another_optimizer_is_refused(const std::string& path) {
+  const at::Tensor param = leaf({3});
+  torch::optim::SGD other({param}, 0.1);
+  torch::save(other, path);
+  RAdam optimizer(named({param}), {.lr = 0.1});
+  refused([&] { torch::load(optimizer, path); }, "the archive has no state of radam_torch::RAdam");
 }
 
 // One of torch::optim sets the lr, which the next step uses: by 0.1 and then by 0.01 times the gradient of 1.
@@ -232,6 +258,8 @@ int main(int, char** argv) {
   autograd_notices_a_step();
   a_closure_is_called_with_gradients_on();
   what_does_not_fit_is_refused();
+  for (const bool release : {false, true}) a_parameter_that_became_another_is_refused(release);
+  an_archive_of_another_optimizer_is_refused(argv[1]);
   schedulers_set_the_lr();
   saved_runs_continue(argv[1], false);
   saved_runs_continue(argv[1], true);
