@@ -1,6 +1,6 @@
 -- Rectified Adam for LuaJIT and LÖVE, with the shared library radam.
 --
--- Arrays are FFI arrays. An optimizer refers to those that are registered with it, so that they live as long as it does.
+-- Arrays are FFI arrays. An optimizer refers to those that are registered with it, so they live as long as it does.
 -- What fails raises an error with the fields status ("RADAM_ERROR_BUSY", ...) and message; tostring gives both.
 -- README.md beside this file has an overview, radam.h what each call does. SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
@@ -72,7 +72,8 @@ local function fill_param(struct, options, where, group)
   if options.name then struct.name = library.string(options.name, where .. ".name") end
   local state_dtype = group.state_dtype or param.dtype
   local dtypes = {data = param.dtype, grad = param.grad_dtype, copy = options.copy_dtype or "bf16",
-    exp_avg = state_dtype, exp_avg_sq = state_dtype, kahan_comp = group.master_remainder == true and "i16" or state_dtype}
+    exp_avg = state_dtype, exp_avg_sq = state_dtype,
+    kahan_comp = group.master_remainder == true and "i16" or state_dtype}
   for key, dtype in pairs(dtypes) do
     if options[key] then
       struct[key] = tensor.pointer(options[key], where .. "." .. key, dtype, param.len)

@@ -1,6 +1,6 @@
 //! `bindings/lua`, run by LuaJIT with an installed radam.
 
-use crate::common::{read, repository, skip, succeed, text};
+use crate::common::{self, read, repository, skip, succeed, text};
 use crate::prefix;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,4 +57,22 @@ fn the_program_in_the_readme() {
     fs::write(binding.join("program.lua"), program.split_once("```").unwrap().0).unwrap();
     let output = luajit(&binding, &library, "program.lua");
     assert!(output.ends_with(prefix::TRAINED), "{output}");
+}
+
+/// In a folder of a game, where the README says that it may be.
+#[test]
+fn in_love() {
+    if !common::has_program("love") {
+        return skip("the Lua binding in a LÖVE game, which needs love");
+    }
+    let Some((binding, library)) = installed("lua-love") else { return };
+    let game = binding.join("tests/love");
+    let mut copy = Command::new("sh");
+    copy.arg("-c").arg("mkdir lib && cp -r ../../radam.lua ../../radam lib").current_dir(&game);
+    succeed(&mut copy);
+    let mut love = Command::new("timeout");
+    love.args(["60", "love", ".", &library.join("libradam.so").display().to_string()]);
+    love.current_dir(&game).env("XDG_DATA_HOME", &game);
+    let output = text(&succeed(&mut love));
+    assert!(output.contains("ok in LÖVE"), "{output}");
 }

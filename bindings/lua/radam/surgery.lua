@@ -45,7 +45,8 @@ end
 -- The address, dtype and length of an array of a parameter's state, or nothing if it has none.
 local function locate(self, param, which)
   if not cdef.states[which] then
-    library.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp" or "master_remainder"', tostring(which))
+    library.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp" or "master_remainder"',
+      tostring(which))
   end
   local address, dtype = ffi.new("void *[1]"), ffi.new("radam_dtype[1]")
   local status = library.C.radam_param_state(self.handle, id(param, "param"), cdef.states[which], address, dtype)

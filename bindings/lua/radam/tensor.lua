@@ -20,7 +20,8 @@ function tensor.view(pointer, len, owner)
   if not SIZES[element] then
     library.refuse("pointer is %s; it must be a float *, double *, uint16_t * or int16_t *", tostring(pointer))
   end
-  return setmetatable({pointer = pointer, element = element, len = library.whole(len, "len", 2 ^ 53), owner = owner}, View)
+  library.whole(len, "len", 2 ^ 53)
+  return setmetatable({pointer = pointer, element = element, len = len, owner = owner}, View)
 end
 
 local array_elements = {} -- by the number of the array's C type
@@ -61,7 +62,8 @@ end
 -- The dtype of an array, where its type tells.
 function tensor.dtype(array, name)
   local _, element = tensor.describe(array, name)
-  return DTYPES[element] or library.refuse('%s has elements of type %s; name their dtype, "f16" or "bf16"', name, element)
+  return DTYPES[element]
+    or library.refuse('%s has elements of type %s; name their dtype, "f16" or "bf16"', name, element)
 end
 
 -- A new array with a copy of `len` elements at an address.

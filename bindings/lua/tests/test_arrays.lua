@@ -96,7 +96,8 @@ test("only arrays of the right type and length are taken", function()
     ["params[1].data is a ctype<float [2][2]>; it must be an array"] = {data = ffi.new("float[2][2]")},
     ['name their dtype, "f16" or "bf16"'] = {data = ffi.new("uint16_t[4]")},
     ["params[1].data has elements of type float; those of f64 are double"] = {data = ok, dtype = "f64"},
-    ["params[1].grad has elements of type unsigned short; those of f32 are float"] = {data = ok, grad = ffi.new("uint16_t[4]")},
+    ["params[1].grad has elements of type unsigned short; those of f32 are float"] =
+      {data = ok, grad = ffi.new("uint16_t[4]")},
     ["params[1].grad has 3 elements; it must have 4"] = {data = ok, grad = ffi.new("float[3]")},
     ["params[1].exp_avg has 5 elements; it must have 4"] = {data = ok, exp_avg = ffi.new("float[5]")},
     ["params[1].data has 4 elements; it must have 5"] = {data = ok, len = 5},
@@ -120,6 +121,7 @@ test("parameters without data are bound later, and buffers are swapped all at on
   check.near(a[1], -0.1, 1e-7)
   opt:set_tensors(0, {b, a}, {ones, ones})
   check.equal(opt:param(0).data, b)
+  check.equal(opt:param(1).grad, ones)
   opt:step()
   check.equal(b[1] < 0 and a[1] < -0.15, true)
   fails("RADAM_ERROR_INVALID_ARGUMENT", "overlap", opt.set_tensors, opt, 0, {a, a})

@@ -11,7 +11,8 @@ local function optimizer(len, offset, whole)
   local weight, grad = ffi.new("float[?]", len), ffi.new("float[?]", len)
   for i = 0, len - 1 do grad[i] = (offset or 0) + i end
   local opt = radam.new()
-  opt:add_group {lr = 0.1, params = {{data = weight, grad = grad, name = "weight", tensor_offset = offset, tensor_len = whole}}}
+  local param = {data = weight, grad = grad, name = "weight", tensor_offset = offset, tensor_len = whole}
+  opt:add_group {lr = 0.1, params = {param}}
   return opt
 end
 

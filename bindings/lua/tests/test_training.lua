@@ -6,16 +6,16 @@ local test = check.test
 
 local N = 40000 -- three chunks
 
--- An array of some values that differ, and a gradient for step t.
-local function filled(element, len, seed)
-  local array = ffi.new(element .. "[?]", len)
+-- An array of values that differ.
+local function filled(len, seed)
+  local array = ffi.new("float[?]", len)
   for i = 0, len - 1 do array[i] = math.sin(seed + i * 0.37) end
   return array
 end
 
 -- Trains two tensors for 8 steps by step(opt, ids, grads, t), and returns them.
 local function train(group_options, step)
-  local weights, grads, ids = {filled("float", N, 1), filled("float", 3, 2)}, {ffi.new("float[?]", N), ffi.new("float[3]")}, {}
+  local weights, grads, ids = {filled(N, 1), filled(3, 2)}, {ffi.new("float[?]", N), ffi.new("float[3]")}, {}
   local opt = radam.new()
   local group = opt:add_group(group_options)
   for i, weight in ipairs(weights) do
@@ -36,7 +36,8 @@ test("f64 follows the formula of the paper, before and after rectification begin
   local lr, b1, b2, eps, decay = 0.01, 0.9, 0.99, 1e-6, 0.1
   local weight, grad = ffi.new("double[1]", 0.5), ffi.new("double[1]")
   local opt = radam.new {num_threads = 1}
-  local group = opt:add_group {lr = lr, weight_decay = decay, decouple_wd = true, params = {{data = weight, grad = grad}}}
+  local params = {{data = weight, grad = grad}}
+  local group = opt:add_group {lr = lr, weight_decay = decay, decouple_wd = true, params = params}
   local x, m, v, rectified_steps = 0.5, 0, 0, 0
   for t = 1, 20 do
     grad[0] = math.sin(t)
@@ -99,6 +100,11 @@ test("a step in slices, of any length, has the bits of a whole one", function()
     repeat slices = slices + 1 until opt:step_for(1e-9) == 0
     check.near(opt:end_step().clip_coefficient, 0.01, 0.01)
   end)
+  local at_once = train({lr = 0.01}, function(opt)
+    opt:begin_step(options)
+    check.equal(opt:step_for(10), 0)
+    opt:end_step()
+  end)
   local by_chunk = train({lr = 0.01}, function(opt)
     opt:begin_step(options)
     for chunks in function() local n = opt:wave() return n > 0 and n or nil end do
@@ -109,11 +115,12 @@ test("a step in slices, of any length, has the bits of a whole one", function()
   check.equal(slices >= 8 * 4, true)
   for i = 1, 2 do
     check.same_bits(for_time[i], whole[i])
+    check.same_bits(at_once[i], whole[i])
     check.same_bits(by_chunk[i], whole[i])
   end
 end)
 
-test("while a step is open, other calls are refused as busy, and it can be aborted before it changes anything", function()
+test("while a step is open, other calls are busy, and it can be aborted before it changes anything", function()
   train({lr = 0.01}, function(opt, ids, grads, weights)
     local before = ffi.string(weights[1], 4 * N)
     opt:begin_step {max_grad_norm = 1}
@@ -163,6 +170,8 @@ test("sums have the norm, and the number of elements that are not finite", funct
   check.near(sums:value(), 13 * math.sqrt(2), 1e-14)
   sums:add_tensor(ffi.new("uint16_t[1]", 0x7f80), "bf16")
   check.equal(select(2, sums:value()), 1)
+  sums:add(sums:words())
+  check.equal(select(2, sums:value()), 2)
 end)
 
 test("a step reports, and skips gradients that are not finite", function()

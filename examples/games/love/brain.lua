@@ -1,5 +1,5 @@
--- One small network for all fish, in plain Lua on FFI arrays: what a fish sees, to the probabilities of its turns and to
--- the reward that it may expect. It learns by policy gradient (advantage actor-critic); forward and backward by hand.
+-- One small network for all fish, in plain Lua on FFI arrays: from what a fish sees to the chances of its turns and the
+-- reward that it may expect. It learns by policy gradient (advantage actor-critic); forward and backward by hand.
 -- SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
 
@@ -7,8 +7,8 @@ local Brain = {}
 Brain.__index = Brain
 
 local TAU = 2 * math.pi
--- A fish sees things of two kinds around it, in sectors and rings. A thing between the middles of two sectors and of two
--- rings is seen in all four, by halves or as near as it is.
+-- A fish sees things of two kinds around it, in sectors and rings. A thing between two sectors and between two rings is
+-- seen in all four cells, in each the more the nearer it is.
 local KINDS, SECTORS, RINGS, SIGHT = 2, 16, 8, 170
 local CELLS = KINDS * SECTORS * RINGS
 local HIDDEN = 512
@@ -44,7 +44,7 @@ end
 -- What one fish saw and did at one time, to learn from it later.
 function Brain.moment()
   return {seen = 0, cells = ffi.new("int32_t[?]", MOST_SEEN), amounts = ffi.new("float[?]", MOST_SEEN),
-    hidden = ffi.new("float[?]", HIDDEN), chances = ffi.new("float[?]", TURNS), value = 0, turn = 0, reward = 0, target = 0}
+    hidden = ffi.new("float[?]", HIDDEN), chances = ffi.new("float[?]", TURNS), value = 0, turn = 0, target = 0}
 end
 
 local function see_thing(moment, pond, fish, thing, kind)

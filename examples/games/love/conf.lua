@@ -4,5 +4,7 @@ function love.conf(t)
   t.window.title = "radam: fish that learn to hunt"
   t.window.width, t.window.height = 1060, 560
   t.window.msaa = 4
-  for _, module in ipairs {"audio", "joystick", "physics", "sound", "thread", "touch", "video"} do t.modules[module] = false end
+  for _, unused in ipairs {"audio", "joystick", "physics", "sound", "thread", "touch", "video"} do
+    t.modules[unused] = false
+  end
 end

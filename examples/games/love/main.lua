@@ -66,7 +66,8 @@ local function print_results()
   print(("steps %d, chunks %d, slices %d"):format(trainer.steps_begun, trainer.chunks, #trainer.slices))
   local over = 0
   for _, slice in ipairs(trainer.slices) do if slice > trainer.budget then over = over + 1 end end
-  print(("median slice %.4f ms, budget %.4f ms, over it %d"):format(1000 * median(trainer.slices), 1000 * trainer.budget, over))
+  local slice, budget = 1000 * median(trainer.slices), 1000 * trainer.budget
+  print(("median slice %.4f ms, budget %.4f ms, over it %d"):format(slice, budget, over))
   print("weights " .. trainer:fingerprint())
 end
 

@@ -62,9 +62,12 @@ end
 
 function Panel:scalars(y, trainer)
   local report = trainer.report
-  local rows = {{"optimizer step", ("%d"):format(report.step)}, {"rho", ("%.2f of %.0f"):format(report.rho, report.rho_inf)},
+  local rows = {
+    {"optimizer step", ("%d"):format(report.step)},
+    {"rho", ("%.2f of %.0f"):format(report.rho, report.rho_inf)},
     {"r", ("%.3f%s"):format(report.r, report.rectified and "" or "  (not rectified)")},
-    {"effective lr", ("%.6f"):format(report.effective_lr)}}
+    {"effective lr", ("%.6f"):format(report.effective_lr)},
+  }
   for i, row in ipairs(rows) do
     self:text(row[1], y + 18 * (i - 1), DIM)
     graphics.setColor(TEXT)

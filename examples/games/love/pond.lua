@@ -11,7 +11,8 @@ local EAT, STING = 14, 17 -- distances in pixels
 local TRAIL = 14
 
 function Pond.new(width, height)
-  local pond = setmetatable({width = width, height = height, fish = {}, food = {}, jellies = {}, eaten = 0, stung = 0}, Pond)
+  local pond = {width = width, height = height, fish = {}, food = {}, jellies = {}, eaten = 0, stung = 0}
+  setmetatable(pond, Pond)
   for i = 1, FISH do pond.fish[i] = {reward = 0, trail = {}, glow = 0, turn = 0} end
   for i = 1, FOOD do pond.food[i] = {} end
   for i = 1, JELLIES do pond.jellies[i] = {heading = TAU * math.random(), phase = TAU * math.random()} end

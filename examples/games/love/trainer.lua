@@ -26,7 +26,9 @@ function Trainer.new(pond, budget, clock)
     steps_begun = 0, chunks = 0, chunks_left = 0, slice = 0, slices = {}}, Trainer)
   for i = 1, #pond.fish do trainer.moments[i] = {before = Brain.moment(), now = Brain.moment()} end
   local params = {}
-  for i, name in ipairs(Brain.NAMES) do params[i] = {name = name, data = trainer.weights[i], grad = trainer.stepping[i]} end
+  for i, name in ipairs(Brain.NAMES) do
+    params[i] = {name = name, data = trainer.weights[i], grad = trainer.stepping[i]}
+  end
   trainer.opt = radam.new {num_threads = 1}
   trainer.group = trainer.opt:add_group {lr = LR, weight_decay = 0.01, decouple_wd = true, params = params}
   trainer.opt:reset_state() -- touches the memory now, and not in the first slice
