@@ -71,11 +71,8 @@ end
 
 -- A whole number from 0 to `limit`, or an error that names the argument.
 function library.whole(value, name, limit)
-  if ffi.istype("uint64_t", value) then return value end
-  if type(value) ~= "number" or value < 0 or value > limit or value % 1 ~= 0 then
-    library.refuse("%s is %s; it must be a whole number from 0 to %.0f", name, tostring(value), limit)
-  end
-  return value
+  if type(value) == "number" and value >= 0 and value <= limit and value % 1 == 0 then return value end
+  library.refuse("%s is %s; it must be a whole number from 0 to %.0f", name, tostring(value), limit)
 end
 
 function library.id(value, name) return library.whole(value, name, 0xffffffff) end
