@@ -10,6 +10,7 @@ TARGET := $(CARGO_TARGET_DIR)
 TEST ?= test
 SKIPPED := $(TARGET)/skipped-tests.txt
 ENGINES := $(TARGET)/engines
+DOTNET := $(TARGET)/dotnet
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
@@ -123,12 +124,12 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+deps: debian-packages $(ENGINES)/installed $(DOTNET)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev luajit love xvfb xauth
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev mono-mcs mono-runtime luajit love xvfb xauth
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
@@ -137,6 +138,14 @@ $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
 	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
 	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
 	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	touch $@
+
+# For the C# binding, a runtime that has what Mono lacks: spans.
+$(DOTNET)/installed: bindings/csharp/tests/requirements.txt | debian-packages
+	rm -rf $(DOTNET)
+	python3 -m venv $(DOTNET)/venv
+	$(DOTNET)/venv/bin/pip install --no-deps --target $(DOTNET) -r $<
+	chmod +x $(DOTNET)/dotnetcore2/bin/dotnet
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

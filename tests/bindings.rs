@@ -1,6 +1,8 @@
 //! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
 
 mod common;
+#[path = "bindings/csharp.rs"]
+mod csharp;
 #[path = "bindings/lua.rs"]
 mod lua;
 #[allow(dead_code)] // tests/install.rs uses all of it

@@ -1,0 +1,156 @@
+// Errors, and what overlaps. SPDX: MIT OR Apache-2.0
+using System;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Radam.Tests
+{
+    internal static class ErrorTests
+    {
+        [Test]
+        private static void wrong_arrays_are_refused()
+        {
+            using (var optimizer = new Optimizer())
+            {
+                ParamId param = optimizer.AddParam(optimizer.AddGroup(Make.Release()), Dtype.F32, 4, "weight", Dtype.Bf16);
+                Check.Fails(Status.InvalidArgument, "data is an array of f64; that of parameter 0 must be one of f32",
+                            () => optimizer.StepTensor(param, new double[4], new BFloat16[4]));
+                Check.Fails(Status.InvalidArgument, "grad is an array of f32; that of parameter 0 must be one of bf16",
+                            () => optimizer.StepTensor(param, new float[4], new float[4]));
+                Check.Fails(Status.InvalidArgument, "data has 3 elements; that of parameter 0 must have 4",
+                            () => optimizer.StepTensor(param, new float[3], new BFloat16[4]));
+                Check.Fails(Status.InvalidArgument, "grad has 5 elements", () => optimizer.StepParam(param, new BFloat16[5]));
+                Check.Fails(Status.InvalidArgument, "grad has 5 elements", () => optimizer.SetGrad(param, new BFloat16[5]));
+                Check.Fails(Status.InvalidArgument, "one of f32", () => optimizer.SetData(param, new double[4]));
+                Check.Fails(Status.InvalidArgument, "the optimizer has 1 parameters",
+                            () => optimizer.StepTensor(new ParamId(1), new float[4], new BFloat16[4]));
+                Check.Fails(Status.NullPointer, "grad", () => optimizer.StepTensor(param, new float[4], Tensor.None));
+                Check.Fails(Status.InvalidState, "data", () => optimizer.StepTensor(param, Tensor.None, new BFloat16[4]));
+                var array = new float[4];
+                Check.Fails(Status.InvalidArgument, "overlap",
+                            () => optimizer.AddGroup(Make.Options(), new Param { Data = array, Grad = array }));
+                Check.Fails(Status.InvalidArgument, "type System.Int32", () => Tensor.Of(new int[4]));
+                Check.Fails(Status.InvalidArgument, "Grad has 3 elements",
+                            () => optimizer.AddGroup(Make.Options(), new Param { Data = array, Grad = new float[3] }));
+                Check.Same(0L, optimizer.GetStepCount(param), "steps");
+            }
+        }
+
+        [Test]
+        private static void wrong_settings_are_refused()
+        {
+            Check.Fails(Status.InvalidArgument, "num_threads", () => new Optimizer(new OptimizerOptions { NumThreads = -1 }));
+            using (var optimizer = new Optimizer())
+            {
+                Check.Fails(Status.InvalidArgument, "lr is NaN", () => optimizer.AddGroup(new GroupOptions()));
+                Check.Fails(Status.InvalidArgument, "beta2",
+                            () => optimizer.AddGroup(new GroupOptions { Lr = 1, Beta2 = 1 }));
+                GroupId group = optimizer.AddGroup(Make.Options());
+                Check.Fails(Status.InvalidArgument, "group", () => optimizer.SetLr(new GroupId(7), 1));
+                Check.Fails(Status.InvalidArgument, "NUL character at index 1",
+                            () => optimizer.AddParam(group, Dtype.F32, 1, "a\0b"));
+                optimizer.AddParam(group, Dtype.F32, 1, "größe");
+                Check.Fails(Status.InvalidArgument, "größe", () => optimizer.AddParam(group, Dtype.F32, 1, "größe"));
+                Check.Fails(Status.InvalidArgument, "len", () => optimizer.AddParam(group, Dtype.F32, long.MaxValue));
+                Check.Fails(Status.InvalidArgument, "Length is -1", () => optimizer.AddParam(group, Dtype.F32, -1));
+                Check.Fails(Status.InvalidState, "gradient_release",
+                            () => optimizer.StepParam(new ParamId(0), new float[1]));
+                Check.Fails(Status.InvalidArgument, "param", () => optimizer.GetParamName(new ParamId(3)));
+                Check.Fails(Status.InvalidArgument, "param", () => optimizer.ResetState(new ParamId(-1)));
+                RadamException thrown = Check.Throws<RadamException>(() => optimizer.SetLr(group, -1));
+                Check.That(thrown.ToString().StartsWith("RADAM_ERROR_INVALID_ARGUMENT: "), thrown.ToString());
+            }
+        }
+
+        [Test]
+        private static void a_disposed_optimizer_says_so()
+        {
+            Optimizer optimizer = Make.OneParam(new float[2], new float[2]);
+            SlicedStep step = optimizer.BeginStep();
+            optimizer.Dispose();
+            optimizer.Dispose();
+            step.Dispose();
+            Check.Throws<ObjectDisposedException>(optimizer.Step);
+            Check.Throws<ObjectDisposedException>(() => optimizer.GetLr(new GroupId(0)));
+            Check.Throws<ObjectDisposedException>(() => optimizer.GetState<float>(new ParamId(0), State.ExpAvg));
+        }
+
+        [Test]
+        private static void a_second_call_is_told_that_the_optimizer_is_busy()
+        {
+            using (Optimizer optimizer = Make.OneParam(new float[2], new float[] { 1, 1 }))
+            using (optimizer.BeginStep())
+            {
+                Check.Fails(Status.Busy, "step", optimizer.Step);
+                Check.Fails(Status.Busy, "step", () => optimizer.SetLr(new GroupId(0), 1));
+                Check.Same(0.01, optimizer.GetLr(new GroupId(0)), "lr");
+            }
+        }
+
+        [Test]
+        private static void every_thread_gets_its_own_sentence()
+        {
+            using (var optimizer = new Optimizer())
+            {
+                GroupId group = optimizer.AddGroup(Make.Release());
+                for (int i = 0; i < 8; i++)
+                    optimizer.AddParam(group, Dtype.F32, 1, $"param of thread {i}");
+                Parallel.For(0, 8, i =>
+                {
+                    for (int round = 0; round < 500; round++)
+                        Check.Fails(Status.NullPointer, $"param of thread {i}",
+                                    () => optimizer.StepTensor(new ParamId(i), new float[1], Tensor.None));
+                });
+            }
+        }
+
+        [Test]
+        private static void disposing_while_arrays_are_registered_is_safe()
+        {
+            for (int round = 0; round < 50; round++)
+            {
+                Optimizer optimizer = Make.OneParam(new float[10], new float[10]);
+                var adding = new Thread(() => Check.Throws<ObjectDisposedException>(() =>
+                {
+                    while (true)
+                    {
+                        optimizer.SetGrad(new ParamId(0), new float[10]);
+                        optimizer.AddParam(new GroupId(0), new float[10], new float[10]);
+                    }
+                }));
+                adding.Start();
+                Thread.Sleep(round % 3);
+                optimizer.Dispose();
+                adding.Join();
+            }
+        }
+
+        [Test]
+        private static void disposing_during_calls_is_safe()
+        {
+            for (int round = 0; round < 20; round++)
+            {
+                float[] data = new float[200000], grad = Make.Numbers(200000, round);
+                Optimizer optimizer = Make.OneParam(data, grad);
+                var stepping = new Thread(() =>
+                {
+                    while (true)
+                    {
+                        try
+                        {
+                            optimizer.Step();
+                        }
+                        catch (ObjectDisposedException)
+                        {
+                            return;
+                        }
+                    }
+                });
+                stepping.Start();
+                Thread.Sleep(round % 5);
+                optimizer.Dispose();
+                stepping.Join();
+            }
+        }
+    }
+}
