@@ -75,8 +75,8 @@ function Panel:scalars(y, trainer)
   end
 end
 
--- A bar for each frame, up to twice the budget, and the budget as a line. Red is a frame in which the machine did
--- something else besides.
+-- A bar for each frame, up to twice the budget, and the budget as a line. Red is far beyond it: most often, the
+-- machine did something else meanwhile.
 function Panel:times(y, trainer)
   self:text(("step time per frame, budget %.0f µs"):format(1e6 * trainer.budget), y, DIM)
   self:frame(y + 20, 90)
