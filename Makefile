@@ -133,7 +133,8 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
-	mono-mcs mono-runtime
+	mono-mcs mono-runtime \
+	luajit love xvfb xauth
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
 deps: debian-packages $(UNPACKED) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
@@ -147,6 +148,8 @@ define unpack
 	python3 -m venv $(@D)/venv
 	$(@D)/venv/bin/pip install --no-deps --no-compile --target $(@D) -r $(1)
 endef
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev mono-mcs mono-runtime luajit love xvfb xauth
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages

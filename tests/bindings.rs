@@ -5,6 +5,8 @@ mod common;
 mod csharp;
 #[path = "bindings/go.rs"]
 mod go;
+#[path = "bindings/lua.rs"]
+mod lua;
 #[allow(dead_code)] // tests/install.rs uses all of it
 #[path = "install/prefix.rs"]
 mod prefix;

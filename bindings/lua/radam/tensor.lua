@@ -1,0 +1,78 @@
+-- The arrays that parameters and gradients are in: FFI arrays, whose address does not change while something refers to
+-- them, and views of memory that something else owns.
+-- SPDX: MIT OR Apache-2.0
+local ffi = require "ffi"
+local library = require((...):gsub("tensor$", "library"))
+
+local tensor = {}
+
+-- f16 and bf16 have no type in C; their bits are in uint16_t. The library's master_remainder is int16_t.
+local ELEMENTS = {f32 = "float", f64 = "double", f16 = "unsigned short", bf16 = "unsigned short", i16 = "short"}
+local DTYPES = {float = "f32", double = "f64"}
+local SIZES = {float = 4, double = 8, ["unsigned short"] = 2, short = 2}
+
+local View = {}
+View.__index = View
+
+-- `len` elements at a pointer, such as float *. What owns the memory stays alive as long as the view does.
+function tensor.view(pointer, len, owner)
+  local element = type(pointer) == "cdata" and tostring(ffi.typeof(pointer)):match("^ctype<(.*) %*>$")
+  if not SIZES[element] then
+    library.refuse("pointer is %s; it must be a float *, double *, uint16_t * or int16_t *", tostring(pointer))
+  end
+  library.whole(len, "len", 2 ^ 53)
+  return setmetatable({pointer = pointer, element = element, len = len, owner = owner}, View)
+end
+
+local array_elements = {} -- by the number of the array's C type
+
+-- The C name of the elements of an FFI array, or nothing if it is something else.
+local function element_of(array)
+  local type_ = ffi.typeof(array)
+  local number = tonumber(type_)
+  if array_elements[number] == nil then
+    local element = tostring(type_):match("^ctype<([%w ]+) %[[%d?]+%]>$")
+    array_elements[number] = SIZES[element] and element or false
+  end
+  return array_elements[number]
+end
+
+-- The pointer to pass to C, the C name of the elements and their number. `name` is for errors.
+function tensor.describe(array, name)
+  if getmetatable(array) == View then return array.pointer, array.element, array.len end
+  local element = type(array) == "cdata" and element_of(array)
+  if not element then
+    local what = type(array) == "cdata" and tostring(ffi.typeof(array)) or type(array)
+    library.refuse('%s is a %s; it must be an array such as ffi.new("float[?]", len), of float, double or uint16_t '
+      .. "(f16 and bf16), or radam.view(pointer, len, owner)", name, what)
+  end
+  return array, element, ffi.sizeof(array) / SIZES[element]
+end
+
+-- The pointer to an array that must have this dtype and length.
+function tensor.pointer(array, name, dtype, len)
+  local pointer, element, actual = tensor.describe(array, name)
+  if element ~= ELEMENTS[dtype] then
+    library.refuse("%s has elements of type %s; those of %s are %s", name, element, dtype, ELEMENTS[dtype])
+  end
+  if actual ~= len then library.refuse("%s has %d elements; it must have %d", name, actual, len) end
+  return pointer
+end
+
+-- The dtype of an array, where its type tells.
+function tensor.dtype(array, name)
+  local _, element = tensor.describe(array, name)
+  return DTYPES[element]
+    or library.refuse('%s has elements of type %s; name their dtype, "f16" or "bf16"', name, element)
+end
+
+-- A new array with a copy of `len` elements at an address.
+function tensor.copy(address, dtype, len)
+  local array = ffi.new(ELEMENTS[dtype] .. "[?]", len)
+  ffi.copy(array, address, ffi.sizeof(array))
+  return array
+end
+
+function tensor.size(dtype) return SIZES[ELEMENTS[dtype]] end
+
+return tensor
