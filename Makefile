@@ -137,6 +137,7 @@ $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
 	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
 	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
 	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
+	sh bindings/julia/install_julia.sh $(ENGINES)/julia $(SUDO)
 	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors

@@ -1,6 +1,12 @@
-//! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
+//! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says. The
+//! modules run what each language has.
 
 mod common;
+#[path = "bindings/julia.rs"]
+mod julia;
+#[allow(dead_code)] // tests/install.rs uses all of it
+#[path = "install/prefix.rs"]
+mod prefix;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

@@ -20,9 +20,9 @@ trainable(node::T) where {T} =
 keys_in_order(children::AbstractDict) = sort!(collect(keys(children)), by=string)
 keys_in_order(children) = keys(children)
 
-is_array(node) = node isa AbstractArray{<:Number}
-# What would be trained if it were a parameter; arrays of integers are indices and the like.
-is_trained(node) = node isa AbstractArray{<:Union{AbstractFloat, Complex}} || is_array(node) && dtype(eltype(node)) != 0
+# Arrays of integers are indices and the like. Those of floating-point numbers without a dtype are refused later.
+is_trained(node) = false
+is_trained(node::AbstractArray{T}) where {T} = dtype(T) != 0 || T <: Union{AbstractFloat, Complex{<:AbstractFloat}}
 
 "What a gradient has for a child of a node; `nothing` is no gradient, and a Ref is that of a mutable struct."
 child(::Nothing, key) = nothing
@@ -44,7 +44,7 @@ has_key(node, key) = hasfield(typeof(node), key)
 "Calls f(array, its gradient, its path) for each trained array of a model. A path is a nested pair, to be put together by path_name."
 function each_array(f, trainable, node, grads, path)
     is_trained(node) && return f(node, grads, path)
-    is_array(node) && return nothing
+    node isa AbstractArray{<:Number} && return nothing
     children = trainable(node)
     check_keys(node, grads, path)
     for key in keys_in_order(children)
