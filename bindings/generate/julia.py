@@ -60,8 +60,8 @@ def structs(api: dict) -> str:
 
 def functions(api: dict) -> str:
     names = "".join(f"    :{function['name']},\n" for function in api["functions"])
-    parts = [f"const FUNCTIONS = (\n{names})",
-             "# Where the loaded library has them, in the same order.\nconst POINTERS = fill(C_NULL, length(FUNCTIONS))"]
+    parts = [f"const FUNCTIONS = (\n{names})", "# Where the loaded library has them, in the same order.\n"
+             "const POINTERS = fill(C_NULL, length(FUNCTIONS))"]
     for index, function in enumerate(api["functions"], 1):
         arguments = ", ".join(argument["name"] for argument in function["args"])
         types = "".join(type_of(argument["type"]) + ", " for argument in function["args"]).rstrip(" ")

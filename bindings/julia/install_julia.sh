@@ -39,7 +39,8 @@ with_bullseye install -y --no-install-recommends --no-remove --no-upgrade julia
 # Debian 11's Julia crashes with the libunwind of Debian 12 when an exception passes through a function that it has
 # compiled. Its own is put where only this Julia looks.
 (cd "$work" && with_bullseye download libunwind8/bullseye)
-dpkg-deb --fsys-tarfile "$work"/libunwind8_*.deb | tar -x -C "$folder" --strip-components 4 --wildcards '*/libunwind.so.8*'
+dpkg-deb --fsys-tarfile "$work"/libunwind8_*.deb |
+  tar -x -C "$folder" --strip-components 4 --wildcards '*/libunwind.so.8*'
 cat >"$folder/julia" <<END
 #!/bin/sh
 LD_LIBRARY_PATH="$(cd "$folder" && pwd)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" exec /usr/bin/julia "\$@"

@@ -4,14 +4,14 @@
 #
 # SPDX: MIT OR Apache-2.0
 using LibRAdam: LibRAdam, RAdam
-using DelimitedFiles, Random
+using Random
 
 "The images as columns of pixels from 0 to 1, and their digits: 1438 for training and 359, a fifth, for testing."
 function read_digits(path)
-    table = readdlm(path, ',', Int)
-    table = table[shuffle(MersenneTwister(3), 1:size(table, 1)), :]
-    pixels, digits = permutedims(table[:, 1:64]) ./ 16f0, table[:, 65]
-    training, test = 1:size(table, 1) - 359, size(table, 1) - 358:size(table, 1)
+    rows = [parse.(Int, split(line, ',')) for line in eachline(path)]
+    table = reduce(hcat, shuffle(MersenneTwister(3), rows))
+    pixels, digits = table[1:64, :] ./ 16f0, table[65, :]
+    training, test = 1:length(digits) - 359, length(digits) - 358:length(digits)
     return (pixels[:, training], digits[training]), (pixels[:, test], digits[test])
 end
 

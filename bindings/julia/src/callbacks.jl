@@ -10,8 +10,8 @@ const PROGRESS_LOCK = ReentrantLock()
 const LAST_KEY = Ref(UInt(0))
 
 """
-What C calls. No exception may pass through C: it is kept and the call is cancelled. A function that returns `false` cancels
-it, too.
+What C calls. No exception may pass through C: it is kept and the call is cancelled. A function that returns `false`
+cancels it, too.
 """
 function on_progress(done::UInt64, total::UInt64, key::Ptr{Cvoid})::Int32
     progress = lock(() -> PROGRESS[UInt(key)], PROGRESS_LOCK)

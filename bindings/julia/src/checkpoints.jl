@@ -4,19 +4,19 @@
     save(optimizer, path; progress=nothing)
     save(optimizer) -> Vector{UInt8}
 
-Saves state, step counts and options: to a file, which appears whole or not at all, or to memory. `progress(done, total)` is
-called after about every MiB; if it returns `false` or throws, the call is cancelled.
+Saves state, step counts and options: to a file, which appears whole or not at all, or to memory. `progress(done,
+total)` is called after about every MiB; if it returns `false` or throws, the call is cancelled.
 """
 function save(optimizer::Optimizer, path::AbstractString; progress=nothing)
     with_progress(progress) do callback
         options = Ref(filled(radam_save_options, "save"; callback...))
-        change(LowLevel.radam_save_with, optimizer, path, options)
+        work(LowLevel.radam_save_with, optimizer, path, options)
     end
 end
 function save(optimizer::Optimizer)
     size = Ref{UInt64}()
     return lock(optimizer.lock) do
-        call(LowLevel.radam_save_to_buffer, optimizer, C_NULL, 0, size)
+        work(LowLevel.radam_save_to_buffer, optimizer, C_NULL, 0, size)
         buffer = Vector{UInt8}(undef, size[])
         call(LowLevel.radam_save_to_buffer, optimizer, buffer, length(buffer), size)
         return resize!(buffer, size[])
@@ -28,29 +28,29 @@ end
     load!(optimizer, bytes::Vector{UInt8}; ...)
     load!(optimizer, paths; ...)
 
-Loads what `save` saved, into an optimizer that already has its groups and parameters, which are found by their names. Of
-several paths, each is the checkpoint of a process that had its own shards. `strict=false` leaves parameters alone that are
-only in one of the two; `hyperparameters=false` keeps the optimizer's own options.
+Loads what `save` saved, into an optimizer that already has its groups and parameters, which are found by their names.
+Of several paths, each is the checkpoint of a process that had its own shards. `strict=false` leaves parameters alone
+that are only in one of the two; `hyperparameters=false` keeps the optimizer's own options.
 """
 function load!(optimizer::Optimizer, path::AbstractString; options...)
-    loading(optimizer; options...) do options
-        call(LowLevel.radam_load_with, optimizer, path, options)
+    loading(; options...) do options
+        work(LowLevel.radam_load_with, optimizer, path, options)
     end
 end
 function load!(optimizer::Optimizer, bytes::Vector{UInt8}; options...)
-    loading(optimizer; options...) do options
-        call(LowLevel.radam_load_from_buffer, optimizer, bytes, length(bytes), options)
+    loading(; options...) do options
+        work(LowLevel.radam_load_from_buffer, optimizer, bytes, length(bytes), options)
     end
 end
 function load!(optimizer::Optimizer, paths::AbstractVector{<:AbstractString}; options...)
-    loading(optimizer; options...) do options
-        call(LowLevel.radam_load_shards, optimizer, convert(Vector{String}, paths), length(paths), options)
+    loading(; options...) do options
+        work(LowLevel.radam_load_shards, optimizer, convert(Vector{String}, paths), length(paths), options)
     end
 end
 
-function loading(f, optimizer; progress=nothing, options...)
+function loading(f; progress=nothing, options...)
     with_progress(progress) do callback
         options = Ref(filled(radam_load_options, "load!"; callback..., options...))
-        lock(() -> f(options), optimizer.lock)
+        f(options)
     end
 end

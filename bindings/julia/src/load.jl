@@ -2,7 +2,7 @@
 
 using Libdl
 
-"Where the library may be: at ENV[\"LIBRADAM\"] alone, if that is set; else where the system looks, and in usual folders."
+"Where the library may be: at ENV[\"LIBRADAM\"] alone, if that is set; else where the system looks, or a usual folder."
 function candidates()
     given = get(ENV, "LIBRADAM", "")
     isempty(given) || return [given]

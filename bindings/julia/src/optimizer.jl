@@ -8,6 +8,32 @@ mutable struct Slot
     data::Any
     grad::Any
     others::Any
+    # Where the arrays were when they were registered.
+    places::Any
+
+    function Slot(type, grad_type, len, data, grad, others)
+        slot = new(type, grad_type, len, data, grad, others, nothing)
+        slot.places = places(slot)
+        return slot
+    end
+end
+
+place(array) = array === nothing ? nothing : (address(array), length(array))
+places(slot) = (place(slot.data), place(slot.grad), map(place, slot.others))
+
+"Puts other arrays into a slot, once the library has their addresses."
+function keep!(slot; data=slot.data, grad=slot.grad, others=slot.others)
+    slot.data, slot.grad, slot.others = data, grad, others
+    slot.places = places(slot)
+end
+
+"Refuses to go on if the library would use memory that a registered vector has left, as after push! or resize!."
+function check_places(slots)
+    for (index, slot) in enumerate(slots)
+        places(slot) == slot.places ||
+            refuse("an array of parameter $(index - 1) has moved or has another length since it was registered, as " *
+                   "after push! or resize!; register it again")
+    end
 end
 
 """
@@ -15,8 +41,8 @@ end
 
 An optimizer of the library, without parameters yet. It frees itself when it is no longer used, or in `close`.
 
-Calls that change an optimizer wait for one another, whatever tasks they are in; reading, `step_tensor!` and `step_chunk!`
-do not wait. While a step in slices is open, other changes are refused with `RADAM_ERROR_BUSY`.
+Calls that change an optimizer wait for one another, whatever tasks they are in; reading, `step_tensor!` and
+`step_chunk!` do not wait. While a step in slices is open, other changes are refused with `RADAM_ERROR_BUSY`.
 """
 mutable struct Optimizer
     handle::Threads.Atomic{UInt}
@@ -55,6 +81,14 @@ call(f, optimizer, arguments...) =
 
 "Calls a function of the library that changes the optimizer: one task at a time."
 change(f, optimizer, arguments...) = lock(() -> call(f, optimizer, arguments...), optimizer.lock)
+
+"Calls a function that also reads or writes registered arrays."
+function work(f, optimizer, arguments...)
+    lock(optimizer.lock) do
+        check_places(optimizer.slots)
+        call(f, optimizer, arguments...)
+    end
+end
 
 "What a getter writes."
 function got(f, ::Type{T}, optimizer, arguments...) where {T}
@@ -101,7 +135,7 @@ adjust!(group::Group, lr::Real) = change(LowLevel.radam_set_lr, group.optimizer,
 function adjust!(group::Group; options...)
     lock(group.optimizer.lock) do
         changed = with(rule(group).options, "RAdam"; options...)
-        call(LowLevel.radam_set_group_options, group.optimizer, group.id, Ref(changed))
+        work(LowLevel.radam_set_group_options, group.optimizer, group.id, Ref(changed))
     end
 end
 

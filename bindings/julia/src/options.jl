@@ -11,7 +11,8 @@ function with(struct_::T, what; fields...) where {T}
     for name in keys(fields)
         name in option_names(T) || refuse("$what has no option $name; it has $(join(option_names(T), ", "))")
     end
-    value(name) = name in keys(fields) ? to_c(fieldtype(T, name), Val(name), fields[name], what) : getfield(struct_, name)
+    value(name) =
+        name in keys(fields) ? to_c(fieldtype(T, name), Val(name), fields[name], what) : getfield(struct_, name)
     return T(map(value, fieldnames(T))...)
 end
 
@@ -39,9 +40,9 @@ end
           master_remainder, stochastic_rounding, unrectified, beta1=0.9, beta2=0.99, weight_decay=0, eps=1e-6, max_lr,
           rectify_threshold=5, seed=0)
 
-The options of a group of parameters; `?LibRAdam.LowLevel.radam_group_options` and `radam.h` describe each. Switches are
-`true`, `false`, or `nothing` for the default. `state_dtype` is a type, such as `Float32`. An option is read as a property:
-`RAdam(1e-3).beta1`.
+The options of a group of parameters; `?LibRAdam.LowLevel.radam_group_options` and `radam.h` describe each. Switches
+are `true`, `false`, or `nothing` for the default. `state_dtype` is a type, such as `Float32`. An option is read as a
+property: `RAdam(1e-3).beta1`.
 """
 struct RAdam
     options::radam_group_options

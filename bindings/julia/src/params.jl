@@ -33,12 +33,12 @@ describe(data::AbstractArray; options...) = described(data, eltype(data), length
 describe(type::Type, len::Integer; options...) = described(nothing, type, len; options...)
 
 function described(data, type, len; name="", grad=nothing, grad_type=grad === nothing ? type : eltype(grad),
-                   copy=nothing, exp_avg=nothing, exp_avg_sq=nothing, kahan_comp=nothing, tensor_offset=0, tensor_len=0)
+                   copy=nothing, exp_avg=nothing, exp_avg_sq=nothing, kahan_comp=nothing, tensor_offset=0,
+                   tensor_len=0)
     what = isempty(name) ? "the parameter" : name
     occursin('\0', name) && refuse("the name $(repr(name)) has a NUL; names end there in C")
     for type in (type, grad_type)
-        dtype(type) == 0 && refuse("$what has elements of type $type; radam has Float32, Float64, Float16 and bfloat16 " *
-                                   "(LibRAdam.dtype says which types are that)")
+        dtype(type) == 0 && refuse("$what $(no_dtype(type))")
     end
     data === nothing || check_array(data, type, len, what)
     grad === nothing || check_array(grad, grad_type, len, "the gradient of ", what)
@@ -85,7 +85,7 @@ function set_data!(param::Param, data)
     data === nothing || check_array(data, param.type, param.len, "data of parameter ", param.id)
     lock(param.optimizer.lock) do
         GC.@preserve data call(LowLevel.radam_set_data, param.optimizer, param.id, address(data))
-        slot(param).data = data
+        keep!(slot(param); data=data)
     end
     return nothing
 end
@@ -93,7 +93,7 @@ function set_grad!(param::Param, grad)
     grad === nothing || check_array(grad, param.grad_type, param.len, "the gradient of parameter ", param.id)
     lock(param.optimizer.lock) do
         GC.@preserve grad call(LowLevel.radam_set_grad, param.optimizer, param.id, address(grad))
-        slot(param).grad = grad
+        keep!(slot(param); grad=grad)
     end
     return nothing
 end
@@ -101,8 +101,9 @@ end
 """
     set_tensors!(optimizer, first, data, grads)
 
-Registers the arrays of many parameters at once: of `first` and those that were added after it. Each of the two vectors has
-an array or `nothing` for each parameter, or is itself `nothing` if those stay. Buffers can be swapped this way.
+Registers the arrays of many parameters at once: of `first` and those that were added after it. Each of the two
+vectors has an array or `nothing` for each parameter, or is itself `nothing` if those stay. Buffers can be swapped
+this way.
 """
 function set_tensors!(optimizer::Optimizer, first::Param, data, grads)
     count = length(something(data, grads, ()))
@@ -111,8 +112,8 @@ function set_tensors!(optimizer::Optimizer, first::Param, data, grads)
     lock(optimizer.lock) do
         slots = optimizer.slots
         range = Int(first.id) + 1:Int(first.id) + count
-        last(range) <= length(slots) || refuse("there are $count arrays, but only $(length(slots) - first.id) parameters " *
-                                               "from the first one on")
+        last(range) <= length(slots) ||
+            refuse("there are $count arrays, but only $(length(slots) - first.id) parameters from the first one on")
         check_tensors(slots, range, data, slot -> slot.type, "data")
         check_tensors(slots, range, grads, slot -> slot.grad_type, "the gradient")
         register!(optimizer, range, data, grads)
@@ -125,8 +126,7 @@ function register!(optimizer, range, data, grads)
     GC.@preserve data grads call(LowLevel.radam_set_tensors, optimizer, first(range) - 1, length(range),
                                  addresses(data), addresses(grads))
     for (i, slot) in enumerate(view(optimizer.slots, range))
-        data === nothing || (slot.data = data[i])
-        grads === nothing || (slot.grad = grads[i])
+        keep!(slot; data=data === nothing ? slot.data : data[i], grad=grads === nothing ? slot.grad : grads[i])
     end
 end
 
@@ -154,7 +154,8 @@ end
 function name(param::Param)
     optimizer = param.optimizer
     is_frozen(param) # throws if the parameter was removed, for which radam_param_name has no status
-    GC.@preserve optimizer copied_text((buffer, size) -> LowLevel.radam_param_name(handle(optimizer), param.id, buffer, size))
+    get(buffer, size) = LowLevel.radam_param_name(handle(optimizer), param.id, buffer, size)
+    GC.@preserve optimizer copied_text(get)
 end
 
 "The number of steps that a parameter has made."
@@ -173,14 +174,14 @@ is_frozen(param::Param) = got(LowLevel.radam_get_frozen, Int32, param.optimizer,
 
 Sets the state of a parameter, or of all, to that before the first step.
 """
-reset!(param::Param) = change(LowLevel.radam_reset_state, param.optimizer, param.id)
-reset!(optimizer::Optimizer) = change(LowLevel.radam_reset_state, optimizer, typemax(UInt32))
+reset!(param::Param) = work(LowLevel.radam_reset_state, param.optimizer, param.id)
+reset!(optimizer::Optimizer) = work(LowLevel.radam_reset_state, optimizer, typemax(UInt32))
 
 "Removes a parameter. Its arrays and its name can be used again."
 function remove!(param::Param)
     lock(param.optimizer.lock) do
         call(LowLevel.radam_remove_param, param.optimizer, param.id)
-        slot(param).data = slot(param).grad = slot(param).others = nothing
+        keep!(slot(param); data=nothing, grad=nothing, others=())
     end
     return nothing
 end
@@ -192,8 +193,8 @@ const STATES = (exp_avg=LowLevel.RADAM_STATE_EXP_AVG, exp_avg_sq=LowLevel.RADAM_
     state(param, which) -> Vector or nothing
     set_state!(param, which, array)
 
-Copies an array of the state: `:exp_avg`, `:exp_avg_sq`, `:kahan_comp` or `:master_remainder`; `nothing` if the parameter
-has no such array.
+Copies an array of the state: `:exp_avg`, `:exp_avg_sq`, `:kahan_comp` or `:master_remainder`; `nothing` if the
+parameter has no such array.
 """
 function state(param::Param, which::Symbol)
     return with_state(param, which) do array
@@ -203,7 +204,8 @@ end
 function set_state!(param::Param, which::Symbol, values)
     with_state(param, which) do array
         array === nothing && refuse("$(name(param)) has no $which")
-        length(values) == length(array) || refuse("the new $which has $(length(values)) elements; $(length(array)) are needed")
+        length(values) == length(array) ||
+            refuse("the new $which has $(length(values)) elements; $(length(array)) are needed")
         copyto!(array, values)
     end
     return nothing
@@ -215,7 +217,7 @@ function with_state(f, param, which)
     optimizer = param.optimizer
     lock(optimizer.lock) do
         pointer, type = Ref(C_NULL), Ref{radam_dtype}()
-        call(LowLevel.radam_param_state, optimizer, param.id, STATES[which], pointer, type)
+        work(LowLevel.radam_param_state, optimizer, param.id, STATES[which], pointer, type)
         pointer[] == C_NULL && return f(nothing)
         GC.@preserve optimizer f(unsafe_wrap(Array, Ptr{element_type(type[])}(pointer[]), param.len))
     end

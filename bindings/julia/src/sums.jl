@@ -27,7 +27,7 @@ Adds a gradient, or all gradients that `step!` would use.
 """
 function measure!(sums::GradSums, grad::AbstractArray)
     type = eltype(grad)
-    dtype(type) == 0 && refuse("the gradient has elements of type $type; radam has Float32, Float64, Float16 and bfloat16")
+    dtype(type) == 0 && refuse("the gradient $(no_dtype(type))")
     check_array(grad, type, length(grad), "the gradient")
     GC.@preserve grad check(LowLevel.radam_measure_tensor(dtype(type), address(grad), length(grad), sums.raw))
     return sums
@@ -44,4 +44,4 @@ function value(sums::GradSums)
     return (norm=norm[], nonfinite=nonfinite[])
 end
 
-measure!(sums::GradSums, optimizer::Optimizer) = (change(LowLevel.radam_measure, optimizer, sums.raw); sums)
+measure!(sums::GradSums, optimizer::Optimizer) = (work(LowLevel.radam_measure, optimizer, sums.raw); sums)

@@ -3,9 +3,9 @@
 """
     trainable(node)
 
-The children of a node of a model that are trained, as a named tuple, a tuple, a dictionary or a vector. By default these
-are all elements of containers and all fields of structs, but nothing of functions and random number generators. Define a
-method for structs that have arrays which are not to be trained:
+The children of a node of a model that are trained, as a named tuple, a tuple, a dictionary or a vector. By default
+these are all elements of containers and all fields of structs, but nothing of functions and random number generators.
+Define a method for structs that have arrays which are not to be trained:
 
     LibRAdam.trainable(layer::BatchNorm) = (scale=layer.scale, shift=layer.shift)
 
@@ -24,28 +24,37 @@ keys_in_order(children) = keys(children)
 is_trained(node) = false
 is_trained(node::AbstractArray{T}) where {T} = dtype(T) != 0 || T <: Union{AbstractFloat, Complex{<:AbstractFloat}}
 
-"What a gradient has for a child of a node; `nothing` is no gradient, and a Ref is that of a mutable struct."
+"What a gradient has for a child of a node; `nothing` is no gradient."
 child(::Nothing, key) = nothing
-child(grads::Base.RefValue, key) = child(grads[], key)
 child(grads::Union{NamedTuple, AbstractDict}, key) = get(grads, key, nothing)
 child(grads::Union{Tuple, AbstractArray}, key) = grads[key]
 child(grads, key) = getfield(grads, key)
 
-"Refuses gradients of what is not there, which a wrong name would be. All fields of a struct may have one."
-check_keys(node, grads, path) = nothing
+# The gradients of a node may be a named tuple or dictionary that lacks keys, and otherwise are as the node is.
+check_keys(node, ::Nothing, path) = nothing
 function check_keys(node, grads::Union{NamedTuple, AbstractDict}, path)
     for key in keys(grads)
+        # A wrong name would leave something untrained. All fields of a struct may have a gradient.
         has_key(node, key) || refuse("grads has $(path_name((path, key))), which the model has not")
     end
 end
-has_key(node::Union{NamedTuple, Tuple, AbstractDict, AbstractArray}, key) = haskey(node, key)
+function check_keys(node, grads, path)
+    is_list(x) = x isa Union{Tuple, AbstractArray}
+    is_like = is_list(grads) ? is_list(node) && keys(grads) == keys(node) : typeof(grads).name === typeof(node).name
+    is_like || refuse("grads $(path_name(path)) is a $(typeof(grads)), which does not fit the model's $(typeof(node))")
+end
+has_key(node::Union{NamedTuple, AbstractDict}, key) = haskey(node, key)
+has_key(node::Union{Tuple, AbstractArray}, key) = key in keys(node)
 has_key(node, key) = hasfield(typeof(node), key)
 
-"Calls f(array, its gradient, its path) for each trained array of a model. A path is a nested pair, to be put together by path_name."
+"Calls f(array, its gradient, its path) for each trained array of a model. path_name makes a text of the path."
 function each_array(f, trainable, node, grads, path)
     is_trained(node) && return f(node, grads, path)
     node isa AbstractArray{<:Number} && return nothing
     children = trainable(node)
+    isempty(children) && return nothing
+    # That of a mutable struct.
+    grads = grads isa Base.RefValue ? grads[] : grads
     check_keys(node, grads, path)
     for key in keys_in_order(children)
         each_array(f, trainable, children[key], child(grads, key), (path, key))
@@ -79,9 +88,9 @@ Base.show(io::IO, state::State) = print(io, "LibRAdam.State of ", length(state.p
     setup(rule::RAdam, model; options...) -> State
     setup(rules, model; options...) -> State
 
-Makes the state for training a model: an array of floating-point numbers, or named tuples, tuples, vectors, dictionaries and
-structs that contain such arrays. An array that is there twice is one parameter. `rules` is a function of an array's name and
-the array that returns a rule, for models whose arrays have different options.
+Makes the state for training a model: an array of floating-point numbers, or named tuples, tuples, vectors,
+dictionaries and structs that contain such arrays. An array that is there twice is one parameter. `rules` is a
+function of an array's name and the array that returns a rule, for models whose arrays have different options.
 
 - `grad_type`: a function of the type of a parameter's elements that gives that of its gradients; by default the same.
 - `trainable`: what takes the place of `LibRAdam.trainable`, for example `Optimisers.trainable`.
@@ -111,8 +120,7 @@ function found(trainable, model)
             push!(names, path_name(path))
             length(push!(arrays, array))
         end
-        is_flat(array) || refuse("$(path_name(path)) is a $(typeof(array)), whose elements do not lie one after another " *
-                                 "in memory; copy it to an Array")
+        is_flat(array) || refuse("$(path_name(path)) $(not_flat(array))")
         push!(indices, index)
     end
     return arrays, names, indices
@@ -155,8 +163,8 @@ end
 function gathered(before, grad, size, zero_grad, path)
     check_size(grad, size, path, "the gradient of ")
     before === nothing && is_flat(grad) && return grad
-    zero_grad && refuse("zero_grad cannot zero the gradient of $(path_name(path)), which is a copy: it belongs to several " *
-                        "arrays, or it is a $(typeof(grad)), whose elements do not lie one after another in memory")
+    zero_grad && refuse("zero_grad cannot zero the gradient of $(path_name(path)), which is a copy, since the model " *
+                        "has the array twice or the gradient $(not_flat(grad))")
     return before === nothing ? Array(grad) : before .+ grad
 end
 
@@ -186,8 +194,8 @@ end
     update!(state, model, grads; $STEP_OPTIONS) -> state, model
     step!(state, model, grads; report=false, ...)
 
-Updates the arrays of a model in place. `grads` has the structure of the model, with `nothing` wherever there is no gradient,
-as Zygote returns it. `step!` does the same and returns a report, if asked for.
+Updates the arrays of a model in place. `grads` has the structure of the model, with `nothing` wherever there is no
+gradient, as Zygote returns it. `step!` does the same and returns a report, if asked for.
 """
 function update!(state::State, model, grads; options...)
     step!(state, model, grads; options...)

@@ -44,6 +44,23 @@ end
     @test collected[] >= 57
 end
 
+@testset "vectors that have moved" begin
+    optimizer = Optimizer()
+    data, grad, exp_avg = [1.0], [1.0], [0.0]
+    param = add_param!(add_group!(optimizer, RAdam(0.1)), data; grad=grad, exp_avg=exp_avg)
+    # So many that they cannot stay where they are.
+    append!(grad, zeros(100_000))
+    resize!(grad, 1)
+    for use in (() -> step!(optimizer), () -> LibRAdam.zero_grad!(optimizer), () -> LibRAdam.begin_step!(optimizer))
+        @test refused(use, INVALID_ARGUMENT, "an array of parameter 0 has moved", "register it again")
+    end
+    LibRAdam.set_grad!(param, grad)
+    step!(optimizer)
+    @test data == [0.9]
+    append!(exp_avg, zeros(100_000))
+    @test refused(() -> LibRAdam.save(optimizer), INVALID_ARGUMENT, "an array of parameter 0")
+end
+
 @testset "a state keeps nothing of the model" begin
     collected = Threads.Atomic{Int}(0)
     function train()

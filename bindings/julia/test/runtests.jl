@@ -2,8 +2,8 @@
 #
 # SPDX: MIT OR Apache-2.0
 using LibRAdam
-using LibRAdam: Optimizer, RAdam, RAdamError, BFloat16, GradSums, LowLevel, add_group!, add_param!, adjust!, setup, step!,
-    update!
+using LibRAdam: Optimizer, RAdam, RAdamError, BFloat16, GradSums, LowLevel, add_group!, add_param!, adjust!, setup,
+    step!, update!
 using Test
 
 "What a call throws; nothing if it returns."

@@ -16,8 +16,8 @@ LibRAdam.trainable(norm::Norm) = (scale=norm.scale,)
 
 nested() = (layers=(Layer(1), Layer(2)), norm=Norm([1.0, 2.0], [5.0]), table=Dict("b" => Float16[1], "a" => Float16[2]),
             heads=Any[[1f0], "text", [3, 4]], rng=LibRAdam.Random.MersenneTwister(1), size=3)
-const NAMES = ["layers.1.weight", "layers.1.bias", "layers.2.weight", "layers.2.bias", "norm.scale", "table.a", "table.b",
-               "heads.1"]
+const NAMES = ["layers.1.weight", "layers.1.bias", "layers.2.weight", "layers.2.bias", "norm.scale", "table.a",
+               "table.b", "heads.1"]
 
 @testset "names and arrays" begin
     model = nested()
@@ -83,7 +83,7 @@ end
     update!(state, model, (a=[100.0, 0.0], b=grads.b); max_grad_value=0.5, zero_grad=true)
     @test grads.b == [0.0]
     @test step!(state, model, (a=nothing, b=nothing); report=true).params_stepped == 0
-    @test refused(() -> step!(state, model, grads; clip=1), INVALID_ARGUMENT, "the step has no option clip", "max_grad_norm")
+    @test refused(() -> step!(state, model, grads; clip=1), INVALID_ARGUMENT, "no option clip", "grad_scale")
     @test refused(() -> step!(state, model, grads; grad_scale=0), INVALID_ARGUMENT, "grad_scale", "0")
 end
 
@@ -128,10 +128,21 @@ end
     @test bad((w=zeros(Int, 2, 3),), "the gradient of w has elements of type Int64")
     @test bad((w=1.0,), "the gradient of w is a Float64", "array")
     @test bad((W=zeros(2, 3),), "grads has W, which the model has not")
-    @test refused(() -> update!(state, (w=zeros(2, 3), v=zeros(3), f=sin), nothing), INVALID_ARGUMENT, "v has size (3,)")
+    wrong_size = (w=zeros(2, 3), v=zeros(3), f=sin)
+    @test refused(() -> update!(state, wrong_size, nothing), INVALID_ARGUMENT, "v has size (3,)")
+    several = nested()
+    other = setup(RAdam(0.1), several)
+    bad_nested(grads, words...) = refused(() -> update!(other, several, grads), INVALID_ARGUMENT, words...)
+    @test bad_nested((layers=(nothing,),), "grads layers is a Tuple", "does not fit")
+    @test bad_nested((layers=[nothing, nothing, nothing],), "grads layers is a", "does not fit")
+    @test bad_nested((layers=(nothing, (ones(Float32, 2, 3), nothing)),), "grads layers.2 is a Tuple", "Layer")
+    @test bad_nested((layers=(a=nothing,),), "grads has layers.a")
+    @test bad_nested((norm=1.0,), "grads norm is a Float64", "Norm")
+    @test bad_nested((norm=(bias=[1.0],),), "grads has norm.bias")
     @test refused(() -> update!(state, (w=zeros(2, 3),), nothing), INVALID_ARGUMENT, "1 arrays", "had 2")
     @test refused(() -> update!(state, (w=zeros(2, 3), v=zeros(2), x=zeros(2)), nothing), INVALID_ARGUMENT, "3 arrays")
-    @test refused(() -> update!(state, (w=model.w, v=view(model.w, 1:2)), (w=ones(2, 3), v=ones(2))), INVALID_ARGUMENT, "overlap")
+    overlapping = (w=model.w, v=view(model.w, 1:2))
+    @test refused(() -> update!(state, overlapping, (w=ones(2, 3), v=ones(2))), INVALID_ARGUMENT, "overlap")
     @test model == (w=zeros(2, 3), v=zeros(2), f=sin)
     @test refused(() -> setup(RAdam(0.1; gradient_release=true), model), INVALID_ARGUMENT, "w has gradient_release")
 end
