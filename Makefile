@@ -123,7 +123,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	touch $@
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
-deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
+deps: debian-packages $(ENGINES)/installed $(ENGINES)/julia/julia ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -137,8 +137,11 @@ $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
 	$(ENGINES)/venv/bin/pip install --no-deps --target $(ENGINES) -r $<
 	rm $(ENGINES)/torch/lib/libtorch_cuda*.so
 	sh examples/engines/ensmallen/fetch.sh $(ENGINES)/ensmallen
-	sh bindings/julia/install_julia.sh $(ENGINES)/julia $(SUDO)
 	touch $@
+
+# After the engines, which begin with an empty folder.
+$(ENGINES)/julia/julia: bindings/julia/install_julia.sh | $(ENGINES)/installed
+	sh $< $(ENGINES)/julia $(SUDO)
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check

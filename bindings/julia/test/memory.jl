@@ -86,6 +86,14 @@ end
         end
     end
     @test LibRAdam.step_count(state["a"]) == 200
+    # From the first registered array to the last one let go, no other task comes in between.
+    task = lock(state.optimizer.lock) do
+        task = @async update!(state, model, nothing)
+        yield()
+        @test !istaskdone(task) && all(slot -> slot.data === nothing, state.optimizer.slots)
+        task
+    end
+    wait(task)
     alone = (a=zeros(5000), b=zeros(10))
     other = setup(RAdam(0.001), alone)
     foreach(_ -> update!(other, alone, (a=ones(5000), b=ones(10))), 1:200)
