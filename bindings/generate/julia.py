@@ -23,11 +23,20 @@ def type_of(type_: dict) -> str:
     return SCALARS.get(type_["name"], type_["name"])
 
 
-def docstring(doc: str) -> str:
-    summary = doc.split("\n\n")[0]
+def summary(doc: str) -> str:
+    first = doc.split("\n\n")[0]
     for character in '\\"$':
-        summary = summary.replace(character, "\\" + character)
-    return f'"{summary}"\n'
+        first = first.replace(character, "\\" + character)
+    return first
+
+
+def docstring(doc: str) -> str:
+    return f'"{summary(doc)}"\n'
+
+
+def struct_docstring(struct: dict) -> str:
+    fields = "".join(f"- `{field['name']}`: {summary(field['doc'])}\n" for field in struct["fields"])
+    return f'"""\n{summary(struct["doc"])}\n\n{fields}"""\n'
 
 
 def constants(api: dict) -> str:
@@ -48,7 +57,7 @@ def structs(api: dict) -> str:
         # Within a struct every pointer is plain: Cstring and Ptr have the same layout, and Ptr can be compared.
         field_type = lambda field: type_of(field["type"]).replace("Cstring", "Ptr{UInt8}")
         fields = "".join(f"    {field['name']}::{field_type(field)}\n" for field in struct["fields"])
-        parts.append(f"{docstring(struct['doc'])}struct {struct['name']}\n{fields}end")
+        parts.append(f"{struct_docstring(struct)}struct {struct['name']}\n{fields}end")
     layouts = []
     for struct in api["structs"]:
         offsets = ", ".join(str(field["offset"]) for field in struct["fields"])

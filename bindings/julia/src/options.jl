@@ -40,7 +40,7 @@ end
           master_remainder, stochastic_rounding, unrectified, beta1=0.9, beta2=0.99, weight_decay=0, eps=1e-6, max_lr,
           rectify_threshold=5, seed=0)
 
-The options of a group of parameters; `?LibRAdam.LowLevel.radam_group_options` and `radam.h` describe each. Switches
+The options of a group of parameters; `?LibRAdam.LowLevel.radam_group_options` describes each. Switches
 are `true`, `false`, or `nothing` for the default. `state_dtype` is a type, such as `Float32`. An option is read as a
 property: `RAdam(1e-3).beta1`.
 """

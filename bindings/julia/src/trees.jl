@@ -256,7 +256,11 @@ step_for!(state::State, seconds) = step_for!(state.optimizer, seconds)
 Changes the learning rate, or other options, of all groups; `adjust!(state.groups[i], ...)` changes those of one.
 """
 adjust!(state::State, lr::Real) = foreach(group -> adjust!(group, lr), state.groups)
-adjust!(state::State; options...) = foreach(group -> adjust!(group; options...), state.groups)
+function adjust!(state::State; options...)
+    get(options, :gradient_release, false) === true &&
+        refuse("gradient_release is true, and update! leaves out arrays of such groups; use step_tensor! for them")
+    foreach(group -> adjust!(group; options...), state.groups)
+end
 
 save(state::State, path...; options...) = save(state.optimizer, path...; options...)
 load!(state::State, source; options...) = (load!(state.optimizer, source; options...); state)

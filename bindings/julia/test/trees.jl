@@ -145,6 +145,7 @@ end
     @test refused(() -> update!(state, overlapping, (w=ones(2, 3), v=ones(2))), INVALID_ARGUMENT, "overlap")
     @test model == (w=zeros(2, 3), v=zeros(2), f=sin)
     @test refused(() -> setup(RAdam(0.1; gradient_release=true), model), INVALID_ARGUMENT, "w has gradient_release")
+    @test refused(() -> adjust!(state; gradient_release=true), INVALID_ARGUMENT, "gradient_release is true")
 end
 
 @testset "nothing is kept" begin
