@@ -136,7 +136,7 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	mono-mcs mono-runtime \
 	luajit love xvfb xauth
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
-deps: debian-packages $(UNPACKED) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -175,6 +175,10 @@ $(PYTHON)/installed: bindings/python/tests/requirements.txt | debian-packages
 	python3 -m venv $(PYTHON)/venv
 	$(PYTHON)/venv/bin/pip download --no-deps --only-binary :all: --dest $(PYTHON)/wheels -r $<
 	touch $@
+
+# After the engines, which begin with an empty folder.
+$(ENGINES)/julia/julia: bindings/julia/install_julia.sh | $(ENGINES)/installed
+	sh $< $(ENGINES)/julia $(SUDO)
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check

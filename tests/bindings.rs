@@ -1,4 +1,5 @@
-//! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
+//! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says. The
+//! modules run what each language has.
 
 mod common;
 #[path = "bindings/csharp.rs"]
@@ -12,6 +13,8 @@ mod lua;
 mod prefix;
 #[path = "bindings/python.rs"]
 mod python;
+#[path = "bindings/julia.rs"]
+mod julia;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

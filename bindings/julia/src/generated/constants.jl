@@ -1,0 +1,33 @@
+# Generated from radam_api.json by bindings/generate; `make bindings` writes it anew. SPDX: MIT OR Apache-2.0
+const API_VERSION = v"0.2.0"
+
+const RADAM_VERSION_MAJOR = UInt32(0)
+const RADAM_VERSION_MINOR = UInt32(2)
+const RADAM_VERSION_PATCH = UInt32(0)
+const RADAM_VERSION = UInt32(2000)
+
+const RADAM_OK = Int32(0)
+const RADAM_ERROR_NULL_POINTER = Int32(1)
+const RADAM_ERROR_INVALID_HANDLE = Int32(2)
+const RADAM_ERROR_INVALID_ARGUMENT = Int32(3)
+const RADAM_ERROR_BUSY = Int32(4)
+const RADAM_ERROR_INVALID_STATE = Int32(5)
+const RADAM_ERROR_OUT_OF_MEMORY = Int32(6)
+const RADAM_ERROR_IO = Int32(7)
+const RADAM_ERROR_CORRUPT = Int32(8)
+const RADAM_ERROR_MISMATCH = Int32(9)
+const RADAM_ERROR_PANIC = Int32(10)
+
+const RADAM_DTYPE_F32 = Int32(1)
+const RADAM_DTYPE_F64 = Int32(2)
+const RADAM_DTYPE_F16 = Int32(3)
+const RADAM_DTYPE_BF16 = Int32(4)
+
+const RADAM_OFF = Int32(0)
+const RADAM_ON = Int32(1)
+const RADAM_AUTO = Int32(2)
+
+const RADAM_STATE_EXP_AVG = Int32(1)
+const RADAM_STATE_EXP_AVG_SQ = Int32(2)
+const RADAM_STATE_KAHAN_COMP = Int32(3)
+const RADAM_STATE_MASTER_REMAINDER = Int32(4)
