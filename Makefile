@@ -148,8 +148,6 @@ define unpack
 	python3 -m venv $(@D)/venv
 	$(@D)/venv/bin/pip install --no-deps --no-compile --target $(@D) -r $(1)
 endef
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev mono-mcs mono-runtime luajit love xvfb xauth
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
