@@ -32,6 +32,7 @@ const FILES: &[&str] = &[
     "share/doc/radam/README.md",
     "share/doc/radam/docs/checkpoint.md",
     "share/doc/radam/docs/engines.md",
+    "share/doc/radam/docs/ffi.md",
     "share/doc/radam/docs/speed.md",
 ];
 
