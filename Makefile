@@ -14,7 +14,7 @@ SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
 .PHONY: help bindings build install uninstall dist check-cinstall musl run test bench bench-against deps debian-packages lint header \
-	asan arm windows fuzz bench-peers bench-engines interop package
+	asan arm wasm windows fuzz bench-peers bench-engines interop package
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,13 +122,16 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	$(INTEROP)/bin/pip install -r $<
 	touch $@
 
+# The second compiler has the sources of its standard library, from which the one for WebAssembly can be built.
+WASM_PACKAGES := nodejs rustc-web rust-web-src
+
 # libc6-dbg: valgrind needs the symbols of the C library and its loader.
 deps: debian-packages $(ENGINES)/installed ## install what the optional tests use: Debian packages, and engines in the target folder (1 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind libc6-dbg clang python3 \
-		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev
+		python3-venv cmake ninja-build pkg-config patch libarmadillo-dev $(WASM_PACKAGES)
 
 # The engines that Debian does not have. Most of PyTorch's wheel is for GPUs.
 $(ENGINES)/installed: examples/engines/requirements.txt | debian-packages
@@ -149,6 +152,9 @@ header: ## regenerate include/radam.h from src/ffi
 
 package: ## pack the crate, and build it from what was packed alone
 	$(CARGO) package --allow-dirty
+
+wasm: ## build the npm package for WebAssembly, in wasm/radam of the target folder
+	bindings/wasm/build.sh "$(TARGET)/wasm/radam"
 
 bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
 	python3 bindings/generate

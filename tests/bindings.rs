@@ -1,6 +1,8 @@
 //! `bindings/radam_api.json`, from which the struct mirrors of the bindings are generated, says what the header says.
 
 mod common;
+#[path = "bindings/wasm.rs"]
+mod wasm;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

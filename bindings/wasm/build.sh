@@ -11,19 +11,17 @@ target=wasm32-unknown-unknown
 cargo=${CARGO:-cargo}
 rustc=${RUSTC:-rustc}
 linker=$("$rustc" --print sysroot)/lib/rustlib/$("$rustc" --print host-tuple)/bin/rust-lld
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/wasm" # of its own, for which other builds need not wait
 
 has_sources() {
   test -f "$("$1" --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml"
 }
-set -- build --release --lib --target $target
+set -- rustc --release --lib --crate-type cdylib --target $target
 if ! test -d "$("$rustc" --print target-libdir --target $target)"; then
   if has_sources "$rustc"; then
     :
   elif test -x /usr/bin/rustc && has_sources /usr/bin/rustc; then
     rustc=/usr/bin/rustc
-    # What another compiler has built cannot be mixed with it.
-    CARGO_TARGET_DIR=$CARGO_TARGET_DIR/debian-rustc
   else
     echo "no Rust standard library for $target, nor the sources of one: run rustup target add $target, or install" \
       "Debian's rustc-web and rust-web-src" >&2

@@ -47,7 +47,10 @@ export function callOn(handle, name, ...args) {
 }
 
 function throwUnlessOk(status, handle) {
-  if (status !== STATUS.OK) throw new RadamError(STATUS_NAMES[status] ?? String(status), text("radam_last_error", handle));
+  if (status === STATUS.OK) return;
+  // The sentence of BUSY is not kept on the handle.
+  const sentence = text("radam_last_error", status === STATUS.BUSY ? 0 : handle);
+  throw new RadamError(STATUS_NAMES[status] ?? String(status), sentence);
 }
 
 /** Calls a function that returns something else than a status. After a panic there is nothing that could be called. */
@@ -84,8 +87,8 @@ export const buffer = () => wasm.memory.buffer;
 
 /** Allocates memory, which is not zeroed. */
 export function allocate(size) {
-  // Addresses are unsigned, which WebAssembly's numbers are not.
-  const start = run("radam_wasm_alloc", [size]) >>> 0;
+  // Numbers lose their upper bits on the way into WebAssembly, and come out signed.
+  const start = size < 2 ** 32 ? run("radam_wasm_alloc", [size]) >>> 0 : 0;
   if (start === 0) {
     throw new RadamError("OUT_OF_MEMORY", `there is no memory for ${size} bytes; WebAssembly has at most 4 GiB`);
   }
