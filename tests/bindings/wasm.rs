@@ -1,6 +1,8 @@
 //! `bindings/wasm` in Node, as a package in a project: its tests, its example, and its README as written.
 
-use crate::common::{has_program, read, repository, rustc, scratch_dir, skip, succeed, target_dir, text};
+use crate::common::{
+    has_program, read, repository, rustc, scratch_dir, skip, succeed, target_dir, text,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,8 +71,8 @@ fn node_runs_the_tests_the_example_and_the_readme() {
     let output =
         text(&succeed(train.args(example).arg(repository().join("examples/data/digits.csv"))));
     println!("{output}"); // for `-- --nocapture`
-    let accuracies = ["arrays", "tensors"]
-        .map(|memory| number(&output, &format!("{memory}: test accuracy ")));
+    let accuracies =
+        ["arrays", "tensors"].map(|memory| number(&output, &format!("{memory}: test accuracy ")));
     assert!(accuracies[0] >= 95.0 && accuracies[0] == accuracies[1], "{output}");
 
     let readme = read("bindings/wasm/README.md");
