@@ -11,23 +11,28 @@ const COUNT = (SIZE - WORDS.offset) / 8;
 
 const forgotten = new FinalizationRegistry((block) => block.release());
 
+/** Where the struct of sums is. */
+export let sumsAddress;
+
 /** The exact sum of squares of any number of gradients, and how many of their elements are not finite. */
 export class GradSums {
   #block = new Block(SIZE);
+
+  static {
+    sumsAddress = (sums) => {
+      if (!sums.#block) throw invalid("the sums have been freed");
+      return sums.#block.start;
+    };
+  }
 
   constructor() {
     forgotten.register(this, this.#block, this);
     this.clear();
   }
 
-  get address() {
-    if (!this.#block) throw invalid("the sums have been freed");
-    return this.#block.start;
-  }
-
   /** Makes this the sum of nothing. */
   clear() {
-    initialize("radam_grad_sums", this.address);
+    initialize("radam_grad_sums", sumsAddress(this));
   }
 
   /** Adds a gradient. */
@@ -35,13 +40,13 @@ export class GradSums {
     const number = dtypeNumber("dtype", dtype);
     checkArray("grad", grad, dtype, grad?.length);
     withScope((scope) => {
-      call("radam_measure_tensor", number, lend(scope, grad), BigInt(grad.length), this.address);
+      call("radam_measure_tensor", number, lend(scope, grad), BigInt(grad.length), sumsAddress(this));
     });
   }
 
   /** The 72 words, a copy: to send them to other workers, which add them. */
   get words() {
-    return new BigInt64Array(buffer(), this.address + WORDS.offset, COUNT).slice();
+    return new BigInt64Array(buffer(), sumsAddress(this) + WORDS.offset, COUNT).slice();
   }
 
   /** Adds the words of other sums. */
@@ -49,7 +54,7 @@ export class GradSums {
     if (!(words instanceof BigInt64Array) || words.length !== COUNT) {
       throw invalid(`words is ${shown(words)}; it must be a BigInt64Array of ${COUNT}, as .words is`);
     }
-    const own = new BigInt64Array(buffer(), this.address + WORDS.offset, COUNT);
+    const own = new BigInt64Array(buffer(), sumsAddress(this) + WORDS.offset, COUNT);
     for (let i = 0; i < COUNT; i++) own[i] += words[i];
   }
 
@@ -66,7 +71,7 @@ export class GradSums {
   #value() {
     return withScope((scope) => {
       const at = scope.allocate(16);
-      call("radam_grad_sums_value", this.address, at, at + 8);
+      call("radam_grad_sums_value", sumsAddress(this), at, at + 8);
       return { norm: fields().getFloat64(at, true), nonfinite: fields().getBigUint64(at + 8, true) };
     });
   }

@@ -2,9 +2,9 @@
 
 import { STATE } from "./api.js";
 import { invalid, shown } from "./error.js";
-import { GradSums } from "./grad_sums.js";
+import { GradSums, sumsAddress } from "./grad_sums.js";
 import { bytes, call, callOn, fields, freeOptimizer, text, withScope } from "./library.js";
-import { Held, checkKept, describe, kept, newAddresses, newParams } from "./params.js";
+import { Held, address, checkKept, describe, kept, newAddresses, newParams } from "./params.js";
 import { copyIn, copyOut } from "./state.js";
 import { dtypeName, f64, newStruct, read, toggle, u32, u64 } from "./structs.js";
 import { checkApart, checkArray, lend, takeBack } from "./tensor.js";
@@ -145,7 +145,7 @@ export class Optimizer {
 
   #setTensor(use, param, tensor, expected) {
     checkKept(use, tensor, expected);
-    this.#call(`radam_set_${use}`, param, tensor?.block.start ?? 0);
+    this.#call(`radam_set_${use}`, param, address(tensor));
     this.#held.set(param, use, tensor);
   }
 
@@ -236,14 +236,14 @@ export class Optimizer {
     if (gradSums !== undefined && !(gradSums instanceof GradSums)) {
       throw invalid(`gradSums is ${shown(gradSums)}; it must be a GradSums`);
     }
-    return newStruct(scope, "radam_step_options", { ...options, gradSums: gradSums?.address });
+    return newStruct(scope, "radam_step_options", { ...options, gradSums: gradSums && sumsAddress(gradSums) });
   }
 
   stepTensor(param, data, grad, options) {
     const { dtype, gradDtype, length } = this.#param(param);
     if (data !== null) checkArray("data", data, dtype, length);
     checkArray("grad", grad, gradDtype, length);
-    if (data !== null) checkApart(data, grad);
+    checkApart({ data, grad });
     return withScope((scope) => {
       const dataAt = data === null ? 0 : lend(scope, data);
       const gradAt = lend(scope, grad);
@@ -260,7 +260,7 @@ export class Optimizer {
 
   measure(sums) {
     if (!(sums instanceof GradSums)) throw invalid(`sums is ${shown(sums)}; it must be a GradSums`);
-    this.#call("radam_measure", sums.address);
+    this.#call("radam_measure", sumsAddress(sums));
   }
 
   get accumulation() {

@@ -2,7 +2,7 @@
 
 import { STRUCTS } from "./api.js";
 import { invalid, shown } from "./error.js";
-import { arrayType, Tensor } from "./tensor.js";
+import { Tensor, arrayType, blockOf } from "./tensor.js";
 import { initialize, u64, write } from "./structs.js";
 
 const KEYS = ["data", "grad", "copy", "dtype", "gradDtype", "length", "name", "tensorOffset", "tensorLength"];
@@ -47,7 +47,8 @@ export function checkKept(name, tensor, { dtype, length }) {
 }
 
 const { size: SIZE } = STRUCTS.radam_param;
-const address = (tensor) => tensor?.block.start ?? 0;
+/** The address of a tensor; NULL if there is none. */
+export const address = (tensor) => tensor ? blockOf(tensor).start : 0;
 
 /** An array of structs in the memory of a scope. */
 export function newParams(scope, params) {
@@ -86,7 +87,7 @@ export class Held {
   set(param, use, tensor) {
     const key = `${param} ${use}`;
     const before = this.#blocks.get(key);
-    if (tensor) this.#blocks.set(key, tensor.block.hold());
+    if (tensor) this.#blocks.set(key, blockOf(tensor).hold());
     else this.#blocks.delete(key);
     before?.release();
   }

@@ -1,8 +1,8 @@
 // Arrays of a parameter's state, copied out and in: the library's own may move with the options of their group.
 
-import { RadamError, invalid, shown } from "./error.js";
+import { RadamError } from "./error.js";
 import { buffer } from "./library.js";
-import { arrayType, checkArray } from "./tensor.js";
+import { arrayType, checkArray, checkRemainders } from "./tensor.js";
 
 /** The array as it is now. The remainders of master weights have no dtype. */
 const view = ({ start, length, dtype }) => new (dtype ? arrayType("dtype", dtype) : Int16Array)(buffer(), start, length);
@@ -17,8 +17,6 @@ export function copyIn(state, values) {
     throw new RadamError("INVALID_STATE", `the parameter has no ${name} with the options of its group`);
   }
   if (dtype) checkArray("values", values, dtype, length);
-  else if (!(values instanceof Int16Array) || values.length !== length) {
-    throw invalid(`values is ${shown(values)}; it must be an Int16Array of ${length}`);
-  }
+  else checkRemainders("values", values, length);
   view(state).set(values.array ?? values);
 }

@@ -34,11 +34,25 @@ export class Block {
 }
 
 const forgotten = new FinalizationRegistry((block) => block.release());
+/** The tensor of each view, which so lives as long as the view does. */
+const owners = new WeakMap();
+
+/** The memory of a tensor. */
+export let blockOf;
 
 /** A flat tensor in the library's memory, which optimizers can keep and step without copying. */
 export class Tensor {
+  #dtype;
+  #length;
   #block;
   #view;
+
+  static {
+    blockOf = (tensor) => {
+      if (!tensor.#block) throw invalid("the tensor has been freed");
+      return tensor.#block;
+    };
+  }
 
   constructor(dtype, values) {
     const Type = arrayType("dtype", dtype);
@@ -47,8 +61,8 @@ export class Tensor {
     if (!Number.isSafeInteger(length) || length < 0) {
       throw invalid(`values is ${shown(values)}; it must be a length or the elements`);
     }
-    this.dtype = dtype;
-    this.length = length;
+    this.#dtype = dtype;
+    this.#length = length;
     this.#block = new Block(length * Type.BYTES_PER_ELEMENT);
     forgotten.register(this, this.#block, this);
     if (isLength) bytes().fill(0, this.#block.start, this.#block.start + this.#block.size);
@@ -57,18 +71,23 @@ export class Tensor {
     else this.array.set(values);
   }
 
+  get dtype() {
+    return this.#dtype;
+  }
+
+  get length() {
+    return this.#length;
+  }
+
   /** The elements, as a view of the library's memory. It has no elements any more after calls that make the memory
    *  grow, so do not keep it: this gives a new one then. */
   get array() {
+    const { start } = blockOf(this);
     if (this.#view?.buffer !== buffer()) {
-      this.#view = new ARRAYS[this.dtype](buffer(), this.block.start, this.length);
+      this.#view = new ARRAYS[this.#dtype](buffer(), start, this.#length);
+      owners.set(this.#view, this);
     }
     return this.#view;
-  }
-
-  get block() {
-    if (!this.#block) throw invalid("the tensor has been freed");
-    return this.#block;
   }
 
   /** Gives the memory back, as soon as no optimizer uses it. */
@@ -107,7 +126,7 @@ export function checkArray(name, array, dtype, length) {
 
 /** The address of an array for one call: where it is, if that is in the library's memory, or that of a copy. */
 export function lend(scope, array) {
-  if (array instanceof Tensor) return array.block.start;
+  if (array instanceof Tensor) return blockOf(array).start;
   return array.buffer === buffer() ? array.byteOffset : scope.copy(array);
 }
 
@@ -118,11 +137,22 @@ export function takeBack(array, start) {
   target.set(bytes().subarray(start, start + array.byteLength));
 }
 
-/** Refuses two arrays that share memory. Of those in the library's memory it knows by itself. */
-export function checkApart(data, grad) {
-  if (data instanceof Tensor || grad instanceof Tensor || data.buffer !== grad.buffer) return;
+/** Refuses arrays that share memory, by their names. Of those in the library's memory it knows by itself. */
+export function checkApart(arrays) {
+  const outside = Object.entries(arrays).filter(([, array]) => array && !(array instanceof Tensor));
   const isBefore = (a, b) => a.byteOffset + a.byteLength <= b.byteOffset;
-  if (!isBefore(data, grad) && !isBefore(grad, data)) {
-    throw invalid("grad overlaps data; each array needs memory of its own");
+  outside.forEach(([name, array], index) => {
+    for (const [otherName, other] of outside.slice(0, index)) {
+      if (array.buffer === other.buffer && !isBefore(array, other) && !isBefore(other, array)) {
+        throw invalid(`${name} overlaps ${otherName}; each array needs memory of its own`);
+      }
+    }
+  });
+}
+
+/** Checks the remainders of master weights, which have no dtype. */
+export function checkRemainders(name, array, length) {
+  if (!(array instanceof Int16Array) || array.length !== length) {
+    throw invalid(`${name} is ${shown(array)}; it must be an Int16Array of ${length}`);
   }
 }

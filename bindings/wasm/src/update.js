@@ -2,7 +2,7 @@
 
 import { call, withScope } from "./library.js";
 import { dtypeNumber, newStruct, u64 } from "./structs.js";
-import { arrayType, checkArray, lend, takeBack } from "./tensor.js";
+import { arrayType, checkApart, checkArray, checkRemainders, lend, takeBack } from "./tensor.js";
 
 /** The arrays, each of which is a Tensor or an ordinary array, are those of radam_update. */
 export function update({ dtype, gradDtype = dtype, stateDtype = dtype, param, grad, expAvg, expAvgSq, kahanComp = null },
@@ -13,8 +13,11 @@ export function update({ dtype, gradDtype = dtype, stateDtype = dtype, param, gr
   checkArray("grad", grad, gradDtype, length);
   const state = { expAvg, expAvgSq, ...(kahanComp && { kahanComp }) };
   for (const [name, array] of Object.entries(state)) {
-    if (name !== "kahanComp" || !options?.masterRemainder) checkArray(name, array, stateDtype, length);
+    const isRemainder = name === "kahanComp" && options?.masterRemainder === true;
+    if (isRemainder) checkRemainders(name, array, length);
+    else checkArray(name, array, stateDtype, length);
   }
+  checkApart({ param, grad, ...state });
   withScope((scope) => {
     const written = [param, ...Object.values(state)].map((array) => ({ array, start: lend(scope, array) }));
     const [paramAt, expAvgAt, expAvgSqAt, kahanCompAt = 0] = written.map(({ start }) => start);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Optimizer, Tensor } from "radam";
 import { buffer } from "../node_modules/radam/src/library.js";
+import { blockOf } from "../node_modules/radam/src/tensor.js";
 import { lent, ramp, refused, trained } from "./helpers.mjs";
 
 /** Has the library allocate until its memory grows. */
@@ -39,14 +40,14 @@ test("a view from before is refused, and an array that makes the memory grow in 
 
 test("a freed tensor stays with its optimizer, and goes with it", () => {
   const { optimizer, data, grad } = trained();
-  const start = data.block.start;
+  const start = blockOf(data).start;
   data.free();
   data.free();
   grad.free();
   refused("INVALID_ARGUMENT", "freed", () => data.array);
   optimizer.step();
   const others = Array.from({ length: 20 }, () => new Tensor("f32", 1000));
-  assert(others.every((tensor) => tensor.block.start !== start));
+  assert(others.every((tensor) => blockOf(tensor).start !== start));
   assert.deepEqual(optimizer.state(0, "expAvg"), ramp(1000, 0.1).map((x) => Math.fround(x)));
 });
 
@@ -107,6 +108,18 @@ test("the garbage collector frees what nobody refers to", { skip: !globalThis.gc
     await setTimeout(10);
   }
   assert(buffer().byteLength <= 1.5 * before, `${before} bytes became ${buffer().byteLength}`);
+});
+
+test("a view keeps its tensor", { skip: !globalThis.gc && "node --expose-gc" }, async () => {
+  const values = Array.from({ length: 50 }, (_, i) => ramp(1000, i));
+  const views = values.map((each) => new Tensor("f32", each).array);
+  for (let round = 0; round < 3; round++) {
+    globalThis.gc();
+    await setTimeout(10);
+  }
+  Array.from({ length: 50 }, () => new Tensor("f32", 1000));
+  views.forEach((view, i) => assert(view.length === 0 || view.every((x, at) => x === values[i][at])));
+  assert(views.some((view) => view.length > 0));
 });
 
 test("an optimizer is freed once", () => {

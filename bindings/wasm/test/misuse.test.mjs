@@ -50,6 +50,7 @@ test("tensors of another dtype or length, and arrays that cannot be kept", () =>
   invalid(["as many"], () => optimizer.setTensors(param, [null], []));
   invalid(["param is 1"], () => optimizer.setTensors(param, [null, null], null));
   invalid(["dtype", "f8"], () => new Tensor("f8", 4));
+  assert.throws(() => (new Tensor("f32", 4).length = 400), TypeError);
   invalid(["dtype", "toString"], () => new Tensor("toString", 4));
   invalid(["values", "-1"], () => new Tensor("f32", -1));
   invalid(["values", "Array"], () => new Tensor("bf16", [1.5]));
@@ -103,6 +104,8 @@ test("sums and updates", () => {
   const arrays = { dtype: "f32", param: ramp(4), grad: ramp(4), expAvg: new Float32Array(4), expAvgSq: new Float32Array(4) };
   invalid(["step"], () => update(arrays, { lr: 0.1 }, 0));
   invalid(["expAvg"], () => update({ ...arrays, expAvg: new Float32Array(5) }, { lr: 0.1 }, 1));
+  invalid(["expAvgSq overlaps expAvg"], () => update({ ...arrays, expAvgSq: arrays.expAvg }, { lr: 0.1 }, 1));
+  invalid(["kahanComp", "Int16Array of 4"], () => update({ ...arrays, kahanComp: new Int16Array(3) }, { lr: 0.1, masterRemainder: true }, 1));
   invalid(["param"], () => update({ ...arrays, param: undefined }, { lr: 0.1 }, 1));
 });
 
