@@ -88,7 +88,9 @@ def comment(doc: str, names: set[str], indent: str) -> list[str]:
     """A description with the names that things have in JavaScript."""
     doc = re.sub(r" Call \w+_init first(, then set lr, which has no default\. A struct that was zeroed[^.]*)?\.", "", doc)
     doc = doc.replace(": radam_group_options_init sets NaN, which is rejected.", ".")
-    doc = doc.replace("radam_step_with", "radam_step")
+    # Options and reports are those of step here, and stepTensor takes gradients alone too.
+    doc = doc.replace("radam_step, radam_step_with", "radam_step").replace("radam_step_with", "radam_step")
+    doc = doc.replace("radam_step_param or radam_step_tensor", "radam_step_tensor")
     doc = re.sub(r"RADAM_DTYPE_(\w+)", lambda match: f'"{match[1].lower()}"', doc)
     doc = re.sub(r"\bradam_(\w+)", lambda match: camel(match[1]), doc)
     doc = re.sub(r"\b[a-z]+(_[a-z0-9]+)+\b", lambda match: camel(match[0]) if match[0] in names else match[0], doc)

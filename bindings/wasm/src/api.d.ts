@@ -5,8 +5,7 @@ import type { Dtype, GradSums } from "./index.js";
 export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder";
 
 /**
- * Options of a parameter group. A struct that was zeroed instead is rejected, because beta1, beta2 and eps are all
- * 0. The names are those of the Python library optimi.
+ * Options of a parameter group. The names are those of the Python library optimi.
  */
 export interface GroupOptions {
   /**
@@ -31,8 +30,8 @@ export interface GroupOptions {
    */
   forEach?: boolean | "auto";
   /**
-   * The group is stepped one parameter at a time with stepParam or stepTensor, for example from inside the
-   * backward pass; step, stepWith, measure and zeroGrad skip it. AUTO: off.
+   * The group is stepped one parameter at a time with stepTensor, for example from inside the backward pass; step,
+   * measure and zeroGrad skip it. AUTO: off.
    */
   gradientRelease?: boolean | "auto";
   /**
@@ -48,7 +47,7 @@ export interface GroupOptions {
    * The dtype of expAvg, expAvgSq and kahanComp. 0: that of each parameter. Otherwise "f32", or the dtype of all
    * parameters of the group. Changing it converts the state, rounding to nearest even.
    */
-  stateDtype?: Dtype;
+  stateDtype?: Dtype | null;
   /**
    * Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a
    * signed 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter,
@@ -75,7 +74,7 @@ export interface GroupOptions {
    */
   unrectified?: boolean | "auto";
   /**
-   * The learning rate; finite, at least 0. Required: groupOptionsInit sets NaN, which is rejected.
+   * The learning rate; finite, at least 0. Required.
    */
   lr: number;
   /**
@@ -115,7 +114,7 @@ export interface GroupOptions {
  *
  * The step applies them as it goes: gradients are written only if zeroGrad is on, and read a second time only if
  * all of them must be known before the first update (maxGradNorm, skipNonfinite, or a report, unless gradSums is
- * set). Groups with gradientRelease take no part in stepWith. Neither do frozen parameters, except that zeroGrad
+ * set). Groups with gradientRelease take no part in step. Neither do frozen parameters, except that zeroGrad
  * zeroes their gradients too.
  */
 export interface StepOptions {
