@@ -16,8 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \
-	asan arm windows fuzz bench-peers bench-engines interop package
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \ asan arm windows fuzz bench-peers bench-engines interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,12 +128,14 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 	$(INTEROP)/bin/pip install -r $<
 	touch $@
 
-# libc6-dbg: valgrind needs the symbols of the C library and its loader.
+# libc6-dbg: valgrind needs the symbols of the C library and its loader. rustc-web: a second compiler that has the sources of
+# its standard library, from which the one for WebAssembly can be built.
 PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime \
-	luajit love xvfb xauth
+	luajit love xvfb xauth \
+	nodejs rustc-web rust-web-src
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
 deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
@@ -188,6 +189,9 @@ header: ## regenerate include/radam.h from src/ffi
 
 package: ## pack the crate, and build it from what was packed alone
 	$(CARGO) package --allow-dirty
+
+wasm: ## build the npm package for WebAssembly, in wasm/radam of the target folder
+	bindings/wasm/build.sh "$(TARGET)/wasm/radam"
 
 bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
 	python3 bindings/generate

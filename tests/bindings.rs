@@ -15,6 +15,8 @@ mod prefix;
 mod python;
 #[path = "bindings/julia.rs"]
 mod julia;
+#[path = "bindings/wasm.rs"]
+mod wasm;
 
 use common::{Compiler, has_program, read, repository, scratch_dir, skip, succeed};
 use serde_json::Value;

@@ -13,7 +13,7 @@ import header
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Each has a function files(api), which returns the texts of generated files by their paths from the repository.
-LANGUAGES = ["csharp", "julia", "lua", "python"]
+LANGUAGES = ["csharp", "julia", "lua", "python", "wasm"]
 
 
 def generated() -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 import re
 
-# Bytes of each scalar type on a 64-bit machine, where all of them are aligned to their size.
+# Bytes of each scalar type, which are its alignment too.
 SCALARS = {"char": 1, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8, "double": 8}
-POINTER = 8
 
 DECLARATION = re.compile(
     r"typedef enum (?P<enum>\w+) \{(?P<values>.*?)\} \w+;"
@@ -100,14 +99,14 @@ def type_of(text: str) -> dict:
     return type_
 
 
-def lay_out(api: dict) -> None:
-    """Adds sizes and offsets, as compilers for 64-bit machines lay structs out."""
+def lay_out(api: dict, pointer: int = 8) -> None:
+    """Sets sizes and offsets, as compilers for machines with pointers of so many bytes lay structs out."""
     aliases = {alias["name"]: alias["type"] for alias in api["types"]}
     structs = {}
 
     def size_and_alignment(type_: dict) -> tuple[int, int]:
         if type_["kind"] in ("pointer", "function"):
-            return POINTER, POINTER
+            return pointer, pointer
         if type_["kind"] == "array":
             size, alignment = size_and_alignment(type_["of"])
             return size * type_["len"], alignment

@@ -8,13 +8,14 @@
 //! After a fork, calls of other threads that were inside in the parent stay counted in the child. Waiting for them
 //! ends after [`PATIENCE`].
 
+use crate::system::now;
 use std::cell::UnsafeCell;
 use std::hint;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A value, and which calls are inside it.
 pub(super) struct CallLock<T> {
@@ -197,7 +198,9 @@ fn wait(mut condition: impl FnMut() -> bool) -> bool {
         }
         match attempt {
             ..100 => hint::spin_loop(),
-            _ if start.get_or_insert_with(Instant::now).elapsed() < PATIENCE => thread::yield_now(),
+            _ if start.get_or_insert_with(now).is_some_and(|start| start.elapsed() < PATIENCE) => {
+                thread::yield_now()
+            }
             _ => break,
         }
     }
@@ -209,6 +212,7 @@ mod tests {
     use super::*;
     use crate::system::Silence;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
 
     fn is_busy<G>(entry: Result<G, Refusal>) -> bool {
         matches!(entry, Err(Refusal::Busy))

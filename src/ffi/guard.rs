@@ -3,7 +3,7 @@
 
 use super::radam_status;
 use crate::error::{Error, Result, error};
-use crate::system::{DefaultFloatMode, Silence};
+use crate::system::{DefaultFloatMode, Silence, keeping_errno};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a call from C.
@@ -13,15 +13,6 @@ pub(super) fn guard(body: impl FnOnce() -> radam_status) -> radam_status {
         let _mode = DefaultFloatMode::new();
         body()
     })
-}
-
-/// Preserves errno. It must be the outermost part of a call: on Windows, accessing a thread-local variable is enough
-/// to change GetLastError.
-pub(super) fn keeping_errno<R>(body: impl FnOnce() -> R) -> R {
-    let before = errno::errno();
-    let result = body();
-    errno::set_errno(before);
-    result
 }
 
 /// Turns a panic into an error.

@@ -1,10 +1,10 @@
 //! Versions, statuses and error messages.
 
-use super::guard::keeping_errno;
 use super::last_error::copy_of_thread;
 use super::values::constants;
 use super::{radam_optimizer, registry};
 use crate::error::Status;
+use crate::system::keeping_errno;
 use std::ffi::c_char;
 
 /// The outcome of a call: RADAM_OK (0) or one of the RADAM_ERROR_... constants.

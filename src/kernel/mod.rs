@@ -13,6 +13,9 @@
 //!   loop: its blocks of 128 elements of the whole tensor are never cut, and parameters and gradients are
 //!   staged for it as for any other.
 
+// On other machines there are only the plain loops.
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused))]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -14,6 +14,7 @@
 //! (The last one is what a virtual machine makes of it that wakes threads on the core of who wakes them, and moves
 //! them to another one only later. Elsewhere it is like the one before.)
 
+use super::host::now;
 use std::time::{Duration, Instant};
 
 /// From how many elements on work is shared with threads that have to be woken: from where on nothing is lost in the
@@ -61,7 +62,7 @@ impl Pace {
     /// Notes that so many elements are updated now, and whether threads took part.
     pub fn ended(&mut self, elements: usize, shared: bool) {
         if elements >= WORTH_SHARING {
-            self.last_end = Some(Instant::now());
+            self.last_end = now();
             self.alone = if shared { 0 } else { self.alone + elements };
             self.shared = shared;
         }

@@ -4,13 +4,13 @@ use super::claims::Claims;
 use super::crew::Crew;
 use super::executor::Executor;
 use super::gate::OwnedGate;
+use super::host::process_id;
 use super::memory::has_memory;
 use super::pace::{Pace, SHARE};
 use crate::error::Result;
 use std::cell::Cell;
 use std::mem;
 use std::ops::Range;
-use std::process;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
@@ -49,7 +49,7 @@ impl Threads {
             gate: OwnedGate::new()?,
             claims: Claims::default(),
             pace: Pace::default(),
-            process_id: process::id(),
+            process_id: process_id(),
         })
     }
 
@@ -120,7 +120,7 @@ impl Threads {
     /// Threads that were left behind in the process that this one was forked from cannot be joined, and what
     /// they share is in whatever state the fork found it in.
     fn forget_threads_of_another_process(&mut self) {
-        let process_id = process::id();
+        let process_id = process_id();
         if self.process_id != process_id {
             self.process_id = process_id;
             mem::forget(self.crew.take());
