@@ -6,13 +6,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 const FOLDER: &str = "bindings/csharp";
 
-fn installed() -> &'static Path {
-    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    INSTALLED.get_or_init(|| prefix::install("csharp"))
+/// A prefix of its own for each test, since each may be a process of its own.
+fn installed(test: &str) -> PathBuf {
+    prefix::install(&format!("csharp-{test}"))
 }
 
 fn has_mono(what: &str) -> bool {
@@ -37,16 +36,19 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs the test program, which prints how many of its tests passed.
-fn run_tests(runtime: &Path, program: &Path, environment: &[String]) {
+fn run_tests(test: &str, runtime: &Path, program: &Path, environment: &[String]) {
     let mut run = Command::new("env");
-    run.args(environment).arg(runtime).arg(program).current_dir(prefix::new_dir("csharp-tests"));
+    run.args(environment)
+        .arg(runtime)
+        .arg(program)
+        .current_dir(prefix::new_dir(&format!("csharp-{test}-run")));
     let output = text(&succeed(&mut run));
     println!("{output}"); // for `-- --nocapture`
     assert!(output.contains(" passed, 0 failed"), "{output}");
 }
 
-fn load_path() -> String {
-    format!("LD_LIBRARY_PATH={}", installed().join("lib").display())
+fn load_path(test: &str) -> String {
+    format!("LD_LIBRARY_PATH={}", installed(test).join("lib").display())
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn the_tests_pass_under_mono() {
     let folder = repository().join(FOLDER);
     let program = prefix::new_dir("csharp-mono").join("tests.exe");
     compile(&[&folder.join("src"), &folder.join("tests")], &program, &[]);
-    run_tests(Path::new("mono"), &program, &[load_path()]);
+    run_tests("mono", Path::new("mono"), &program, &[load_path("for-mono")]);
 }
 
 /// With the sources and the library that are in the Unity package, as Unity defines symbols, and stand-ins for its types.
@@ -68,7 +70,7 @@ fn the_tests_pass_in_the_unity_package() {
     }
     let packages = prefix::new_dir("csharp-packages");
     let mut pack = Command::new(repository().join(FOLDER).join("pack.sh"));
-    succeed(pack.args([installed(), &packages]).env("RID", "linux-x64"));
+    succeed(pack.args([&installed("to-pack"), &packages]).env("RID", "linux-x64"));
     let unity = packages.join("org.radam.optimizer");
     for file in ["package.json", "Runtime/Radam.asmdef"] {
         let json: serde_json::Value =
@@ -86,7 +88,7 @@ fn the_tests_pass_in_the_unity_package() {
     let program = plugin.join("tests.exe"); // beside the library, so that Mono finds it without being told
     let options = ["-d:UNITY_5_3_OR_NEWER".to_owned()];
     compile(&[&unity.join("Runtime"), &tests], &program, &options);
-    run_tests(Path::new("mono"), &program, &[]);
+    run_tests("unity", Path::new("mono"), &program, &[]);
 }
 
 /// Spans are only there.
@@ -120,7 +122,7 @@ fn the_tests_pass_under_dotnet() {
     compile(&[&binding.join("src"), &binding.join("tests")], &program, &options);
     // It would need a library of Unicode's otherwise.
     let invariant = "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1".to_owned();
-    run_tests(&bin.join("dotnet"), &program, &[load_path(), invariant]);
+    run_tests("dotnet", &bin.join("dotnet"), &program, &[load_path("for-dotnet"), invariant]);
 }
 
 /// The fenced blocks of a language in the README.
@@ -148,7 +150,10 @@ fn the_readme_works_as_written() {
     let commands = blocks(&readme, "sh");
     assert!(commands[0].contains("make install"));
     let mut shell = Command::new("sh");
-    shell.args(["-euc", &commands[1..].concat()]).env("PREFIX", installed()).current_dir(&clone);
+    shell
+        .args(["-euc", &commands[1..].concat()])
+        .env("PREFIX", installed("for-readme"))
+        .current_dir(&clone);
     let output = text(&succeed(&mut shell));
     println!("{output}"); // for `-- --nocapture`
     assert!(output.contains(prefix::TRAINED), "{output}");
