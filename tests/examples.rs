@@ -93,6 +93,27 @@ fn snippets_of_the_readme_compile() {
     assert!(compiled >= 7, "only {compiled} snippets");
 }
 
+/// Those in C++, the quickstart excepted, are parts of a function that returns what `fail` does.
+#[test]
+fn snippets_in_cpp_compile() {
+    let readme = read("README.md");
+    let snippets = readme.split("```cpp\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let snippets: Vec<_> = snippets.filter(|snippet| !snippet.contains("int main")).collect();
+    assert!(!snippets.is_empty());
+    for (number, snippet) in snippets.iter().enumerate() {
+        let source = format!(
+            "#include \"radam.hpp\"\nint fail(const char* message);\nint snippet(const radam::GroupOptions& options, \
+             float* weight, float* grad, std::uint64_t n);\nint snippet(const radam::GroupOptions& options, \
+             float* weight, float* grad, std::uint64_t n) {{\n{snippet}  return 0;\n}}\n"
+        );
+        let path = scratch_dir("examples").join(format!("snippet{number}.cpp"));
+        fs::write(&path, source).unwrap();
+        let mut compile = Compiler::cpp().command();
+        compile.args(["-std=c++17", "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Werror"]);
+        succeed(compile.args(["-Iinclude", "-fsyntax-only"]).arg(path));
+    }
+}
+
 /// `make run` prints the same on every machine.
 #[test]
 fn train_digits_reaches_97_percent_with_the_same_numbers_everywhere() {
