@@ -41,8 +41,10 @@ end
 function check_keys(node, grads, path)
     is_list(x) = x isa Union{Tuple, AbstractArray}
     is_like = is_list(grads) ? is_list(node) && keys(grads) == keys(node) : typeof(grads).name === typeof(node).name
+    is_like && return nothing
     where = path === nothing ? "grads" : "grads $(path_name(path))"
-    is_like || refuse("$where is a $(typeof(grads)), which does not fit the model's $(typeof(node))")
+    hint = path === nothing && grads isa Tuple{Any} ? "; Zygote's `gradient` returns a tuple: take its element" : ""
+    refuse("$where is a $(typeof(grads)), which does not fit the model's $(typeof(node))$hint")
 end
 has_key(node::Union{NamedTuple, AbstractDict}, key) = haskey(node, key)
 has_key(node::Union{Tuple, AbstractArray}, key) = key in keys(node)
