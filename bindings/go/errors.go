@@ -62,6 +62,9 @@ func check(opt *C.radam_optimizer, call func() C.radam_status) error {
 	if status == C.RADAM_OK {
 		return nil
 	}
+	if status == C.RADAM_ERROR_INVALID_HANDLE {
+		return failed(ErrInvalidHandle, "the optimizer was closed, or did not come from radam.New")
+	}
 	message := lastError(nil)
 	// A thread keeps the beginning of a long sentence, and the handle all of it, until another goroutine's call fails.
 	if whole := lastError(opt); strings.HasPrefix(whole, message) {

@@ -63,7 +63,9 @@ func preempt() (stop func()) {
 func TestErrorsHaveStatusAndSentence(t *testing.T) {
 	opt := newOptimizer(t, radam.Options{})
 	_, err := opt.AddGroup(radam.GroupOptions{})
-	wantError(t, err, radam.ErrInvalidArgument, "radam: ", "beta1")
+	wantError(t, err, radam.ErrInvalidArgument, "radam: ", "SliceGroup(lr)")
+	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
+	wantError(t, group.SetOptions(radam.GroupOptions{LR: 1}), radam.ErrInvalidArgument, "SliceGroup(lr)")
 	var failure *radam.Error
 	if !errors.As(err, &failure) || failure.Status != radam.ErrInvalidArgument {
 		t.Errorf("%#v", err)
@@ -117,12 +119,12 @@ func TestClosedOptimizers(t *testing.T) {
 	}
 	workers.Wait()
 	_, err := group.Report()
-	wantError(t, err, radam.ErrInvalidHandle)
+	wantError(t, err, radam.ErrInvalidHandle, "was closed")
 	_, err = p.Name()
 	wantError(t, err, radam.ErrInvalidHandle)
 	_, err = group.Add(radam.Spec{Dtype: radam.F32, Len: 1})
 	wantError(t, err, radam.ErrInvalidHandle)
-	wantError(t, opt.Step(), radam.ErrInvalidHandle)
+	wantError(t, opt.Step(), radam.ErrInvalidHandle, "was closed")
 	wantError(t, opt.StepSlices(radam.Lend(p, []float32{1}, []float32{1})), radam.ErrInvalidHandle)
 	wantError(t, (&radam.Optimizer{}).Step(), radam.ErrInvalidHandle, "radam.New")
 }

@@ -77,6 +77,15 @@ func groupOptionsOf(c *C.radam_group_options) GroupOptions {
 	}
 }
 
+// check leaves all but one mistake to the library, whose sentence names functions of C for that one.
+func (g GroupOptions) check() error {
+	if g.Beta1 != 0 || g.Beta2 != 0 || g.Eps != 0 {
+		return nil
+	}
+	return failed(ErrInvalidArgument, "Beta1, Beta2 and Eps are all 0, as in a GroupOptions literal; "+
+		"SliceGroup(lr) and TensorGroup(lr) return options with the defaults, which can then be changed")
+}
+
 func (g GroupOptions) c() *C.radam_group_options {
 	return &C.radam_group_options{
 		struct_size:         C.sizeof_radam_group_options,
@@ -111,6 +120,9 @@ type Group struct {
 // AddGroup adds a group without parameters.
 func (o *Optimizer) AddGroup(options GroupOptions) (Group, error) {
 	group := Group{opt: o}
+	if err := options.check(); err != nil {
+		return group, err
+	}
 	c := options.c()
 	err := o.change(func() C.radam_status { return C.radam_add_param_group(o.c, c, nil, 0, &group.id) })
 	return group, err
@@ -128,6 +140,9 @@ func (g Group) Options() (GroupOptions, error) {
 
 // SetOptions sets all options: all of them or, on error, none.
 func (g Group) SetOptions(options GroupOptions) error {
+	if err := options.check(); err != nil {
+		return err
+	}
 	c := options.c()
 	return g.opt.change(func() C.radam_status { return C.radam_set_group_options(g.opt.c, g.id, c) })
 }

@@ -40,6 +40,9 @@ func (s *Spec) complete(group GroupOptions) error {
 		s.GradDtype = or(s.GradDtype, a.grad.dtype)
 	}
 	s.GradDtype = or(s.GradDtype, s.Dtype)
+	if s.Dtype == 0 {
+		return failed(ErrInvalidArgument, "Dtype is 0; a Spec without Data needs one: F32, F64, F16 or BF16")
+	}
 	if s.Len < 0 {
 		return failed(ErrInvalidArgument, "Len is %d; it must be at least 0", s.Len)
 	}

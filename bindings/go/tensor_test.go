@@ -63,7 +63,7 @@ func TestWrongTensorsAreRefused(t *testing.T) {
 		"Data has 2 elements; it must have 5":           {Data: two, Len: 5},
 		"ExpAvg is a tensor of float64; it must be one": {Data: two, ExpAvg: doubles},
 		"Copy is a tensor of int16":                     {Data: two, Copy: shorts},
-		"dtype":                                         {Data: shorts},
+		"Dtype is 0":                                    {Data: shorts},
 		"must not contain a NUL":                        {Data: two, Name: "a\x00b"},
 		"Len is -1":                                     {Dtype: radam.F32, Len: -1},
 		"overlap":                                       {Data: two, Grad: two},

@@ -135,6 +135,23 @@ fn blocks(readme: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
+#[test]
+fn a_missing_library_is_named() {
+    if !has_mono("what the C# binding says without its library") {
+        return;
+    }
+    let folder = prefix::new_dir("csharp-missing");
+    let (main, program) = (folder.join("Main.cs"), folder.join("Main.exe"));
+    fs::write(main, "class P { static void Main() { new Radam.Optimizer(); } }").unwrap();
+    compile(&[&repository().join(FOLDER).join("src"), &folder], &program, &[]);
+    // Mono must not find one that the system has.
+    let map = r#"<configuration><dllmap dll="radam" target="/no/such/library"/></configuration>"#;
+    fs::write(folder.join("Main.exe.config"), map).unwrap();
+    let output = Command::new("mono").arg(program).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("DllNotFoundException: the radam library was not found"), "{said}");
+}
+
 /// The commands of the README, after those that install, in a folder that looks like the clone.
 #[test]
 fn the_readme_works_as_written() {

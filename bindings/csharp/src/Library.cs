@@ -26,7 +26,7 @@ namespace Radam
         {
             if (isChecked)
                 return;
-            uint version = Native.radam_version();
+            uint version = LoadedVersion();
             uint major = version / 1000000, minor = version / 1000 % 1000;
             if (major != Native.Major || minor != Native.Minor)
                 throw new RadamException(Status.Mismatch,
@@ -36,6 +36,21 @@ namespace Radam
                     $"pointers of this process have {IntPtr.Size} bytes; this binding is for 64-bit processes");
             Layouts.Check();
             isChecked = true;
+        }
+
+        /// <summary>The first call of the library, which loads it.</summary>
+        private static uint LoadedVersion()
+        {
+            try
+            {
+                return Native.radam_version();
+            }
+            catch (DllNotFoundException exception)
+            {
+                throw new DllNotFoundException("the radam library was not found: libradam.so, libradam.dylib or radam.dll " +
+                    "must be beside the program, or where the system looks (on Linux, LD_LIBRARY_PATH names more folders)",
+                    exception);
+            }
         }
     }
 

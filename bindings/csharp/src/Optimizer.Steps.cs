@@ -20,6 +20,7 @@ namespace Radam
         /// <summary>Sets all options of a group, from the next step on.</summary>
         public void SetGroupOptions(GroupId group, GroupOptions options)
         {
+            CheckNotNull(options, nameof(options));
             fixed (radam_group_options* raw = &options.Raw)
                 Check(Native.radam_set_group_options(opt, group.Value, raw));
         }
@@ -152,6 +153,7 @@ namespace Radam
         /// <summary>Adds to sums the gradients that Step would use.</summary>
         public void Measure(GradSums sums)
         {
+            CheckNotNull(sums, nameof(sums));
             fixed (radam_grad_sums* raw = &sums.Raw)
                 Check(Native.radam_measure(opt, raw));
         }
@@ -173,6 +175,7 @@ namespace Radam
         public static void Update(Tensor param, Tensor grad, Tensor expAvg, Tensor expAvgSq, Tensor kahanComp,
                                   GroupOptions options, long step)
         {
+            CheckNotNull(options, nameof(options));
             var tensors = new[] { param, grad, expAvg, expAvgSq, kahanComp };
             string[] names = { "param", "grad", "expAvg", "expAvgSq", "kahanComp" };
             for (int i = 1; i < tensors.Length; i++)

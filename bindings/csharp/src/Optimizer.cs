@@ -32,6 +32,7 @@ namespace Radam
         /// parameters follow those that exist.</summary>
         public GroupId AddGroup(GroupOptions options, params Param[] parameters)
         {
+            CheckNotNull(options, nameof(options));
             foreach (Param param in parameters)
                 param.CheckState(options);
             return new GroupId(Register(parameters, (raw, count, group) =>

@@ -64,7 +64,7 @@ namespace Radam
             for (int i = 0; i < slots.Length; i++)
             {
                 if (!slots[i].IsNone && slots[i].Length != length)
-                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], length, Name);
+                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], length, $"\"{Name}\"");
             }
         }
 

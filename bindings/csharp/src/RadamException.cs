@@ -43,6 +43,13 @@ namespace Radam
                 throw new RadamException(status, LastError());
         }
 
+        /// <summary>Throws for null, from which Mono would copy a struct at a wrong address.</summary>
+        internal static void CheckNotNull<T>(T argument, string name) where T : class
+        {
+            if (argument == null)
+                throw new RadamException(Status.NullPointer, $"{name} is null; it must be of type {typeof(T).Name}");
+        }
+
         // The thread's last sentence is that of this call, even if other threads call the same optimizer.
         private static string LastError() =>
             Texts.Copied((buffer, capacity) => Native.radam_last_error(IntPtr.Zero, buffer, capacity));

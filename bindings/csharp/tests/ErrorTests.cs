@@ -42,6 +42,12 @@ namespace Radam.Tests
             Check.Fails(Status.InvalidArgument, "num_threads", () => new Optimizer(new OptimizerOptions { NumThreads = -1 }));
             using (var optimizer = new Optimizer())
             {
+                const string None = "options is null; it must be of type GroupOptions";
+                Check.Fails(Status.NullPointer, None, () => optimizer.AddGroup(null));
+                Check.Fails(Status.NullPointer, None, () => optimizer.SetGroupOptions(new GroupId(0), null));
+                Check.Fails(Status.NullPointer, None, () => Optimizer.Update(new float[1], new float[1], new float[1],
+                                                                             new float[1], Tensor.None, null, 1));
+                Check.Fails(Status.NullPointer, "sums is null", () => optimizer.Measure(null));
                 Check.Fails(Status.InvalidArgument, "lr is NaN", () => optimizer.AddGroup(new GroupOptions()));
                 Check.Fails(Status.InvalidArgument, "beta2",
                             () => optimizer.AddGroup(new GroupOptions { Lr = 1, Beta2 = 1 }));

@@ -8,7 +8,7 @@ function candidates()
     isempty(given) || return [given]
     minor = "$(RADAM_VERSION_MAJOR).$(RADAM_VERSION_MINOR)"
     name = Sys.iswindows() ? "radam.dll" : Sys.isapple() ? "libradam.dylib" : "libradam.so.$minor"
-    folders = ("/usr/local/lib", "/usr/local/lib64", "/opt/homebrew/lib", joinpath(homedir(), ".local", "lib"))
+    folders = ["/usr/local/lib", "/usr/local/lib64", "/opt/homebrew/lib", joinpath(homedir(), ".local", "lib")]
     return [name; joinpath.(folders, name)]
 end
 

@@ -41,7 +41,10 @@ end
 function check_keys(node, grads, path)
     is_list(x) = x isa Union{Tuple, AbstractArray}
     is_like = is_list(grads) ? is_list(node) && keys(grads) == keys(node) : typeof(grads).name === typeof(node).name
-    is_like || refuse("grads $(path_name(path)) is a $(typeof(grads)), which does not fit the model's $(typeof(node))")
+    is_like && return nothing
+    where = path === nothing ? "grads" : "grads $(path_name(path))"
+    hint = path === nothing && grads isa Tuple{Any} ? "; Zygote's `gradient` returns a tuple: take its element" : ""
+    refuse("$where is a $(typeof(grads)), which does not fit the model's $(typeof(node))$hint")
 end
 has_key(node::Union{NamedTuple, AbstractDict}, key) = haskey(node, key)
 has_key(node::Union{Tuple, AbstractArray}, key) = key in keys(node)
@@ -99,6 +102,7 @@ function of an array's name and the array that returns a rule, for models whose 
 setup(rule::RAdam, model; options...) = setup((name, array) -> rule, model; options...)
 function setup(rules, model; grad_type=identity, trainable=trainable, options...)
     arrays, names, indices = found(trainable, model)
+    isempty(arrays) && @warn "setup found no arrays of floating-point numbers in the model, a $(typeof(model))"
     optimizer, groups = Optimizer(; options...), Dict{RAdam, Group}()
     params = map(arrays, names) do array, name
         rule = rules(name, array)

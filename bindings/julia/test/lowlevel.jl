@@ -9,17 +9,30 @@
     @test thrown(() -> LowLevel.check_version(2_007, "x")) === nothing
 end
 
-@testset "what cannot be loaded" begin
-    function load_with(path)
-        julia = joinpath(Sys.BINDIR, Base.julia_exename())
-        command = `$julia --startup-file=no --project=$(Base.active_project()) -e "using LibRAdam"`
-        output = IOBuffer()
-        process = run(pipeline(ignorestatus(setenv(command, merge(ENV, Dict("LIBRADAM" => path)))), stderr=output))
-        return process.exitcode, String(take!(output))
+"How a new Julia that loads the package ends, and what it says."
+function load_with(settings...)
+    julia = joinpath(Sys.BINDIR, Base.julia_exename())
+    command = `$julia --startup-file=no --project=$(Base.active_project()) -e "using LibRAdam"`
+    output = IOBuffer()
+    process = run(pipeline(ignorestatus(setenv(command, merge(ENV, Dict(settings...)))), stderr=output))
+    return process.exitcode, String(take!(output))
+end
+
+@testset "the library is found where it is installed" begin
+    library = first(path for path in LowLevel.Libdl.dllist() if occursin("libradam", path))
+    mktempdir() do home
+        path = withenv(() -> last(LowLevel.candidates()), "LIBRADAM" => nothing, "HOME" => home)
+        @test dirname(path) == joinpath(home, ".local", "lib")
+        mkpath(dirname(path))
+        symlink(library, path)
+        @test load_with("LIBRADAM" => "", "HOME" => home) == (0, "")
     end
+end
+
+@testset "what cannot be loaded" begin
     for (path, words) in (("/no/such/libradam.so", "could not load libradam from /no/such/libradam.so"),
                           ("libm.so.6", "libm.so.6 has no radam_version"))
-        code, output = load_with(path)
+        code, output = load_with("LIBRADAM" => path)
         @test code == 1
         @test occursin(words, output)
     end

@@ -137,6 +137,7 @@ end
     @test bad_nested((layers=[nothing, nothing, nothing],), "grads layers is a", "does not fit")
     @test bad_nested((layers=(nothing, (ones(Float32, 2, 3), nothing)),), "grads layers.2 is a Tuple", "Layer")
     @test bad_nested((layers=(a=nothing,),), "grads has layers.a")
+    @test bad_nested((several,), "grads is a Tuple", "does not fit", "take its element")
     @test bad_nested((norm=1.0,), "grads norm is a Float64", "Norm")
     @test bad_nested((norm=(bias=[1.0],),), "grads has norm.bias")
     @test refused(() -> update!(state, (w=zeros(2, 3),), nothing), INVALID_ARGUMENT, "1 arrays", "had 2")
@@ -146,6 +147,7 @@ end
     @test model == (w=zeros(2, 3), v=zeros(2), f=sin)
     @test refused(() -> setup(RAdam(0.1; gradient_release=true), model), INVALID_ARGUMENT, "w has gradient_release")
     @test refused(() -> adjust!(state; gradient_release=true), INVALID_ARGUMENT, "gradient_release is true")
+    @test_logs (:warn, r"a RAdam") setup(model, RAdam(0.1)) # the other way round
 end
 
 @testset "nothing is kept" begin

@@ -50,6 +50,7 @@ end
 
 -- Loads what several processes saved of their shards.
 function methods:load_shards(paths, options)
+  if type(paths) ~= "table" then library.refuse("paths is %s; it must be a list of paths", tostring(paths)) end
   local array = ffi.new("const char *[?]", #paths)
   for i, path in ipairs(paths) do array[i - 1] = library.string(path, "paths[" .. i .. "]") end
   with_options("radam_load_options", options, not_compiled(function(struct)

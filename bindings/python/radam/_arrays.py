@@ -44,7 +44,10 @@ def dtype_of(given: Any, what: str) -> DType:
 
 def unsigned(value: Any, what: str, bits: int = 64) -> int:
     """ctypes would cut a number that does not fit."""
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is a {type(value).__name__}; it must be an int") from None
     if not 0 <= number < 2**bits:
         raise refuse(f"{what} is {number}; it must be at least 0 and below 2^{bits}")
     return number

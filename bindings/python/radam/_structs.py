@@ -58,7 +58,10 @@ def to_c(name: str, value: Any) -> Any:
         return None if value is None else ctypes.pointer(value._struct)
     if name == "seed":
         return unsigned(value, name)
-    return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} is {value!r}; it must be a number") from None
 
 
 def to_python(name: str, value: Any) -> Any:

@@ -150,6 +150,10 @@ class Registration(unittest.TestCase):
                 self.opt.set_options(group, **wrong)
         with self.assertRaisesRegex(TypeError, "no option 'learning_rate'"):
             self.opt.set_options(group, learning_rate=1)
+        with self.assertRaisesRegex(ValueError, "lr is 'fast'; it must be a number"):
+            self.opt.set_options(group, lr="fast")
+        with self.assertRaisesRegex(TypeError, "group is a ndarray; it must be an int"):
+            self.opt.add_param(np.zeros(3), np.zeros(3))
 
     def test_a_group_report_tells_the_next_step(self):
         self.add()
