@@ -58,6 +58,8 @@ func _print_results():
 	if trainer.slices:
 		trainer.slices.sort()
 		print("median slice %d, budget %d" % [trainer.slices[trainer.slices.size() / 2], options.budget])
+	if trainer.workers:
+		print("chunks on threads %d" % trainer.workers.stepped)
 	print("weights %d" % trainer.fingerprint())
 
 func _mean(numbers):

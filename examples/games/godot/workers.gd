@@ -5,7 +5,8 @@ var optimizer
 var threads = []
 var starts = [] # a semaphore for each thread
 var done = Semaphore.new()
-var chunks = 0
+var chunks = 0 # of the wave
+var stepped = 0 # chunks of all waves
 var quitting = false
 
 func _init(of_optimizer, count):
@@ -23,6 +24,7 @@ func run_step():
 			start.post()
 		for i in starts.size():
 			done.wait()
+		stepped += chunks
 		chunks = optimizer.next_wave()
 
 func _work(index):
