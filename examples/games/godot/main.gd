@@ -81,9 +81,11 @@ func _draw():
 			draw_circle(bee.position + ahead.rotated(side * 1.8) * 6, 3, Color(1, 1, 1, 0.5))
 	_draw_curve()
 
+# Flowers found, from the beginning until now.
 func _draw_curve():
+	draw_rect(Rect2(0, 0, 340, 130), Color(0, 0, 0, 0.5))
 	var curve = PoolVector2Array()
 	for i in points.size():
-		curve.append(Vector2(12 + 200.0 * i / points.size(), 90 - 0.5 * points[i]))
+		curve.append(Vector2(12 + 316.0 * i / points.size(), 118 - 3 * points[i]))
 	if curve.size() > 1:
-		draw_polyline(curve, Color.white, 2)
+		draw_polyline(curve, Color(1, 0.9, 0.4), 2)

@@ -9,7 +9,7 @@ const Workers = preload("res://workers.gd")
 
 const FRAMES_PER_DECISION = 6
 const FRAMES_PER_STEP = 12
-const MAX_GRAD_NORM = 1.0
+const MAX_GRAD_NORM = 0.1
 
 var meadow
 var brain = Brain.new()
