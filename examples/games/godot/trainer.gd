@@ -29,7 +29,7 @@ func _init(in_meadow, with_mode, with_budget):
 	meadow = in_meadow
 	mode = with_mode
 	budget = with_budget
-	group = optimizer.add_group({"lr": 0.01, "beta2": 0.98})
+	group = optimizer.add_group({"lr": 0.005, "beta2": 0.98})
 	for name in Brain.LENGTHS:
 		params[name] = optimizer.add_param(group, name, Brain.initial_values(name, meadow.random))
 	_renew()
