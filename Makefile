@@ -134,10 +134,11 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime \
-	luajit love xvfb xauth \
+	luajit love godot3-server xvfb xauth \
 	nodejs rustc-web rust-web-src
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
-deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+GDNATIVE := $(ENGINES)/godot/gdnative_api_struct.gen.h
+deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -178,6 +179,10 @@ $(PYTHON)/installed: bindings/python/tests/requirements.txt | debian-packages
 # After the engines, which begin with an empty folder.
 $(ENGINES)/julia/julia: bindings/julia/install_julia.sh | $(ENGINES)/installed
 	sh $< $(ENGINES)/julia $(SUDO)
+
+$(GDNATIVE): examples/games/godot/fetch_headers.sh | $(ENGINES)/installed
+	sh $< $(@D)
+	touch $@
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check

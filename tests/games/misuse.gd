@@ -1,0 +1,68 @@
+# What the class RAdam refuses, and that it keeps no array of the script. Run in the project of examples/games/godot.
+# SPDX: MIT OR Apache-2.0
+extends SceneTree
+
+const RAdam = preload("res://radam.gdns")
+
+var failures = 0
+
+func expect(condition, what):
+	if not condition:
+		failures += 1
+		print("FAILED: ", what)
+
+func expect_error(result, optimizer, words):
+	var error = optimizer.get_error()
+	expect(result == null and words in error, "%s, not %s: %s" % [words, result, error])
+
+func _init():
+	var optimizer = RAdam.new()
+	expect_error(optimizer.add_group({"lr": 0.1, "betas": 1}), optimizer, "there is no option betas")
+	expect_error(optimizer.add_group({"lr": "fast"}), optimizer, "lr is fast; it must be a number")
+	expect_error(optimizer.add_group({}), optimizer, "lr is NaN")
+	expect_error(optimizer.add_group(), optimizer, "add_group takes 1 arguments, not 0")
+	var group = optimizer.add_group({"lr": 0.1})
+	expect_error(optimizer.add_param(group + 1, "a", PoolRealArray()), optimizer, "group")
+	expect_error(optimizer.add_param(group, "a", [1, 2]), optimizer, "it must be a PoolRealArray")
+	arrays_are_copied(optimizer, group)
+	open_steps_keep_their_arrays(optimizer)
+	expect_error(optimizer.get_param(-1), optimizer, "param is -1")
+	expect_error(optimizer.get_param(7), optimizer, "param is 7")
+	optimizer.set_lr(group, 0.2)
+	expect(optimizer.get_lr(group) == 0.2, "lr")
+	expect(optimizer.group_report(group).step == 3, "group_report")
+	optimizer.begin_step()  # freed while a step is open
+	print("failures %d" % failures)
+	quit()
+
+func arrays_are_copied(optimizer, group):
+	var values = PoolRealArray([1, 2, 3])
+	var param = optimizer.add_param(group, "a", values)
+	var grad = PoolRealArray([1, -1, 0])
+	optimizer.set_grad(param, grad)
+	for i in 3:
+		values[i] = 100
+		grad[i] = 100
+	var report = optimizer.step()
+	expect(report.params_stepped == 1 and abs(report.grad_norm - sqrt(2)) < 1e-6, "the gradient is a copy")
+	var stepped = optimizer.get_param(param)
+	expect(stepped[0] < 1 and stepped[1] > 2 and stepped[2] == 3, "the parameter is a copy: %s" % stepped)
+	stepped[0] = 100
+	expect(optimizer.get_param(param)[0] < 1, "what is returned is a copy")
+	expect_error(optimizer.set_grad(param, PoolRealArray([1])), optimizer, "grad has 1 elements; it must have the parameter's 3")
+	optimizer.set_param(param, PoolRealArray([4, 5, 6]))
+	expect(optimizer.get_param(param)[2] == 6, "set_param")
+
+func open_steps_keep_their_arrays(optimizer):
+	expect_error(optimizer.step_for(100), optimizer, "no step is open")
+	optimizer.begin_step()
+	expect_error(optimizer.begin_step(), optimizer, "step")
+	expect_error(optimizer.set_grad(0, PoolRealArray([1, 1, 1])), optimizer, "step")
+	expect_error(optimizer.get_param(0), optimizer, "step")
+	expect(optimizer.next_wave() == 1, "one chunk")
+	expect_error(optimizer.end_step(), optimizer, "chunk")
+	expect_error(optimizer.step_chunk(1), optimizer, "chunk")
+	expect(optimizer.step_chunk(0) == OK, "step_chunk")
+	expect_error(optimizer.step_chunk(0), optimizer, "chunk")
+	expect(optimizer.next_wave() == 0, "no more waves")
+	expect(optimizer.end_step().params_stepped == 1, "end_step")
