@@ -134,7 +134,7 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime \
-	luajit love godot3-server xvfb xauth \
+	luajit love godot3-server xvfb xauth xz-utils \
 	nodejs rustc-web rust-web-src
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
 GDNATIVE := $(ENGINES)/godot/gdnative_api_struct.gen.h
