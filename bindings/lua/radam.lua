@@ -5,12 +5,12 @@
 -- README.md beside this file has an overview, radam.h what each call does. SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
 local here = ...
-local library = require(here .. ".library")
+local native = require(here .. ".native")
 local tensor = require(here .. ".tensor")
 local sums = require(here .. ".sums")
-local check, id = library.check, library.id
+local check, id = native.check, native.id
 
-local radam = {load = library.load, view = tensor.view, grad_sums = sums.new}
+local radam = {load = native.load, view = tensor.view, grad_sums = sums.new}
 
 -- The methods of an optimizer.
 local Optimizer = {}
@@ -19,12 +19,12 @@ Optimizer.__index = Optimizer
 -- What calls write their results to.
 local u32, u64, f64 = ffi.typeof "uint32_t[1]", ffi.typeof "uint64_t[1]", ffi.typeof "double[1]"
 
-function radam.version() return ffi.string(library.C.radam_version_string()) end
+function radam.version() return ffi.string(native.C.radam_version_string()) end
 
 -- options: num_threads, parallel_from.
 function radam.new(options)
-  local C, struct, out = library.C, library.new_struct("radam_options"), ffi.new("radam_optimizer *[1]")
-  library.set_fields("radam_options", struct, options or {})
+  local C, struct, out = native.C, native.new_struct("radam_options"), ffi.new("radam_optimizer *[1]")
+  native.set_fields("radam_options", struct, options or {})
   check(C.radam_create(struct, out))
   -- The finalizer refers to C, since the library must stay loaded until it has run.
   local handle = ffi.gc(out[0], function(freed) C.radam_free(freed) end)
@@ -36,7 +36,7 @@ end
 function Optimizer:free()
   local handle = self.handle and ffi.gc(self.handle, nil)
   self.handle, self.arrays = nil, {}
-  check(library.C.radam_free(handle))
+  check(native.C.radam_free(handle))
 end
 
 local PARAM_KEYS = {data = true, grad = true, name = true, copy = true, exp_avg = true, exp_avg_sq = true,
@@ -44,10 +44,10 @@ local PARAM_KEYS = {data = true, grad = true, name = true, copy = true, exp_avg 
 
 -- What is remembered of a parameter, of which the first arrays and dtypes come from its options.
 local function describe(options, where)
-  if type(options) ~= "table" then library.refuse("%s is a %s; it must be a table", where, type(options)) end
+  if type(options) ~= "table" then native.refuse("%s is a %s; it must be a table", where, type(options)) end
   local data, grad = options.data, options.grad
   local dtype = options.dtype or data and tensor.dtype(data, where .. ".data")
-  if not dtype then library.refuse("%s has neither data nor dtype", where) end
+  if not dtype then native.refuse("%s has neither data nor dtype", where) end
   local grad_dtype = options.grad_dtype
   if not grad_dtype and grad then
     local _, element = tensor.describe(grad, where .. ".grad")
@@ -56,20 +56,20 @@ local function describe(options, where)
   end
   local len = options.len
   if not len and data then len = select(3, tensor.describe(data, where .. ".data")) end
-  if not len then library.refuse("%s has neither data nor len", where) end
-  return {dtype = dtype, grad_dtype = grad_dtype or dtype, len = library.whole(len, where .. ".len", 2 ^ 53),
+  if not len then native.refuse("%s has neither data nor len", where) end
+  return {dtype = dtype, grad_dtype = grad_dtype or dtype, len = native.whole(len, where .. ".len", 2 ^ 53),
     name = options.name}
 end
 
 -- Fills a radam_param of a group with these options, and returns what is remembered of it.
 local function fill_param(struct, options, where, group)
   local param = describe(options, where)
-  check(library.C.radam_param_init(struct, ffi.sizeof("radam_param")))
-  library.set_fields("radam_param", struct, options, PARAM_KEYS)
-  struct.dtype = library.dtype(param.dtype, where .. ".dtype")
-  struct.grad_dtype = library.dtype(param.grad_dtype, where .. ".grad_dtype")
+  check(native.C.radam_param_init(struct, ffi.sizeof("radam_param")))
+  native.set_fields("radam_param", struct, options, PARAM_KEYS)
+  struct.dtype = native.dtype(param.dtype, where .. ".dtype")
+  struct.grad_dtype = native.dtype(param.grad_dtype, where .. ".grad_dtype")
   struct.len = param.len
-  if options.name then struct.name = library.string(options.name, where .. ".name") end
+  if options.name then struct.name = native.string(options.name, where .. ".name") end
   local state_dtype = group.state_dtype or param.dtype
   local dtypes = {data = param.dtype, grad = param.grad_dtype, copy = options.copy_dtype or "bf16",
     exp_avg = state_dtype, exp_avg_sq = state_dtype,
@@ -98,10 +98,10 @@ end
 -- Adds a group of parameters with common options, and returns its id. options.params is a list of parameters, as for
 -- add_param; all are added, or nothing.
 function Optimizer:add_group(options)
-  local struct, group = library.new_struct("radam_group_options"), u32()
-  library.set_fields("radam_group_options", struct, options, {params = true})
+  local struct, group = native.new_struct("radam_group_options"), u32()
+  native.set_fields("radam_group_options", struct, options, {params = true})
   local structs, params = fill_params(options.params or {}, options)
-  check(library.C.radam_add_param_group(self.handle, struct, structs, #params, group), self.handle)
+  check(native.C.radam_add_param_group(self.handle, struct, structs, #params, group), self.handle)
   remember(self, self.params_added, params)
   return group[0]
 end
@@ -110,7 +110,7 @@ end
 function Optimizer:add_params(group, list)
   local structs, params = fill_params(list, self:group_options(group))
   local first = u32()
-  check(library.C.radam_add_params(self.handle, group, structs, #params, first), self.handle)
+  check(native.C.radam_add_params(self.handle, group, structs, #params, first), self.handle)
   remember(self, first[0], params)
   return first[0]
 end
@@ -122,18 +122,18 @@ function Optimizer:add_param(group, param) return self:add_params(group, {param}
 -- The id of a parameter by its name.
 function Optimizer:param_id(name)
   local param = u32()
-  check(library.C.radam_param_id(self.handle, library.string(name, "name"), param), self.handle)
+  check(native.C.radam_param_id(self.handle, native.string(name, "name"), param), self.handle)
   return param[0]
 end
 
 -- What is registered of a parameter: group, name, dtype, grad_dtype, len, its arrays.
 function Optimizer:param(param)
-  local C, struct, group = library.C, library.new_struct("radam_param"), u32()
+  local C, struct, group = native.C, native.new_struct("radam_param"), u32()
   check(C.radam_get_param(self.handle, id(param, "param"), group, struct), self.handle)
-  local description = library.to_table("radam_param", struct)
+  local description = native.to_table("radam_param", struct)
   for key, value in pairs(self.arrays[param]) do description[key] = value end
   description.group = group[0]
-  description.name = library.text(function(...) return C.radam_param_name(self.handle, param, ...) end)
+  description.name = native.text(function(...) return C.radam_param_name(self.handle, param, ...) end)
   return description
 end
 
@@ -148,14 +148,14 @@ end
 -- Registers another array of elements, or none (nil).
 function Optimizer:set_data(param, array)
   local pointer = param_pointer(self, param, array, "data")
-  check(library.C.radam_set_data(self.handle, id(param, "param"), pointer), self.handle)
+  check(native.C.radam_set_data(self.handle, id(param, "param"), pointer), self.handle)
   self.arrays[param].data = array
 end
 
 -- Registers another gradient, or none (nil): steps then skip the parameter.
 function Optimizer:set_grad(param, array)
   local pointer = param_pointer(self, param, array, "grad")
-  check(library.C.radam_set_grad(self.handle, id(param, "param"), pointer), self.handle)
+  check(native.C.radam_set_grad(self.handle, id(param, "param"), pointer), self.handle)
   self.arrays[param].grad = array
 end
 
@@ -170,10 +170,10 @@ end
 -- data and grads are lists, with false for no array; nil leaves what is registered as it is.
 function Optimizer:set_tensors(first, data, grads)
   local count = #(data or grads)
-  if data and grads and #data ~= #grads then library.refuse("data has %d arrays, but grads %d", #data, #grads) end
+  if data and grads and #data ~= #grads then native.refuse("data has %d arrays, but grads %d", #data, #grads) end
   id(first, "first")
   local data_pointers, grad_pointers = pointers(self, first, data, "data"), pointers(self, first, grads, "grad")
-  check(library.C.radam_set_tensors(self.handle, first, count, data_pointers, grad_pointers), self.handle)
+  check(native.C.radam_set_tensors(self.handle, first, count, data_pointers, grad_pointers), self.handle)
   for i = 1, count do
     local registered = self.arrays[first + i - 1]
     if data then registered.data = data[i] or nil end
@@ -184,50 +184,50 @@ end
 -- Options of a group, of which many are set seldom, and two often.
 
 function Optimizer:group_options(group)
-  local struct = library.new_struct("radam_group_options")
-  check(library.C.radam_get_group_options(self.handle, id(group, "group"), struct), self.handle)
-  return library.to_table("radam_group_options", struct)
+  local struct = native.new_struct("radam_group_options")
+  check(native.C.radam_get_group_options(self.handle, id(group, "group"), struct), self.handle)
+  return native.to_table("radam_group_options", struct)
 end
 
 -- Changes the options that are in the table, all or none.
 function Optimizer:set_group_options(group, changes)
-  local C, struct = library.C, library.new_struct("radam_group_options")
+  local C, struct = native.C, native.new_struct("radam_group_options")
   check(C.radam_get_group_options(self.handle, id(group, "group"), struct), self.handle)
-  library.set_fields("radam_group_options", struct, changes)
+  native.set_fields("radam_group_options", struct, changes)
   check(C.radam_set_group_options(self.handle, group, struct), self.handle)
 end
 
 function Optimizer:set_lr(group, lr)
-  check(library.C.radam_set_lr(self.handle, id(group, "group"), library.number(lr, "lr")), self.handle)
+  check(native.C.radam_set_lr(self.handle, id(group, "group"), native.number(lr, "lr")), self.handle)
 end
 
 function Optimizer:lr(group)
   local lr = f64()
-  check(library.C.radam_get_lr(self.handle, id(group, "group"), lr), self.handle)
+  check(native.C.radam_get_lr(self.handle, id(group, "group"), lr), self.handle)
   return lr[0]
 end
 
 function Optimizer:set_weight_decay(group, weight_decay)
-  library.number(weight_decay, "weight_decay")
-  check(library.C.radam_set_weight_decay(self.handle, id(group, "group"), weight_decay), self.handle)
+  native.number(weight_decay, "weight_decay")
+  check(native.C.radam_set_weight_decay(self.handle, id(group, "group"), weight_decay), self.handle)
 end
 
 function Optimizer:weight_decay(group)
   local weight_decay = f64()
-  check(library.C.radam_get_weight_decay(self.handle, id(group, "group"), weight_decay), self.handle)
+  check(native.C.radam_get_weight_decay(self.handle, id(group, "group"), weight_decay), self.handle)
   return weight_decay[0]
 end
 
 -- The scalars of the group's next step: rho, r, effective_lr, ...
 function Optimizer:group_report(group)
-  local struct = library.new_struct("radam_group_report")
-  check(library.C.radam_get_group_report(self.handle, id(group, "group"), struct), self.handle)
-  return library.to_table("radam_group_report", struct)
+  local struct = native.new_struct("radam_group_report")
+  check(native.C.radam_get_group_report(self.handle, id(group, "group"), struct), self.handle)
+  return native.to_table("radam_group_report", struct)
 end
 
 -- What is set up legally but known to fail in training: sentences, one a line, or nil.
 function Optimizer:advice()
-  local advice = library.text(function(...) return library.C.radam_advice(self.handle, ...) end)
+  local advice = native.text(function(...) return native.C.radam_advice(self.handle, ...) end)
   return advice ~= "" and advice or nil
 end
 

@@ -2,57 +2,57 @@
 -- SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
 local cdef = require((...):gsub("surgery$", "cdef"))
-local library = require((...):gsub("surgery$", "library"))
+local native = require((...):gsub("surgery$", "native"))
 local tensor = require((...):gsub("surgery$", "tensor"))
-local id = library.id
+local id = native.id
 
 local methods = {}
 
 function methods:step_count(param)
   local steps = ffi.new("uint64_t[1]")
-  library.check(library.C.radam_step_count(self.handle, id(param, "param"), steps), self.handle)
+  native.check(native.C.radam_step_count(self.handle, id(param, "param"), steps), self.handle)
   return tonumber(steps[0])
 end
 
 function methods:set_step_count(param, steps)
-  library.whole(steps, "steps", 2 ^ 53)
-  library.check(library.C.radam_set_step_count(self.handle, id(param, "param"), steps), self.handle)
+  native.whole(steps, "steps", 2 ^ 53)
+  native.check(native.C.radam_set_step_count(self.handle, id(param, "param"), steps), self.handle)
 end
 
 -- Steps skip a frozen parameter.
 function methods:set_frozen(param, frozen)
-  local toggle = library.toggle(frozen, "frozen")
-  library.check(library.C.radam_set_frozen(self.handle, id(param, "param"), toggle), self.handle)
+  local toggle = native.toggle(frozen, "frozen")
+  native.check(native.C.radam_set_frozen(self.handle, id(param, "param"), toggle), self.handle)
 end
 
 function methods:frozen(param)
   local frozen = ffi.new("radam_toggle[1]")
-  library.check(library.C.radam_get_frozen(self.handle, id(param, "param"), frozen), self.handle)
+  native.check(native.C.radam_get_frozen(self.handle, id(param, "param"), frozen), self.handle)
   return frozen[0] == 1
 end
 
 -- Its arrays and name can be used again; the ids of other parameters stay.
 function methods:remove_param(param)
-  library.check(library.C.radam_remove_param(self.handle, id(param, "param")), self.handle)
+  native.check(native.C.radam_remove_param(self.handle, id(param, "param")), self.handle)
   self.arrays[param] = nil
 end
 
 -- Back to the state before the first step, of one parameter or (nil) of all.
 function methods:reset_state(param)
-  library.check(library.C.radam_reset_state(self.handle, id(param or 0xffffffff, "param")), self.handle)
+  native.check(native.C.radam_reset_state(self.handle, id(param or 0xffffffff, "param")), self.handle)
 end
 
 -- The address, dtype and length of an array of a parameter's state, or nothing if it has none.
 local function locate(self, param, which)
   if not cdef.states[which] then
-    library.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp" or "master_remainder"',
+    native.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp" or "master_remainder"',
       tostring(which))
   end
   local address, dtype = ffi.new("void *[1]"), ffi.new("radam_dtype[1]")
-  local status = library.C.radam_param_state(self.handle, id(param, "param"), cdef.states[which], address, dtype)
-  library.check(status, self.handle)
+  local status = native.C.radam_param_state(self.handle, id(param, "param"), cdef.states[which], address, dtype)
+  native.check(status, self.handle)
   if address[0] == nil then return nil end
-  return address[0], library.dtype_name(dtype[0]) or "i16", self.arrays[param].len
+  return address[0], native.dtype_name(dtype[0]) or "i16", self.arrays[param].len
 end
 
 -- A copy of an array of the state, and its dtype ("i16" for master_remainder); nil if the parameter has no such array.
@@ -64,7 +64,7 @@ end
 -- Copies an array of the same dtype into the state, between steps.
 function methods:set_state(param, which, array)
   local address, dtype, len = locate(self, param, which)
-  if not address then library.refuse("parameter %d has no %s", param, which) end
+  if not address then native.refuse("parameter %d has no %s", param, which) end
   ffi.copy(address, tensor.pointer(array, "array", dtype, len), len * tensor.size(dtype))
 end
 

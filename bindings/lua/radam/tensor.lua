@@ -2,7 +2,7 @@
 -- them, and views of memory that something else owns.
 -- SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
-local library = require((...):gsub("tensor$", "library"))
+local native = require((...):gsub("tensor$", "native"))
 
 local tensor = {}
 
@@ -18,9 +18,9 @@ View.__index = View
 function tensor.view(pointer, len, owner)
   local element = type(pointer) == "cdata" and tostring(ffi.typeof(pointer)):match("^ctype<(.*) %*>$")
   if not SIZES[element] then
-    library.refuse("pointer is %s; it must be a float *, double *, uint16_t * or int16_t *", tostring(pointer))
+    native.refuse("pointer is %s; it must be a float *, double *, uint16_t * or int16_t *", tostring(pointer))
   end
-  library.whole(len, "len", 2 ^ 53)
+  native.whole(len, "len", 2 ^ 53)
   return setmetatable({pointer = pointer, element = element, len = len, owner = owner}, View)
 end
 
@@ -43,7 +43,7 @@ function tensor.describe(array, name)
   local element = type(array) == "cdata" and element_of(array)
   if not element then
     local what = type(array) == "cdata" and tostring(ffi.typeof(array)) or type(array)
-    library.refuse('%s is a %s; it must be an array such as ffi.new("float[?]", len), of float, double or uint16_t '
+    native.refuse('%s is a %s; it must be an array such as ffi.new("float[?]", len), of float, double or uint16_t '
       .. "(f16 and bf16), or radam.view(pointer, len, owner)", name, what)
   end
   return array, element, ffi.sizeof(array) / SIZES[element]
@@ -53,9 +53,9 @@ end
 function tensor.pointer(array, name, dtype, len)
   local pointer, element, actual = tensor.describe(array, name)
   if element ~= ELEMENTS[dtype] then
-    library.refuse("%s has elements of type %s; those of %s are %s", name, element, dtype, ELEMENTS[dtype])
+    native.refuse("%s has elements of type %s; those of %s are %s", name, element, dtype, ELEMENTS[dtype])
   end
-  if actual ~= len then library.refuse("%s has %d elements; it must have %d", name, actual, len) end
+  if actual ~= len then native.refuse("%s has %d elements; it must have %d", name, actual, len) end
   return pointer
 end
 
@@ -63,7 +63,7 @@ end
 function tensor.dtype(array, name)
   local _, element = tensor.describe(array, name)
   return DTYPES[element]
-    or library.refuse('%s has elements of type %s; name their dtype, "f16" or "bf16"', name, element)
+    or native.refuse('%s has elements of type %s; name their dtype, "f16" or "bf16"', name, element)
 end
 
 -- A new array with a copy of `len` elements at an address.

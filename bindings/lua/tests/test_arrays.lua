@@ -48,13 +48,13 @@ test("an array that was refused is not kept, and the registered one is", functio
 end)
 
 test("a collected optimizer is freed once", function()
-  local library = require "radam.library"
+  local native = require "radam.native"
   -- The token of an optimizer, without the finalizer. No stack slot of this function refers to the optimizer.
   local token = (function() return tonumber(ffi.cast("uintptr_t", radam.new().handle)) end)()
-  check.equal(library.C.radam_step(ffi.cast("radam_optimizer *", token)), 0)
+  check.equal(native.C.radam_step(ffi.cast("radam_optimizer *", token)), 0)
   collect()
-  local status = library.C.radam_step(ffi.cast("radam_optimizer *", token))
-  fails("RADAM_ERROR_INVALID_HANDLE", "freed", library.check, status)
+  local status = native.C.radam_step(ffi.cast("radam_optimizer *", token))
+  fails("RADAM_ERROR_INVALID_HANDLE", "freed", native.check, status)
 
   local opt = radam.new()
   opt:free()

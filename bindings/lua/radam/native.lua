@@ -1,10 +1,10 @@
 -- The shared library, its errors, and the structs that its calls take, as Lua tables.
 -- SPDX: MIT OR Apache-2.0
 local ffi = require "ffi"
-local cdef = require((...):gsub("library$", "cdef"))
+local cdef = require((...):gsub("native$", "cdef"))
 
--- library.C has the functions. It is loaded at its first use, so that radam.load can say before where it is.
-local library = setmetatable({}, {
+-- native.C has the functions. It is loaded at its first use, so that radam.load can say before where it is.
+local native = setmetatable({}, {
   __index = function(self, key)
     if key == "C" then return self.load() end
   end,
@@ -15,12 +15,12 @@ local Error = {}
 Error.__index = Error
 function Error.__tostring(self) return self.status .. ": " .. self.message end
 
-function library.refuse(format, ...)
+function native.refuse(format, ...)
   error(setmetatable({status = "RADAM_ERROR_INVALID_ARGUMENT", message = format:format(...)}, Error), 0)
 end
 
 -- The text of a C function that copies up to `capacity` bytes, NUL included, and returns how many there are.
-function library.text(copy)
+function native.text(copy)
   local capacity = 512
   while true do
     local buffer = ffi.new("char[?]", capacity)
@@ -31,13 +31,13 @@ function library.text(copy)
 end
 
 -- Raises what a call with this handle (or nil) returned, unless it is RADAM_OK.
-function library.check(status, handle)
+function native.check(status, handle)
   if status == 0 then return end
-  local C = library.C
+  local C = native.C
   local name = ffi.string(C.radam_status_string(status))
   -- BUSY, and what failed without an optimizer, is only in this thread's message.
   if name == "RADAM_ERROR_BUSY" or name == "RADAM_ERROR_INVALID_HANDLE" then handle = nil end
-  local message = library.text(function(...) return C.radam_last_error(handle, ...) end)
+  local message = native.text(function(...) return C.radam_last_error(handle, ...) end)
   error(setmetatable({status = name, message = message}, Error), 0)
 end
 
@@ -52,7 +52,7 @@ local function declare()
   end
 end
 
-function library.load(path)
+function native.load(path)
   path = path or os.getenv("RADAM_LIBRARY") or "radam"
   declare()
   local loaded, C = pcall(ffi.load, path)
@@ -65,43 +65,43 @@ function library.load(path)
     error(("radam: %s is version %s, but this binding is for %s"):format(path,
       ffi.string(C.radam_version_string()), cdef.version), 0)
   end
-  library.C = C
+  native.C = C
   return C
 end
 
 -- A whole number from 0 to `limit`, or an error that names the argument.
-function library.whole(value, name, limit)
+function native.whole(value, name, limit)
   if type(value) == "number" and value >= 0 and value <= limit and value % 1 == 0 then return value end
-  library.refuse("%s is %s; it must be a whole number from 0 to %.0f", name, tostring(value), limit)
+  native.refuse("%s is %s; it must be a whole number from 0 to %.0f", name, tostring(value), limit)
 end
 
-function library.id(value, name) return library.whole(value, name, 0xffffffff) end
+function native.id(value, name) return native.whole(value, name, 0xffffffff) end
 
-function library.number(value, name)
-  if type(value) ~= "number" then library.refuse("%s is %s; it must be a number", name, tostring(value)) end
+function native.number(value, name)
+  if type(value) ~= "number" then native.refuse("%s is %s; it must be a number", name, tostring(value)) end
   return value
 end
 
-function library.toggle(value, name)
+function native.toggle(value, name)
   if value == "auto" then return 2 end
   if type(value) ~= "boolean" then
-    library.refuse('%s is %s; it must be true, false or "auto"', name, tostring(value))
+    native.refuse('%s is %s; it must be true, false or "auto"', name, tostring(value))
   end
   return value and 1 or 0
 end
 
-function library.dtype(value, name)
+function native.dtype(value, name)
   local number = cdef.dtypes[value]
   if not number then
-    library.refuse('%s is %s; it must be "f32", "f64", "f16" or "bf16"', name, tostring(value))
+    native.refuse('%s is %s; it must be "f32", "f64", "f16" or "bf16"', name, tostring(value))
   end
   return number
 end
 
 -- C reads a string up to its first NUL.
-function library.string(value, name)
+function native.string(value, name)
   if type(value) ~= "string" or value:find("%z") then
-    library.refuse("%s is %s; it must be a string without NUL", name, tostring(value))
+    native.refuse("%s is %s; it must be a string without NUL", name, tostring(value))
   end
   return value
 end
@@ -109,19 +109,19 @@ end
 local dtype_names, toggle_names = {}, {[0] = false, [1] = true, [2] = "auto"}
 for name, number in pairs(cdef.dtypes) do dtype_names[number] = name end
 
-function library.dtype_name(number) return dtype_names[number] end
+function native.dtype_name(number) return dtype_names[number] end
 
 -- How a field of each type is set from a value of a table, and what a table has of it.
 local setters = {
-  radam_toggle = library.toggle,
-  radam_dtype = library.dtype,
-  double = library.number,
-  uint32_t = library.id,
-  uint64_t = function(value, name) return library.whole(value, name, 2 ^ 53) end,
+  radam_toggle = native.toggle,
+  radam_dtype = native.dtype,
+  double = native.number,
+  uint32_t = native.id,
+  uint64_t = function(value, name) return native.whole(value, name, 2 ^ 53) end,
 }
 local getters = {
   radam_toggle = function(value) return toggle_names[value] end,
-  radam_dtype = library.dtype_name,
+  radam_dtype = native.dtype_name,
   double = tonumber,
   uint32_t = tonumber,
   uint64_t = tonumber,
@@ -137,9 +137,9 @@ for name, struct in pairs(cdef.structs) do
 end
 
 -- Sets the fields of a struct that a table has. The keys in `others` are the caller's to read.
-function library.set_fields(name, struct, values, others)
+function native.set_fields(name, struct, values, others)
   if type(values) ~= "table" then
-    library.refuse("the options are %s; they must be a table", tostring(values))
+    native.refuse("the options are %s; they must be a table", tostring(values))
   end
   for key, value in pairs(values) do
     local set = settable[name][key]
@@ -150,19 +150,19 @@ function library.set_fields(name, struct, values, others)
       for each in pairs(settable[name]) do known[#known + 1] = each end
       for each in pairs(others or {}) do known[#known + 1] = each end
       table.sort(known)
-      library.refuse("%s is not an option here; these are: %s", tostring(key), table.concat(known, ", "))
+      native.refuse("%s is not an option here; these are: %s", tostring(key), table.concat(known, ", "))
     end
   end
 end
 
 -- A struct with the library's default values.
-function library.new_struct(name)
-  local C, struct = library.C, ffi.new(name)
-  library.check(C[name .. "_init"](struct, ffi.sizeof(struct)))
+function native.new_struct(name)
+  local C, struct = native.C, ffi.new(name)
+  native.check(C[name .. "_init"](struct, ffi.sizeof(struct)))
   return struct
 end
 
-function library.to_table(name, struct)
+function native.to_table(name, struct)
   local values = {}
   for _, field in ipairs(cdef.structs[name]) do
     local get = getters[field[2]]
@@ -171,4 +171,4 @@ function library.to_table(name, struct)
   return values
 end
 
-return library
+return native
