@@ -121,6 +121,9 @@ fn godot() {
     let misuse = repository().join("tests/games/misuse.gd");
     let output = run_godot(&game, &format!("-s {}", misuse.display()));
     assert_eq!(number(&output, "failures "), 0.0, "{output}");
+    let threads = repository().join("tests/games/threads.gd");
+    let output = run_godot(&game, &format!("-s {}", threads.display()));
+    assert!(output.contains("calls on threads done"), "{output}");
 }
 
 fn bees_learn_within_the_budget(game: &Path) {

@@ -3,6 +3,7 @@
 extends SceneTree
 
 const RAdam = preload("res://radam.gdns")
+const RAdamWorker = preload("res://radam_worker.gdns")
 
 var failures = 0
 
@@ -61,8 +62,12 @@ func open_steps_keep_their_arrays(optimizer):
 	expect_error(optimizer.get_param(0), optimizer, "step")
 	expect(optimizer.next_wave() == 1, "one chunk")
 	expect_error(optimizer.end_step(), optimizer, "chunk")
-	expect_error(optimizer.step_chunk(1), optimizer, "chunk")
-	expect(optimizer.step_chunk(0) == OK, "step_chunk")
-	expect_error(optimizer.step_chunk(0), optimizer, "chunk")
+	var worker = RAdamWorker.new()
+	expect_error(worker.step_chunk(0), worker, "opt is NULL")
+	expect_error(worker.set_optimizer(-1), worker, "handle is -1")
+	expect(worker.set_optimizer(optimizer.get_handle()) == OK, "set_optimizer")
+	expect_error(worker.step_chunk(1), worker, "chunk")
+	expect(worker.step_chunk(0) == OK, "step_chunk")
+	expect_error(worker.step_chunk(0), worker, "chunk")
 	expect(optimizer.next_wave() == 0, "no more waves")
 	expect(optimizer.end_step().params_stepped == 1, "end_step")

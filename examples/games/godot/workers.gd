@@ -1,7 +1,10 @@
 # Threads of the engine that step the chunks of a step together. SPDX: MIT OR Apache-2.0
 extends Reference
 
+const RAdamWorker = preload("res://radam_worker.gdns")
+
 var optimizer
+var workers = [] # one for each thread, since Godot writes into an object whenever it calls a method of it
 var threads = []
 var starts = [] # a semaphore for each thread
 var done = Semaphore.new()
@@ -12,7 +15,10 @@ var quitting = false
 func _init(of_optimizer, count):
 	optimizer = of_optimizer
 	for i in count:
+		workers.append(RAdamWorker.new())
+		workers[i].set_optimizer(optimizer.get_handle())
 		starts.append(Semaphore.new())
+	for i in count:
 		threads.append(Thread.new())
 		threads[i].start(self, "_work", i)
 
@@ -30,8 +36,8 @@ func run_step():
 func _work(index):
 	starts[index].wait()
 	while not quitting:
-		for chunk in range(index, chunks, threads.size()):
-			optimizer.step_chunk(chunk)
+		for chunk in range(index, chunks, workers.size()):
+			workers[index].step_chunk(chunk)
 		done.post()
 		starts[index].wait()
 

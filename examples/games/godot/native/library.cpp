@@ -1,5 +1,6 @@
 // What the engine calls when it loads the library. SPDX: MIT OR Apache-2.0
 #include "optimizer.hpp"
+#include "worker.hpp"
 
 #include <new>
 
@@ -10,20 +11,37 @@ namespace {
 const godot_gdnative_ext_nativescript_api_struct* nativescript = nullptr;
 
 // The engine prints an error if a script then calls a method.
+template <class Class>
 void* create(godot_object*, void*) {
   try {
-    return new Optimizer;
+    return new Class;
   } catch (const std::exception& error) {
-    godot->godot_print_error(error.what(), "new", "RAdam", 0);
+    godot->godot_print_error(error.what(), "new", Class::name, 0);
     return nullptr;
   }
 }
 
-void destroy(godot_object*, void*, void* optimizer) { delete static_cast<Optimizer*>(optimizer); }
+template <class Class>
+void destroy(godot_object*, void*, void* object) {
+  delete static_cast<Class*>(object);
+}
 
-godot_variant call(godot_object*, void* method, void* optimizer, int count, godot_variant** values) {
-  if (optimizer == nullptr) return variant();
-  return static_cast<Optimizer*>(optimizer)->call(*static_cast<const Optimizer::Method*>(method), {count, values});
+template <class Class>
+godot_variant call(godot_object*, void* method, void* object, int count, godot_variant** values) {
+  if (object == nullptr) return variant();
+  return static_cast<Class*>(object)->call(*static_cast<const Method<Class>*>(method), {count, values});
+}
+
+template <class Class>
+void register_class(void* library) {
+  nativescript->godot_nativescript_register_class(library, Class::name, "Reference",
+                                                  {create<Class>, nullptr, nullptr},
+                                                  {destroy<Class>, nullptr, nullptr});
+  for (const Method<Class>& method : Class::methods()) {
+    void* data = const_cast<Method<Class>*>(&method);
+    nativescript->godot_nativescript_register_method(library, Class::name, method.name,
+                                                     {GODOT_METHOD_RPC_MODE_DISABLED}, {call<Class>, data, nullptr});
+  }
 }
 
 }  // namespace
@@ -42,12 +60,7 @@ void GDN_EXPORT radam_gdnative_init(godot_gdnative_init_options* options) {
 void GDN_EXPORT radam_gdnative_terminate(godot_gdnative_terminate_options*) {}
 
 void GDN_EXPORT radam_nativescript_init(void* library) {
-  nativescript->godot_nativescript_register_class(library, "RAdam", "Reference", {create, nullptr, nullptr},
-                                                  {destroy, nullptr, nullptr});
-  for (const Optimizer::Method& method : Optimizer::methods()) {
-    void* data = const_cast<Optimizer::Method*>(&method);
-    nativescript->godot_nativescript_register_method(library, "RAdam", method.name,
-                                                     {GODOT_METHOD_RPC_MODE_DISABLED}, {call, data, nullptr});
-  }
+  register_class<Optimizer>(library);
+  register_class<Worker>(library);
 }
 }

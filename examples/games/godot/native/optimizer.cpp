@@ -80,50 +80,27 @@ godot_variant variant_of(const radam::StepReport& report) {
 
 }  // namespace
 
-const std::vector<Optimizer::Method>& Optimizer::methods() {
-  static const std::vector<Method> methods{
+const std::vector<Method<Optimizer>>& Optimizer::methods() {
+  static const std::vector<Method<Optimizer>> methods{
       {"add_group", 1, 1, &Optimizer::add_group},   {"add_param", 3, 3, &Optimizer::add_param},
       {"get_param", 1, 1, &Optimizer::get_param},   {"set_param", 2, 2, &Optimizer::set_param},
       {"set_grad", 2, 2, &Optimizer::set_grad},     {"get_lr", 1, 1, &Optimizer::get_lr},
       {"set_lr", 2, 2, &Optimizer::set_lr},         {"group_report", 1, 1, &Optimizer::group_report},
       {"step", 0, 1, &Optimizer::step},             {"begin_step", 0, 1, &Optimizer::begin_step},
       {"step_for", 1, 1, &Optimizer::step_for},     {"next_wave", 0, 0, &Optimizer::next_wave},
-      {"step_chunk", 1, 1, &Optimizer::step_chunk}, {"end_step", 0, 0, &Optimizer::end_step},
+      {"end_step", 0, 0, &Optimizer::end_step},     {"get_handle", 0, 0, &Optimizer::get_handle},
       {"get_error", 0, 0, &Optimizer::get_error},
   };
   return methods;
 }
 
-// No exception may reach the engine.
-godot_variant Optimizer::call(const Method& method, const Arguments& arguments) noexcept {
-  try {
-    if (arguments.count() < method.fewest || arguments.count() > method.most) {
-      throw std::invalid_argument(std::string(method.name) + " takes " + std::to_string(method.most) +
-                                  " arguments, not " + std::to_string(arguments.count()));
-    }
-    return (this->*method.run)(arguments);
-  } catch (const std::exception& error) {
-    godot->godot_print_error(error.what(), method.name, "RAdam", 0);
-    std::lock_guard<std::mutex> lock(error_mutex_);
-    error_ = error.what();
-  }
-  return variant();
-}
-
-godot_variant Optimizer::get_error(const Arguments&) {
-  std::lock_guard<std::mutex> lock(error_mutex_);
-  return variant(error_);
-}
-
 // ---- Groups and parameters
 
 godot_variant Optimizer::add_group(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant(std::uint32_t(optimizer_.add_group(group_options(arguments.get(0, "options")))));
 }
 
 godot_variant Optimizer::add_param(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   const radam::GroupId group = arguments.get(0, "group").id();
   const std::string name = arguments.get(1, "name").string();
   params_.reserve(params_.size() + 1);  // nothing fails once the optimizer has the parameter
@@ -144,7 +121,6 @@ Optimizer::Param& Optimizer::idle_param(radam::ParamId id) {
 }
 
 godot_variant Optimizer::get_param(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant(idle_param(arguments.get(0, "param").id()).values);
 }
 
@@ -161,13 +137,11 @@ void copy(const std::vector<float>& from, std::vector<float>& to, const char* na
 }  // namespace
 
 godot_variant Optimizer::set_param(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   copy(arguments.get(1, "values").array(), idle_param(arguments.get(0, "param").id()).values, "values");
   return variant(0);
 }
 
 godot_variant Optimizer::set_grad(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   const radam::ParamId id = arguments.get(0, "param").id();
   Param& param = idle_param(id);
   copy(arguments.get(1, "grad").array(), param.grad, "grad");
@@ -176,18 +150,15 @@ godot_variant Optimizer::set_grad(const Arguments& arguments) {
 }
 
 godot_variant Optimizer::get_lr(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant(optimizer_.lr(arguments.get(0, "group").id()));
 }
 
 godot_variant Optimizer::set_lr(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   optimizer_.set_lr(arguments.get(0, "group").id(), arguments.get(1, "lr").number());
   return variant(0);
 }
 
 godot_variant Optimizer::group_report(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   const radam::GroupReport report = optimizer_.group_report(arguments.get(0, "group").id());
   return Dictionary()
       .set("rectified", report.rectified != 0)
@@ -202,12 +173,10 @@ godot_variant Optimizer::group_report(const Arguments& arguments) {
 // ---- Steps
 
 godot_variant Optimizer::step(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant_of(optimizer_.step(step_options(arguments)));
 }
 
 godot_variant Optimizer::begin_step(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   sliced_step_ = optimizer_.begin_step(step_options(arguments));
   return variant(0);
 }
@@ -218,25 +187,20 @@ radam::SlicedStep& Optimizer::open_step() {
 }
 
 godot_variant Optimizer::step_for(const Arguments& arguments) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant(open_step().run_for(std::chrono::microseconds(arguments.get(0, "usec").count())));
 }
 
 godot_variant Optimizer::next_wave(const Arguments&) {
-  std::lock_guard<std::mutex> lock(mutex_);
   return variant(open_step().next_wave().size());
 }
 
-// On several threads at the same time, so without the lock.
-godot_variant Optimizer::step_chunk(const Arguments& arguments) {
-  const radam::Wave wave(optimizer_.handle(), 0);
-  wave.step(arguments.get(0, "chunk").count());
-  return variant(0);
-}
-
 godot_variant Optimizer::end_step(const Arguments&) {
-  std::lock_guard<std::mutex> lock(mutex_);
   const radam::StepReport report = open_step().end();
   sliced_step_.reset();
   return variant_of(report);
+}
+
+// For a RAdamWorker.
+godot_variant Optimizer::get_handle(const Arguments&) {
+  return variant(reinterpret_cast<std::uintptr_t>(optimizer_.handle()));
 }
