@@ -9,7 +9,10 @@ use super::push;
 use crate::error::{FallibleWriter, Result, ensure, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
-use crate::optimizer::{Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle};
+use crate::math::q8;
+use crate::optimizer::{
+    ElementType, Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle,
+};
 use std::fmt::Write;
 
 /// Bytes of a tensor in a file that replace bytes of an array of a parameter.
@@ -256,19 +259,35 @@ fn add_transfers(
             problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
-    for NamedArray { array: state_array, name: array, dtype, .. } in param.state.named_arrays() {
+    let (kind, block) = (param.state.kind, q8::BLOCK as u64);
+    if kind.q8 && piece.file.1.moments == Moments::Biased {
+        problems
+            .add(format_args!("the moments of \"{name}\" are biased, which 8-bit state cannot be"));
+        return Ok(());
+    }
+    if kind.q8 && !piece.entry.offset.is_multiple_of(block) {
+        problems.add(format_args!(
+            "\"{name}\" begins at element {} in a file, which is not a multiple of {block}, so a block of its 8-bit state is cut",
+            piece.entry.offset
+        ));
+        return Ok(());
+    }
+    for NamedArray { array: state_array, name: array, element, .. } in param.state.named_arrays() {
         let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
             problems.add(format_args!("\"{name}\" has {array} in the optimizer only"));
             continue;
         };
         let tensor = &header.tensors[found];
-        let (dtype_there, dtype_here) = (tensor.dtype, FileDtype::of(dtype));
-        let size = dtype_here.size();
+        let (dtype_there, dtype_here) = (tensor.dtype, FileDtype::of(element));
+        // Bytes of so many elements of the parameter.
+        let bytes =
+            |elements: u64| kind.len_of(state_array, elements).checked_mul(dtype_here.size());
+        let bytes_of = |elements: u64| bytes(elements).unwrap_or(u64::MAX);
         if dtype_there != dtype_here {
             problems.add(format_args!(
                 "{array} of \"{name}\" is {dtype_there} in the file and {dtype_here} in the optimizer"
             ));
-        } else if piece.entry.len.checked_mul(size) != Some(tensor.len) {
+        } else if bytes(piece.entry.len) != Some(tensor.len) {
             problems.add(format_args!(
                 "{array} of \"{name}\" has {} bytes in the file, which are not {} elements",
                 tensor.len, piece.entry.len
@@ -277,12 +296,15 @@ fn add_transfers(
             let transfer = Transfer {
                 file: piece.number,
                 tensor: found,
-                from: (first - piece.entry.offset) * size,
+                from: bytes_of(first - piece.entry.offset),
                 param: id,
                 array: state_array,
-                to: ((first - offset) * size) as usize,
-                bytes: ((end - first) * size) as usize,
-                debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
+                to: bytes_of(first - offset) as usize,
+                bytes: bytes_of(end - first) as usize,
+                debias: match element {
+                    ElementType::Float(dtype) => bias(piece, array).map(|bias| (bias, dtype)),
+                    _ => None,
+                },
             };
             push(transfers, transfer)?;
         }

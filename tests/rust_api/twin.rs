@@ -140,6 +140,14 @@ fn c_dtype(dtype: Dtype) -> radam_dtype {
     }
 }
 
+fn c_state_dtype(dtype: StateDtype) -> radam_dtype {
+    match dtype {
+        StateDtype::Elements(dtype) => c_dtype(dtype),
+        StateDtype::Q8 => RADAM_DTYPE_Q8,
+        _ => panic!("{dtype} is not known to this test"),
+    }
+}
+
 pub fn c_options(options: &GroupOptions) -> radam_group_options {
     radam_group_options {
         lr: options.lr,
@@ -157,7 +165,7 @@ pub fn c_options(options: &GroupOptions) -> radam_group_options {
         rectify: toggle(options.rectify),
         rectify_threshold: options.rectify_threshold,
         unrectified: toggle(options.unrectified),
-        state_dtype: options.state_dtype.map_or(0, c_dtype),
+        state_dtype: options.state_dtype.map_or(0, c_state_dtype),
         master_remainder: toggle(options.master_remainder),
         stochastic_rounding: toggle(options.stochastic_rounding),
         seed: options.seed,

@@ -6,6 +6,7 @@ mod equality;
 #[cfg(target_os = "linux")]
 mod huge;
 mod nan;
+mod q8;
 
 use super::dtype::Dtype;
 use super::element::Element;
@@ -52,7 +53,14 @@ fn layouts() -> impl Iterator<Item = Layout> {
     let rounding = Rounding::Nearest;
     DTYPES.into_iter().flat_map(move |param| {
         DTYPES.into_iter().flat_map(move |grad| {
-            [param, Dtype::F32].map(|state| Layout { param, grad, state, copy: None, rounding })
+            [param, Dtype::F32].map(|state| Layout {
+                param,
+                grad,
+                state,
+                q8: false,
+                copy: None,
+                rounding,
+            })
         })
     })
 }
@@ -121,6 +129,7 @@ impl TestTensor {
             exp_avg,
             exp_avg_sq,
             kahan_comp: if self.kahan_sum { kahan_comp } else { ptr::null_mut() },
+            state_scale: ptr::null_mut(),
             master_remainder: master_remainder.cast(),
             copy,
             noise: Noise::new(7, NameHash::of("weight"), 9),
