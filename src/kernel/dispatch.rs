@@ -35,7 +35,7 @@ pub(super) fn choose(
         #[cfg(target_arch = "x86_64")]
         Kind::Avx2 => compiled::<Avx2>(layout, clips),
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => compiled::<Avx512>(layout, clips),
+        Kind::Avx512 | Kind::Avx512Vbmi => compiled::<Avx512>(layout, clips),
         #[cfg(target_arch = "aarch64")]
         Kind::Neon => compiled::<Neon>(layout, clips),
     }

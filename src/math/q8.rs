@@ -25,6 +25,13 @@ const FRACTION: u32 = (1 << FRACTION_BITS) - 1;
 const WIDEST: u32 = 19;
 const FINEST: u32 = 16;
 
+/// Whether all roots and directions of a block can be coded.
+#[inline(always)]
+pub(crate) fn are_extremes_finite(extremes: Extremes, beta1_comp: f32) -> bool {
+    let [root, direction] = [extremes.root, extremes.direction].map(f32::from_bits);
+    are_finite(root, direction, beta1_comp)
+}
+
 /// What the word of a block says about its codes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Scale {
@@ -123,6 +130,12 @@ impl Encoder {
         }
     }
 
+    /// By how much roots are shifted to the left, so that their codes are above the part that is rounded.
+    #[inline(always)]
+    pub fn left_shift(self) -> u32 {
+        FRACTION_BITS - self.shift
+    }
+
     /// The codes of an element. `fraction`, of 24 bits, decides how they are rounded.
     #[inline(always)]
     pub fn encode(self, direction: f32, root: f32, fraction: u32) -> (i8, u8) {
@@ -131,7 +144,7 @@ impl Encoder {
         let scaled: i32 = unsafe { (direction * self.inverse).to_int_unchecked() };
         let direction = (scaled + fraction as i32) >> FRACTION_BITS;
         let above = (root.to_bits().wrapping_sub(self.base) as i32).max(0) as u32;
-        let root = (above << (FRACTION_BITS - self.shift)) + fraction >> FRACTION_BITS;
+        let root = (above << self.left_shift()) + fraction >> FRACTION_BITS;
         // The root of an element that moves never becomes 0.
         (direction as i8, (root as u8).max(u8::from(direction != 0)))
     }

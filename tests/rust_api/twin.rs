@@ -5,7 +5,8 @@ use std::slice;
 
 use radam::ffi::*;
 use radam::{
-    AsTensor, Dtype, Element, GroupId, GroupOptions, Optimizer, ParamId, ParamOptions, Tensor,
+    AsTensor, Dtype, Element, GroupId, GroupOptions, Optimizer, ParamId, ParamOptions, StateDtype,
+    Tensor,
 };
 
 use crate::driver::optimizer::Optimizer as COptimizer;

@@ -1,8 +1,8 @@
 //! Between 8-bit state and moments of a dtype.
 
-use super::super::convert::convert_array;
-use super::super::detect::InstructionSet;
-use super::super::dtype::Dtype;
+use crate::kernel::convert::convert_array;
+use crate::kernel::detect::InstructionSet;
+use crate::kernel::dtype::Dtype;
 use crate::math::q8::{BLOCK, Scale, encode_moments};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 

@@ -2,10 +2,10 @@
 //! the reference that the loops over registers must match bit for bit, and step what is left of them: last blocks that are
 //! short, and blocks with an infinity or a NaN.
 
-use super::super::dtype::Dtype;
-use super::super::element::Element;
-use super::super::step_loop::StepLoop;
-use super::super::tensor_view::TensorView;
+use crate::kernel::dtype::Dtype;
+use crate::kernel::element::Element;
+use crate::kernel::step_loop::StepLoop;
+use crate::kernel::tensor_view::TensorView;
 use crate::math::q8::{
     BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_finite,
 };
@@ -51,6 +51,15 @@ impl Constants {
             coefficients,
             root_beta2: coefficients.plain.beta2_hat.sqrt(),
         }
+    }
+
+    pub fn beta1_comp(&self) -> f32 {
+        self.coefficients.plain.beta1_comp
+    }
+
+    /// What an old direction counts.
+    pub fn keep(&self) -> f32 {
+        self.coefficients.keep
     }
 }
 
@@ -174,7 +183,7 @@ pub(super) fn encode(
     directions: &mut [i8],
     roots: &mut [u8],
 ) -> u32 {
-    let beta1_comp = constants.coefficients.plain.beta1_comp;
+    let beta1_comp = constants.beta1_comp();
     for (direction, root) in direction.iter_mut().zip(&mut *root) {
         if !are_finite(*root, *direction, beta1_comp) {
             (*direction, *root) = (0.0, 0.0);

@@ -159,8 +159,7 @@ fn every_instruction_set_gives_the_codes_of_the_plain_loops() {
 fn the_codes_are_those_of_an_independent_implementation() {
     const HASH: u64 = 0xf1e1_2beb_6f00_c67c;
     let (dtype, rounding) = (Dtype::F32, Rounding::Nearest);
-    let layout =
-        Layout { param: dtype, grad: dtype, state: dtype, q8: true, copy: None, rounding };
+    let layout = Layout { param: dtype, grad: dtype, state: dtype, q8: true, copy: None, rounding };
     for set in InstructionSet::available() {
         let mut tensor = CodedTensor::new(layout, 32_037, false, numbers);
         for number in 1..=50 {
