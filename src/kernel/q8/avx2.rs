@@ -1,6 +1,6 @@
 //! Codes in registers of 256 bits.
 
-use super::lanes::{CodeLanes, Packing, WEYL, WordsOfEncoder};
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
 use crate::kernel::avx2::F32x8;
 use crate::kernel::lanes::Pair;
 use crate::math::q8::{BLOCK, Fractions};
@@ -83,19 +83,16 @@ impl CodeLanes for Lanes {
     #[inline(always)]
     fn max_bits_of_abs(self, words: Words) -> Words {
         // SAFETY: as above.
-        let without_sign = unsafe { _mm256_set1_epi32(0x7fff_ffff) };
-        // SAFETY: as above.
-        max(each(bits(self), |bits| unsafe { _mm256_and_si256(bits, without_sign) }), words)
+        let abs = |bits| unsafe { _mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff)) };
+        max(each(bits(self), abs), words)
     }
 
     #[inline(always)]
     fn largest(roots: Words, directions: Words) -> [u32; 2] {
         // SAFETY: as above.
         unsafe {
-            largest(
-                _mm256_max_epu32(roots.0, roots.1),
-                _mm256_max_epu32(directions.0, directions.1),
-            )
+            let largest_of_pair = |words: Words| _mm256_max_epu32(words.0, words.1);
+            largest(largest_of_pair(roots), largest_of_pair(directions))
         }
     }
 
@@ -103,7 +100,7 @@ impl CodeLanes for Lanes {
     fn encode(
         scaled: Self,
         root: Self,
-        encoder: &WordsOfEncoder<Self>,
+        encoder: &EncoderLanes<Self>,
         fractions: Words,
     ) -> [Words; 2] {
         let encode = |scaled: F32x8<true>, root: F32x8<true>, fractions: __m256i| {

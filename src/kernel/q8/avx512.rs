@@ -1,6 +1,6 @@
 //! Codes in registers of 512 bits.
 
-use super::lanes::{CodeLanes, Packing, WEYL, WordsOfEncoder};
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
 use crate::kernel::avx512::F32x16;
 use crate::kernel::lanes::Pair;
 use crate::math::q8::{BLOCK, Fractions};
@@ -84,9 +84,8 @@ impl CodeLanes for Lanes {
     #[inline(always)]
     fn max_bits_of_abs(self, words: Words) -> Words {
         // SAFETY: as above.
-        let without_sign = unsafe { _mm512_set1_epi32(0x7fff_ffff) };
-        // SAFETY: as above.
-        max(each(bits(self), |bits| unsafe { _mm512_and_si512(bits, without_sign) }), words)
+        let abs = |bits| unsafe { _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff)) };
+        max(each(bits(self), abs), words)
     }
 
     #[inline(always)]
@@ -106,7 +105,7 @@ impl CodeLanes for Lanes {
     fn encode(
         scaled: Self,
         root: Self,
-        encoder: &WordsOfEncoder<Self>,
+        encoder: &EncoderLanes<Self>,
         fractions: Words,
     ) -> [Words; 2] {
         let encode = |scaled: F32x16<true>, root: F32x16<true>, fractions: __m512i| {

@@ -1,7 +1,7 @@
 //! What the pipelined loop needs of registers, besides arithmetic: codes of several elements at a time.
 
 use crate::kernel::lanes::Stored;
-use crate::math::q8::{BLOCK, Fractions};
+use crate::math::q8::{BLOCK, Encoder, Fractions};
 
 /// Lanes of f32 that are read from codes and become codes.
 pub(in crate::kernel) trait CodeLanes: Stored<f32> {
@@ -38,7 +38,7 @@ pub(in crate::kernel) trait CodeLanes: Stored<f32> {
     fn encode(
         scaled: Self,
         root: Self,
-        encoder: &WordsOfEncoder<Self>,
+        encoder: &EncoderLanes<Self>,
         fractions: Self::Words,
     ) -> [Self::Words; 2];
 
@@ -51,7 +51,7 @@ pub(in crate::kernel) trait CodeLanes: Stored<f32> {
 
 /// How a block is encoded, in all lanes.
 #[derive(Clone, Copy)]
-pub(in crate::kernel) struct WordsOfEncoder<V: CodeLanes> {
+pub(in crate::kernel) struct EncoderLanes<V: CodeLanes> {
     pub inverse: V,
     /// The base, negated.
     pub minus_base: V::Words,
@@ -59,6 +59,18 @@ pub(in crate::kernel) struct WordsOfEncoder<V: CodeLanes> {
     pub shift: V::Words,
     /// The random number of the block.
     pub number: V::Words,
+}
+
+impl<V: CodeLanes> EncoderLanes<V> {
+    #[inline(always)]
+    pub fn of((encoder, fractions): &(Encoder, Fractions)) -> Self {
+        Self {
+            inverse: V::from_f64(encoder.inverse.into()),
+            minus_base: V::splat(encoder.base.wrapping_neg()),
+            shift: V::splat(encoder.left_shift() % 32), // which the compiler has to know
+            number: V::splat(fractions.0),
+        }
+    }
 }
 
 /// How codes are brought together from the upper bytes of words.

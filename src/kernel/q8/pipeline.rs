@@ -2,16 +2,17 @@
 //!
 //! A few elements at a time, as many as there are lanes, go through three stages: `begin` decodes the state and takes the
 //! roots, `divide` divides, `finish` moves θ. In every turn, some elements are begun, those of the turn before divided, and
-//! those before them finished. The codes of a block depend on its largest root and direction, so it is encoded three blocks
-//! later, in the same turns: roots and directions wait in a ring that stays in the first-level cache.
+//! those before them finished. The new codes of a block depend on its largest root and direction, so it is encoded three
+//! blocks later, in the same turns, and how it will be is chosen one block before. Until then, roots and directions are in a
+//! ring that stays in the first-level cache.
 
-use super::lanes::{Aligned, CodeLanes, Packing, WordsOfEncoder};
+use super::lanes::{Aligned, CodeLanes, EncoderLanes, Packing};
 use super::plain::{self, Constants};
 use crate::kernel::lanes::{Lanes, Stored};
 use crate::kernel::step_loop::StepLoop;
 use crate::kernel::tensor_view::TensorView;
 use crate::math::q8::{
-    BLOCK, Encoder, Extremes, Least, Q8Coefficients, Scale, are_extremes_finite,
+    BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_extremes_finite,
 };
 use crate::math::{Decay, Rule, Step, compensated_change, lost_change};
 use std::marker::PhantomData;
@@ -75,46 +76,62 @@ struct InFlight<V> {
 struct Old {
     scale: Scale,
     least_code_less_1: u8,
-    /// The bits of its new roots and directions, known two turns after its last elements were begun.
+    /// The bits of its new roots and directions, known from the first turn of the next block on.
     largest: [u32; 2],
 }
 
-/// What goes on from turn to turn.
-struct State<V: CodeLanes> {
+/// How a block is decoded, in all lanes.
+struct OldLanes<V: CodeLanes> {
+    unit: V,
+    base: V::Words,
+    shift: V::Words,
+}
+
+impl<V: CodeLanes> OldLanes<V> {
+    #[inline(always)]
+    fn of(scale: Scale, keep: f32) -> Self {
+        Self {
+            unit: V::from_f64((scale.unit * keep).into()),
+            base: V::splat(scale.base),
+            shift: V::splat(scale.shift % 32), // which the compiler has to know
+        }
+    }
+}
+
+/// What waits for its block to be encoded. Apart from [`Flight`], since what is in an array with a variable index cannot
+/// be in registers.
+struct Ring {
     root: [Aligned<f32>; RING],
     direction: [Aligned<f32>; RING],
     old: [Old; RING],
-    begun: InFlight<V>,
-    divided: InFlight<V>,
-    /// The largest so far of the blocks in these stages.
-    largest_root: V::Words,
-    largest_root_before: V::Words,
-    largest_direction: V::Words,
 }
 
-impl<V: CodeLanes> State<V> {
-    #[inline(always)]
-    fn new() -> Self {
-        let zero = V::from_f64(0.0);
-        let in_flight = InFlight { exp_avg: zero, root: zero, direction: zero };
-        let scale = Scale::read(0);
+impl Ring {
+    const NEW: Self = {
+        let scale = Scale { unit: 0.0, shift: 0, base: 0 };
         Self {
             root: [Aligned([0.0; BLOCK]); RING],
             direction: [Aligned([0.0; BLOCK]); RING],
             old: [Old { scale, least_code_less_1: 0, largest: [0; 2] }; RING],
-            begun: in_flight,
-            divided: in_flight,
-            largest_root: V::splat(0),
-            largest_root_before: V::splat(0),
-            largest_direction: V::splat(0),
         }
-    }
+    };
 
-    /// A place in the ring for the elements from this one on.
+    /// The roots and the directions of the elements from this one on.
     #[inline(always)]
-    fn place(ring: &mut [Aligned<f32>; RING], start: usize) -> *mut f32 {
-        ring.as_mut_ptr().cast::<f32>().wrapping_add(start % (RING * BLOCK))
+    fn places(&mut self, start: usize) -> [*mut f32; 2] {
+        let index = start % (RING * BLOCK);
+        [&mut self.root, &mut self.direction]
+            .map(|ring| ring.as_mut_ptr().cast::<f32>().wrapping_add(index))
     }
+}
+
+/// The elements in the first two stages.
+struct Flight<V: CodeLanes> {
+    begun: InFlight<V>,
+    divided: InFlight<V>,
+    /// The largest so far of the block in each.
+    largest_root: V::Words,
+    largest_direction: V::Words,
 }
 
 impl<V, K, P, G> Pipeline<'_, V, K, P, G>
@@ -126,22 +143,33 @@ where
     /// The view is valid, and has `blocks` whole blocks. So below.
     #[inline(always)]
     unsafe fn run(&self) {
-        let mut state = State::<V>::new();
+        let zero = V::from_f64(0.0);
+        let nothing = InFlight { exp_avg: zero, root: zero, direction: zero };
+        let mut flight = Flight {
+            begun: nothing,
+            divided: nothing,
+            largest_root: V::splat(0),
+            largest_direction: V::splat(0),
+        };
+        let mut ring = Ring::NEW;
         let last = if self.blocks == 0 { 0 } else { self.blocks + LAG };
+        let mut encoder = None;
         for number in 0..last {
-            // SAFETY: the blocks exist that are begun, and those that are encoded have been begun.
+            let exists = |number: usize| number < self.blocks;
+            // SAFETY: the blocks exist that are begun, and those that are encoded have been finished.
             unsafe {
-                let encoder =
-                    if number < LAG { None } else { self.encoder(&mut state, number - LAG) };
-                if number < self.blocks {
-                    state.old[number % RING] = self.old(number);
+                let next = number.checked_sub(LAG - 1).filter(|number| exists(*number));
+                let next = next.and_then(|number| self.encoder(&mut ring, number));
+                if exists(number) {
+                    ring.old[number % RING] = self.old(number);
                 }
-                match encoder {
-                    Some(encoder) if number < self.blocks => {
-                        self.turns::<true>(&mut state, number, Some(encoder));
+                match encoder.as_ref().map(EncoderLanes::of) {
+                    Some(lanes) if exists(number) => {
+                        self.turns::<true>(&mut ring, &mut flight, number, Some(lanes));
                     }
-                    encoder => self.turns::<false>(&mut state, number, encoder),
+                    lanes => self.turns::<false>(&mut ring, &mut flight, number, lanes),
                 }
+                encoder = next;
             }
         }
     }
@@ -168,38 +196,39 @@ where
     /// # Safety
     /// The block has been finished.
     #[inline(always)]
-    unsafe fn encoder(&self, state: &mut State<V>, number: usize) -> Option<WordsOfEncoder<V>> {
-        let Old { scale, least_code_less_1, largest: [root, direction] } = state.old[number % RING];
+    unsafe fn encoder(&self, ring: &mut Ring, number: usize) -> Option<(Encoder, Fractions)> {
+        let (view, constants, index) = (self.view, &self.constants, number % RING);
+        let Old { scale, least_code_less_1, largest: [root, direction] } = ring.old[index];
         let least = Least::OldCode { code_less_1: least_code_less_1, old: scale };
-        let constants = &self.constants;
-        let fractions = self.view.noise.fractions(self.view.first / BLOCK as u64 + number as u64);
         let extremes = Extremes { root, direction, least };
-        let word;
-        let words = if are_extremes_finite(extremes, constants.beta1_comp()) {
-            let encoder = Encoder::choose(extremes, constants.beta1_comp(), constants.root_beta2);
-            word = encoder.word;
-            Some(WordsOfEncoder {
-                inverse: V::from_f64(encoder.inverse.into()),
-                minus_base: V::splat(encoder.base.wrapping_neg()),
-                shift: V::splat(encoder.left_shift()),
-                number: V::splat(fractions.0),
-            })
+        let fractions = view.noise.fractions(view.first / BLOCK as u64 + number as u64);
+        let (word, encoder);
+        if are_extremes_finite(extremes, constants.beta1_comp()) {
+            let chosen = Encoder::choose(extremes, constants.beta1_comp(), constants.root_beta2);
+            (word, encoder) = (chosen.word, Some((chosen, fractions)));
         } else {
+            let (roots, directions) = (&mut ring.root[index].0, &mut ring.direction[index].0);
             // SAFETY: the block has its codes, which nothing else uses.
-            let (directions, roots) = unsafe {
+            let (to_directions, to_roots) = unsafe {
                 (
-                    from_raw_parts_mut(self.view.exp_avg.cast::<i8>().add(number * BLOCK), BLOCK),
-                    from_raw_parts_mut(self.view.exp_avg_sq.add(number * BLOCK), BLOCK),
+                    from_raw_parts_mut(view.exp_avg.cast::<i8>().add(number * BLOCK), BLOCK),
+                    from_raw_parts_mut(view.exp_avg_sq.add(number * BLOCK), BLOCK),
                 )
             };
-            let ring = number % RING;
-            let (direction, root) = (&mut state.direction[ring].0, &mut state.root[ring].0);
-            word = plain::encode(direction, root, least, constants, fractions, directions, roots);
-            None
-        };
+            word = plain::encode(
+                directions,
+                roots,
+                least,
+                constants,
+                fractions,
+                to_directions,
+                to_roots,
+            );
+            encoder = None;
+        }
         // SAFETY: the block has a word.
-        unsafe { *self.view.state_scale.add(number) = word };
-        words
+        unsafe { *view.state_scale.add(number) = word };
+        encoder
     }
 
     /// The turns in which the elements of a block are begun, and the block `LAG` before it is encoded. FULL: both exist.
@@ -209,59 +238,70 @@ where
     #[inline(always)]
     unsafe fn turns<const FULL: bool>(
         &self,
-        state: &mut State<V>,
+        ring: &mut Ring,
+        flight: &mut Flight<V>,
         number: usize,
-        encoder: Option<WordsOfEncoder<V>>,
+        encoder: Option<EncoderLanes<V>>,
     ) {
-        let scale = state.old[number % RING].scale;
-        let unit = V::from_f64((scale.unit * self.constants.keep()).into());
-        let (base, shift) = (V::splat(scale.base), V::splat(scale.shift));
-        let end = self.blocks * BLOCK;
-        let is_there = |start: Option<usize>| start.is_some_and(|start| FULL || start < end);
-        for turn in 0..BLOCK / V::COUNT {
-            let start = number * BLOCK + turn * V::COUNT;
-            let [before, before_that] = [1, 2].map(|turns| start.checked_sub(turns * V::COUNT));
-            // SAFETY: the elements exist, and have been through the stages before.
-            unsafe {
-                if let Some(start) = before_that.filter(|start| is_there(Some(*start))) {
-                    self.finish(state, start);
-                }
-                if let Some(start) = before.filter(|start| is_there(Some(*start))) {
-                    self.divide(state, start);
-                }
-                if is_there(Some(start)) {
-                    state.begun = self.begin(start, unit, base, shift);
-                }
-                if let Some(encoder) = &encoder {
-                    self.encode(state, start - LAG * BLOCK, turn * V::COUNT, encoder);
-                }
+        let old = OldLanes::<V>::of(ring.old[number % RING].scale, self.constants.keep());
+        // SAFETY: the preconditions are the same.
+        unsafe {
+            self.turn::<FULL, true>(ring, flight, number, 0, &old, &encoder);
+            for turn in 1..BLOCK / V::COUNT {
+                self.turn::<FULL, false>(ring, flight, number, turn, &old, &encoder);
             }
-            self.close_block(state, number, turn);
         }
     }
 
-    /// The last elements of a block are divided in the first turn of the next one, and finished in the second.
+    /// One of them. FIRST: in it, the last elements of the block before are divided.
+    ///
+    /// # Safety
+    /// As for `turns`.
     #[inline(always)]
-    fn close_block(&self, state: &mut State<V>, number: usize, turn: usize) {
-        if turn == 0 {
-            state.largest_root_before = state.largest_root;
-            state.largest_root = V::splat(0);
-        } else if turn == 1 {
-            let largest = V::largest(state.largest_root_before, state.largest_direction);
-            state.old[number.wrapping_sub(1) % RING].largest = largest;
-            state.largest_direction = V::splat(0);
+    unsafe fn turn<const FULL: bool, const FIRST: bool>(
+        &self,
+        ring: &mut Ring,
+        flight: &mut Flight<V>,
+        number: usize,
+        turn: usize,
+        old: &OldLanes<V>,
+        encoder: &Option<EncoderLanes<V>>,
+    ) {
+        let start = number * BLOCK + turn * V::COUNT;
+        let is_there = |start: &usize| FULL || *start < self.blocks * BLOCK;
+        let [before, before_that] = [1, 2].map(|turns| start.checked_sub(turns * V::COUNT));
+        // SAFETY: the elements exist, and have been through the stages before.
+        unsafe {
+            if let Some(start) = before_that.filter(is_there) {
+                self.finish(ring, flight, start);
+            }
+            if let Some(start) = before.filter(is_there) {
+                self.divide(ring, flight, start);
+            }
+            if FIRST {
+                let largest = V::largest(flight.largest_root, flight.largest_direction);
+                ring.old[number.wrapping_sub(1) % RING].largest = largest;
+                (flight.largest_root, flight.largest_direction) = (V::splat(0), V::splat(0));
+            }
+            if is_there(&start) {
+                flight.begun = self.begin(start, old);
+                flight.largest_root = flight.begun.root.max_bits(flight.largest_root);
+            }
+            if let Some(encoder) = encoder {
+                self.encode(ring, start - LAG * BLOCK, turn * V::COUNT, encoder);
+            }
         }
     }
 
     /// # Safety
     /// The elements exist.
     #[inline(always)]
-    unsafe fn begin(&self, start: usize, unit: V, base: V::Words, shift: V::Words) -> InFlight<V> {
+    unsafe fn begin(&self, start: usize, old: &OldLanes<V>) -> InFlight<V> {
         let (view, coefficients) = (self.view, &self.coefficients);
         // SAFETY: the elements are there.
         unsafe {
             let direction = V::directions(view.exp_avg.cast::<i8>().add(start));
-            let root = V::roots(view.exp_avg_sq.add(start), base, shift);
+            let root = V::roots(view.exp_avg_sq.add(start), old.base, old.shift);
             let grad: V = <V as Stored<G>>::load(view.grad.cast::<G>().add(start));
             let grad = if self.step.rule != Rule::Accumulate && self.step.decay == Decay::L2 {
                 let theta = <V as Stored<P>>::load(view.param.cast::<P>().add(start));
@@ -269,7 +309,7 @@ where
             } else {
                 coefficients.grad(self.step.clips, Decay::None, grad, grad)
             };
-            let (exp_avg, exp_avg_sq) = coefficients.moments(direction, unit, root, grad);
+            let (exp_avg, exp_avg_sq) = coefficients.moments(direction, old.unit, root, grad);
             InFlight { exp_avg, root: exp_avg_sq.sqrt(), direction }
         }
     }
@@ -277,28 +317,24 @@ where
     /// # Safety
     /// The elements have been begun.
     #[inline(always)]
-    unsafe fn divide(&self, state: &mut State<V>, start: usize) {
-        let InFlight { exp_avg, root, .. } = state.begun;
+    unsafe fn divide(&self, ring: &mut Ring, flight: &mut Flight<V>, start: usize) {
+        let InFlight { exp_avg, root, .. } = flight.begun;
         let direction = self.coefficients.direction(exp_avg, root);
-        state.largest_root = root.max_bits(state.largest_root);
+        flight.largest_direction = direction.max_bits_of_abs(flight.largest_direction);
         // SAFETY: the ring has room for a block.
-        unsafe {
-            <V as Stored<f32>>::store(root, false, State::<V>::place(&mut state.root, start))
-        };
-        state.divided = InFlight { exp_avg, root, direction };
+        unsafe { <V as Stored<f32>>::store(root, false, ring.places(start)[0]) };
+        flight.divided = InFlight { exp_avg, root, direction };
     }
 
     /// # Safety
     /// The elements have been divided, and only this loop uses them.
     #[inline(always)]
-    unsafe fn finish(&self, state: &mut State<V>, start: usize) {
+    unsafe fn finish(&self, ring: &mut Ring, flight: &mut Flight<V>, start: usize) {
         let Step { rule, decay, .. } = *self.step;
-        let InFlight { exp_avg, direction, .. } = state.divided;
-        state.largest_direction = direction.max_bits_of_abs(state.largest_direction);
+        let InFlight { exp_avg, direction, .. } = flight.divided;
         // SAFETY: the ring has room for a block, and the elements are there.
         unsafe {
-            let place = State::<V>::place(&mut state.direction, start);
-            <V as Stored<f32>>::store(direction, false, place);
+            <V as Stored<f32>>::store(direction, false, ring.places(start)[1]);
             if rule == Rule::Accumulate {
                 return;
             }
@@ -326,16 +362,14 @@ where
     #[inline(always)]
     unsafe fn encode(
         &self,
-        state: &mut State<V>,
+        ring: &mut Ring,
         start: usize,
         index: usize,
-        encoder: &WordsOfEncoder<V>,
+        encoder: &EncoderLanes<V>,
     ) {
         // SAFETY: the ring has the block still, and the codes are there.
         unsafe {
-            let root = <V as Stored<f32>>::load(State::<V>::place(&mut state.root, start));
-            let direction =
-                <V as Stored<f32>>::load(State::<V>::place(&mut state.direction, start));
+            let [root, direction] = ring.places(start).map(|place| <V as Stored<f32>>::load(place));
             let fractions = V::fractions(encoder.number, index);
             let codes = V::encode(direction * encoder.inverse, root, encoder, fractions);
             let directions = self.view.exp_avg.cast::<i8>().add(start);
