@@ -56,12 +56,11 @@ pub(super) fn choose(instruction_set: InstructionSet, layout: Layout) -> (StepLo
     }
 }
 
-/// The dtype of gradients that there is a pipeline for: that of the parameter, or f32; for f32 parameters, bf16 too.
+/// The dtype of gradients that there is a pipeline for: f32, or bf16 unless parameters are f16.
 #[cfg(target_arch = "x86_64")]
 fn grad_of_pipeline(param: Dtype, grad: Dtype) -> Dtype {
     match (param, grad) {
-        (Dtype::F32, Dtype::Bf16) => Dtype::Bf16,
-        _ if param == grad => grad,
+        (Dtype::F32 | Dtype::Bf16, Dtype::Bf16) => Dtype::Bf16,
         _ => Dtype::F32,
     }
 }
@@ -72,7 +71,6 @@ fn select<I: Compiled>(param: Dtype, grad: Dtype) -> StepLoop {
         (Dtype::F32, Dtype::Bf16) => I::step::<f32, bf16>,
         (Dtype::Bf16, Dtype::Bf16) => I::step::<bf16, bf16>,
         (Dtype::Bf16, _) => I::step::<bf16, f32>,
-        (Dtype::F16, Dtype::F16) => I::step::<f16, f16>,
         (Dtype::F16, _) => I::step::<f16, f32>,
         _ => I::step::<f32, f32>,
     }

@@ -246,19 +246,28 @@ where
         let old = OldLanes::<V>::of(ring.old[number % RING].scale, self.constants.keep());
         // SAFETY: the preconditions are the same.
         unsafe {
-            self.turn::<FULL, true>(ring, flight, number, 0, &old, &encoder);
-            for turn in 1..BLOCK / V::COUNT {
-                self.turn::<FULL, false>(ring, flight, number, turn, &old, &encoder);
+            let mut turns = 0..BLOCK / V::COUNT;
+            if FULL {
+                // Apart from the others, so that these need not ask whether they are the first.
+                self.turn::<FULL>(ring, flight, number, turns.next().unwrap_or(0), &old, &encoder);
+                for turn in turns {
+                    std::hint::assert_unchecked(turn > 0);
+                    self.turn::<FULL>(ring, flight, number, turn, &old, &encoder);
+                }
+            } else {
+                for turn in turns {
+                    self.turn::<FULL>(ring, flight, number, turn, &old, &encoder);
+                }
             }
         }
     }
 
-    /// One of them. FIRST: in it, the last elements of the block before are divided.
+    /// One of them. In the first, the last elements of the block before are divided.
     ///
     /// # Safety
     /// As for `turns`.
     #[inline(always)]
-    unsafe fn turn<const FULL: bool, const FIRST: bool>(
+    unsafe fn turn<const FULL: bool>(
         &self,
         ring: &mut Ring,
         flight: &mut Flight<V>,
@@ -278,7 +287,7 @@ where
             if let Some(start) = before.filter(is_there) {
                 self.divide(ring, flight, start);
             }
-            if FIRST {
+            if turn == 0 {
                 let largest = V::largest(flight.largest_root, flight.largest_direction);
                 ring.old[number.wrapping_sub(1) % RING].largest = largest;
                 (flight.largest_root, flight.largest_direction) = (V::splat(0), V::splat(0));
