@@ -220,6 +220,7 @@ radam_status radam_set_step_count(radam_optimizer *, uint32_t, uint64_t);
 radam_status radam_param_state(radam_optimizer *, uint32_t, radam_state, void **, radam_dtype *);
 uint64_t radam_advice(const radam_optimizer *, char *, uint64_t);
 radam_status radam_update(radam_dtype, radam_dtype, radam_dtype, void *, const void *, void *, void *, void *, uint64_t, const radam_group_options *, uint64_t);
+radam_status radam_update_q8(radam_dtype, radam_dtype, void *, const void *, int8_t *, uint8_t *, uint32_t *, void *, uint64_t, const radam_group_options *, uint64_t);
 radam_status radam_save_options_init(radam_save_options *, uint32_t);
 radam_status radam_load_options_init(radam_load_options *, uint32_t);
 radam_status radam_save(radam_optimizer *, const char *);

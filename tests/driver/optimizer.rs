@@ -142,7 +142,12 @@ impl Optimizer {
         if array.is_null() {
             return (Vec::new(), dtype);
         }
-        let bytes = self.params[param].data.len * size_of_dtype(dtype);
+        let len = self.params[param].data.len;
+        let bytes = if which == RADAM_STATE_SCALE {
+            len.div_ceil(128) * size_of::<u32>()
+        } else {
+            len * size_of_dtype(dtype)
+        };
         // SAFETY: the array is as long as the parameter, and nothing steps meanwhile.
         (unsafe { slice::from_raw_parts(array, bytes) }.to_vec(), dtype)
     }

@@ -7,6 +7,7 @@ mod equality;
 mod huge;
 mod nan;
 mod q8;
+mod q8_tracking;
 
 use super::dtype::Dtype;
 use super::element::Element;

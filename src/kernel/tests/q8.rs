@@ -153,6 +153,35 @@ fn every_instruction_set_gives_the_codes_of_the_plain_loops() {
     }
 }
 
+/// Whole blocks may be stepped in any parts, and measured.
+#[test]
+fn parts_give_the_codes_of_the_whole() {
+    const LEN: usize = 1801;
+    for layout in coded_layouts() {
+        let step = steps()[5];
+        let fresh = CodedTensor::new(layout, LEN, false, numbers);
+        for set in InstructionSet::available() {
+            let (mut whole, mut parts, mut measured) =
+                (fresh.clone(), fresh.clone(), fresh.clone());
+            for number in 1..=3 {
+                let step = step_of_run(number, &step);
+                for tensor in [&mut whole, &mut parts, &mut measured] {
+                    tensor.set_gradients(number);
+                }
+                whole.step(set, &step, number);
+                for part in [1024..LEN, 0..128, 128..1024] {
+                    parts.step_part(set, &step, number, part);
+                }
+                let view = measured.view(number);
+                // SAFETY: the arrays are the tensor's own, and as long as `len` says.
+                unsafe { Kernel::new(set, layout, step.clips).run_and_measure(&step, &view) };
+            }
+            parts.assert_same(&whole, format_args!("parts, {set:?} {layout:?}"));
+            measured.assert_same(&whole, format_args!("measured, {set:?} {layout:?}"));
+        }
+    }
+}
+
 /// Of 50 steps of 32,037 elements, the last block of which is short. The hash is that of an implementation in C that was made
 /// before this one.
 #[test]
