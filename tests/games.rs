@@ -98,6 +98,7 @@ fn build_godot(headers: &Path) -> PathBuf {
 fn run_godot(game: &Path, arguments: &str) -> String {
     let mut run = Command::new("timeout");
     run.args(["120", "godot3-server", "--path"]).arg(game).args(arguments.split(' '));
+    run.env("XDG_DATA_HOME", game.join("user")); // of user://
     let output = text(&succeed(&mut run));
     println!("{arguments}\n{output}"); // for `-- --nocapture`
     assert!(!output.contains("SCRIPT ERROR"), "{output}");
