@@ -138,7 +138,8 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	nodejs rustc-web rust-web-src
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
 GDNATIVE := $(ENGINES)/godot/gdnative_api_struct.gen.h
-deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+GODOT4 := $(ENGINES)/godot4/gdextension_interface.h
+deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) $(GODOT4) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -183,6 +184,10 @@ $(ENGINES)/julia/julia: bindings/julia/install_julia.sh | $(ENGINES)/installed
 $(GDNATIVE): examples/games/godot/fetch_headers.sh | $(ENGINES)/installed
 	sh $< $(@D)
 	touch $@
+
+$(GODOT4): examples/games/godot4/fetch_godot.sh | $(ENGINES)/installed
+	rm -rf $(@D)
+	sh $< $(@D)
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
