@@ -77,10 +77,10 @@ func check(opt *C.radam_optimizer, call func() C.radam_status) error {
 // cName finds the names of C in a sentence, and what it quotes, which may look like them. Parameters are added one by
 // one, so that their number in an array says nothing.
 var cName = regexp.MustCompile(`"[^"]*"|params\[0\]\.\w+|RADAM_(?:DTYPE|STATE)_\w+(?: \(\d\))?|` +
-	`RADAM_(?:ON|OFF|AUTO)(?: \(\d\))?|\b[a-z]\w*_\w+|\b(?:NULL|opt|len)\b`)
+	`RADAM_(?:ON|OFF|AUTO)(?: \(\d\))?|\b[a-z]\w*_\w+|\b(?:NULL|opt|len)\b|->`)
 
 // goNames are those that are not the names of C in the case of Go.
-var goNames = map[string]string{"NULL": "nil", "opt": "the optimizer", "radam_step_begin": "BeginStep",
+var goNames = map[string]string{"->": ".", "NULL": "nil", "opt": "the optimizer", "first_param": "first", "radam_step_begin": "BeginStep",
 	"radam_step_wave": "Wave", "radam_step_chunk": "Chunk", "radam_step_end": "End", "radam_step_abort": "Abort",
 	"radam_step_param": "StepSlice", "radam_step_tensor": "StepSlice"}
 

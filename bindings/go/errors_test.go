@@ -66,6 +66,9 @@ func TestErrorsHaveStatusAndSentence(t *testing.T) {
 	wantError(t, err, radam.ErrInvalidArgument, "radam: ", "SliceGroup(lr)")
 	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
 	wantError(t, group.SetOptions(radam.GroupOptions{LR: 1}), radam.ErrInvalidArgument, "SliceGroup(lr)")
+	one := []float32{1}
+	err = radam.Update(one, one, one, one, []float32(nil), radam.GroupOptions{}, 1)
+	wantError(t, err, radam.ErrInvalidArgument, "SliceGroup(lr)")
 	var failure *radam.Error
 	if !errors.As(err, &failure) || failure.Status != radam.ErrInvalidArgument {
 		t.Errorf("%#v", err)

@@ -65,7 +65,7 @@ func equal[T comparable](a, b []T) bool {
 	return true
 }
 
-var ofC = regexp.MustCompile(`radam_|RADAM_|NULL|\bopt\b|\w_\w`)
+var ofC = regexp.MustCompile(`radam_|RADAM_|NULL|->|FirstParam|\bopt\b|\w_\w`)
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
 // wantError fails unless the error has the status and its sentence these words, and no names of C but in quotes.

@@ -242,6 +242,7 @@ end
 
 -- What is set up legally but known to fail in training: sentences, one a line, or nil.
 function Optimizer:advice()
+  self:accumulation() -- refuses an optimizer that has been freed, of which radam_advice says nothing
   local advice = native.text(function(...) return native.C.radam_advice(self.handle, ...) end)
   return advice ~= "" and advice or nil
 end

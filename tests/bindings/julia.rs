@@ -47,7 +47,10 @@ fn julia_package() {
     let readme = scratch_dir("bindings").join("readme.jl");
     fs::write(&readme, julia_in(&read("bindings/julia/README.md"))).unwrap();
     let output = run(&[readme.to_str().unwrap()]);
-    assert!(output.starts_with("gradient norm ") && output.contains("3 arrays stepped"), "{output}");
+    assert!(
+        output.starts_with("gradient norm ") && output.contains("3 arrays stepped"),
+        "{output}"
+    );
 }
 
 /// The Julia code of a page.

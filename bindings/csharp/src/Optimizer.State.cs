@@ -176,6 +176,8 @@ namespace Radam
         {
             CheckNotNull(paths, nameof(paths));
             byte[][] texts = paths.Select((path, i) => Texts.Required(path, $"paths[{i}]")).ToArray();
+            if (texts.Length == 0)
+                throw new RadamException(Status.InvalidArgument, "paths is empty; there must be at least one path");
             GCHandle[] pins = Array.ConvertAll(texts, text => GCHandle.Alloc(text, GCHandleType.Pinned));
             try
             {

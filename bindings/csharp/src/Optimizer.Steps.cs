@@ -178,6 +178,8 @@ namespace Radam
             CheckNotNull(options, nameof(options));
             var tensors = new[] { param, grad, expAvg, expAvgSq, kahanComp };
             string[] names = { "param", "grad", "expAvg", "expAvgSq", "kahanComp" };
+            if (step < 1)
+                throw new RadamException(Status.InvalidArgument, $"step is {step}; it must be at least 1, the first step");
             Dtype remainder = options.MasterRemainder == true ? Dtype.Default : expAvg.Dtype;
             for (int i = 0; i < tensors.Length; i++)
             {
@@ -197,7 +199,7 @@ namespace Radam
                 fixed (radam_group_options* raw = &options.Raw)
                     Check(Native.radam_update(param.Dtype, grad.Dtype, expAvg.Dtype, pins[0].Address,
                         pins[1].Address, pins[2].Address, pins[3].Address, pins[4].Address, (ulong)param.Length, raw,
-                        (ulong)Math.Max(step, 0)));
+                        (ulong)step));
             }
             finally
             {

@@ -50,7 +50,7 @@ namespace Radam
             raw.exp_avg_sq = slots[(int)Slot.ExpAvgSq].Address;
             raw.kahan_comp = slots[(int)Slot.KahanComp].Address;
             raw.name = name;
-            raw.tensor_offset = (ulong)TensorOffset; // negative ones are beyond every tensor
+            raw.tensor_offset = (ulong)TensorOffset;
             raw.tensor_len = (ulong)TensorLen;
             return raw;
         }
@@ -68,6 +68,9 @@ namespace Radam
             long length = new Shape(this).Length;
             if (length < 0)
                 throw new RadamException(Status.InvalidArgument, $"Length is {length}; that of {called} must not be negative");
+            if (TensorOffset < 0 || TensorLen < 0)
+                throw new RadamException(Status.InvalidArgument,
+                    $"TensorOffset is {TensorOffset} and TensorLen {TensorLen}; those of {called} must not be negative");
             Tensor[] slots = Slots;
             for (int i = 0; i < slots.Length; i++)
             {

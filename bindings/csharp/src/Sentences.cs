@@ -10,12 +10,12 @@ namespace Radam
     {
         // What is quoted is the caller's own, whatever it looks like.
         private static readonly Regex names = new Regex("\"[^\"]*\"|RADAM_(DTYPE|STATE)_\\w+( \\(\\d\\))?|" +
-            "\\b(NULL|opt|len)\\b|\\b[a-z]\\w*_\\w+|(?<=params\\[\\d+\\]\\.)\\w+");
+            "->|\\b(NULL|opt|len)\\b|\\b[a-z]\\w*_\\w+|(?<=params\\[\\d+\\]\\.)\\w+");
 
         /// <summary>Names that differ from those of C by more than their case.</summary>
         private static readonly Dictionary<string, string> others = new Dictionary<string, string>
         {
-            { "NULL", "null" }, { "opt", "the optimizer" }, { "len", "Length" }, { "radam_step_begin", "BeginStep" },
+            { "->", "." }, { "first_param", "first" }, { "NULL", "null" }, { "opt", "the optimizer" }, { "len", "Length" }, { "radam_step_begin", "BeginStep" },
             { "radam_step_wave", "NextWave" }, { "radam_step_chunk", "Chunk" }, { "radam_step_end", "End" },
             { "radam_step_abort", "Abort" },
         };

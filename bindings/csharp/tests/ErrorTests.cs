@@ -63,6 +63,7 @@ namespace Radam.Tests
                 fails("paths", () => optimizer.LoadShards(null));
                 fails("paths[1]", () => optimizer.LoadShards(new[] { "a", null }));
                 fails("buffer", () => optimizer.LoadFromBuffer(null));
+                Check.Fails(Status.InvalidArgument, "paths is empty", () => optimizer.LoadShards(new string[0]));
                 Check.Fails(Status.NullPointer, "grad is none", () => new GradSums().Add((float[])null));
                 Check.Fails(Status.NullPointer, "param is none", () => Optimizer.Update(Tensor.None, new float[1],
                     new float[1], new float[1], Tensor.None, Make.Options(), 1));
@@ -92,6 +93,15 @@ namespace Radam.Tests
                             () => optimizer.AddParam(group, new Param { Data = new float[4], Grad = new float[3] }));
                 Check.Fails(Status.InvalidArgument, "that of parameter \"x\" must have 4",
                             () => optimizer.AddParam(group, new Param { Data = new float[4], Grad = new float[3], Name = "x" }));
+                Check.Fails(Status.InvalidArgument, "TensorOffset is -5 and TensorLen 2",
+                            () => optimizer.AddParam(group, new Param { Data = new float[1], TensorOffset = -5, TensorLen = 2 }));
+                Check.Fails(Status.InvalidArgument, "step is -1", () => Optimizer.Update(new float[1], new float[1],
+                    new float[1], new float[1], Tensor.None, Make.Options(), -1));
+                var sums = new GradSums();
+                long[] words = sums.Words;
+                words[3] = -1;
+                sums.Words = words;
+                Check.Fails(Status.InvalidArgument, "sums.words[3] is -1", () => sums.Norm.ToString());
                 using (SlicedStep step = optimizer.BeginStep())
                 {
                     Check.Fails(Status.Busy, "the optimizer has an open step, which BeginStep opened", optimizer.Step);

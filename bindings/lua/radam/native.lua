@@ -31,7 +31,7 @@ function native.text(copy)
 end
 
 -- What has another name here than in C.
-local NAMES = {NULL = "nil", opt = "the optimizer", radam_step_begin = "begin_step", radam_step_wave = "wave",
+local NAMES = {NULL = "nil", opt = "the optimizer", first_param = "first", radam_step_begin = "begin_step", radam_step_wave = "wave",
   radam_step_chunk = "chunk", radam_step_end = "end_step", radam_step_abort = "abort_step"}
 
 -- A sentence of the library's in the names of this module, apart from what it quotes, which is the caller's.
@@ -39,7 +39,7 @@ local function in_lua(sentence)
   local function translate(words, quoted)
     words = words:gsub("[%a_]+", function(word) return NAMES[word] or word:match("^radam_(.*)") end)
     -- Lists begin at 1 here.
-    words = words:gsub("([dg]%a+)%[(%d+)%]", function(list, index) return ("%s[%d]"):format(list, index + 1) end)
+    words = words:gsub("%->", "."):gsub("%f[%a]([dg]%a+)%[(%d+)%]", function(list, index) return ("%s[%d]"):format(list, index + 1) end)
     return words .. quoted
   end
   return ((sentence .. '""'):gsub('([^"]*)("[^"]*")', translate):sub(1, -3))

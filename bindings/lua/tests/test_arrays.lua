@@ -61,6 +61,7 @@ test("a collected optimizer is freed once", function()
   opt:free()
   fails("RADAM_ERROR_INVALID_HANDLE", "the optimizer has been freed", opt.free, opt)
   fails("RADAM_ERROR_INVALID_HANDLE", "the optimizer has been freed", opt.step, opt)
+  fails("RADAM_ERROR_INVALID_HANDLE", "the optimizer has been freed", opt.advice, opt)
   for _ = 1, 200 do optimizer_with(weak_table()):step() end
 end)
 
@@ -139,6 +140,7 @@ test("parameters without data are bound later, and buffers are swapped all at on
   fails("RADAM_ERROR_INVALID_ARGUMENT", "grad of parameter 1 has 3 elements", opt.set_tensors, opt, 0, nil,
     {false, ffi.new("float[3]")})
   fails("RADAM_ERROR_INVALID_ARGUMENT", "grads is nil; it must be a list", opt.set_tensors, opt, 0)
+  fails("RADAM_ERROR_INVALID_ARGUMENT", "first is 1 and count is 2", opt.set_tensors, opt, 1, {a, b})
   check.equal(opt:param(0).data, b)
   opt:set_tensors(0, nil, {false, false})
   check.equal(opt:param(0).grad, nil)

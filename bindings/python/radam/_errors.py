@@ -37,7 +37,7 @@ def text_from(function: Callable[..., int], *arguments: Any) -> str:
 
 # What has another name here than in C. Parameters are added one by one, so that "params[0]." says nothing.
 NAMES = {
-    **{"params[0].": "", "NULL": "None", "opt": "the optimizer"},
+    **{"params[0].": "", "->": ".", "NULL": "None", "opt": "the optimizer", "first_param": "first"},
     **{"radam_step_begin": "sliced_step", "radam_step_wave": "waves", "radam_step_chunk": "chunk"},
     **{"radam_step_end": "end", "radam_step_abort": "abort", "radam_step_param": "step_tensor"},
 }
@@ -45,7 +45,7 @@ NAMES = {
 
 def in_python(sentence: str) -> str:
     """A sentence of the library's in the names of this package, apart from what it quotes, which is the caller's."""
-    words = r'"[^"]*"|params\[0\]\.|\w+'
+    words = r'"[^"]*"|params\[0\]\.|->|\w+'
     return re.sub(words, lambda match: NAMES.get(match[0], match[0].removeprefix("radam_")), sentence)
 
 

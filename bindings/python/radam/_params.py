@@ -225,4 +225,5 @@ class Params(Handle):
 
     def advice(self) -> List[str]:
         """Sentences on settings that are allowed but known to make training fail; empty if there is nothing to report."""
+        self._get(lib.radam_get_optimizer_accumulation, ctypes.c_int32)  # refuses a closed one, which radam_advice does not
         return text_from(lib.radam_advice, self._handle).splitlines()

@@ -19,7 +19,7 @@ class Refused(unittest.TestCase):
         with self.assertRaisesRegex(radam.Error, sentence) as raised:
             call(*arguments, **options)
         self.assertEqual(raised.exception.status, radam.Status.INVALID_ARGUMENT)
-        self.assertNotRegex(re.sub('"[^"]*"', "", str(raised.exception)), r"radam_|RADAM_|NULL|\bopt\b|params\[")
+        self.assertNotRegex(re.sub('"[^"]*"', "", str(raised.exception)), r"radam_|RADAM_|NULL|->|first_param|\bopt\b|params\[")
 
     def test_arrays_that_do_not_fit(self):
         other_order = np.ones(4, np.dtype(np.float32).newbyteorder())
@@ -71,6 +71,12 @@ class Refused(unittest.TestCase):
                 call(self.group, None)
         with self.assertRaises(ValueError):
             self.opt.state(self.param, "exp_avg")
+        sums = radam.GradSums()
+        for call in (lambda: sums + None, lambda: self.opt.load_shards("one.radam")):
+            self.assertRaises(TypeError, call)
+        sums.words[3] = -1
+        self.assert_refused(r"sums.words\[3\] is -1", lambda: sums.norm)
+        self.assert_refused("first is 7 and count is 0", self.opt.set_tensors, 7)
 
     def test_uint16_needs_a_word(self):
         self.assert_refused('pass "bf16" as its dtype', self.opt.add_param, self.group, np.ones(4, np.uint16))

@@ -99,6 +99,7 @@ class Freeing(unittest.TestCase):
             opt.step()
         self.assertEqual(raised.exception.status, Status.INVALID_HANDLE)
         self.assertEqual(str(raised.exception), "the optimizer has been closed")
+        self.assertRaises(radam.Error, opt.advice)
         self.assertEqual(repr(opt), "<radam.Optimizer, closed>")
 
     def test_by_the_garbage_collector(self):

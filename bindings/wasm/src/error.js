@@ -20,7 +20,9 @@ export function checkObject(name, value) {
 
 /** What has another name here than in C, apart from its case. */
 const NAMES = {
+  "->": ".",
   NULL: "null",
+  first_param: "first",
   opt: "the optimizer",
   len: "length",
   tensor_len: "tensorLength",
@@ -31,7 +33,7 @@ const NAMES = {
 export function inJs(sentence) {
   const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
   const word = (name) => NAMES[name] ?? (/^[a-z]/.test(name) ? camel(name.replace(/^radam_/, "")) : name);
-  return sentence.replace(/"[^"]*"|[A-Za-z]\w*/g, (found) => (found[0] === '"' ? found : word(found)));
+  return sentence.replace(/"[^"]*"|->|[A-Za-z]\w*/g, (found) => (found[0] === '"' ? found : word(found)));
 }
 
 /** A value as it is shown in messages. */

@@ -348,6 +348,7 @@ export class Optimizer {
   }
 
   advice() {
+    this.accumulation; // refuses an optimizer that has been freed, of which radam_advice says nothing
     return text("radam_advice", this.#handle).split("\n").filter((line) => line !== "");
   }
 }

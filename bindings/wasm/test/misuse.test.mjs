@@ -77,6 +77,10 @@ test("errors name the parameter", () => {
   invalid(["params[1].data is a Tensor of 4 f64"], () => optimizer.addParams(group, params));
   invalid(["name is \"a_b\""], () => optimizer.addParam(group, { data: b, name: "a_b" }));
   invalid(["param is 1"], () => optimizer.param(1));
+  invalid(["first is 7 and count is 0"], () => optimizer.setTensors(7, [], null));
+  const sums = new GradSums();
+  sums.addWords(sums.words.fill(-1n));
+  invalid(["sums.words[0] is -1"], () => sums.norm);
 });
 
 test("null", () => {
@@ -197,6 +201,7 @@ test("more optimizers than fit into a page of the registry, and handles of freed
   }
   new Optimizer();
   for (const optimizer of optimizers) refused("INVALID_HANDLE", "the optimizer has been freed", () => optimizer.lr(0));
+  refused("INVALID_HANDLE", "the optimizer has been freed", () => optimizers[0].advice());
 });
 
 // The last test: it breaks the instance.
