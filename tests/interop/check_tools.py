@@ -31,6 +31,28 @@ def run(*arguments):
     torch_radam.main()
 
 
+class Model(torch.nn.Module):
+    """Has what models have beside parameters: buffers of integers, tied parameters, a scalar, and none at all."""
+
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(3, 4, dtype=dtype), torch.nn.Linear(4, 3, dtype=dtype))
+        self.head = torch.nn.Linear(3, 4, bias=False, dtype=dtype)
+        self.head.weight = self.layers[0].weight
+        self.scale = torch.nn.Parameter(torch.ones((), dtype=dtype))
+        self.empty = torch.nn.Parameter(torch.ones(0, 3, dtype=dtype))
+        self.register_buffer("positions", torch.arange(3))
+
+
+def stepped(optimizer, steps=3):
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            for param in group["params"]:
+                param.grad = torch.arange(param.numel(), dtype=param.dtype).reshape(param.shape) / 4 - step
+        optimizer.step()
+    return optimizer
+
+
 def trained(name, dtype):
     return hand_over.Training(*hand_over.OPTIMIZERS[name], dtype).run(hand_over.BEFORE)
 
@@ -154,7 +176,7 @@ def check_refusals():
         "slice": lambda: torch_radam.to_torch(changed(plain, "params", step=1, total_len=4), adamw),
         "elements": lambda: torch_radam.to_torch(changed(plain, "params", step=1, len=4), adamw),
         "frozen": lambda: torch_radam.to_torch(changed(plain, "params", step=1, frozen=True), adamw),
-        "only one side": lambda: torch_radam.to_torch(radam_checkpoint.rename(plain, {"p": "q"}), adamw),
+        "only on the one side": lambda: torch_radam.to_torch(radam_checkpoint.rename(plain, {"p": "q"}), adamw),
     }
     for sentence, convert in refused.items():
         try:
