@@ -130,8 +130,12 @@ def parse(text, what):
         require(len(entries) == len(pairs), f"{what} has a key twice, among {listed(key for key, _ in pairs)}")
         return entries
 
+    def refuse(word):
+        raise ValueError(f"it has {word}")
+
     try:
-        entries = json.loads(text, object_pairs_hook=distinct)
+        text = text if isinstance(text, str) else text.decode()
+        entries = json.loads(text, object_pairs_hook=distinct, parse_constant=refuse)
     except Damaged:
         raise
     except (ValueError, RecursionError) as error:

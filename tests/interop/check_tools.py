@@ -3,6 +3,7 @@
     venv/bin/python check_tools.py PROGRAM    # continue_training.cpp, built; an assertion fails if something is wrong
 """
 
+import copy
 import pathlib
 import subprocess
 import sys
@@ -164,7 +165,17 @@ def check_refusals():
     plain = torch_radam.to_radam(adamw)
     of_radam = snapshot(torch.optim.RAdam)
     plain_radam = torch_radam.to_radam(of_radam)
+    optimizer = optimi.RAdam([param], lr=0.1, gradient_release=True)
+    optimizer.optimizer_accumulation = True
+    accumulating = torch_radam.to_radam(torch_radam.snapshot(optimizer, named.items()))
+    with_amsgrad = snapshot(torch.optim.Adam, amsgrad=True)
+    apex = dict(adamw, optimizer="apex.FusedAdam", state_dict=copy.deepcopy(adamw["state_dict"]))
+    apex["state_dict"]["param_groups"][0]["bias_correction"] = False
+    of_others = dict(adamw, state_dict=dict(adamw["state_dict"], state={0: {"step": 1, "master_param": torch.ones(3)}}))
     refused = {
+        "amsgrad of group 0 of the snapshot": lambda: torch_radam.to_torch(plain, with_amsgrad),
+        "bias_correction": lambda: torch_radam.to_radam(apex),
+        "master_param": lambda: torch_radam.to_radam(of_others),
         "amsgrad": lambda: torch_radam.to_radam(snapshot(torch.optim.Adam, amsgrad=True)),
         "torch.SGD": lambda: torch_radam.to_radam(snapshot(torch.optim.SGD)),
         "rectify is on": lambda: torch_radam.to_torch(radam, adamw),
@@ -176,6 +187,8 @@ def check_refusals():
         "slice": lambda: torch_radam.to_torch(changed(plain, "params", step=1, total_len=4), adamw),
         "elements": lambda: torch_radam.to_torch(changed(plain, "params", step=1, len=4), adamw),
         "frozen": lambda: torch_radam.to_torch(changed(plain, "params", step=1, frozen=True), adamw),
+        "accumulation": lambda: torch_radam.to_torch(accumulating, adamw),
+        "16777217 steps": lambda: torch_radam.to_torch(changed(plain, "params", step=2**24 + 1), adamw),
         "only on the one side": lambda: torch_radam.to_torch(radam_checkpoint.rename(plain, {"p": "q"}), adamw),
     }
     for sentence, convert in refused.items():
