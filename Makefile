@@ -114,12 +114,14 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
-interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch and optimi (6 GB of disk)
+interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, optimi and transformers (6 GB of disk)
 	$(CARGO) build --release
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp \
 		-o $(TARGET)/continue_training -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
 	$(INTEROP)/bin/python examples/interop/hand_over.py $(TARGET)/continue_training
 	$(INTEROP)/bin/python tests/interop/check_tools.py $(TARGET)/continue_training
+	$(INTEROP)/bin/python tests/interop/check_files.py
+	$(INTEROP)/bin/python tests/interop/check_damage.py
 	$(INTEROP)/bin/python tests/interop/generate.py --check
 
 $(INTEROP)/installed: tests/interop/requirements.txt
@@ -138,7 +140,8 @@ PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
 	nodejs rustc-web rust-web-src
 UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
 GDNATIVE := $(ENGINES)/godot/gdnative_api_struct.gen.h
-deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
+GODOT4 := $(ENGINES)/godot4/gdextension_interface.h
+deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) $(GODOT4) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
 
 debian-packages:
 	$(SUDO) apt-get update
@@ -183,6 +186,10 @@ $(ENGINES)/julia/julia: bindings/julia/install_julia.sh | $(ENGINES)/installed
 $(GDNATIVE): examples/games/godot/fetch_headers.sh | $(ENGINES)/installed
 	sh $< $(@D)
 	touch $@
+
+$(GODOT4): examples/games/godot4/fetch_godot.sh | $(ENGINES)/installed
+	rm -rf $(@D)
+	sh $< $(@D)
 
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check

@@ -1,13 +1,15 @@
 //! The games in `examples/games` run with an installed library, and what plays in them learns.
 
 mod common;
+#[path = "games/godot.rs"]
+mod godot;
 #[allow(dead_code)] // tests/install.rs uses all of it
 #[path = "install/prefix.rs"]
 mod prefix;
 
-use common::{repository, scratch_dir, skip, succeed, target_dir, text};
+use common::{repository, scratch_dir, skip, succeed, text};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 fn is_in_path(program: &str) -> bool {
@@ -74,78 +76,4 @@ fn slices_do_not_change_the_weights(library: &Path) {
     assert!(chunks > 4.0, "{small}");
     assert_eq!(number(&small, "slices "), chunks * (steps - 1.0), "{small}");
     assert_eq!(number(&large, "slices "), steps - 1.0, "{large}");
-}
-
-/// Builds the Godot game in a copy of its folder, where `bin` is expected, and returns the copy.
-fn build_godot(headers: &Path) -> PathBuf {
-    let radam = prefix::install("games-godot");
-    let game = scratch_dir("games").join("godot");
-    let _ = fs::remove_dir_all(&game);
-    let source = repository().join("examples/games/godot");
-    succeed(Command::new("cp").arg("-R").arg(source).arg(&game));
-    let _ = fs::remove_dir_all(game.join("bin"));
-    let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(&game).arg("-B").arg(game.join("bin/build"));
-    configure.arg(format!("-DCMAKE_PREFIX_PATH={}", radam.display()));
-    configure.arg(format!("-DGDNATIVE_INCLUDE={}", headers.display()));
-    configure.arg("-DCMAKE_CXX_FLAGS=-Werror");
-    succeed(&mut configure);
-    succeed(Command::new("cmake").arg("--build").arg(game.join("bin/build")));
-    game
-}
-
-/// Runs Godot without a screen in the folder of the game, and returns what it prints.
-fn run_godot(game: &Path, arguments: &str) -> String {
-    let mut run = Command::new("timeout");
-    run.args(["120", "godot3-server", "--path"]).arg(game).args(arguments.split(' '));
-    let output = text(&succeed(&mut run));
-    println!("{arguments}\n{output}"); // for `-- --nocapture`
-    assert!(!output.contains("SCRIPT ERROR"), "{output}");
-    output
-}
-
-#[test]
-fn godot() {
-    for program in ["godot3-server", "cmake"] {
-        if !is_in_path(program) {
-            return skip(&format!("examples/games/godot, which needs {program}"));
-        }
-    }
-    let headers = target_dir().join("engines/godot");
-    if !headers.join("gdnative_api_struct.gen.h").exists() {
-        return skip(&format!("examples/games/godot, which needs {}", headers.display()));
-    }
-    let game = build_godot(&headers);
-    bees_learn_within_the_budget(&game);
-    modes_do_not_change_the_weights(&game);
-    let misuse = repository().join("tests/games/misuse.gd");
-    let output = run_godot(&game, &format!("-s {}", misuse.display()));
-    assert_eq!(number(&output, "failures "), 0.0, "{output}");
-    let threads = repository().join("tests/games/threads.gd");
-    let output = run_godot(&game, &format!("-s {}", threads.display()));
-    assert!(output.contains("calls on threads done"), "{output}");
-}
-
-fn bees_learn_within_the_budget(game: &Path) {
-    let output = run_godot(game, "--seed=1 --frames=6000 --speed=100 --budget=100");
-    let at_first = number(&output, "found ");
-    let at_last = number(output.split_once("found ").unwrap().1, "at first, ");
-    assert!(at_last > 5.0 && at_last > 3.0 * at_first, "{output}");
-    assert_eq!(number(&output, "steps "), 500.0, "{output}");
-    // The median, since a busy machine takes the processor away in the middle of some slices.
-    assert!(number(&output, "median slice ") <= number(&output, "budget "), "{output}");
-}
-
-/// With next to no budget a step takes several slices. On threads its chunks are stepped one by one.
-fn modes_do_not_change_the_weights(game: &Path) {
-    let play = |mode| run_godot(game, &format!("--seed=2 --frames=600 --speed=100 {mode}"));
-    let whole = play("--mode=whole");
-    let slices = play("--mode=slices --budget=1");
-    let threads = play("--mode=threads");
-    assert!(number(&slices, "slices ") >= 2.0 * number(&slices, "steps "), "{slices}");
-    assert!(number(&threads, "chunks on threads ") > number(&threads, "steps "), "{threads}");
-    for output in [&whole, &slices, &threads] {
-        assert_eq!(number(output, "steps "), 50.0, "{output}");
-        assert_eq!(number(output, "weights "), number(&whole, "weights "), "{output}");
-    }
 }

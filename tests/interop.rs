@@ -5,6 +5,8 @@
 
 mod common;
 mod driver;
+#[path = "interop/tools.rs"]
+mod tools;
 
 use common::{Link, build_cpp, has_program, read, repository, scratch_dir, skip, succeed, text};
 use driver::optimizer::Optimizer;
@@ -317,7 +319,7 @@ fn the_library_loads_what_the_python_tool_writes() {
     assert_eq!(saved.tensor(&format!("{weight}.exp_avg")).unwrap().shape(), [12]);
 }
 
-/// Both the tool and the library detect a change of any byte.
+/// Both the tool and the library detect a change of any byte. The tool gets headers with wrong values, too.
 #[test]
 fn damage_is_found_in_python_and_here() {
     let Some(mut find) = python("tests/interop/find_damage.py") else { return };
@@ -328,7 +330,8 @@ fn damage_is_found_in_python_and_here() {
     let path = scratch_dir("interop").join("sound.radam");
     fs::write(&path, &sound).unwrap();
     let found = text(&succeed(find.arg(&path)));
-    assert_eq!(found, format!("all {} bytes, and every length: damage found\n", sound.len()));
+    let expected = format!("all {} bytes, and every length: damage found\n", sound.len());
+    assert!(found.starts_with(&expected), "{found}");
     for at in 0..sound.len() {
         let mut damaged = sound.clone();
         damaged[at] ^= 1;

@@ -119,6 +119,9 @@ func radamGoProgress(bytesDone, bytesTotal C.uint64_t, handle C.uintptr_t) C.int
 
 // withProgress runs a call of the library that reports its progress, if the caller wants to know it.
 func (o *Optimizer) withProgress(progress Progress, run func(handle C.uintptr_t) C.radam_status) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	call := &progressCall{callbacks: o.callbacks, progress: progress}
 	var handle C.uintptr_t
 	if progress != nil {

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 )
@@ -15,7 +16,7 @@ type Status int32
 // The statuses of errors.
 const (
 	ErrNullPointer     Status = C.RADAM_ERROR_NULL_POINTER     // a required argument is missing
-	ErrInvalidHandle   Status = C.RADAM_ERROR_INVALID_HANDLE   // the optimizer was closed, or did not come from New
+	ErrInvalidHandle   Status = C.RADAM_ERROR_INVALID_HANDLE   // the optimizer was closed, or is nil or a zero value
 	ErrInvalidArgument Status = C.RADAM_ERROR_INVALID_ARGUMENT // an argument has a value that is not allowed
 	ErrBusy            Status = C.RADAM_ERROR_BUSY             // another call is in progress, or a sliced step is open
 	ErrInvalidState    Status = C.RADAM_ERROR_INVALID_STATE    // the call does not apply to the present state
@@ -63,14 +64,52 @@ func check(opt *C.radam_optimizer, call func() C.radam_status) error {
 		return nil
 	}
 	if status == C.RADAM_ERROR_INVALID_HANDLE {
-		return failed(ErrInvalidHandle, "the optimizer was closed, or did not come from radam.New")
+		return failed(ErrInvalidHandle, "the optimizer was closed")
 	}
 	message := lastError(nil)
 	// A thread keeps the beginning of a long sentence, and the handle all of it, until another goroutine's call fails.
 	if whole := lastError(opt); strings.HasPrefix(whole, message) {
 		message = whole
 	}
-	return &Error{Status: Status(status), Message: message}
+	return &Error{Status: Status(status), Message: inGo(message)}
+}
+
+// cName finds the names of C in a sentence, and what it quotes, which may look like them. Parameters are added one by
+// one, so that their number in an array says nothing.
+var cName = regexp.MustCompile(`"[^"]*"|params\[0\]\.\w+|RADAM_(?:DTYPE|STATE)_\w+(?: \(\d\))?|` +
+	`RADAM_(?:ON|OFF|AUTO)(?: \(\d\))?|\b[a-z]\w*_\w+|\b(?:NULL|opt|len)\b|->`)
+
+// goNames are those that are not the names of C in the case of Go.
+var goNames = map[string]string{"->": ".", "NULL": "nil", "opt": "the optimizer", "first_param": "first", "radam_step_begin": "BeginStep",
+	"radam_step_wave": "Wave", "radam_step_chunk": "Chunk", "radam_step_end": "End", "radam_step_abort": "Abort",
+	"radam_step_param": "StepSlice", "radam_step_tensor": "StepSlice"}
+
+// inGo returns a sentence of the library in the names of this package.
+func inGo(sentence string) string {
+	return cName.ReplaceAllStringFunc(sentence, func(name string) string {
+		if name[0] == '"' {
+			return name
+		}
+		name = strings.TrimPrefix(strings.SplitN(name, " ", 2)[0], "params[0].")
+		if found, ok := goNames[name]; ok {
+			return found
+		}
+		if dtype := strings.TrimPrefix(name, "RADAM_DTYPE_"); dtype != name {
+			return dtype
+		}
+		for _, prefix := range []string{"RADAM_STATE_", "RADAM_", "radam_"} {
+			name = strings.TrimPrefix(name, prefix)
+		}
+		words := strings.Split(strings.ToLower(name), "_")
+		for i, word := range words {
+			if word == "lr" || word == "wd" {
+				words[i] = strings.ToUpper(word)
+			} else {
+				words[i] = strings.ToUpper(word[:1]) + word[1:]
+			}
+		}
+		return strings.Join(words, "")
+	})
 }
 
 func lastError(opt *C.radam_optimizer) string {

@@ -66,6 +66,9 @@ func TestErrorsHaveStatusAndSentence(t *testing.T) {
 	wantError(t, err, radam.ErrInvalidArgument, "radam: ", "SliceGroup(lr)")
 	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
 	wantError(t, group.SetOptions(radam.GroupOptions{LR: 1}), radam.ErrInvalidArgument, "SliceGroup(lr)")
+	one := []float32{1}
+	err = radam.Update(one, one, one, one, []float32(nil), radam.GroupOptions{}, 1)
+	wantError(t, err, radam.ErrInvalidArgument, "SliceGroup(lr)")
 	var failure *radam.Error
 	if !errors.As(err, &failure) || failure.Status != radam.ErrInvalidArgument {
 		t.Errorf("%#v", err)
@@ -126,7 +129,76 @@ func TestClosedOptimizers(t *testing.T) {
 	wantError(t, err, radam.ErrInvalidHandle)
 	wantError(t, opt.Step(), radam.ErrInvalidHandle, "was closed")
 	wantError(t, opt.StepSlices(radam.Lend(p, []float32{1}, []float32{1})), radam.ErrInvalidHandle)
-	wantError(t, (&radam.Optimizer{}).Step(), radam.ErrInvalidHandle, "radam.New")
+}
+
+// Whatever is nil or a zero value is refused by a sentence, and not by a panic.
+func TestNilAndZeroValues(t *testing.T) {
+	var group radam.Group
+	var param radam.Param
+	for _, opt := range []*radam.Optimizer{nil, {}} {
+		_, accumulation := opt.Accumulation()
+		_, found := opt.Param("weight")
+		_, report := group.Report()
+		_, options := group.Options()
+		_, lr := group.LR()
+		_, added := group.Add(radam.Spec{Dtype: radam.F32, Len: 1})
+		_, name := param.Name()
+		_, steps := param.StepCount()
+		_, frozen := param.Frozen()
+		_, state := radam.GetState[float32](param, radam.ExpAvg)
+		_, bytes := opt.MarshalBinary()
+		_, wave := radam.SlicedStep{}.Wave()
+		_, begun := opt.BeginStep(radam.StepOptions{})
+		_, with := opt.StepSlicesWith(radam.StepOptions{})
+		for i, err := range []error{accumulation, found, report, options, lr, added, name, steps, frozen, state, bytes, wave,
+			begun, with, opt.Step(), opt.StepSlices(), opt.StepSlice(radam.Lent{}), opt.SetTensors(param, nil, nil),
+			opt.Save("x"), opt.Load("x"), opt.UnmarshalBinary([]byte{0}), opt.Close(), param.SetGrad(nil), param.Remove(),
+			group.SetLR(1), radam.SlicedStep{}.Chunk(0)} {
+			t.Log(i)
+			wantError(t, err, radam.ErrInvalidHandle, "there is no optimizer")
+		}
+		if advice := opt.Advice(); advice != "" {
+			t.Error(advice)
+		}
+	}
+	opt := newOptimizer(t, radam.Options{})
+	wantError(t, opt.StepSlice(radam.Lent{}), radam.ErrInvalidArgument, "lent is a zero value; Group.Add")
+	wantError(t, opt.SetTensors(param, nil, nil), radam.ErrInvalidArgument, "first is a zero value; Group.Add")
+	wantError(t, opt.Measure(nil), radam.ErrNullPointer, "sums is nil")
+	wantError(t, radam.MeasureSlice(nil, []float32{1}), radam.ErrNullPointer, "sums is nil")
+	for _, tensor := range []*radam.Tensor[float32]{nil, {}} {
+		if tensor.Len() != 0 || tensor.Data() != nil || tensor.Free() != nil {
+			t.Error(tensor)
+		}
+	}
+}
+
+func TestSentencesHaveTheNamesOfGo(t *testing.T) {
+	opt := newOptimizer(t, radam.Options{})
+	group := must(opt.AddGroup(radam.TensorGroup(0.1)))
+	tensor := must(radam.NewTensor[float32](4))
+	p := must(group.Add(radam.Spec{Name: "a_b", Data: tensor, Grad: must(radam.NewTensor[float32](4))}))
+	_, err := group.Add(radam.Spec{Data: tensor})
+	wantError(t, err, radam.ErrInvalidArgument, "radam: Data is 0x", `"a_b"`)
+	_, err = group.Add(radam.Spec{Dtype: 9, Len: 1})
+	wantError(t, err, radam.ErrInvalidArgument, "Dtype is 9; it must be F32, F64, F16 or BF16")
+	_, err = group.Add(radam.Spec{Dtype: radam.F32, Len: 4, TensorOffset: 5, TensorLen: 6})
+	wantError(t, err, radam.ErrInvalidArgument, "TensorOffset is 5 and Len is 4, but TensorLen is 6")
+	_, err = radam.GetState[float32](p, 9)
+	wantError(t, err, radam.ErrInvalidArgument, "ExpAvg, ExpAvgSq, KahanComp or MasterRemainder")
+	options := radam.TensorGroup(0.1)
+	options.DecoupleWD = 9
+	_, err = opt.AddGroup(options)
+	wantError(t, err, radam.ErrInvalidArgument, "DecoupleWD is 9; it must be Off, On or Auto")
+	_, err = radam.SlicedStep{}.Wave()
+	wantError(t, err, radam.ErrInvalidHandle)
+	step := must(opt.BeginStep(radam.StepOptions{}))
+	wantError(t, step.Chunk(0), radam.ErrInvalidState, "Wave begins one")
+	wantError(t, opt.Step(), radam.ErrBusy, "the optimizer has an open step, which BeginStep opened; end it first with End")
+	if err := step.Abort(); err != nil {
+		t.Error(err)
+	}
+	wantError(t, step.Abort(), radam.ErrInvalidState, "no step is open; BeginStep opens one")
 }
 
 // The bits of handles are those of small numbers at first, and later those of addresses in Go's heap, from 0xc000000000

@@ -3,6 +3,7 @@ package radam_test
 import (
 	"errors"
 	"math/rand"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,7 +65,10 @@ func equal[T comparable](a, b []T) bool {
 	return true
 }
 
-// wantError fails unless the error has the status and its sentence these words.
+var ofC = regexp.MustCompile(`radam_|RADAM_|NULL|->|FirstParam|\bopt\b|\w_\w`)
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
+// wantError fails unless the error has the status and its sentence these words, and no names of C but in quotes.
 func wantError(t testing.TB, err error, status radam.Status, words ...string) {
 	t.Helper()
 	if !errors.Is(err, status) {
@@ -74,5 +78,8 @@ func wantError(t testing.TB, err error, status radam.Status, words ...string) {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q does not say %q", err, word)
 		}
+	}
+	if name := ofC.FindString(quoted.ReplaceAllString(err.Error(), "")); name != "" {
+		t.Errorf("%q has a name of C: %s", err, name)
 	}
 }

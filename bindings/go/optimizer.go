@@ -89,19 +89,22 @@ func (o *Optimizer) forget() {
 
 // exclusive runs what may overlap only with what reads.
 func (o *Optimizer) exclusive(run func() error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	return o.locked(run, o.mu.TryLock, o.mu.Lock, o.mu.Unlock)
 }
 
 // shared runs what may overlap with itself.
 func (o *Optimizer) shared(run func() error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	return o.locked(run, o.mu.TryRLock, o.mu.RLock, o.mu.RUnlock)
 }
 
 // locked does not wait while a callback runs, which may be what called it.
 func (o *Optimizer) locked(run func() error, try func() bool, lock, unlock func()) error {
-	if o == nil || o.callbacks == nil {
-		return failed(ErrInvalidHandle, "the optimizer is nil or a zero value; radam.New creates one")
-	}
 	if o.callbacks.running.Load() == 0 {
 		lock()
 	} else if !try() {
@@ -112,6 +115,26 @@ func (o *Optimizer) locked(run func() error, try func() bool, lock, unlock func(
 	return run()
 }
 
+// check refuses an optimizer that New did not make, or that a zero Group, Param or SlicedStep has.
+func (o *Optimizer) check() error {
+	if o == nil || o.callbacks == nil {
+		return failed(ErrInvalidHandle, "there is no optimizer: it, its Group, Param or SlicedStep is nil or a zero value; "+
+			"radam.New, AddGroup, Add and BeginStep return them")
+	}
+	return nil
+}
+
+// owns refuses parameters that are not this optimizer's.
+func (o *Optimizer) owns(what string, param Param) error {
+	if param.opt == nil {
+		return failed(ErrInvalidArgument, "%s is a zero value; Group.Add returns parameters", what)
+	}
+	if param.opt != o {
+		return failed(ErrInvalidArgument, "%s is parameter %d of another optimizer", what, param.id)
+	}
+	return nil
+}
+
 // change makes one call of the library that may overlap only with what reads.
 func (o *Optimizer) change(call func() C.radam_status) error {
 	return o.exclusive(func() error { return check(o.c, call) })
@@ -119,6 +142,9 @@ func (o *Optimizer) change(call func() C.radam_status) error {
 
 // read makes one call of the library that may be made at any time.
 func (o *Optimizer) read(call func() C.radam_status) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	defer runtime.KeepAlive(o) // or it could be freed during the call
 	return check(o.c, call)
 }
@@ -144,6 +170,9 @@ func (o *Optimizer) ResetState() error {
 // Advice returns sentences, one a line, on settings that are allowed but known to make training fail. It is empty if
 // there is nothing to report.
 func (o *Optimizer) Advice() string {
+	if o.check() != nil {
+		return ""
+	}
 	defer runtime.KeepAlive(o)
 	return text(func(buffer *C.char, capacity C.uint64_t) C.uint64_t {
 		return C.radam_advice(o.c, buffer, capacity)

@@ -21,8 +21,11 @@ func (p Param) SetGrad(grad Array) error {
 // it: all of them or, on error, none. If data or grads is nil, that memory does not change; an element that is nil is
 // as for SetData and SetGrad. Engines swap buffers this way, or set the gradients of all parameters before each step.
 func (o *Optimizer) SetTensors(first Param, data, grads []Array) error {
-	if first.opt != o {
-		return failed(ErrInvalidArgument, "parameter %d is one of another optimizer", first.id)
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.owns("first", first); err != nil {
+		return err
 	}
 	if data != nil && grads != nil && len(data) != len(grads) {
 		return failed(ErrInvalidArgument, "there are %d data and %d grads; there must be as many of both, or one of them "+

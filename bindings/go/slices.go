@@ -4,6 +4,7 @@ package radam
 import "C"
 
 import (
+	"fmt"
 	"math"
 	"sort"
 	"unsafe"
@@ -91,8 +92,11 @@ func (o *Optimizer) StepSliceWith(options StepOptions, lent Lent) (StepReport, e
 }
 
 func (o *Optimizer) stepOne(options StepOptions, lent Lent, report *C.radam_step_report) error {
-	if lent.param.opt != o {
-		return failed(ErrInvalidArgument, "parameter %d is one of another optimizer", lent.param.id)
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.owns("lent", lent.param); err != nil {
+		return err
 	}
 	if err := lent.check(); err != nil {
 		return err
@@ -154,8 +158,8 @@ func (o *Optimizer) checkAll(lent []Lent) ([]Lent, error) {
 	seen, released := make(map[C.uint32_t]bool, len(lent)), map[Group]bool{}
 	var stepped []Lent
 	for i, l := range lent {
-		if l.param.opt != o {
-			return nil, failed(ErrInvalidArgument, "lent[%d] is a parameter of another optimizer", i)
+		if err := o.owns(fmt.Sprintf("lent[%d]", i), l.param); err != nil {
+			return nil, err
 		}
 		if seen[l.param.id] {
 			return nil, failed(ErrInvalidArgument, "lent[%d] is parameter %d, which is lent twice", i, l.param.id)
@@ -187,7 +191,7 @@ func (g Group) checkReleased() error {
 		return err
 	}
 	if options.GradientRelease != On {
-		return failed(ErrInvalidState, "gradient_release is off in group %d; it must be on for slices, as SliceGroup has it",
+		return failed(ErrInvalidState, "GradientRelease is off in group %d; it must be on for slices, as SliceGroup has it",
 			g.id)
 	}
 	return nil

@@ -99,16 +99,17 @@ func TestWrongSlicesChangeNothing(t *testing.T) {
 		{radam.Lend(second, memory[:4], memory[3:7]), radam.ErrInvalidArgument, "overlaps"},
 		{radam.Lend(second, memory[3:7], memory[:4]), radam.ErrInvalidArgument, "the data of parameter 1 overlaps the grad"},
 		{radam.Lend(second, weight, four), radam.ErrInvalidArgument, "overlaps the data of parameter 0"},
-		{radam.Lend(stranger, four, make([]float32, 4)), radam.ErrInvalidArgument, "another optimizer"},
+		{radam.Lend(stranger, four, make([]float32, 4)), radam.ErrInvalidArgument, "parameter 0 of another optimizer"},
+		{radam.Lend(radam.Param{}, four, make([]float32, 4)), radam.ErrInvalidArgument, "lent[1] is a zero value"},
 		{radam.Lend(removed, four, make([]float32, 4)), radam.ErrInvalidArgument, "removed"},
-		{radam.Lend(inTensors, four, make([]float32, 4)), radam.ErrInvalidState, "gradient_release"},
+		{radam.Lend(inTensors, four, make([]float32, 4)), radam.ErrInvalidState, "GradientRelease"},
 	} {
 		wantError(t, opt.StepSlices(good, c.bad), c.status, c.words)
 		_, err := opt.StepSlicesWith(radam.StepOptions{MaxGradNorm: 1}, good, c.bad)
 		wantError(t, err, c.status, c.words)
 	}
 	_, err := opt.StepSlicesWith(radam.StepOptions{MaxGradValue: -1}, good)
-	wantError(t, err, radam.ErrInvalidArgument, "max_grad_value")
+	wantError(t, err, radam.ErrInvalidArgument, "MaxGradValue is -1")
 	if !equal(weight, []float32{1, 2, 3, 4}) || must(first.StepCount()) != 0 {
 		t.Errorf("%v after %d steps", weight, must(first.StepCount()))
 	}

@@ -20,8 +20,18 @@ func (s *GradSums) c() *C.radam_grad_sums {
 	return &s.sums
 }
 
+func (s *GradSums) check() error {
+	if s == nil {
+		return failed(ErrNullPointer, "sums is nil; it must point to a GradSums")
+	}
+	return nil
+}
+
 // MeasureSlice adds a gradient to the sums.
 func MeasureSlice[G Element](sums *GradSums, grad []G) error {
+	if err := sums.check(); err != nil {
+		return err
+	}
 	return check(nil, func() C.radam_status {
 		return C.radam_go_measure_tensor(C.radam_dtype(DtypeOf[G]()), address(grad), C.uint64_t(len(grad)), sums.c())
 	})
@@ -29,6 +39,9 @@ func MeasureSlice[G Element](sums *GradSums, grad []G) error {
 
 // Measure adds the gradients that Step would use to the sums.
 func (o *Optimizer) Measure(sums *GradSums) error {
+	if err := sums.check(); err != nil {
+		return err
+	}
 	return o.change(func() C.radam_status { return C.radam_measure(o.c, sums.c()) })
 }
 

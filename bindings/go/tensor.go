@@ -10,6 +10,7 @@ import (
 )
 
 // A Tensor is memory that does not move and may stay with an optimizer: of C (NewTensor), or pinned memory of Go (Pin).
+// One that is nil or a zero value has no elements.
 type Tensor[T StateElement] struct {
 	block *block
 }
@@ -62,11 +63,19 @@ func TensorOf[T StateElement](elements []T) (*Tensor[T], error) {
 }
 
 // Len returns the number of elements.
-func (t *Tensor[T]) Len() int { return t.block.len }
+func (t *Tensor[T]) Len() int {
+	if b := t.memory(); b != nil {
+		return b.len
+	}
+	return 0
+}
 
 // Data returns the elements themselves, which are valid until Free; nil after it. The garbage collector does not see
 // that a slice refers to memory of C, so a tensor whose Data was called is only freed by Free.
 func (t *Tensor[T]) Data() []T {
+	if t.memory() == nil {
+		return nil
+	}
 	t.block.mu.Lock()
 	defer t.block.mu.Unlock()
 	t.block.lent = true
@@ -83,7 +92,10 @@ func (t *Tensor[T]) slice() []T {
 // Free frees the memory. It is an error while a parameter of an optimizer has it registered. A second Free does
 // nothing.
 func (t *Tensor[T]) Free() error {
-	b := t.block
+	b := t.memory()
+	if b == nil {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.users > 0 {

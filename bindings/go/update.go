@@ -30,6 +30,9 @@ func Update[T, G, S Element, K StateElement](param []T, grad []G, expAvg, expAvg
 			return failed(ErrInvalidArgument, "kahanComp is a slice of %v; it must be one of %v", DtypeOf[K](), expected)
 		}
 	}
+	if err := options.check(); err != nil {
+		return err
+	}
 	c := options.c()
 	return check(nil, func() C.radam_status {
 		return C.radam_go_update(C.radam_dtype(DtypeOf[T]()), C.radam_dtype(DtypeOf[G]()), C.radam_dtype(DtypeOf[S]()),

@@ -42,41 +42,53 @@ end
 local PARAM_KEYS = {data = true, grad = true, name = true, copy = true, exp_avg = true, exp_avg_sq = true,
   kahan_comp = true}
 
--- What is remembered of a parameter, of which the first arrays and dtypes come from its options.
-local function describe(options, where)
-  if type(options) ~= "table" then native.refuse("%s is a %s; it must be a table", where, type(options)) end
-  local data, grad = options.data, options.grad
-  local dtype = options.dtype or data and tensor.dtype(data, where .. ".data")
-  if not dtype then native.refuse("%s has neither data nor dtype", where) end
-  local grad_dtype = options.grad_dtype
-  if not grad_dtype and grad then
-    local _, element = tensor.describe(grad, where .. ".grad")
-    -- 16-bit gradients without a dtype are of the parameter's, or refused.
-    grad_dtype = element ~= "unsigned short" and tensor.dtype(grad, where .. ".grad")
+-- What is remembered of a parameter, of which the first arrays and dtypes come from its options. `named` says what a
+-- field is called in errors.
+local function describe(options, named)
+  local data, len, dtype = options.data, options.len, options.dtype
+  for _, field in ipairs {"dtype", "len"} do
+    if not (data or options[field]) then
+      native.refuse("%s is missing; it can be left out only if there is data", named(field))
+    end
   end
-  local len = options.len
-  if not len and data then len = select(3, tensor.describe(data, where .. ".data")) end
-  if not len then native.refuse("%s has neither data nor len", where) end
-  return {dtype = dtype, grad_dtype = grad_dtype or dtype, len = native.whole(len, where .. ".len", 2 ^ 53),
+  dtype = dtype or tensor.dtype(data, named "data")
+  len = len or select(3, tensor.describe(data, named "data"))
+  return {dtype = dtype, grad_dtype = options.grad_dtype or dtype, len = native.whole(len, named "len", 2 ^ 53),
     name = options.name}
 end
 
--- Fills a radam_param of a group with these options, and returns what is remembered of it.
-local function fill_param(struct, options, where, group)
-  local param = describe(options, where)
+-- Where gradients have another dtype than their parameter by mistake, they would train it all the same.
+local function check_grad(options, param, named)
+  local _, element = tensor.describe(options.grad, named "grad")
+  if not options.grad_dtype and element ~= tensor.element(param.dtype) then
+    native.refuse("%s has elements of type %s, and the parameter is %s; if that is meant, name grad_dtype too",
+      named "grad", element, param.dtype)
+  end
+end
+
+-- Fills a radam_param of a group with the options of one of a list, and returns what is remembered of it.
+local function fill_param(struct, list, index, group)
+  local options = list[index]
+  local function named(field) return native.field_of(list, index, field) end
+  if type(options) ~= "table" then
+    local what = #list == 1 and "param" or ("params[%d]"):format(index)
+    native.refuse("%s is %s; it must be a table such as {data = array, grad = array}", what, tostring(options or nil))
+  end
+  local param = describe(options, named)
   check(native.C.radam_param_init(struct, ffi.sizeof("radam_param")))
   native.set_fields("radam_param", struct, options, PARAM_KEYS)
-  struct.dtype = native.dtype(param.dtype, where .. ".dtype")
-  struct.grad_dtype = native.dtype(param.grad_dtype, where .. ".grad_dtype")
+  struct.dtype = native.dtype(param.dtype, named "dtype")
+  struct.grad_dtype = native.dtype(param.grad_dtype, named "grad_dtype")
   struct.len = param.len
-  if options.name then struct.name = native.string(options.name, where .. ".name") end
+  if options.name then struct.name = native.string(options.name, named "name") end
+  if options.grad then check_grad(options, param, named) end
   local state_dtype = group.state_dtype or param.dtype
   local dtypes = {data = param.dtype, grad = param.grad_dtype, copy = options.copy_dtype or "bf16",
     exp_avg = state_dtype, exp_avg_sq = state_dtype,
     kahan_comp = group.master_remainder == true and "i16" or state_dtype}
   for key, dtype in pairs(dtypes) do
     if options[key] then
-      struct[key] = tensor.pointer(options[key], where .. "." .. key, dtype, param.len)
+      struct[key] = tensor.pointer(options[key], named(key), dtype, param.len)
       param[key] = options[key]
     end
   end
@@ -85,8 +97,8 @@ end
 
 -- The structs of a list of parameters, and what is remembered of them.
 local function fill_params(list, group)
-  local structs, params = ffi.new("radam_param[?]", #list), {}
-  for i, options in ipairs(list) do params[i] = fill_param(structs[i - 1], options, "params[" .. i .. "]", group) end
+  local structs, params = ffi.new("radam_param[?]", #native.list(list, "params")), {}
+  for i = 1, #list do params[i] = fill_param(structs[i - 1], list, i, group) end
   return structs, params
 end
 
@@ -100,8 +112,9 @@ end
 function Optimizer:add_group(options)
   local struct, group = native.new_struct("radam_group_options"), u32()
   native.set_fields("radam_group_options", struct, options, {params = true})
-  local structs, params = fill_params(options.params or {}, options)
-  check(native.C.radam_add_param_group(self.handle, struct, structs, #params, group), self.handle)
+  local list = options.params or {}
+  local structs, params = fill_params(list, options)
+  check(native.C.radam_add_param_group(self.handle, struct, structs, #params, group), self.handle, list)
   remember(self, self.params_added, params)
   return group[0]
 end
@@ -110,14 +123,14 @@ end
 function Optimizer:add_params(group, list)
   local structs, params = fill_params(list, self:group_options(group))
   local first = u32()
-  check(native.C.radam_add_params(self.handle, group, structs, #params, first), self.handle)
+  check(native.C.radam_add_params(self.handle, group, structs, #params, first), self.handle, list)
   remember(self, first[0], params)
   return first[0]
 end
 
 -- Adds a parameter to a group, and returns its id. param: data and grad (arrays), name; dtype and len where there is no
--- data, and where dtype or grad_dtype is "f16" or "bf16"; the other fields of radam_param.
-function Optimizer:add_param(group, param) return self:add_params(group, {param}) end
+-- data, and for "f16" and "bf16"; grad_dtype where it is another one; the other fields of radam_param.
+function Optimizer:add_param(group, param) return self:add_params(group, {param or false}) end
 
 -- The id of a parameter by its name.
 function Optimizer:param_id(name)
@@ -142,7 +155,9 @@ local function param_pointer(self, param, array, key)
   if not array then return nil end
   local known = self.arrays[id(param, "param")]
   if not known then return tensor.describe(array, key), nil end
-  return tensor.pointer(array, key, key == "data" and known.dtype or known.grad_dtype, known.len)
+  local owner = known.name and ('"%s"'):format(known.name) or ("parameter %d"):format(param)
+  local dtype = key == "data" and known.dtype or known.grad_dtype
+  return tensor.pointer(array, ("%s of %s"):format(key, owner), dtype, known.len)
 end
 
 -- Registers another array of elements, or none (nil).
@@ -162,14 +177,14 @@ end
 local function pointers(self, first, arrays, key)
   if not arrays then return nil end
   local found = ffi.new("void *[?]", #arrays)
-  for i, array in ipairs(arrays) do found[i - 1] = param_pointer(self, first + i - 1, array, key) end
+  for i = 1, #arrays do found[i - 1] = param_pointer(self, first + i - 1, arrays[i], key) end
   return found
 end
 
 -- Registers the arrays of many parameters at once, from the id `first` on: all or none, for example to swap buffers.
 -- data and grads are lists, with false for no array; nil leaves what is registered as it is.
 function Optimizer:set_tensors(first, data, grads)
-  local count = #(data or grads)
+  local count = #native.list(data or grads, "grads")
   if data and grads and #data ~= #grads then native.refuse("data has %d arrays, but grads %d", #data, #grads) end
   id(first, "first")
   local data_pointers, grad_pointers = pointers(self, first, data, "data"), pointers(self, first, grads, "grad")
@@ -227,6 +242,7 @@ end
 
 -- What is set up legally but known to fail in training: sentences, one a line, or nil.
 function Optimizer:advice()
+  self:accumulation() -- refuses an optimizer that has been freed, of which radam_advice says nothing
   local advice = native.text(function(...) return native.C.radam_advice(self.handle, ...) end)
   return advice ~= "" and advice or nil
 end

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { start } from "./src/library.js";
+import { missing, start } from "./src/library.js";
 
-await start(await readFile(new URL("radam.wasm", import.meta.url)));
+const file = new URL("radam.wasm", import.meta.url);
+await start(await readFile(file).catch((error) => Promise.reject(missing(file, error.message))));
 export * from "./src/index.js";

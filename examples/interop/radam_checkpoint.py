@@ -3,18 +3,23 @@
     python3 radam_checkpoint.py show FILE                          # verify a checkpoint, and list its contents
     python3 radam_checkpoint.py rename FILE NEW_FILE OLD=NEW ...   # rename parameters
 
+An OLD that ends with a dot stands for these segments wherever names have them: `_orig_mod.=` leaves them out, and
+`model.encoder.=encoder.` replaces them. Any other OLD is a whole name.
+
 docs/checkpoint.md describes the format. The whole file is read into memory.
 
 SPDX: MIT OR Apache-2.0
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
 import os
-import pathlib
 import re
+import secrets
+import shutil
 import struct
 import sys
 import zlib
@@ -23,6 +28,7 @@ FORMAT = 2  # what is written; format 1 is read, too
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I16": 2}
 ZEROS = b"00000000"
 DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-f]{8})"')
+MOST_LISTED = 8
 
 
 class Damaged(ValueError):
@@ -53,40 +59,159 @@ def require(condition, problem):
         raise Damaged(problem)
 
 
+def shown(value):
+    """A value of a file, as a sentence about it has it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def listed(names):
+    """The first names of many, as a sentence has them."""
+    names = sorted(names)
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(shown(name) for name in names[:MOST_LISTED]) + more
+
+
 def checksum(data):
     return f"{zlib.crc32(data):08x}"
 
 
-def read(path):
-    """Reads a checkpoint from a file, and verifies every byte."""
-    file = pathlib.Path(path).read_bytes()
-    require(len(file) >= 8, f"the file has {len(file)} bytes, too few for a checkpoint")
-    (length,) = struct.unpack_from("<Q", file)
-    require(length <= len(file) - 8, f"the header should have {length} bytes, and the file ends before")
-    header, data = file[: 8 + length], memoryview(file)[8 + length :]
-    digits = DIGITS.search(header)
-    require(digits, "the header has no checksum")
-    blank = header[: digits.start(1)] + ZEROS + header[digits.end(1) :]
-    require(checksum(blank) == digits[1].decode(), "the header does not have the checksum that it says")
-    entries = json.loads(header[8:])
-    manifest = json.loads(entries.pop("__metadata__")["radam"])
-    require(1 <= manifest["format"] <= FORMAT, f"the format has version {manifest['format']}, which is unknown here")
+def is_number(value):
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def is_text(value):
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+# What values have to be, and how to test it.
+NOT_NEGATIVE = ("a number of at least 0", lambda value: is_number(value) and value >= 0)
+BETA = ("a number from 0 to less than 1", lambda value: is_number(value) and 0 <= value < 1)
+THRESHOLD = ("a number of at least 4", lambda value: is_number(value) and value >= 4)
+COUNT = ("a whole number from 0 to less than 2^64", lambda value: type(value) is int and 0 <= value < 2**64)
+FLAG = ("true or false", lambda value: type(value) is bool)
+TEXT = ("a string of Unicode characters", is_text)
+LIST = ("a list", lambda value: isinstance(value, list))
+OBJECT = ("an object", lambda value: isinstance(value, dict))
+TOGGLE = ('"auto", "on" or "off"', lambda value: value in ("auto", "on", "off"))
+MOMENTS = ('"debiased" or "biased"', lambda value: value in ("debiased", "biased"))
+PARAM_DTYPE = ('"f32", "f64", "f16" or "bf16"', lambda value: value in ("f32", "f64", "f16", "bf16"))
+FILE_DTYPE = (f"one of {', '.join(SIZES)}", lambda value: isinstance(value, str) and value in SIZES)
+COUNTS = ("a list of whole numbers", lambda value: isinstance(value, list) and all(map(COUNT[1], value)))
+RANGE = ("a list of two whole numbers", lambda value: COUNTS[1](value) and len(value) == 2)
+CRC = ("8 hexadecimal digits", lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value))
+
+TOGGLES = ("decouple_wd", "decouple_lr", "maximize", "rectify", "unrectified", "stochastic_rounding")
+GROUP = dict.fromkeys(("lr", "weight_decay", "eps", "max_lr"), NOT_NEGATIVE) | {"beta1": BETA, "beta2": BETA}
+GROUP_IF_THERE = {"rectify_threshold": THRESHOLD, "seed": COUNT} | dict.fromkeys(TOGGLES, TOGGLE)
+PARAM = {"name": TEXT, "group": COUNT, "len": COUNT, "step": COUNT, "checksums": OBJECT}
+PARAM_IF_THERE = {"dtype": PARAM_DTYPE, "offset": COUNT, "total_len": COUNT, "frozen": FLAG}
+MANIFEST = {"format": COUNT, "moments": MOMENTS, "groups": LIST, "params": LIST}
+ARRAYS = dict.fromkeys(("exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"), CRC)
+TENSOR = {"dtype": FILE_DTYPE, "shape": COUNTS, "data_offsets": RANGE}
+
+
+def check(what, entry, required, if_there={}):
+    """That an object of a header has what it should have."""
+    require(isinstance(entry, dict), f"{what} is {shown(entry)}, and should be an object")
+    for key, (expected, is_right) in (required | if_there).items():
+        require(key in entry or key in if_there, f"{what} has no {key}, which should be {expected}")
+        require(
+            key not in entry or is_right(entry[key]),
+            f"{key} of {what} is {shown(entry.get(key))}, and should be {expected}",
+        )
+
+
+def parse(text, what):
+    """The object that a text in JSON has; no key may occur twice in one."""
+
+    def distinct(pairs):
+        entries = dict(pairs)
+        require(len(entries) == len(pairs), f"{what} has a key twice, among {listed(key for key, _ in pairs)}")
+        return entries
+
+    def refuse(word):
+        raise ValueError(f"it has {word}")
+
+    try:
+        text = text if isinstance(text, str) else text.decode()
+        entries = json.loads(text, object_pairs_hook=distinct, parse_constant=refuse)
+    except Damaged:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{what} is not JSON: {error}") from error
+    check(what, entries, {})
+    return entries
+
+
+def check_manifest(manifest):
+    check("the manifest", manifest, {"format": COUNT})
+    require(1 <= manifest["format"] <= FORMAT, f"the format is {manifest['format']}, and can be 1 to {FORMAT} here")
+    check("the manifest", manifest, MANIFEST, {"optimizer_accumulation": FLAG})
+    for number, group in enumerate(manifest["groups"]):
+        check(f"group {number}", group, GROUP, GROUP_IF_THERE)
+    names = set()
+    for number, param in enumerate(manifest["params"]):
+        check(f"parameter {number}", param, PARAM, PARAM_IF_THERE)
+        name, group, length = param["name"], param["group"], param["len"]
+        require(name not in names, f"there are two parameters {shown(name)}")
+        names.add(name)
+        groups = len(manifest["groups"])
+        require(group < groups, f"{shown(name)} is in group {group}, and there are {groups}, counted from 0")
+        end, total = param.get("offset", 0) + length, param.get("total_len", length)
+        require(end <= total, f"{shown(name)} ends at element {end} of a tensor of {total}")
+        check(f"the checksums of {shown(name)}", param["checksums"], {}, ARRAYS)
+        unknown = set(param["checksums"]) - set(ARRAYS)
+        require(not unknown, f"{shown(name)} has a checksum of {listed(unknown)}, and could have {listed(ARRAYS)}")
+
+
+def tensors_of(entries, data):
+    """The tensors that the entries of a header describe; each byte belongs to exactly one."""
+    for name, entry in entries.items():
+        check(f"the tensor {shown(name)}", entry, TENSOR)
     tensors, end = {}, 0
     for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
         start, stop = entry["data_offsets"]
         size = SIZES[entry["dtype"]] * math.prod(entry["shape"])
-        require((start, stop) == (end, end + size), f'the place of "{name}" is not where and as long as it should be')
+        require(
+            (start, stop) == (end, end + size),
+            f"the tensor {shown(name)} is at {start} to {stop} of the data, and should be at {end} to {end + size}",
+        )
         tensors[name] = Tensor(entry["dtype"], entry["shape"], data[start:stop])
         end = stop
     require(end == len(data), f"{end} bytes of data should follow the header, and {len(data)} do")
+    return tensors
+
+
+def decode(file):
+    """The checkpoint that these bytes are, every one of them verified."""
+    require(len(file) >= 8, f"it has {len(file)} bytes, and a checkpoint has at least 8")
+    (length,) = struct.unpack_from("<Q", file)
+    require(length <= len(file) - 8, f"the header should have {length} bytes, and {len(file) - 8} are there")
+    header, data = file[: 8 + length], memoryview(file)[8 + length :]
+    digits = DIGITS.search(header)
+    require(digits, "its header has no radam.checksum, so it is not a checkpoint of radam")
+    blank = header[: digits.start(1)] + ZEROS + header[digits.end(1) :]
+    found, said = checksum(blank), digits[1].decode()
+    require(found == said, f"the header has the checksum {found}, and should have {said}")
+    entries = parse(header[8:], "the header")
+    metadata = entries.pop("__metadata__", None)
+    check("the metadata", metadata, {"radam": TEXT, "radam.checksum": CRC})
+    require(metadata["radam.checksum"] == said, "the first radam.checksum of the header is not that of its metadata")
+    manifest = parse(metadata["radam"], "the manifest")
+    check_manifest(manifest)
+    tensors = tensors_of(entries, data)
     unknown = set(tensors)
     for param in manifest["params"]:
-        for array, digits in param["checksums"].items():
+        for array, said in param["checksums"].items():
             name = f"{param['name']}.{array}"
-            require(name in unknown, f'"{name}" is not there')
-            require(checksum(tensors[name].data) == digits, f'"{name}" does not have its checksum')
+            require(name in unknown, f"the tensor {shown(name)} is missing")
+            tensor, length = tensors[name], param["len"]
+            found, elements = checksum(tensor.data), math.prod(tensor.shape)
+            require(elements == length, f"the tensor {shown(name)} has {elements} elements, and should have {length}")
+            require(found == said, f"the tensor {shown(name)} has the checksum {found}, and should have {said}")
             unknown.remove(name)
-    require(not unknown, f"the manifest does not know {sorted(unknown)}")
+    require(not unknown, f"the manifest lacks the tensors {listed(unknown)}")
     return Checkpoint(manifest, tensors)
 
 
@@ -110,19 +235,54 @@ def encode(checkpoint):
     return b"".join([header, *(tensor.data for _, tensor in tensors)])
 
 
+def require_file(path):
+    """That a path is a file; opening a pipe would wait, and a device would not end."""
+    os.stat(path)
+    require(os.path.isfile(path), f"{path} is not a regular file")
+
+
+def read(path):
+    """Reads a checkpoint from a file, and verifies every byte."""
+    require_file(path)
+    with open(path, "rb") as file:
+        contents = file.read()
+    try:
+        return decode(contents)
+    except Damaged as error:
+        raise Damaged(f"{path} is not a checkpoint of radam, or is damaged: {error}") from error
+
+
+def replace(path, contents):
+    """Writes a file, which appears whole or not at all; one that is replaced keeps its mode."""
+    path = os.path.realpath(path)
+    if os.path.lexists(path):
+        require_file(path)
+    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        if isinstance(error, OSError):
+            error.filename = path
+        raise
+
+
 def write(path, checkpoint):
-    """Writes a checkpoint atomically: the file appears whole or not at all."""
-    temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(encode(checkpoint))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Writes a checkpoint atomically."""
+    replace(path, encode(checkpoint))
 
 
 def describe(checkpoint):
     manifest = checkpoint.manifest
-    yield f"format {manifest['format']}, by {manifest.get('library', '?')}, moments {manifest['moments']}"
+    accumulation = ", accumulating" if manifest.get("optimizer_accumulation") else ""
+    yield f"format {manifest['format']}, by {manifest.get('library', '?')}, moments {manifest['moments']}{accumulation}"
     for number, group in enumerate(manifest["groups"]):
         options = ", ".join(f"{name} {value}" for name, value in group.items())
         yield f"group {number}: {options}"
@@ -131,20 +291,41 @@ def describe(checkpoint):
         yield f"{param['name']}: group {param['group']}, {param['len']} elements, step {param['step']}, {arrays}"
 
 
-def rename(checkpoint, names):
-    """Renames parameters; names maps old names to new ones."""
-    known = {param["name"] for param in checkpoint.manifest["params"]}
-    if missing := set(names) - known:
-        raise KeyError(f"the checkpoint has no {sorted(missing)}, but {sorted(known)}")
+def renamed(name, rules):
+    if name in rules:
+        return rules[name]
+    for old, new in rules.items():
+        if old.endswith("."):
+            name = re.sub(rf"(?<![^.]){re.escape(old)}", lambda _: new, name)
+    return name
+
+
+def rename(checkpoint, rules):
+    """Renames parameters; rules maps old names, or segments of names with a dot at their end, to new ones."""
+    known = [param["name"] for param in checkpoint.manifest["params"]]
+    for old in rules:
+        is_used = old in known or (old.endswith(".") and any(f".{old}" in f".{name}" for name in known))
+        require(is_used, f"no parameter has the name or the segments {shown(old)}; there are {listed(known)}")
+    new_names = {name: renamed(name, rules) for name in known}
+    takers = {}
+    for name, new in new_names.items():
+        other = takers.setdefault(new, name)
+        require(other == name, f"both {shown(other)} and {shown(name)} would have the name {shown(new)}")
+        require(is_text(new), f"the new name of {shown(name)} is {shown(new)}, and should be {TEXT[0]}")
     params, tensors = [], {}
     for param in checkpoint.manifest["params"]:
-        new = names.get(param["name"], param["name"])
+        new = new_names[param["name"]]
         params.append(dict(param, name=new))
         for array, tensor in checkpoint.arrays(param).items():
             tensors[f"{new}.{array}"] = tensor
-    if len({param["name"] for param in params}) != len(params):
-        raise KeyError("two parameters would have the same name")
     return Checkpoint(dict(checkpoint.manifest, params=params), tensors)
+
+
+def sentence(error):
+    """What an error says, in one line."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def main():
@@ -162,10 +343,12 @@ def main():
         if arguments.command == "show":
             print(*describe(checkpoint), sep="\n")
         else:
-            names = dict(name.split("=", 1) for name in arguments.names)
-            write(arguments.new_file, rename(checkpoint, names))
-    except (OSError, ValueError, KeyError) as error:
-        sys.exit(f"radam_checkpoint: {error}")
+            for rule in arguments.names:
+                require("=" in rule, f"{shown(rule)} should be OLD=NEW")
+            rules = dict(rule.split("=", 1) for rule in arguments.names)
+            write(arguments.new_file, rename(checkpoint, rules))
+    except (OSError, ValueError) as error:
+        sys.exit(f"radam_checkpoint: {sentence(error)}")
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ fn the_readme_works_as_written() {
         .current_dir(&clone);
     let output = text(&succeed(&mut shell));
     println!("{output}"); // for `-- --nocapture`
-    assert!(output.contains(prefix::TRAINED), "{output}");
+    assert!(output.contains(" 1 array stepped\n") && output.contains(prefix::TRAINED), "{output}");
     let accuracy = output.split("test accuracy ").nth(1).expect(&output);
     let accuracy: f64 = accuracy.split(' ').next().unwrap().parse().unwrap();
     assert!(accuracy >= 95.0, "{output}");

@@ -46,7 +46,11 @@ fn julia_package() {
 
     let readme = scratch_dir("bindings").join("readme.jl");
     fs::write(&readme, julia_in(&read("bindings/julia/README.md"))).unwrap();
-    run(&[readme.to_str().unwrap()]);
+    let output = run(&[readme.to_str().unwrap()]);
+    assert!(
+        output.starts_with("gradient norm ") && output.contains("3 arrays stepped"),
+        "{output}"
+    );
 }
 
 /// The Julia code of a page.

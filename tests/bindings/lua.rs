@@ -33,7 +33,7 @@ fn its_own_tests() {
     let Some((binding, library)) = installed("lua-tests") else { return };
     for compiler in ["", "-joff", "-Ohotloop=1 -Ohotexit=1"] {
         let output = luajit(&binding, &library, &format!("{compiler} tests/run.lua"));
-        assert!(output.ends_with("39 tests, 0 failed\n"), "{output}");
+        assert!(output.ends_with("40 tests, 0 failed\n"), "{output}");
     }
 }
 
@@ -49,14 +49,49 @@ fn digits() {
     assert_eq!(output, luajit(&binding, &library, &arguments), "a second run printed otherwise");
 }
 
+/// The first programs of the README, for luajit and for LÖVE.
+fn programs() -> [String; 2] {
+    let readme = read("bindings/lua/README.md");
+    let mut blocks =
+        readme.split("```lua\n").skip(1).map(|block| block.split("```").next().unwrap());
+    [(); 2].map(|()| blocks.next().unwrap().to_owned())
+}
+
 #[test]
 fn the_program_in_the_readme() {
     let Some((binding, library)) = installed("lua-readme") else { return };
-    let readme = read("bindings/lua/README.md");
-    let (_, program) = readme.split_once("```lua\n").unwrap();
-    fs::write(binding.join("program.lua"), program.split_once("```").unwrap().0).unwrap();
+    fs::write(binding.join("program.lua"), &programs()[0]).unwrap();
     let output = luajit(&binding, &library, "program.lua");
-    assert!(output.ends_with(prefix::TRAINED), "{output}");
+    assert!(output.contains(" 1 array stepped\n") && output.ends_with(prefix::TRAINED), "{output}");
+}
+
+/// Runs a game in a folder of the binding without a screen.
+fn love(game: &Path, library: &Path, arguments: &[&str]) -> String {
+    // `succeed` runs programs without LD_LIBRARY_PATH.
+    let mut love = Command::new("env");
+    love.arg(format!("LD_LIBRARY_PATH={}", library.display()));
+    love.args(["timeout", "60", "love", "."]).args(arguments);
+    text(&succeed(love.current_dir(game).env("XDG_DATA_HOME", game)))
+}
+
+#[test]
+fn the_game_in_the_readme() {
+    if !common::has_program("love") {
+        return skip("the game in the README of the Lua binding, which needs love");
+    }
+    let Some((binding, library)) = installed("lua-readme-game") else { return };
+    let [_, game] = programs();
+    let quits = "\nlocal update = love.update
+        function love.update()
+          update()
+          if steps < 200 then return end
+          print((\"weight %.3f %.3f %.3f\"):format(weight[0], weight[1], weight[2]))
+          love.event.quit()
+        end";
+    fs::write(binding.join("main.lua"), game + quits).unwrap();
+    fs::copy(binding.join("tests/love/conf.lua"), binding.join("conf.lua")).unwrap();
+    let output = love(&binding, &library, &[]);
+    assert!(output.contains(prefix::TRAINED), "{output}");
 }
 
 /// In a folder of a game, where the README says that it may be.
@@ -70,9 +105,6 @@ fn in_love() {
     let mut copy = Command::new("sh");
     copy.arg("-c").arg("mkdir lib && cp -r ../../radam.lua ../../radam lib").current_dir(&game);
     succeed(&mut copy);
-    let mut love = Command::new("timeout");
-    love.args(["60", "love", ".", &library.join("libradam.so").display().to_string()]);
-    love.current_dir(&game).env("XDG_DATA_HOME", &game);
-    let output = text(&succeed(&mut love));
+    let output = love(&game, Path::new(""), &[library.join("libradam.so").to_str().unwrap()]);
     assert!(output.contains("ok in LÖVE"), "{output}");
 }

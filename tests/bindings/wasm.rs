@@ -3,6 +3,7 @@
 use crate::common::{
     has_program, read, repository, rustc, scratch_dir, skip, succeed, target_dir, text,
 };
+use crate::prefix;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,12 +78,11 @@ fn node_runs_the_tests_the_example_and_the_readme() {
 
     let readme = read("bindings/wasm/README.md");
     let programs = readme.split("```js\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    let mut count = 0;
+    let mut outputs = Vec::new();
     for program in programs {
-        count += 1;
-        let file = project.join(format!("readme{count}.mjs"));
+        let file = project.join(format!("readme{}.mjs", outputs.len()));
         fs::write(&file, program).unwrap();
-        succeed(node(&project).arg(file));
+        outputs.push(text(&succeed(node(&project).arg(file))));
     }
-    assert!(count >= 3, "{count} programs in the README");
+    assert!(outputs.len() >= 3 && outputs[0] == prefix::TRAINED, "{outputs:?}");
 }

@@ -3,6 +3,7 @@
     venv/bin/python check_tools.py PROGRAM    # continue_training.cpp, built; an assertion fails if something is wrong
 """
 
+import copy
 import pathlib
 import subprocess
 import sys
@@ -29,6 +30,28 @@ def run(*arguments):
     """A command of torch_radam.py, without a new Python, which would import torch anew."""
     sys.argv = ["torch_radam.py", *map(str, arguments)]
     torch_radam.main()
+
+
+class Model(torch.nn.Module):
+    """Has what models have beside parameters: buffers of integers, tied parameters, a scalar, and none at all."""
+
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(3, 4, dtype=dtype), torch.nn.Linear(4, 3, dtype=dtype))
+        self.head = torch.nn.Linear(3, 4, bias=False, dtype=dtype)
+        self.head.weight = self.layers[0].weight
+        self.scale = torch.nn.Parameter(torch.ones((), dtype=dtype))
+        self.empty = torch.nn.Parameter(torch.ones(0, 3, dtype=dtype))
+        self.register_buffer("positions", torch.arange(3))
+
+
+def stepped(optimizer, steps=3):
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            for param in group["params"]:
+                param.grad = torch.arange(param.numel(), dtype=param.dtype).reshape(param.shape) / 4 - step
+        optimizer.step()
+    return optimizer
 
 
 def trained(name, dtype):
@@ -142,7 +165,17 @@ def check_refusals():
     plain = torch_radam.to_radam(adamw)
     of_radam = snapshot(torch.optim.RAdam)
     plain_radam = torch_radam.to_radam(of_radam)
+    optimizer = optimi.RAdam([param], lr=0.1, gradient_release=True)
+    optimizer.optimizer_accumulation = True
+    accumulating = torch_radam.to_radam(torch_radam.snapshot(optimizer, named.items()))
+    with_amsgrad = snapshot(torch.optim.Adam, amsgrad=True)
+    apex = dict(adamw, optimizer="apex.FusedAdam", state_dict=copy.deepcopy(adamw["state_dict"]))
+    apex["state_dict"]["param_groups"][0]["bias_correction"] = False
+    of_others = dict(adamw, state_dict=dict(adamw["state_dict"], state={0: {"step": 1, "master_param": torch.ones(3)}}))
     refused = {
+        "amsgrad of group 0 of the snapshot": lambda: torch_radam.to_torch(plain, with_amsgrad),
+        "bias_correction": lambda: torch_radam.to_radam(apex),
+        "master_param": lambda: torch_radam.to_radam(of_others),
         "amsgrad": lambda: torch_radam.to_radam(snapshot(torch.optim.Adam, amsgrad=True)),
         "torch.SGD": lambda: torch_radam.to_radam(snapshot(torch.optim.SGD)),
         "rectify is on": lambda: torch_radam.to_torch(radam, adamw),
@@ -154,7 +187,9 @@ def check_refusals():
         "slice": lambda: torch_radam.to_torch(changed(plain, "params", step=1, total_len=4), adamw),
         "elements": lambda: torch_radam.to_torch(changed(plain, "params", step=1, len=4), adamw),
         "frozen": lambda: torch_radam.to_torch(changed(plain, "params", step=1, frozen=True), adamw),
-        "only one side": lambda: torch_radam.to_torch(radam_checkpoint.rename(plain, {"p": "q"}), adamw),
+        "accumulation": lambda: torch_radam.to_torch(accumulating, adamw),
+        "16777217 steps": lambda: torch_radam.to_torch(changed(plain, "params", step=2**24 + 1), adamw),
+        "only on the one side": lambda: torch_radam.to_torch(radam_checkpoint.rename(plain, {"p": "q"}), adamw),
     }
     for sentence, convert in refused.items():
         try:

@@ -7,7 +7,7 @@
 Each case is a training of examples/interop/hand_over.py: its state after BEFORE steps as torch_radam.py converts it,
 and in expected.txt the weights then and after MEANWHILE more steps of the same optimizer of PyTorch. expected.txt has
 blocks: a line that names the checkpoint, dtype and optimizer, then a line per tensor and time, with the weights as the
-hexadecimal bits of their dtype.
+hexadecimal bits of their dtype. WIDENED are only loaded: their moments have another dtype than their parameters.
 """
 
 import argparse
@@ -39,6 +39,10 @@ CASES = {  # optimizer, dtype, moments
     "optimi_f32": ("optimi.RAdam", torch.float32, "debiased"),
     "optimi_l2_bf16": ("optimi.RAdam, L2", torch.bfloat16, "debiased"),
 }
+WIDENED = {  # dtypes of parameters and of moments
+    "widened_bf16": (torch.bfloat16, torch.float32),
+    "widened_f32": (torch.float32, torch.bfloat16),
+}
 BITS = {torch.float64: (torch.int64, 16), torch.float32: (torch.int32, 8), torch.bfloat16: (torch.int16, 4)}
 
 
@@ -59,6 +63,11 @@ def make():
         lines.append(f"{case} {torch_radam.DTYPES[dtype].lower()} {optimizer.split(',')[0]}")
         lines += weight_lines(training, "before")
         lines += weight_lines(training.run(MEANWHILE), "after")
+    for case, (dtype, of_moments) in WIDENED.items():
+        snapshot = hand_over.Training(*hand_over.OPTIMIZERS["torch.optim.AdamW"], dtype).run(BEFORE).snapshot()
+        for state in snapshot["state_dict"]["state"].values():
+            state.update({array: state[array].to(of_moments) for array in ("exp_avg", "exp_avg_sq")})
+        files[f"{case}.safetensors"] = radam_checkpoint.encode(torch_radam.to_radam(snapshot))
     return files | {"expected.txt": "".join(f"{line}\n" for line in lines).encode()}
 
 

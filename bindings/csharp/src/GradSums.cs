@@ -28,6 +28,8 @@ namespace Radam
         /// <summary>Adds a gradient, which is taken to be a whole tensor.</summary>
         public void Add(Tensor grad)
         {
+            if (grad.IsNone)
+                throw new RadamException(Status.NullPointer, "grad is none; it must be an array");
             Pinned pinned = grad.Pin();
             try
             {
@@ -44,6 +46,7 @@ namespace Radam
         /// <summary>Adds what another has summed.</summary>
         public void Add(GradSums other)
         {
+            CheckNotNull(other, nameof(other));
             long[] ours = Words, theirs = other.Words;
             for (int i = 0; i < WordCount; i++)
                 ours[i] = unchecked(ours[i] + theirs[i]);
@@ -65,6 +68,7 @@ namespace Radam
             }
             set
             {
+                CheckNotNull(value, nameof(value));
                 if (value.Length != WordCount)
                     throw new RadamException(Status.InvalidArgument,
                         $"Words is set to {value.Length} words; there must be {WordCount}");

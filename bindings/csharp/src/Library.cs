@@ -84,6 +84,13 @@ namespace Radam
             }
         }
 
+        /// <summary>The bytes of a string that must not be null.</summary>
+        internal static byte[] Required(string text, string argument)
+        {
+            RadamException.CheckNotNull(text, argument);
+            return Bytes(text, argument);
+        }
+
         /// <summary>The bytes of a string with a NUL at the end; null for null.</summary>
         internal static byte[] Bytes(string text, string argument)
         {

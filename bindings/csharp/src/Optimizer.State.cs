@@ -76,6 +76,7 @@ namespace Radam
         /// <summary>Overwrites an array of a parameter's state, between steps.</summary>
         public void SetState<T>(ParamId param, State which, T[] values) where T : struct
         {
+            CheckNotNull(values, nameof(values));
             if (values.Length != shapes[param].Length)
                 throw new RadamException(Status.InvalidArgument,
                     $"values has {values.Length} elements; it must have {shapes[param].Length}, as many as parameter {param}");
@@ -98,7 +99,7 @@ namespace Radam
                 if (state.IsNone)
                     return;
                 if (state.Dtype != dtype)
-                    throw Shape.WrongDtype("the state", dtype, state.Dtype, param.ToString());
+                    throw Shape.WrongDtype("the state", dtype, state.Dtype, $"parameter {param}");
                 action(state);
             }
         }
@@ -124,7 +125,7 @@ namespace Radam
         /// caller's to save.</summary>
         public void Save(string path, SaveOptions options = null)
         {
-            fixed (byte* bytes = Texts.Bytes(path, "path"))
+            fixed (byte* bytes = Texts.Required(path, "path"))
             {
                 byte* at = bytes;
                 WithProgress(options, (progress, user) =>
@@ -152,7 +153,7 @@ namespace Radam
         /// <summary>Loads a checkpoint into an optimizer that has its groups and parameters.</summary>
         public void Load(string path, LoadOptions options = null)
         {
-            fixed (byte* bytes = Texts.Bytes(path, "path"))
+            fixed (byte* bytes = Texts.Required(path, "path"))
             {
                 byte* at = bytes;
                 LoadWith(options, raw => Native.radam_load_with(opt, at, raw));
@@ -162,6 +163,7 @@ namespace Radam
         /// <summary>Loads what SaveToBuffer or Save has written.</summary>
         public void LoadFromBuffer(byte[] buffer, LoadOptions options = null)
         {
+            CheckNotNull(buffer, nameof(buffer));
             fixed (byte* bytes = buffer)
             {
                 byte* at = bytes;
@@ -172,10 +174,14 @@ namespace Radam
         /// <summary>Loads the checkpoints of several processes, each of which saved its own shards.</summary>
         public void LoadShards(IEnumerable<string> paths, LoadOptions options = null)
         {
-            GCHandle[] pins = paths.Select(path => GCHandle.Alloc(Texts.Bytes(path, "path"), GCHandleType.Pinned)).ToArray();
+            CheckNotNull(paths, nameof(paths));
+            byte[][] texts = paths.Select((path, i) => Texts.Required(path, $"paths[{i}]")).ToArray();
+            if (texts.Length == 0)
+                throw new RadamException(Status.InvalidArgument, "paths is empty; there must be at least one path");
+            GCHandle[] pins = Array.ConvertAll(texts, text => GCHandle.Alloc(text, GCHandleType.Pinned));
             try
             {
-                IntPtr[] addresses = pins.Select(pin => pin.AddrOfPinnedObject()).ToArray();
+                IntPtr[] addresses = Array.ConvertAll(pins, pin => pin.AddrOfPinnedObject());
                 fixed (IntPtr* ats = addresses)
                 {
                     var at = (byte**)ats;

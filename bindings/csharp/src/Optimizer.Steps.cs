@@ -178,15 +178,20 @@ namespace Radam
             CheckNotNull(options, nameof(options));
             var tensors = new[] { param, grad, expAvg, expAvgSq, kahanComp };
             string[] names = { "param", "grad", "expAvg", "expAvgSq", "kahanComp" };
-            for (int i = 1; i < tensors.Length; i++)
+            if (step < 1)
+                throw new RadamException(Status.InvalidArgument, $"step is {step}; it must be at least 1, the first step");
+            Dtype remainder = options.MasterRemainder == true ? Dtype.Default : expAvg.Dtype;
+            for (int i = 0; i < tensors.Length; i++)
             {
+                if (tensors[i].IsNone && i < 4)
+                    throw new RadamException(Status.NullPointer, $"{names[i]} is none; it must be an array");
+                Dtype right = i == 4 ? remainder : expAvg.Dtype;
                 if (!tensors[i].IsNone && tensors[i].Length != param.Length)
                     throw new RadamException(Status.InvalidArgument,
                         $"{names[i]} has {tensors[i].Length} elements; it must have {param.Length}, as many as param");
-                if (!tensors[i].IsNone && i > 2 && tensors[i].Dtype != expAvg.Dtype)
+                if (!tensors[i].IsNone && i > 2 && tensors[i].Dtype != right)
                     throw new RadamException(Status.InvalidArgument,
-                        $"{names[i]} is an array of {Elements.Name(tensors[i].Dtype)}; it must be one of " +
-                        $"{Elements.Name(expAvg.Dtype)}, as expAvg");
+                        $"{names[i]} is an array of {Elements.Name(tensors[i].Dtype)}; it must be one of {Elements.Name(right)}");
             }
             Pinned[] pins = PinAll(tensors);
             try
@@ -194,7 +199,7 @@ namespace Radam
                 fixed (radam_group_options* raw = &options.Raw)
                     Check(Native.radam_update(param.Dtype, grad.Dtype, expAvg.Dtype, pins[0].Address,
                         pins[1].Address, pins[2].Address, pins[3].Address, pins[4].Address, (ulong)param.Length, raw,
-                        (ulong)Math.Max(step, 0)));
+                        (ulong)step));
             }
             finally
             {

@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using static Radam.RadamException;
 
 namespace Radam
@@ -13,18 +14,21 @@ namespace Radam
     /// different parameters. Any other call that overlaps gets Status.Busy, and can be repeated.</summary>
     public sealed unsafe partial class Optimizer : IDisposable
     {
-        private readonly OptimizerHandle opt;
+        private readonly OptimizerHandle handle;
         private readonly Shapes shapes = new Shapes();
 
         /// <summary>An optimizer without parameters.</summary>
         public Optimizer(OptimizerOptions options = null)
         {
             Library.Check();
-            opt = OptimizerHandle.Create(options ?? new OptimizerOptions());
+            handle = OptimizerHandle.Create(options ?? new OptimizerOptions());
         }
 
         /// <summary>Frees the optimizer and its threads, once no call uses it, and unpins arrays.</summary>
-        public void Dispose() => opt.Dispose();
+        public void Dispose() => handle.Dispose();
+
+        /// <summary>The handle, for calls.</summary>
+        private OptimizerHandle opt => handle.CheckNotDisposed();
 
         // ---- Adding
 
@@ -33,8 +37,7 @@ namespace Radam
         public GroupId AddGroup(GroupOptions options, params Param[] parameters)
         {
             CheckNotNull(options, nameof(options));
-            foreach (Param param in parameters)
-                param.CheckState(options);
+            CheckAll(parameters, options);
             return new GroupId(Register(parameters, (raw, count, group) =>
             {
                 radam_group_options rawOptions = options.Raw;
@@ -45,15 +48,29 @@ namespace Radam
         /// <summary>Adds parameters to a group, all or none, and returns the id of the first; the others follow.</summary>
         public ParamId AddParams(GroupId group, params Param[] parameters)
         {
-            GroupOptions options = GetGroupOptions(group);
-            foreach (Param param in parameters)
-                param.CheckState(options);
+            CheckAll(parameters, GetGroupOptions(group));
             return new ParamId(Register(parameters, (raw, count, first) =>
                 Native.radam_add_params(opt, group.Value, raw, count, first)));
         }
 
+        /// <summary>What the library cannot see of parameters.</summary>
+        private static void CheckAll(Param[] parameters, GroupOptions options)
+        {
+            CheckNotNull(parameters, nameof(parameters));
+            for (int i = 0; i < parameters.Length; i++)
+            {
+                CheckNotNull(parameters[i], $"{nameof(parameters)}[{i}]");
+                parameters[i].CheckState(options, Param.Called(parameters, i));
+                parameters[i].CheckLengths(Param.Called(parameters, i));
+            }
+        }
+
         /// <summary>Adds a parameter to a group.</summary>
-        public ParamId AddParam(GroupId group, Param param) => AddParams(group, param);
+        public ParamId AddParam(GroupId group, Param param)
+        {
+            CheckNotNull(param, nameof(param));
+            return AddParams(group, param);
+        }
 
         /// <summary>Adds a parameter, whose arrays stay registered: managed ones are pinned.</summary>
         public ParamId AddParam(GroupId group, Tensor data, Tensor grad = default(Tensor), string name = null) =>
@@ -70,8 +87,6 @@ namespace Radam
         private uint Register(Param[] parameters, Adding add)
         {
             uint id;
-            foreach (Param param in parameters)
-                param.CheckLengths();
             var slots = new Pinned[parameters.Length][];
             var names = new GCHandle[parameters.Length];
             bool isAdded = false;
@@ -84,7 +99,7 @@ namespace Radam
                     for (int i = 0; i < parameters.Length; i++)
                         raw[i] = Describe(parameters[i], out slots[i], out names[i]);
                     fixed (radam_param* at = raw)
-                        Check(add(at, (ulong)parameters.Length, &id));
+                        CheckAdded(add(at, (ulong)parameters.Length, &id), parameters);
                     isAdded = true;
                     for (int i = 0; i < parameters.Length; i++)
                     {
@@ -104,6 +119,20 @@ namespace Radam
                 }
             }
             return id;
+        }
+
+        /// <summary>Throws what the library says of one of the parameters, by its name.</summary>
+        private static void CheckAdded(Status status, Param[] parameters)
+        {
+            try
+            {
+                Check(status);
+            }
+            catch (RadamException exception)
+            {
+                throw new RadamException(exception.Status, Regex.Replace(exception.Message, @"params\[(\d+)\]\.(\w+)",
+                    match => $"{match.Groups[2]} of {Param.Called(parameters, int.Parse(match.Groups[1].Value))}"));
+            }
         }
 
         private static radam_param Describe(Param param, out Pinned[] slots, out GCHandle name)
@@ -213,7 +242,7 @@ namespace Radam
         public ParamId GetParamId(string name)
         {
             uint param;
-            fixed (byte* bytes = Texts.Bytes(name, "name"))
+            fixed (byte* bytes = Texts.Required(name, "name"))
                 Check(Native.radam_param_id(opt, bytes, &param));
             return new ParamId(param);
         }

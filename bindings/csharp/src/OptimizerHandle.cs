@@ -20,10 +20,12 @@ namespace Radam
 
         internal static OptimizerHandle Create(OptimizerOptions options)
         {
+            if (options.NumThreads < 0)
+                throw new RadamException(Status.InvalidArgument, $"NumThreads is {options.NumThreads}; it must not be negative");
             var created = new OptimizerHandle();
             radam_options raw;
             Check(Native.radam_options_init(&raw, (uint)sizeof(radam_options)));
-            raw.num_threads = (uint)options.NumThreads; // a negative one is more than the library allows
+            raw.num_threads = (uint)options.NumThreads;
             raw.parallel_from = (ulong)Math.Max(options.ParallelFrom, 0);
             if (options.Executor != null)
             {
@@ -39,6 +41,9 @@ namespace Radam
             created.SetHandle(opt);
             return created;
         }
+
+        /// <summary>This, unless it was disposed, of which the runtime speaks as of a safe handle.</summary>
+        internal OptimizerHandle CheckNotDisposed() => IsClosed ? throw new ObjectDisposedException(nameof(Optimizer)) : this;
 
         /// <summary>Keeps the optimizer from being freed, and its arrays from being unpinned, until disposed.</summary>
         internal Held Hold() => new Held(this);

@@ -50,26 +50,37 @@ namespace Radam
             raw.exp_avg_sq = slots[(int)Slot.ExpAvgSq].Address;
             raw.kahan_comp = slots[(int)Slot.KahanComp].Address;
             raw.name = name;
-            raw.tensor_offset = (ulong)TensorOffset; // negative ones are beyond every tensor
+            raw.tensor_offset = (ulong)TensorOffset;
             raw.tensor_len = (ulong)TensorLen;
             return raw;
         }
 
-        internal void CheckLengths()
+        /// <summary>What one of several parameters is called in sentences.</summary>
+        internal static string Called(Param[] parameters, int index)
+        {
+            if (parameters[index].Name != null)
+                return $"parameter \"{parameters[index].Name}\"";
+            return parameters.Length == 1 ? "the parameter" : $"parameters[{index}]";
+        }
+
+        internal void CheckLengths(string called)
         {
             long length = new Shape(this).Length;
             if (length < 0)
-                throw new RadamException(Status.InvalidArgument, $"Length is {length}; it must not be negative");
+                throw new RadamException(Status.InvalidArgument, $"Length is {length}; that of {called} must not be negative");
+            if (TensorOffset < 0 || TensorLen < 0)
+                throw new RadamException(Status.InvalidArgument,
+                    $"TensorOffset is {TensorOffset} and TensorLen {TensorLen}; those of {called} must not be negative");
             Tensor[] slots = Slots;
             for (int i = 0; i < slots.Length; i++)
             {
                 if (!slots[i].IsNone && slots[i].Length != length)
-                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], length, $"\"{Name}\"");
+                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], length, called);
             }
         }
 
         /// <summary>The state arrays must have the dtype of the state, which C cannot check.</summary>
-        internal void CheckState(GroupOptions group)
+        internal void CheckState(GroupOptions group, string called)
         {
             Dtype dtype = group.StateDtype == Dtype.Default ? new Shape(this).Dtype : group.StateDtype;
             var arrays = new[] { ExpAvg, ExpAvgSq, KahanComp };
@@ -78,7 +89,7 @@ namespace Radam
                 bool isRemainder = group.MasterRemainder == true && i == arrays.Length - 1;
                 Dtype right = isRemainder ? Dtype.Default : dtype; // remainders are of type short
                 if (!arrays[i].IsNone && arrays[i].Dtype != right)
-                    throw Shape.WrongDtype((Slot.ExpAvg + i).ToString(), arrays[i].Dtype, right, $"\"{Name}\"");
+                    throw Shape.WrongDtype((Slot.ExpAvg + i).ToString(), arrays[i].Dtype, right, called);
             }
         }
     }
@@ -134,18 +145,18 @@ namespace Radam
             if (tensor.IsNone)
                 return;
             if (tensor.Dtype != right)
-                throw WrongDtype(name, tensor.Dtype, right, param.ToString());
+                throw WrongDtype(name, tensor.Dtype, right, $"parameter {param}");
             if (tensor.Length != Length)
-                throw WrongLength(name, tensor, Length, param.ToString());
+                throw WrongLength(name, tensor, Length, $"parameter {param}");
         }
 
-        internal static RadamException WrongDtype(string name, Dtype given, Dtype right, string param) =>
+        internal static RadamException WrongDtype(string name, Dtype given, Dtype right, string called) =>
             new RadamException(Status.InvalidArgument,
-                $"{name} is an array of {Elements.Name(given)}; that of parameter {param} must be one of {Elements.Name(right)}");
+                $"{name} is an array of {Elements.Name(given)}; that of {called} must be one of {Elements.Name(right)}");
 
-        internal static RadamException WrongLength(string name, in Tensor given, long right, string param) =>
+        internal static RadamException WrongLength(string name, in Tensor given, long right, string called) =>
             new RadamException(Status.InvalidArgument,
-                $"{name} has {given.Length} elements; that of parameter {param} must have {right}");
+                $"{name} has {given.Length} elements; that of {called} must have {right}");
     }
 
     /// <summary>The shapes of all parameters of an optimizer, by their ids, which are never used again. Any thread may

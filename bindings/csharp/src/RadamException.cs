@@ -40,14 +40,14 @@ namespace Radam
         {
             Thrown.Rethrow();
             if (status != Status.Ok)
-                throw new RadamException(status, LastError());
+                throw new RadamException(status, Sentences.InCSharp(LastError()));
         }
 
         /// <summary>Throws for null, from which Mono would copy a struct at a wrong address.</summary>
         internal static void CheckNotNull<T>(T argument, string name) where T : class
         {
             if (argument == null)
-                throw new RadamException(Status.NullPointer, $"{name} is null; it must be of type {typeof(T).Name}");
+                throw new ArgumentNullException(name, $"{name} is null; it must be of type {typeof(T).Name}");
         }
 
         // The thread's last sentence is that of this call, even if other threads call the same optimizer.

@@ -86,6 +86,7 @@ namespace Radam
         /// <summary>The optimizer may have another step open by now, which is not this one's.</summary>
         private void RequireOpen()
         {
+            opt.CheckNotDisposed();
             if (!IsOpen)
                 throw new RadamException(Status.InvalidState, "this step has ended; begin another one with BeginStep");
         }

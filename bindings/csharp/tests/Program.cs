@@ -3,6 +3,7 @@ using System;
 using System.Diagnostics;
 using System.Linq;
 using System.Reflection;
+using System.Text.RegularExpressions;
 
 namespace Radam.Tests
 {
@@ -82,12 +83,15 @@ namespace Radam.Tests
             throw new Exception($"no {typeof(T).Name} was thrown");
         }
 
-        /// <summary>That a call fails with this status, and a sentence that has these words.</summary>
+        /// <summary>That a call fails with this status, and a sentence that has these words and, apart from quotes, no names
+        /// of C.</summary>
         internal static void Fails(Status status, string words, Action call)
         {
             RadamException thrown = Throws<RadamException>(call);
             Same(status, thrown.Status, thrown.Message);
             That(thrown.Message.Contains(words), $"no \"{words}\" in: {thrown.Message}");
+            string unquoted = Regex.Replace(thrown.Message, "\"[^\"]*\"", "");
+            That(!Regex.IsMatch(unquoted, @"\w_\w|NULL|->|FirstParam|\bopt\b|\blen\b"), $"names of C in: {thrown.Message}");
         }
     }
 

@@ -163,7 +163,7 @@ namespace Radam.Tests
                 buffer[buffer.Length / 2] ^= 1;
                 Check.Fails(Status.Corrupt, "", () => two.LoadFromBuffer(buffer));
                 Check.Fails(Status.Io, "No such file", () => two.Load(path + " missing"));
-                Check.Fails(Status.NullPointer, "path", () => two.Load(null));
+                Check.Throws<ArgumentNullException>(() => two.Load(null));
                 two.AddParam(group, Dtype.F32, 1);
                 Check.Fails(Status.Mismatch, "param.1", () => two.Load(path));
                 two.Load(path, new LoadOptions { Strict = false });

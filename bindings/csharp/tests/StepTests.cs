@@ -88,6 +88,17 @@ namespace Radam.Tests
         }
 
         [Test]
+        private static void a_single_update_takes_remainders()
+        {
+            var remainder = new short[1];
+            var options = new GroupOptions { Lr = 0.01, MasterRemainder = true, StateDtype = Dtype.F32 };
+            Optimizer.Update(new BFloat16[1], new float[] { 1 }, new float[1], new float[1], Tensor.Of(remainder), options, 1);
+            Check.That(remainder[0] != 0, "there is no remainder");
+            Check.Fails(Status.InvalidArgument, "kahanComp is an array of f32; it must be one of short",
+                        () => Optimizer.Update(new BFloat16[1], new float[1], new float[1], new float[1], new float[1], options, 1));
+        }
+
+        [Test]
         private static void every_type_of_elements_and_gradients()
         {
             float[] data = Make.Numbers(1000, 1), grad = Make.Numbers(1000, 2);
@@ -138,7 +149,7 @@ namespace Radam.Tests
                 optimizer.Step(new StepOptions { SkipNonfinite = true }, out report);
                 Check.That(report.Skipped && report.Nonfinite == 1, "not skipped");
                 Check.SameArrays(before, data, "skipped");
-                Check.Fails(Status.InvalidArgument, "grad_scale", () => optimizer.Step(new StepOptions { GradScale = 0 }));
+                Check.Fails(Status.InvalidArgument, "GradScale", () => optimizer.Step(new StepOptions { GradScale = 0 }));
             }
         }
 

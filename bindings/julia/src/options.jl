@@ -18,14 +18,17 @@ end
 
 option_names(::Type{T}) where {T} = filter(name -> name ∉ (:struct_size, :reserved), fieldnames(T))
 
-# `nothing` stands for the default: AUTO of a switch, NaN of max_lr, 0 of a dtype.
-to_c(::Type, ::Val, ::Nothing, what) = LowLevel.RADAM_AUTO
-to_c(::Type, ::Val{:max_lr}, ::Nothing, what) = NaN
-to_c(::Type, ::Val{:state_dtype}, ::Nothing, what) = radam_dtype(0)
-to_c(::Type, ::Val{:state_dtype}, type::Type, what) =
+# `nothing` stands for the default: AUTO of a switch, NaN of max_lr, 0 of a dtype. Other numbers have no such word.
+to_c(::Type{Int32}, ::Val, ::Nothing, what) = LowLevel.RADAM_AUTO
+to_c(::Type{Float64}, ::Val{:max_lr}, ::Nothing, what) = NaN
+to_c(::Type{Int32}, ::Val{:state_dtype}, ::Nothing, what) = radam_dtype(0)
+to_c(::Type{Int32}, ::Val{:state_dtype}, type::Type, what) =
     dtype(type) != 0 ? dtype(type) : refuse("$what: state_dtype is $type, for which radam has no dtype")
-to_c(::Type, ::Val, value::Union{Ptr, Tuple}, what) = value
+to_c(::Type{<:Ptr}, ::Val, value::Ptr, what) = value
+to_c(::Type{<:Tuple}, ::Val, value::Tuple, what) = value
 to_c(::Type{Float64}, ::Val, value::Real, what) = Float64(value)
+to_c(::Type{Float64}, ::Val{name}, value, what) where {name} =
+    refuse("$what: $name is $(repr(value)); it must be a number")
 to_c(::Type{T}, ::Val{name}, value, what) where {T, name} = whole(T, value, "$what: $name")
 
 "A whole number in the range of a C type."

@@ -24,7 +24,7 @@ end
 Describes a parameter for `add_params!`: an array, or one of `len` elements of type `T` that has no place yet.
 
 - `name`: the key in checkpoints; without one it is "param." and the id.
-- `grad`: an array that is the gradient in each step; `grad_type`: the type of its elements, by default that of `data`.
+- `grad`: an array that is the gradient in each step; `grad_type`: the type of its elements, if it is not that of `data`.
 - `copy`: a 16-bit or Float32 array that receives the new values.
 - `exp_avg`, `exp_avg_sq`, `kahan_comp`: arrays of zeros, if the state is to be in arrays of yours.
 - `tensor_offset`, `tensor_len`: if the parameter is a shard, where it begins and how long the whole is.
@@ -32,16 +32,21 @@ Describes a parameter for `add_params!`: an array, or one of `len` elements of t
 describe(data::AbstractArray; options...) = described(data, eltype(data), length(data); options...)
 describe(type::Type, len::Integer; options...) = described(nothing, type, len; options...)
 
-function described(data, type, len; name="", grad=nothing, grad_type=grad === nothing ? type : eltype(grad),
-                   copy=nothing, exp_avg=nothing, exp_avg_sq=nothing, kahan_comp=nothing, tensor_offset=0,
-                   tensor_len=0)
+function described(data, type, len; name="", grad=nothing, grad_type=type, copy=nothing, exp_avg=nothing,
+                   exp_avg_sq=nothing, kahan_comp=nothing, tensor_offset=0, tensor_len=0)
     what = isempty(name) ? "the parameter" : name
     occursin('\0', name) && refuse("the name $(repr(name)) has a NUL; names end there in C")
     for type in (type, grad_type)
         dtype(type) == 0 && refuse("$what $(no_dtype(type))")
     end
     data === nothing || check_array(data, type, len, what)
-    grad === nothing || check_array(grad, grad_type, len, "the gradient of ", what)
+    if grad !== nothing
+        # 1.0 is a Float64, so that gradients are easily so by mistake.
+        dtype(eltype(grad)) in (0, dtype(grad_type)) || grad_type !== type ||
+            refuse("the gradient of $what has elements of type $(eltype(grad)), and the parameter $type; if that is " *
+                   "meant, say grad_type=$(eltype(grad)) too")
+        check_array(grad, grad_type, len, "the gradient of ", what)
+    end
     for (array, key) in ((copy, "copy"), (exp_avg, "exp_avg"), (exp_avg_sq, "exp_avg_sq"), (kahan_comp, "kahan_comp"))
         array === nothing || check_array(array, eltype(array), len, key, " of ", what)
     end
@@ -66,11 +71,25 @@ function add_params!(group::Group, descriptions::Vector{Described})
     optimizer, first = group.optimizer, Ref{UInt32}()
     params = [description.param for description in descriptions]
     return lock(optimizer.lock) do
-        GC.@preserve descriptions call(LowLevel.radam_add_params, optimizer, group.id, params, length(params), first)
+        status = GC.@preserve optimizer descriptions LowLevel.radam_add_params(
+            handle(optimizer), group.id, params, length(params), first)
+        check_added(status, descriptions)
         append!(optimizer.slots, [description.slot for description in descriptions])
         return [Param(optimizer, first[] + i - 1, descriptions[i].slot) for i in 1:length(descriptions)]
     end
 end
+"Throws what the library says of one of these parameters, by its name."
+function check_added(status, descriptions)
+    status == LowLevel.RADAM_OK && return nothing
+    named(place) = begin
+        index, field = match(r"(\d+)\]\.(\w+)", place).captures
+        name = descriptions[parse(Int, index) + 1].name
+        isempty(name) || field == "name" || return "$field of $name"
+        return length(descriptions) == 1 ? field : "$field of descriptions[$(parse(Int, index) + 1)]"
+    end
+    throw(RAdamError(status, replace(last_error(status, C_NULL), r"params\[\d+\]\.\w+" => named)))
+end
+
 add_param!(group::Group, data...; options...) = add_params!(group, [describe(data...; options...)])[1]
 
 slot(param) = param.optimizer.slots[param.id + 1]

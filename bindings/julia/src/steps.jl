@@ -71,11 +71,12 @@ function next_wave!(optimizer::Optimizer)
 end
 
 step_chunk!(optimizer::Optimizer, chunk::Integer) =
-    call(LowLevel.radam_step_chunk, optimizer, whole(UInt64, chunk - 1, "chunk - 1"))
+    chunk >= 1 ? call(LowLevel.radam_step_chunk, optimizer, chunk - 1) : refuse("chunk is $chunk; chunks begin at 1")
 
 function step_for!(optimizer::Optimizer, seconds::Real)
+    seconds >= 0 || refuse("seconds is $seconds; it must be at least 0")
     left = Ref{UInt64}()
-    work(LowLevel.radam_step_for, optimizer, whole(UInt64, round(seconds * 1e9), "seconds * 1e9"), left)
+    work(LowLevel.radam_step_for, optimizer, round(UInt64, min(seconds, 1e9) * 1e9), left)
     return Int(left[])
 end
 

@@ -67,6 +67,9 @@ end
 path_name(::Nothing) = ""
 path_name((path, key)) = path === nothing ? string(key) : string(path_name(path), ".", key)
 
+"What an array is called in errors. A model may be nothing but an array."
+called(path) = path === nothing ? "the model" : path_name(path)
+
 """
 What `setup` makes of a model: an `optimizer` with a parameter for each array, and their `groups`. `state[name]` is the
 parameter of a name, such as `"layers.1.weight"`, and `keys(state)` are the names. It keeps none of the model's arrays.
@@ -124,7 +127,7 @@ function found(trainable, model)
             push!(names, path_name(path))
             length(push!(arrays, array))
         end
-        is_flat(array) || refuse("$(path_name(path)) $(not_flat(array))")
+        is_flat(array) || refuse("$(called(path)) $(not_flat(array))")
         push!(indices, index)
     end
     return arrays, names, indices
@@ -141,7 +144,7 @@ function matched(state::State, model, grads, zero_grad)
         index = state.indices[count]
         fits(array, state.sizes[index], slots[index].type, path, "")
         arrays[index] === nothing || arrays[index] === array || refuse(
-            "$(path_name(path)) was the same array as $(state.names[index]) in setup, and is another one now")
+            "$(called(path)) was the same array as $(state.names[index]) in setup, and is another one now")
         arrays[index] = array
         grad === nothing && return nothing
         grad = gathered(gradients[index], grad, state.sizes[index], zero_grad, path)
@@ -155,19 +158,19 @@ end
 function fits(array, size, type, path, what)
     check_size(array, size, path, what)
     dtype(eltype(array)) == dtype(type) && is_flat(array) && return array
-    check_array(array, type, length(array), what, path_name(path))
+    check_array(array, type, length(array), what, called(path))
 end
 
 function check_size(array, expected, path, what)
-    array isa AbstractArray || refuse("$what$(path_name(path)) is a $(typeof(array)); it must be an array")
-    size(array) == expected || refuse("$what$(path_name(path)) has size $(size(array)); in setup it was $expected")
+    array isa AbstractArray || refuse("$what$(called(path)) is a $(typeof(array)); it must be an array")
+    size(array) == expected || refuse("$what$(called(path)) has size $(size(array)); in setup it was $expected")
 end
 
 "A gradient as the library takes it: a flat array, and the sum of those of a tied parameter."
 function gathered(before, grad, size, zero_grad, path)
     check_size(grad, size, path, "the gradient of ")
     before === nothing && is_flat(grad) && return grad
-    zero_grad && refuse("zero_grad cannot zero the gradient of $(path_name(path)), which is a copy, since the model " *
+    zero_grad && refuse("zero_grad cannot zero the gradient of $(called(path)), which is a copy, since the model " *
                         "has the array twice or the gradient $(not_flat(grad))")
     return before === nothing ? Array(grad) : before .+ grad
 end

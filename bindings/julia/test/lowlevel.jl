@@ -40,7 +40,7 @@ end
 
 @testset "statuses and sentences" begin
     @test LowLevel.radam_step(C_NULL) == INVALID_HANDLE
-    @test occursin("NULL", LibRAdam.last_error(INVALID_HANDLE, C_NULL))
+    @test occursin("closed", LibRAdam.last_error(INVALID_HANDLE, C_NULL))
     @test LibRAdam.status_name(Int32(4)) == "RADAM_ERROR_BUSY"
     options = Ref{LowLevel.radam_options}()
     @test LowLevel.radam_options_init(options, 3) == INVALID_ARGUMENT

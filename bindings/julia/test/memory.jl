@@ -15,7 +15,7 @@ alive(handle) = LowLevel.radam_get_optimizer_accumulation(handle, Ref{Int32}()) 
     for use in (() -> step!(optimizer), () -> add_group!(optimizer, RAdam(0.1)), () -> LibRAdam.step_count(param),
                 () -> LibRAdam.set_grad!(param, [1.0]), () -> LibRAdam.advice(optimizer), () -> LibRAdam.name(param),
                 () -> LibRAdam.state(param, :exp_avg), () -> adjust!(group, 1), () -> LibRAdam.save(optimizer))
-        @test refused(use, INVALID_HANDLE)
+        @test refused(use, INVALID_HANDLE, "the optimizer was closed")
     end
 end
 

@@ -75,7 +75,21 @@ end
     @test refused(() -> registered(data; name="a\0b"), INVALID_ARGUMENT, "NUL")
     @test refused(() -> registered(["x"]), INVALID_ARGUMENT, "elements of type String", "Float16")
     @test refused(() -> registered(data; grad=[1, 2]), INVALID_ARGUMENT, "elements of type Int64")
-    @test refused(() -> add_param!(LibRAdam.Group(optimizer, 0), data; name="x"), INVALID_ARGUMENT, "overlap")
+    group, elsewhere = LibRAdam.Group(optimizer, 0), LibRAdam.describe([1f0])
+    @test refused(() -> add_param!(group, data; name="x"), INVALID_ARGUMENT, "data of x is 0x", "overlap")
+    @test refused(() -> add_param!(group, data), INVALID_ARGUMENT, "data is 0x")
+    @test refused(() -> LibRAdam.add_params!(group, [elsewhere, LibRAdam.describe(data)]), INVALID_ARGUMENT,
+                  "data of descriptions[2] is 0x")
+end
+
+@testset "gradients of another type are named" begin
+    data, grad = [1f0, 2f0], [1.0, 1.0]
+    @test refused(() -> registered(data; grad=grad, name="w"), INVALID_ARGUMENT,
+                  "the gradient of w has elements of type Float64, and the parameter Float32", "grad_type=Float64")
+    @test refused(() -> registered(data; grad=grad, grad_type=Float16), INVALID_ARGUMENT, "Float64", "Float16")
+    optimizer, param = registered(data; grad=grad, grad_type=Float64)
+    step!(optimizer)
+    @test data == [0.9f0, 1.9f0]
 end
 
 @testset "removing and adding" begin

@@ -54,6 +54,10 @@ end
     @test refused(() -> RAdam(0.1; state_dtype=Int), INVALID_ARGUMENT, "state_dtype is Int64")
     @test refused(() -> RAdam(0.1; decouple_wd=1.5), INVALID_ARGUMENT, "RAdam: decouple_wd is 1.5")
     @test refused(() -> RAdam(0.1; seed="x"), INVALID_ARGUMENT, "seed is \"x\"")
+    @test refused(() -> RAdam(0.1; weight_decay=nothing), INVALID_ARGUMENT, "weight_decay is nothing; it must be a number")
+    @test refused(() -> RAdam(0.1; seed=nothing), INVALID_ARGUMENT, "seed is nothing")
+    @test refused(() -> step!(Optimizer(); max_grad_norm=nothing), INVALID_ARGUMENT, "max_grad_norm is nothing")
+    @test refused(() -> setup(RAdam(0.1; decouple_wd=5), [1.0]), INVALID_ARGUMENT, "it must be false, true or nothing")
     @test refused(() -> setup(RAdam(0.1; beta2=1), [1.0]), INVALID_ARGUMENT, "beta2", "1")
     @test refused(() -> setup(RAdam(NaN), [1.0]), INVALID_ARGUMENT, "lr")
 end

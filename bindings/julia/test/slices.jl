@@ -36,21 +36,23 @@ end
 @testset "while a step is open" begin
     model, grads = (a=zeros(Float32, 50_000),), (a=ones(Float32, 50_000),)
     state = setup(RAdam(0.1), model)
-    @test refused(() -> LibRAdam.next_wave!(state), INVALID_STATE, "open")
+    @test refused(() -> LibRAdam.next_wave!(state), INVALID_STATE, "no step is open; begin_step! opens one")
     LibRAdam.begin_step!(state, model, grads)
-    @test refused(() -> update!(state, model, grads), BUSY, "open")
+    @test refused(() -> update!(state, model, grads), BUSY, "the optimizer has an open step, which begin_step! opened")
     @test refused(() -> LibRAdam.begin_step!(state, model, grads), BUSY, "open")
     @test refused(() -> adjust!(state, 1), BUSY, "open")
     @test LibRAdam.step_count(state["a"]) == 0
-    @test refused(() -> LibRAdam.step_chunk!(state, 1), INVALID_STATE, "wave")
+    @test refused(() -> LibRAdam.step_chunk!(state, 1), INVALID_STATE, "chunk is 1,", "next_wave! begins one")
     chunks = LibRAdam.next_wave!(state)
     @test chunks > 1
     LibRAdam.step_chunk!(state, chunks)
-    @test refused(() -> LibRAdam.step_chunk!(state, chunks), INVALID_ARGUMENT, "chunk")
-    @test refused(() -> LibRAdam.step_chunk!(state, 0), INVALID_ARGUMENT, "chunk - 1 is -1")
+    @test refused(() -> LibRAdam.step_chunk!(state, chunks), INVALID_ARGUMENT, "chunk is $chunks, which was stepped")
+    @test refused(() -> LibRAdam.step_chunk!(state, 0), INVALID_ARGUMENT, "chunk is 0; chunks begin at 1")
+    @test refused(() -> LibRAdam.step_chunk!(state, chunks + 1), INVALID_ARGUMENT, "chunk is $(chunks + 1); it must be",
+                  "at most $chunks")
     @test refused(() -> LibRAdam.abort_step!(state), INVALID_STATE, "changed")
     @test refused(() -> LibRAdam.end_step!(state), INVALID_STATE, "chunk")
-    @test refused(() -> LibRAdam.step_for!(state, -1), INVALID_ARGUMENT, "seconds")
+    @test refused(() -> LibRAdam.step_for!(state, -1), INVALID_ARGUMENT, "seconds is -1; it must be at least 0")
     @test LibRAdam.step_for!(state, 10) == 0
     LibRAdam.end_step!(state)
     @test all(x -> x == -0.1f0, model.a) && LibRAdam.step_count(state["a"]) == 1

@@ -167,3 +167,11 @@ end
     @test thrown(() -> LibRAdam.begin_step!(state, model, (w=ones(2),); grad_scale=-1)) isa RAdamError
     @test nowhere()
 end
+
+@testset "a model that is an array has no name" begin
+    model = [1f0]
+    state = setup(RAdam(0.1), model)
+    @test refused(() -> update!(state, model, [1.0]), INVALID_ARGUMENT, "the gradient of the model has elements of type Float64")
+    @test refused(() -> update!(state, model, [1f0, 2f0]), INVALID_ARGUMENT, "the gradient of the model has size (2,)")
+    @test refused(() -> setup(RAdam(0.1), [1f0 2f0]'), INVALID_ARGUMENT, "the model is a")
+end

@@ -50,8 +50,7 @@ end
 
 -- Loads what several processes saved of their shards.
 function methods:load_shards(paths, options)
-  if type(paths) ~= "table" then native.refuse("paths is %s; it must be a list of paths", tostring(paths)) end
-  local array = ffi.new("const char *[?]", #paths)
+  local array = ffi.new("const char *[?]", #native.list(paths, "paths"))
   for i, path in ipairs(paths) do array[i - 1] = native.string(path, "paths[" .. i .. "]") end
   with_options("radam_load_options", options, not_compiled(function(struct)
     native.check(native.C.radam_load_shards(self.handle, array, #paths, struct), self.handle)

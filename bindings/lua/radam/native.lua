@@ -30,14 +30,43 @@ function native.text(copy)
   end
 end
 
--- Raises what a call with this handle (or nil) returned, unless it is RADAM_OK.
-function native.check(status, handle)
+-- What has another name here than in C.
+local NAMES = {NULL = "nil", opt = "the optimizer", first_param = "first", radam_step_begin = "begin_step", radam_step_wave = "wave",
+  radam_step_chunk = "chunk", radam_step_end = "end_step", radam_step_abort = "abort_step"}
+
+-- A sentence of the library's in the names of this module, apart from what it quotes, which is the caller's.
+local function in_lua(sentence)
+  local function translate(words, quoted)
+    words = words:gsub("[%a_]+", function(word) return NAMES[word] or word:match("^radam_(.*)") end)
+    -- Lists begin at 1 here.
+    words = words:gsub("%->", "."):gsub("%f[%a]([dg]%a+)%[(%d+)%]", function(list, index) return ("%s[%d]"):format(list, index + 1) end)
+    return words .. quoted
+  end
+  return ((sentence .. '""'):gsub('([^"]*)("[^"]*")', translate):sub(1, -3))
+end
+
+-- What a field of a parameter is called in errors: it has a name, or it is one of a list.
+function native.field_of(params, index, field)
+  local name = type(params[index]) == "table" and params[index].name
+  if type(name) == "string" and field ~= "name" then return ('%s of "%s"'):format(field, name) end
+  return #params == 1 and field or ("params[%d].%s"):format(index, field)
+end
+
+-- Raises what a call with this handle (or nil) returned, unless it is RADAM_OK. params: those that were to be added.
+function native.check(status, handle, params)
   if status == 0 then return end
   local C = native.C
   local name = ffi.string(C.radam_status_string(status))
-  -- BUSY, and what failed without an optimizer, is only in this thread's message.
-  if name == "RADAM_ERROR_BUSY" or name == "RADAM_ERROR_INVALID_HANDLE" then handle = nil end
+  -- BUSY is only in this thread's message, as is what failed without an optimizer.
+  if name == "RADAM_ERROR_BUSY" then handle = nil end
   local message = native.text(function(...) return C.radam_last_error(handle, ...) end)
+  if name == "RADAM_ERROR_INVALID_HANDLE" then message = "the optimizer has been freed" end
+  message = in_lua(message)
+  if params then
+    message = message:gsub("params%[(%d+)%]%.([%w_]+)", function(index, field)
+      return native.field_of(params, index + 1, field)
+    end)
+  end
   error(setmetatable({status = name, message = message}, Error), 0)
 end
 
@@ -96,6 +125,11 @@ function native.dtype(value, name)
     native.refuse('%s is %s; it must be "f32", "f64", "f16" or "bf16"', name, tostring(value))
   end
   return number
+end
+
+function native.list(value, name)
+  if type(value) ~= "table" then native.refuse("%s is %s; it must be a list", name, tostring(value)) end
+  return value
 end
 
 -- C reads a string up to its first NUL.

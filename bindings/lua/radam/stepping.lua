@@ -16,7 +16,7 @@ local function step_structs(options)
   native.set_fields("radam_step_options", struct, options, STEP_KEYS)
   local report = options.report and native.new_struct("radam_step_report") or nil
   -- Set last: between here and the call, nothing is allocated, and so nothing collected.
-  if options.grad_sums then struct.grad_sums = sums.struct(options.grad_sums) end
+  if options.grad_sums then struct.grad_sums = sums.struct(options.grad_sums, "grad_sums") end
   return struct, report
 end
 
@@ -47,7 +47,7 @@ end
 
 -- Adds to sums, of radam.grad_sums(), the gradients that a step would use.
 function methods:measure(into)
-  native.check(native.C.radam_measure(self.handle, sums.struct(into)), self.handle)
+  native.check(native.C.radam_measure(self.handle, sums.struct(into, "into")), self.handle)
 end
 
 function methods:zero_grad() native.check(native.C.radam_zero_grad(self.handle), self.handle) end

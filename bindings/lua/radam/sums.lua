@@ -46,9 +46,9 @@ function Sums:value()
   return norm[0], tonumber(nonfinite[0])
 end
 
-function sums.struct(object)
+function sums.struct(object, name)
   if getmetatable(object) ~= Sums then
-    native.refuse("grad_sums is %s; it must come from radam.grad_sums()", tostring(object))
+    native.refuse("%s is %s; it must come from radam.grad_sums()", name, tostring(object))
   end
   return object.struct
 end

@@ -73,6 +73,9 @@ function tensor.copy(address, dtype, len)
   return array
 end
 
+-- The C name of the elements of a dtype.
+function tensor.element(dtype) return ELEMENTS[dtype] end
+
 function tensor.size(dtype) return SIZES[ELEMENTS[dtype]] end
 
 return tensor

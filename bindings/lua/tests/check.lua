@@ -20,12 +20,16 @@ function check.same_bits(one, other)
   if bytes ~= ffi.sizeof(other) or ffi.string(one, bytes) ~= ffi.string(other, bytes) then error("other bits", 2) end
 end
 
--- The call must fail with this status, and with a message that has this text.
+-- The call must fail with this status, and with a message that has this text and, apart from quotes, no names of C.
 function check.fails(status, message, call, ...)
   local ok, failure = pcall(call, ...)
   if ok then error("succeeded, but should fail with " .. message, 2) end
   if type(failure) ~= "table" or failure.status ~= status or not failure.message:find(message, 1, true) then
     error(("%s, but expected %s: %s"):format(tostring(failure), status, message), 2)
+  end
+  local words = failure.message:gsub('"[^"]*"', "")
+  for _, of_c in ipairs {"radam_", "RADAM_", "NULL", "->", "first_param", "%f[%a]opt%f[^%a.:]"} do
+    if words:find(of_c) then error(of_c .. " is in: " .. failure.message, 2) end
   end
 end
 

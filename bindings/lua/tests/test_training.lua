@@ -72,7 +72,7 @@ test("16-bit parameters train, with gradients of another dtype", function()
     local weight, grad = ffi.new("uint16_t[5]"), ffi.new("float[5]")
     for i = 0, 4 do weight[i], grad[i] = one, 1 end
     local opt = radam.new()
-    local id = opt:add_param(opt:add_group {lr = 0.1}, {data = weight, dtype = dtype, grad = grad})
+    local id = opt:add_param(opt:add_group {lr = 0.1}, {data = weight, dtype = dtype, grad = grad, grad_dtype = "f32"})
     opt:step()
     check.equal(opt:param(id).dtype, dtype)
     check.equal(opt:param(id).grad_dtype, "f32")

@@ -35,6 +35,8 @@ def dtype_of(given: Any, what: str) -> DType:
     """The dtype that a name, a NumPy dtype or a DType means."""
     if isinstance(given, DType):
         return given
+    if given is None:  # which is float64 to NumPy
+        raise refuse(f"{what} is None; it must be float32, float64, float16 or bfloat16")
     name = given if isinstance(given, str) and given in NAMES else np.dtype(given).name
     if name not in NAMES:
         hint = '; for bfloat16 in a uint16 array, pass "bf16" as its dtype' if name == "uint16" else ""
@@ -51,6 +53,20 @@ def unsigned(value: Any, what: str, bits: int = 64) -> int:
     if not 0 <= number < 2**bits:
         raise refuse(f"{what} is {number}; it must be at least 0 and below 2^{bits}")
     return number
+
+
+def number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what} is {value!r}; it must be a number") from None
+
+
+def text(value: Any, what: str) -> bytes:
+    """C reads a string up to its first NUL."""
+    if not isinstance(value, str) or "\0" in value:
+        raise refuse(f"{what} is {value!r}; it must be a str without NUL")
+    return value.encode()
 
 
 class Buffer(NamedTuple):
@@ -81,6 +97,17 @@ def borrow(array: Any, what: str, dtype: Optional[DTypeLike] = None, writeable: 
 def if_bits(array: Any, dtype: Optional[DTypeLike]) -> Optional[DTypeLike]:
     """The dtype for an array of bits, which cannot tell its own."""
     return dtype if getattr(array, "dtype", None) == np.uint16 else None
+
+
+def borrow_grad(
+    array: Any, what: str, data: Buffer, dtype: Optional[DTypeLike], grad_dtype: Optional[DTypeLike], writeable: bool
+) -> Buffer:
+    """A gradient of its parameter's dtype, or of another one that was named: NumPy often makes float64 by mistake."""
+    buffer = borrow(array, what, grad_dtype or if_bits(array, dtype), writeable)
+    if grad_dtype is None and buffer.dtype != data.dtype:
+        names = [numpy_dtype(each).name for each in (buffer.dtype, data.dtype)]
+        raise refuse(f"{what} is {names[0]}, and the parameter {names[1]}; if that is meant, pass grad_dtype too")
+    return buffer
 
 
 def remainder(array: Any) -> Buffer:

@@ -53,6 +53,8 @@ class Checkpoints(Params):
     def load_shards(self, paths: Sequence[Path], progress: Optional[Progress] = None, *, strict: bool = True,
                     hyperparameters: bool = True) -> None:
         """Loads the checkpoints of several processes, each of which saved its own shards."""
+        if isinstance(paths, (str, bytes, os.PathLike)):
+            raise TypeError(f"paths is {paths!r}; it must be a sequence of paths")
         names = (ctypes.c_char_p * len(paths))(*[encoded(path) for path in paths])
         with self._loading(progress, strict, hyperparameters) as options:
             self._call(lib.radam_load_shards, names, len(paths), options)

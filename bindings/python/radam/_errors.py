@@ -1,6 +1,7 @@
 """The library's errors as exceptions."""
 
 import ctypes
+import re
 from typing import Any, Callable, Optional, Union
 
 from ._api import Status
@@ -34,6 +35,20 @@ def text_from(function: Callable[..., int], *arguments: Any) -> str:
         size = wanted  # it has grown in between
 
 
+# What has another name here than in C. Parameters are added one by one, so that "params[0]." says nothing.
+NAMES = {
+    **{"params[0].": "", "->": ".", "NULL": "None", "opt": "the optimizer", "first_param": "first"},
+    **{"radam_step_begin": "sliced_step", "radam_step_wave": "waves", "radam_step_chunk": "chunk"},
+    **{"radam_step_end": "end", "radam_step_abort": "abort", "radam_step_param": "step_tensor"},
+}
+
+
+def in_python(sentence: str) -> str:
+    """A sentence of the library's in the names of this package, apart from what it quotes, which is the caller's."""
+    words = r'"[^"]*"|params\[0\]\.|->|\w+'
+    return re.sub(words, lambda match: NAMES.get(match[0], match[0].removeprefix("radam_")), sentence)
+
+
 def check(status: int, handle: Optional[int] = None) -> None:
     if status == Status.OK:
         return
@@ -43,7 +58,9 @@ def check(status: int, handle: Optional[int] = None) -> None:
         whole = text_from(lib.radam_last_error, handle)
         if whole.startswith(message):
             message = whole
-    raise Error(status, message)
+    if status == Status.INVALID_HANDLE:
+        message = "the optimizer has been closed"
+    raise Error(status, in_python(message))
 
 
 def refuse(message: str) -> Error:

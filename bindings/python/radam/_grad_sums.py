@@ -35,10 +35,14 @@ class GradSums:
         return self
 
     def __iadd__(self, other: GradSums) -> GradSums:
+        if not isinstance(other, GradSums):
+            return NotImplemented
         self.words[:] += other.words
         return self
 
     def __add__(self, other: GradSums) -> GradSums:
+        if not isinstance(other, GradSums):
+            return NotImplemented
         total = GradSums()
         total.words[:] = self.words + other.words
         return total

@@ -9,7 +9,9 @@ import numpy as np
 
 from . import _api
 from ._api import DType, Toggle
-from ._arrays import Buffer, DTypeLike, borrow, dtype_of, if_bits, of_param, remainder, unsigned
+from ._arrays import (
+    Buffer, DTypeLike, borrow, borrow_grad, dtype_of, number, of_param, remainder, text, unsigned
+)
 from ._errors import refuse, text_from
 from ._handle import Handle, Param
 from ._library import lib
@@ -53,22 +55,22 @@ class Params(Handle):
         """Adds a parameter that stays in `data`, and returns its id: 0, 1, 2, ... across all groups.
 
         `data` is a contiguous array of any shape, of float32, float64, float16 or bfloat16 (that of ml_dtypes, or uint16
-        with dtype="bf16"). `grad` has as many elements and may have another dtype; without it steps skip the parameter
-        until set_grad. The optimizer keeps the arrays until they are replaced, the parameter is removed or it is closed.
+        with dtype="bf16"). `grad` has as many elements, and the same dtype unless `grad_dtype` names another; without it
+        steps skip the parameter until set_grad. The optimizer keeps the arrays until they are replaced, the parameter is
+        removed or it is closed.
         `copy` receives the new values rounded to its dtype; the state may be in arrays of your own.
         """
-        arrays = {"data": borrow(data, "data", dtype)}
+        of_name = "" if name is None else f' of "{name}"'
+        arrays = {"data": borrow(data, f"data{of_name}", dtype)}
+        of_grad = None if grad_dtype is None else dtype_of(grad_dtype, "grad_dtype")
         if grad is not None:
-            arrays["grad"] = borrow(grad, "grad", grad_dtype or if_bits(grad, dtype))
+            arrays["grad"] = borrow_grad(grad, f"grad{of_name}", arrays["data"], dtype, of_grad, writeable=True)
         if copy is not None:
-            arrays["copy"] = borrow(copy, "copy", copy_dtype)
+            arrays["copy"] = borrow(copy, f"copy{of_name}", copy_dtype)
         given = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "kahan_comp": kahan_comp}
         for what, array in given.items():
             if array is not None:
                 arrays[what] = self._state_array(group, array, what, arrays["data"].dtype)
-        of_grad = None if grad_dtype is None else dtype_of(grad_dtype, "grad_dtype")
-        if grad is not None:
-            of_grad = arrays["grad"].dtype
         whole = {"tensor_offset": unsigned(tensor_offset, "tensor_offset"),
                  "tensor_len": unsigned(tensor_len, "tensor_len")}
         return self._add(group, arrays["data"].len, arrays["data"].dtype, of_grad, name, arrays, whole)
@@ -95,7 +97,7 @@ class Params(Handle):
                 raise refuse(f"{what} has {buffer.len} elements; it must have {len_}, as data has")
         described = new(_api.radam_param)
         described.dtype, described.grad_dtype, described.len = dtype, grad_dtype or 0, len_
-        described.name = None if name is None else name.encode()
+        described.name = None if name is None else text(name, "name")
         for what, buffer in arrays.items():
             setattr(described, what, buffer.address)
         if "copy" in arrays:
@@ -112,7 +114,7 @@ class Params(Handle):
         return id_
 
     def param_id(self, name: str) -> int:
-        return self._get(lib.radam_param_id, ctypes.c_uint32, name.encode())
+        return self._get(lib.radam_param_id, ctypes.c_uint32, text(name, "name"))
 
     def param_name(self, param: int) -> str:
         return self._param(param).name
@@ -207,13 +209,13 @@ class Params(Handle):
         return self._get(lib.radam_get_lr, ctypes.c_double, unsigned(group, "group", 32))
 
     def set_lr(self, group: int, lr: float) -> None:
-        self._call(lib.radam_set_lr, unsigned(group, "group", 32), lr)
+        self._call(lib.radam_set_lr, unsigned(group, "group", 32), number(lr, "lr"))
 
     def weight_decay(self, group: int) -> float:
         return self._get(lib.radam_get_weight_decay, ctypes.c_double, unsigned(group, "group", 32))
 
     def set_weight_decay(self, group: int, weight_decay: float) -> None:
-        self._call(lib.radam_set_weight_decay, unsigned(group, "group", 32), weight_decay)
+        self._call(lib.radam_set_weight_decay, unsigned(group, "group", 32), number(weight_decay, "weight_decay"))
 
     def group_report(self, group: int) -> GroupReport:
         """The scalars of the group's next step, to plot: rho, r, the effective learning rate."""
@@ -223,4 +225,5 @@ class Params(Handle):
 
     def advice(self) -> List[str]:
         """Sentences on settings that are allowed but known to make training fail; empty if there is nothing to report."""
+        self._get(lib.radam_get_optimizer_accumulation, ctypes.c_int32)  # refuses a closed one, which radam_advice does not
         return text_from(lib.radam_advice, self._handle).splitlines()

@@ -51,7 +51,7 @@ class States(Params):
     def _memory(self, param: int, which: State) -> Optional[np.ndarray]:
         """The library's own memory, which only holders of the lock may look at."""
         address, dtype = ctypes.c_void_p(), ctypes.c_int32()
-        self._call(lib.radam_param_state, unsigned(param, "param", 32), which, address, dtype)
+        self._call(lib.radam_param_state, unsigned(param, "param", 32), State(which), address, dtype)
         if address.value is None:
             return None
         of_array = numpy_dtype(dtype.value) if dtype.value else np.dtype(np.int16)

@@ -14,7 +14,7 @@ from ._grad_sums import GradSums
 from ._library import lib
 from ._params import Params
 from ._slices import SlicedStep
-from ._structs import filled, new, report
+from ._structs import filled, new, report, sums_struct
 from ._types import StepOptions, StepReport
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Stepping(Params):
     def measure(self, sums: Optional[GradSums] = None) -> GradSums:
         """Adds the gradients that step() would use to sums, or to new ones."""
         sums = GradSums() if sums is None else sums
-        self._call(lib.radam_measure, sums._struct)
+        self._call(lib.radam_measure, sums_struct(sums, "sums"))
         return sums
 
     def zero_grad(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Type, TypeVar
 
 from . import _api
 from ._api import TOGGLES, DType, Toggle
-from ._arrays import dtype_of, unsigned
+from ._arrays import dtype_of, number, unsigned
 from ._errors import check, refuse
 from ._library import lib
 from ._types import GroupOptions
@@ -55,13 +55,17 @@ def to_c(name: str, value: Any) -> Any:
     if name == "state_dtype":
         return 0 if value is None else dtype_of(value, name)
     if name == "grad_sums":
-        return None if value is None else ctypes.pointer(value._struct)
+        return None if value is None else ctypes.pointer(sums_struct(value, name))
     if name == "seed":
         return unsigned(value, name)
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name} is {value!r}; it must be a number") from None
+    return number(value, name)
+
+
+def sums_struct(sums: Any, what: str) -> _api.radam_grad_sums:
+    struct = getattr(sums, "_struct", None)
+    if not isinstance(struct, _api.radam_grad_sums):
+        raise refuse(f"{what} is a {type(sums).__name__}; it must be a GradSums")
+    return struct
 
 
 def to_python(name: str, value: Any) -> Any:

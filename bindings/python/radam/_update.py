@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _api
 from ._api import Toggle
-from ._arrays import DTypeLike, borrow, if_bits, remainder, unsigned
+from ._arrays import DTypeLike, borrow, borrow_grad, if_bits, remainder, unsigned
 from ._errors import check, refuse
 from ._library import lib
 from ._structs import filled
@@ -26,16 +26,17 @@ def update(
     step: int,
     kahan_comp: Optional[np.ndarray] = None,
     dtype: Optional[DTypeLike] = None,
+    grad_dtype: Optional[DTypeLike] = None,
     **options: Unpack[GroupOptions],
 ) -> None:
     """Steps one tensor whose state is in the caller's arrays, which hold zeros before the first step.
 
     `step` starts at 1. `options` are those of a group. `kahan_comp` is needed for 16-bit parameters, unless kahan_sum is
-    off. `dtype` is needed only for bfloat16 in uint16 arrays, and then counts for all of them. It runs on the calling
-    thread.
+    off. `dtype` is needed only for bfloat16 in uint16 arrays, and then counts for all of them; `grad_dtype` only if grad has
+    another dtype than param. It runs on the calling thread.
     """
     data = borrow(param, "param", dtype)
-    gradient = borrow(grad, "grad", if_bits(grad, dtype), writeable=False)
+    gradient = borrow_grad(grad, "grad", data, dtype, grad_dtype, writeable=False)
     average = borrow(exp_avg, "exp_avg", if_bits(exp_avg, dtype))
     square = borrow(exp_avg_sq, "exp_avg_sq", average.dtype)
     struct = filled(_api.radam_group_options, options)

@@ -98,6 +98,8 @@ class Freeing(unittest.TestCase):
         with self.assertRaises(radam.Error) as raised:
             opt.step()
         self.assertEqual(raised.exception.status, Status.INVALID_HANDLE)
+        self.assertEqual(str(raised.exception), "the optimizer has been closed")
+        self.assertRaises(radam.Error, opt.advice)
         self.assertEqual(repr(opt), "<radam.Optimizer, closed>")
 
     def test_by_the_garbage_collector(self):

@@ -73,7 +73,7 @@ class Formula(unittest.TestCase):
         param, grad, copy = np.ones(9, np.float32), np.zeros(9, np.float16), np.zeros(9, np.float16)
         expected = Reference(param, lr=0.01)
         with radam.Optimizer() as opt:
-            opt.add_param(opt.add_group(lr=0.01), param, grad, copy=copy)
+            opt.add_param(opt.add_group(lr=0.01), param, grad, grad_dtype="float16", copy=copy)
             for values in gradients(20, 9):
                 grad[:] = values
                 expected.step(grad)

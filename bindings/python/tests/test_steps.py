@@ -168,6 +168,7 @@ class Slices(unittest.TestCase):
                 with self.assertRaises(radam.Error) as raised:
                     call()
                 self.assertEqual(raised.exception.status, Status.BUSY)
+                self.assertRegex(str(raised.exception), "^the optimizer has an open step, which sliced_step opened")
             step.run_for(0)
         with self.assertRaises(radam.Error) as raised:
             step.end()

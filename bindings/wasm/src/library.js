@@ -4,7 +4,7 @@
 // keeps a view over a call.
 
 import { FUNCTIONS, STATUS, STRUCTS, VERSION } from "./api.js";
-import { RadamError } from "./error.js";
+import { RadamError, inJs } from "./error.js";
 
 const STATUS_NAMES = Object.fromEntries(Object.entries(STATUS).map(([name, value]) => [value, name]));
 
@@ -18,6 +18,11 @@ export async function start(bytes) {
   check(instance.exports);
   wasm = instance.exports;
 }
+
+/** Why radam.wasm could not be read. */
+export const missing = (file, reason) => new Error(
+  `the library cannot be read from ${file} (${reason}); it must be beside node.js and browser.js, in the package that ` +
+    "`make wasm` builds from a clone of radam");
 
 /** Checks that these files are for this radam.wasm. */
 function check(library) {
@@ -48,9 +53,10 @@ export function callOn(handle, name, ...args) {
 
 function throwUnlessOk(status, handle) {
   if (status === STATUS.OK) return;
+  if (status === STATUS.INVALID_HANDLE) throw new RadamError("INVALID_HANDLE", "the optimizer has been freed");
   // The sentence of BUSY is not kept on the handle.
   const sentence = text("radam_last_error", status === STATUS.BUSY ? 0 : handle);
-  throw new RadamError(STATUS_NAMES[status] ?? String(status), sentence);
+  throw new RadamError(STATUS_NAMES[status] ?? String(status), inJs(sentence));
 }
 
 /** Calls a function that returns something else than a status. After a panic there is nothing that could be called. */

@@ -1,12 +1,12 @@
 // The optimizer.
 
 import { STATE } from "./api.js";
-import { invalid, shown } from "./error.js";
+import { checkObject, invalid, shown } from "./error.js";
 import { GradSums, sumsAddress } from "./grad_sums.js";
 import { bytes, call, callOn, fields, freeOptimizer, text, withScope } from "./library.js";
-import { Held, address, checkKept, describe, kept, newAddresses, newParams } from "./params.js";
+import { Held, address, checkKept, describe, fieldOf, kept, newAddresses, newParams } from "./params.js";
 import { copyIn, copyOut } from "./state.js";
-import { dtypeName, f64, newStruct, read, toggle, u32, u64 } from "./structs.js";
+import { dtypeName, f64, newStruct, read, string, toggle, u32, u64 } from "./structs.js";
 import { checkApart, checkArray, lend, takeBack } from "./tensor.js";
 
 const forgotten = new FinalizationRegistry(({ handle, held }) => {
@@ -72,6 +72,7 @@ export class Optimizer {
   }
 
   setGroupOptions(group, options) {
+    checkObject("options", options);
     const all = { ...this.groupOptions(group), ...options };
     withScope((scope) => this.#call("radam_set_group_options", group, newStruct(scope, "radam_group_options", all)));
   }
@@ -103,17 +104,30 @@ export class Optimizer {
   }
 
   addParams(group, params) {
-    const described = Array.from(params, describe);
-    const first = withScope((scope) => {
-      const list = newParams(scope, described);
-      return this.#get("Uint32", "radam_add_params", u32("group", group), list, BigInt(described.length));
-    });
+    if (typeof params?.[Symbol.iterator] !== "function") {
+      throw invalid(`params is ${shown(params)}; it must be an array of parameters`);
+    }
+    const described = [...params].map(describe);
+    const first = this.#add(group, described);
     return described.map((param, index) => {
       const { data, grad, copy, ...description } = param;
       this.#held.setAll(first + index, param);
       this.#params.set(first + index, { group, ...description });
       return first + index;
     });
+  }
+
+  #add(group, described) {
+    try {
+      return withScope((scope) => {
+        const list = newParams(scope, described);
+        return this.#get("Uint32", "radam_add_params", u32("group", group), list, BigInt(described.length));
+      });
+    } catch (error) {
+      const named = (_, index, field) => fieldOf(described, index, field);
+      error.message = error.message.replace(/params\[(\d+)\]\.(\w+)/g, named);
+      throw error;
+    }
   }
 
   /** What a parameter is; the library's own error if there is none. */
@@ -130,7 +144,7 @@ export class Optimizer {
   }
 
   paramId(name) {
-    return withScope((scope) => this.#get("Uint32", "radam_param_id", scope.string(name)));
+    return withScope((scope) => this.#get("Uint32", "radam_param_id", scope.string(string("name", name))));
   }
 
   setData(param, data) {
@@ -151,6 +165,9 @@ export class Optimizer {
 
   setTensors(first, data, grads) {
     u32("first", first);
+    for (const [name, list] of Object.entries({ data, grads })) {
+      if (!Array.isArray(list ?? [])) throw invalid(`${name} is ${shown(list)}; it must be an array, or null`);
+    }
     const count = (data ?? grads ?? []).length;
     if (data && grads && data.length !== grads.length) {
       throw invalid(`grads has ${grads.length} tensors and data ${data.length}; they must be as many, or one of them null`);
@@ -224,14 +241,16 @@ export class Optimizer {
   /** Calls a function that takes options and a report, both of which may be NULL. A report costs a measurement. */
   #step(options, name, ...args) {
     return withScope((scope) => {
+      const at = this.#stepOptions(scope, options);
       const report = options ? newStruct(scope, "radam_step_report") : 0;
-      this.#call(name, ...args, this.#stepOptions(scope, options), report);
+      this.#call(name, ...args, at, report);
       return options ? read("radam_step_report", report) : undefined;
     });
   }
 
   #stepOptions(scope, options) {
-    if (!options) return 0;
+    if (options === undefined) return 0;
+    checkObject("options", options);
     const { gradSums } = options;
     if (gradSums !== undefined && !(gradSums instanceof GradSums)) {
       throw invalid(`gradSums is ${shown(gradSums)}; it must be a GradSums`);
@@ -329,6 +348,7 @@ export class Optimizer {
   }
 
   advice() {
+    this.accumulation; // refuses an optimizer that has been freed, of which radam_advice says nothing
     return text("radam_advice", this.#handle).split("\n").filter((line) => line !== "");
   }
 }

@@ -1,9 +1,9 @@
 // Parameters: their descriptions as structs, and which tensors an optimizer holds for them.
 
 import { STRUCTS } from "./api.js";
-import { invalid, shown } from "./error.js";
+import { checkObject, invalid, shown } from "./error.js";
 import { Tensor, arrayType, blockOf } from "./tensor.js";
-import { initialize, u64, write } from "./structs.js";
+import { initialize, string, u64, write } from "./structs.js";
 
 const KEYS = ["data", "grad", "copy", "dtype", "gradDtype", "length", "name", "tensorOffset", "tensorLength"];
 
@@ -14,28 +14,35 @@ export function kept(name, tensor) {
     `${name} is ${shown(tensor)}; an optimizer keeps only Tensors, which are in its memory; arrays are passed to stepTensor`);
 }
 
+/** What a field of a parameter is called in errors: it has a name, or is one of several. */
+export function fieldOf(params, index, field) {
+  const name = params[index]?.name;
+  if (typeof name === "string" && field !== "name") return `${field} of "${name}"`;
+  return params.length === 1 ? field : `params[${index}].${field}`;
+}
+
 /** What a parameter is, from what the caller says: from its tensors, or from dtype and length. */
-export function describe(param) {
-  for (const key of Object.keys(param ?? {})) {
+export function describe(param, index, params) {
+  const named = (field) => fieldOf(params, index, field);
+  checkObject(params.length === 1 ? "param" : `params[${index}]`, param);
+  for (const key of Object.keys(param)) {
     if (!KEYS.includes(key)) throw invalid(`a parameter has no ${shown(key)}; it has ${KEYS.join(", ")}`);
   }
-  const { name, tensorOffset = 0, tensorLength = 0 } = param ?? {};
-  const [data, grad, copy] = ["data", "grad", "copy"].map((key) => kept(key, param?.[key]));
-  const dtype = param?.dtype ?? data?.dtype;
-  const gradDtype = param?.gradDtype ?? grad?.dtype ?? dtype;
-  const length = param?.length ?? data?.length;
-  arrayType("dtype", dtype);
-  arrayType("gradDtype", gradDtype);
-  if (name !== undefined && (typeof name !== "string" || name.includes("\0"))) {
-    throw invalid(`name is ${shown(name)}; it must be a string without NUL`);
-  }
+  const { name, tensorOffset = 0, tensorLength = 0 } = param;
+  const [data, grad, copy] = ["data", "grad", "copy"].map((key) => kept(named(key), param[key]));
+  const dtype = param.dtype ?? data?.dtype;
+  const gradDtype = param.gradDtype ?? grad?.dtype ?? dtype;
+  const length = param.length ?? data?.length;
+  arrayType(named("dtype"), dtype);
+  arrayType(named("gradDtype"), gradDtype);
+  if (name !== undefined) string(named("name"), name);
   if (!Number.isSafeInteger(length) || length < 0) {
-    throw invalid(`length is ${shown(length)}; it must be the number of elements, unless data is a Tensor`);
+    throw invalid(`${named("length")} is ${shown(length)}; it must be the number of elements, unless data is a Tensor`);
   }
   const described = { dtype, gradDtype, length, name, data, grad, copy, tensorOffset, tensorLength };
-  checkKept("data", data, { dtype, length });
-  checkKept("grad", grad, { dtype: gradDtype, length });
-  checkKept("copy", copy, { dtype: copy?.dtype, length });
+  checkKept(named("data"), data, { dtype, length });
+  checkKept(named("grad"), grad, { dtype: gradDtype, length });
+  checkKept(named("copy"), copy, { dtype: copy?.dtype, length });
   return described;
 }
 

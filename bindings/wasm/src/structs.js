@@ -1,7 +1,7 @@
 // Objects to structs of the library and back.
 
 import { DTYPE, STRUCTS } from "./api.js";
-import { invalid, shown } from "./error.js";
+import { checkObject, invalid, shown } from "./error.js";
 import { call, fields } from "./library.js";
 
 const DTYPE_NAMES = Object.fromEntries(Object.entries(DTYPE).map(([name, value]) => [value, name]));
@@ -33,6 +33,14 @@ export function u64(name, value) {
     throw invalid(`${name} is ${shown(value)}; it must be an integer from 0 to 2^64 - 1, as a BigInt above 2^53`);
   }
   return number;
+}
+
+/** A name, which C reads up to its first NUL. */
+export function string(name, value) {
+  if (typeof value !== "string" || value.includes("\0")) {
+    throw invalid(`${name} is ${shown(value)}; it must be a string without NUL`);
+  }
+  return value;
 }
 
 export function f64(name, value) {
@@ -81,6 +89,7 @@ export function initialize(struct, at) {
 
 /** A struct in the memory of a scope: the defaults, and what the object has. */
 export function newStruct(scope, struct, values = {}) {
+  checkObject("options", values);
   const at = scope.allocate(STRUCTS[struct].size);
   initialize(struct, at);
   write(struct, at, values);

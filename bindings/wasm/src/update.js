@@ -1,12 +1,14 @@
 // One step of one tensor whose state is the caller's.
 
+import { checkObject } from "./error.js";
 import { call, withScope } from "./library.js";
 import { dtypeNumber, newStruct, u64 } from "./structs.js";
 import { arrayType, checkApart, checkArray, checkRemainders, lend, takeBack } from "./tensor.js";
 
 /** The arrays, each of which is a Tensor or an ordinary array, are those of radam_update. */
-export function update({ dtype, gradDtype = dtype, stateDtype = dtype, param, grad, expAvg, expAvgSq, kahanComp = null },
-                       options, step) {
+export function update(arrays, options, step) {
+  checkObject("arrays", arrays);
+  const { dtype, gradDtype = dtype, stateDtype = dtype, param, grad, expAvg, expAvgSq, kahanComp = null } = arrays;
   arrayType("dtype", dtype);
   const length = param?.length;
   checkArray("param", param, dtype, length);

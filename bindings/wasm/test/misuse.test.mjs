@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { cp, rm } from "node:fs/promises";
 import { test } from "node:test";
 import { GradSums, Optimizer, RadamError, Tensor, update } from "radam";
 import { STRUCTS } from "../node_modules/radam/src/api.js";
@@ -64,6 +65,51 @@ test("tensors of another dtype or length, and arrays that cannot be kept", () =>
   assert.equal(optimizer.param(1).name, "größer 1");
 });
 
+test("errors name the parameter", () => {
+  const optimizer = new Optimizer();
+  const group = optimizer.addGroup({ lr: 0.1 });
+  const [a, b, wrong] = [new Tensor("f32", 4), new Tensor("f32", 4), new Tensor("f64", 4)];
+  optimizer.addParam(group, { data: a, name: "a_b" });
+  invalid(["data of \"c\" is 0x", "\"a_b\""], () => optimizer.addParam(group, { data: a, name: "c" }));
+  invalid(["data is 0x"], () => optimizer.addParam(group, { data: a }));
+  invalid(["params[1].data is 0x"], () => optimizer.addParams(group, [{ data: b }, { data: a }]));
+  const params = [{ data: b }, { dtype: "f32", data: wrong }];
+  invalid(["params[1].data is a Tensor of 4 f64"], () => optimizer.addParams(group, params));
+  invalid(["name is \"a_b\""], () => optimizer.addParam(group, { data: b, name: "a_b" }));
+  invalid(["param is 1"], () => optimizer.param(1));
+  invalid(["first is 7 and count is 0"], () => optimizer.setTensors(7, [], null));
+  const sums = new GradSums();
+  sums.addWords(sums.words.fill(-1n));
+  invalid(["sums.words[0] is -1"], () => sums.norm);
+});
+
+test("null", () => {
+  const { optimizer, group, param, data, grad } = lent();
+  invalid(["options is null; it must be an object"], () => optimizer.addGroup(null));
+  invalid(["options is null"], () => optimizer.setGroupOptions(group, null));
+  invalid(["options is null"], () => optimizer.step(null));
+  invalid(["options is 5"], () => optimizer.stepTensor(param, data, grad, 5));
+  invalid(["options is null"], () => optimizer.load(optimizer.save(), null));
+  invalid(["param is null; it must be an object"], () => optimizer.addParam(group, null));
+  invalid(["params[1] is undefined"], () => optimizer.addParams(group, [{ dtype: "f32", length: 1 }, undefined]));
+  invalid(["params is null; it must be an array"], () => optimizer.addParams(group, null));
+  invalid(["grads is 5; it must be an array, or null"], () => optimizer.setTensors(0, null, 5));
+  invalid(["name is null; it must be a string"], () => optimizer.paramId(null));
+  invalid(["arrays is null"], () => update(null, { lr: 1 }, 1));
+  invalid(["sums is null"], () => optimizer.measure(null));
+  invalid(["words is null"], () => new GradSums().addWords(null));
+  invalid(["values is null"], () => new Tensor("f32", null));
+  invalid(["checkpoint is null"], () => optimizer.load(null));
+});
+
+test("a missing radam.wasm", async () => {
+  const folder = new URL("../without-wasm/", import.meta.url);
+  await cp(new URL("../node_modules/radam/", import.meta.url), folder, { recursive: true });
+  await rm(new URL("radam.wasm", folder));
+  await assert.rejects(import(new URL("node.js", folder)), /cannot be read from .*radam\.wasm .*ENOENT.*`make wasm`/);
+  await rm(folder, { recursive: true });
+});
+
 test("options", () => {
   const { optimizer, group } = trained();
   invalid(["learningRate", "lr", "weightDecay"], () => optimizer.addGroup({ lr: 0.1, learningRate: 0.1 }));
@@ -80,7 +126,7 @@ test("options", () => {
   invalid(["frozen"], () => optimizer.setFrozen(0, 1));
   invalid(["gradSums", "GradSums"], () => optimizer.step({ gradSums: 5 }));
   invalid(["maxGradNorm"], () => optimizer.step({ maxGradNorm: 1n }));
-  invalid(["grad_sums"], () => lentStep({ maxGradNorm: 1 }));
+  invalid(["gradSums"], () => lentStep({ maxGradNorm: 1 }));
   invalid(["steps"], () => optimizer.setStepCount(0, -1n));
   invalid(["name", "expAvg"], () => optimizer.state(0, "momentum"));
   invalid(["values has 3"], () => optimizer.setState(0, "expAvg", new Float32Array(3)));
@@ -111,12 +157,13 @@ test("sums and updates", () => {
 
 test("calls that do not apply now", () => {
   const { optimizer, param, data, grad } = trained();
-  refused("INVALID_STATE", "gradient_release", () => optimizer.stepTensor(param, data, grad));
-  refused("INVALID_STATE", "step", () => optimizer.stepEnd());
+  refused("INVALID_STATE", "gradientRelease", () => optimizer.stepTensor(param, data, grad));
+  refused("INVALID_STATE", "no step is open; stepBegin opens one", () => optimizer.stepEnd());
   optimizer.stepBegin();
   for (const body of [() => optimizer.step(), () => optimizer.save(), () => optimizer.removeParam(param)]) {
-    refused("BUSY", "open step", body);
+    refused("BUSY", "the optimizer has an open step, which stepBegin opened; end it first with stepEnd", body);
   }
+  refused("INVALID_STATE", "stepWave begins one", () => optimizer.stepChunk(0));
   while (optimizer.stepFor(100) > 0);
   optimizer.stepEnd();
   optimizer.step();
@@ -153,7 +200,8 @@ test("more optimizers than fit into a page of the registry, and handles of freed
     optimizer.free();
   }
   new Optimizer();
-  for (const optimizer of optimizers) refused("INVALID_HANDLE", "opt", () => optimizer.lr(0));
+  for (const optimizer of optimizers) refused("INVALID_HANDLE", "the optimizer has been freed", () => optimizer.lr(0));
+  refused("INVALID_HANDLE", "the optimizer has been freed", () => optimizers[0].advice());
 });
 
 // The last test: it breaks the instance.

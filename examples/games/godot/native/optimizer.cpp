@@ -66,7 +66,7 @@ radam::StepOptions step_options(const Arguments& arguments) {
   return arguments.count() > 0 ? read_options(arguments.get(0, "options"), members) : Step();
 }
 
-godot_variant variant_of(const radam::StepReport& report) {
+Variant variant_of(const radam::StepReport& report) {
   return Dictionary()
       .set("skipped", report.skipped != 0)
       .set("nonfinite", report.nonfinite)
@@ -84,23 +84,25 @@ const std::vector<Method<Optimizer>>& Optimizer::methods() {
   static const std::vector<Method<Optimizer>> methods{
       {"add_group", 1, 1, &Optimizer::add_group},   {"add_param", 3, 3, &Optimizer::add_param},
       {"get_param", 1, 1, &Optimizer::get_param},   {"set_param", 2, 2, &Optimizer::set_param},
-      {"set_grad", 2, 2, &Optimizer::set_grad},     {"get_lr", 1, 1, &Optimizer::get_lr},
-      {"set_lr", 2, 2, &Optimizer::set_lr},         {"group_report", 1, 1, &Optimizer::group_report},
-      {"step", 0, 1, &Optimizer::step},             {"begin_step", 0, 1, &Optimizer::begin_step},
-      {"step_for", 1, 1, &Optimizer::step_for},     {"next_wave", 0, 0, &Optimizer::next_wave},
-      {"end_step", 0, 0, &Optimizer::end_step},     {"get_handle", 0, 0, &Optimizer::get_handle},
-      {"get_error", 0, 0, &Optimizer::get_error},
+      {"set_grad", 2, 2, &Optimizer::set_grad},     {"set_frozen", 2, 2, &Optimizer::set_frozen},
+      {"is_frozen", 1, 1, &Optimizer::is_frozen},   {"remove_param", 1, 1, &Optimizer::remove_param},
+      {"get_lr", 1, 1, &Optimizer::get_lr},         {"set_lr", 2, 2, &Optimizer::set_lr},
+      {"step", 0, 1, &Optimizer::step},             {"group_report", 1, 1, &Optimizer::group_report},
+      {"begin_step", 0, 1, &Optimizer::begin_step}, {"step_for", 1, 1, &Optimizer::step_for},
+      {"next_wave", 0, 0, &Optimizer::next_wave},   {"end_step", 0, 0, &Optimizer::end_step},
+      {"abort_step", 0, 0, &Optimizer::abort_step}, {"save", 1, 1, &Optimizer::save},
+      {"load", 1, 1, &Optimizer::load},             {"get_error", 0, 0, &Optimizer::get_error},
   };
   return methods;
 }
 
 // ---- Groups and parameters
 
-godot_variant Optimizer::add_group(const Arguments& arguments) {
+Variant Optimizer::add_group(const Arguments& arguments) {
   return variant(std::uint32_t(optimizer_.add_group(group_options(arguments.get(0, "options")))));
 }
 
-godot_variant Optimizer::add_param(const Arguments& arguments) {
+Variant Optimizer::add_param(const Arguments& arguments) {
   const radam::GroupId group = arguments.get(0, "group").id();
   const std::string name = arguments.get(1, "name").string();
   params_.reserve(params_.size() + 1);  // nothing fails once the optimizer has the parameter
@@ -113,14 +115,15 @@ godot_variant Optimizer::add_param(const Arguments& arguments) {
 
 // A parameter that no step is using: the library refuses to set an address while one is open.
 Optimizer::Param& Optimizer::idle_param(radam::ParamId id) {
-  if (id >= params_.size()) {
-    throw std::invalid_argument("param is " + std::to_string(id) + "; it must be a number that add_param has returned");
+  if (id >= params_.size() || !params_[id]) {
+    throw std::invalid_argument("param is " + std::to_string(id) +
+                                "; it must be a number that add_param has returned, of a parameter that is still there");
   }
-  optimizer_.set_data(id, params_[id].values);
-  return params_[id];
+  optimizer_.set_data(id, params_[id]->values);
+  return *params_[id];
 }
 
-godot_variant Optimizer::get_param(const Arguments& arguments) {
+Variant Optimizer::get_param(const Arguments& arguments) {
   return variant(idle_param(arguments.get(0, "param").id()).values);
 }
 
@@ -136,12 +139,12 @@ void copy(const std::vector<float>& from, std::vector<float>& to, const char* na
 
 }  // namespace
 
-godot_variant Optimizer::set_param(const Arguments& arguments) {
+Variant Optimizer::set_param(const Arguments& arguments) {
   copy(arguments.get(1, "values").array(), idle_param(arguments.get(0, "param").id()).values, "values");
   return variant(0);
 }
 
-godot_variant Optimizer::set_grad(const Arguments& arguments) {
+Variant Optimizer::set_grad(const Arguments& arguments) {
   const radam::ParamId id = arguments.get(0, "param").id();
   Param& param = idle_param(id);
   copy(arguments.get(1, "grad").array(), param.grad, "grad");
@@ -149,16 +152,32 @@ godot_variant Optimizer::set_grad(const Arguments& arguments) {
   return variant(0);
 }
 
-godot_variant Optimizer::get_lr(const Arguments& arguments) {
+Variant Optimizer::set_frozen(const Arguments& arguments) {
+  optimizer_.set_frozen(arguments.get(0, "param").id(), arguments.get(1, "frozen").boolean());
+  return variant(0);
+}
+
+Variant Optimizer::is_frozen(const Arguments& arguments) {
+  return variant(optimizer_.frozen(arguments.get(0, "param").id()));
+}
+
+Variant Optimizer::remove_param(const Arguments& arguments) {
+  const radam::ParamId id = arguments.get(0, "param").id();
+  optimizer_.remove_param(id);
+  params_[id].reset();
+  return variant(0);
+}
+
+Variant Optimizer::get_lr(const Arguments& arguments) {
   return variant(optimizer_.lr(arguments.get(0, "group").id()));
 }
 
-godot_variant Optimizer::set_lr(const Arguments& arguments) {
+Variant Optimizer::set_lr(const Arguments& arguments) {
   optimizer_.set_lr(arguments.get(0, "group").id(), arguments.get(1, "lr").number());
   return variant(0);
 }
 
-godot_variant Optimizer::group_report(const Arguments& arguments) {
+Variant Optimizer::group_report(const Arguments& arguments) {
   const radam::GroupReport report = optimizer_.group_report(arguments.get(0, "group").id());
   return Dictionary()
       .set("rectified", report.rectified != 0)
@@ -172,11 +191,11 @@ godot_variant Optimizer::group_report(const Arguments& arguments) {
 
 // ---- Steps
 
-godot_variant Optimizer::step(const Arguments& arguments) {
+Variant Optimizer::step(const Arguments& arguments) {
   return variant_of(optimizer_.step(step_options(arguments)));
 }
 
-godot_variant Optimizer::begin_step(const Arguments& arguments) {
+Variant Optimizer::begin_step(const Arguments& arguments) {
   sliced_step_ = optimizer_.begin_step(step_options(arguments));
   return variant(0);
 }
@@ -186,21 +205,43 @@ radam::SlicedStep& Optimizer::open_step() {
   return *sliced_step_;
 }
 
-godot_variant Optimizer::step_for(const Arguments& arguments) {
+Variant Optimizer::step_for(const Arguments& arguments) {
   return variant(open_step().run_for(std::chrono::microseconds(arguments.get(0, "usec").count())));
 }
 
-godot_variant Optimizer::next_wave(const Arguments&) {
+Variant Optimizer::next_wave(const Arguments&) {
   return variant(open_step().next_wave().size());
 }
 
-godot_variant Optimizer::end_step(const Arguments&) {
+Variant Optimizer::step_chunk(const Arguments& arguments) {
+  radam::Wave(optimizer_.handle(), 0).step(arguments.get(0, "chunk").count());
+  return variant(0);
+}
+
+Variant Optimizer::end_step(const Arguments&) {
   const radam::StepReport report = open_step().end();
   sliced_step_.reset();
   return variant_of(report);
 }
 
-// For a RAdamWorker.
-godot_variant Optimizer::get_handle(const Arguments&) {
+Variant Optimizer::abort_step(const Arguments&) {
+  open_step().abort();
+  sliced_step_.reset();
+  return variant(0);
+}
+
+Variant Optimizer::get_handle(const Arguments&) {
   return variant(reinterpret_cast<std::uintptr_t>(optimizer_.handle()));
+}
+
+// ---- Checkpoints
+
+Variant Optimizer::save(const Arguments& arguments) {
+  optimizer_.save(arguments.get(0, "path").file());
+  return variant(0);
+}
+
+Variant Optimizer::load(const Arguments& arguments) {
+  optimizer_.load(arguments.get(0, "path").file());
+  return variant(0);
 }

@@ -17,30 +17,39 @@ class Optimizer : public Scripted<Optimizer> {
   static constexpr const char* name = "RAdam";
   static const std::vector<Method<Optimizer>>& methods();
 
+  // How threads step the chunks of a wave, which the engines differ in: on this object, or on workers with the handle.
+  Variant step_chunk(const Arguments&);
+  Variant get_handle(const Arguments&);
+
  private:
   struct Param {
     std::vector<float> values, grad;
   };
 
-  godot_variant add_group(const Arguments&);
-  godot_variant add_param(const Arguments&);
-  godot_variant get_param(const Arguments&);
-  godot_variant set_param(const Arguments&);
-  godot_variant set_grad(const Arguments&);
-  godot_variant get_lr(const Arguments&);
-  godot_variant set_lr(const Arguments&);
-  godot_variant group_report(const Arguments&);
-  godot_variant step(const Arguments&);
-  godot_variant begin_step(const Arguments&);
-  godot_variant step_for(const Arguments&);
-  godot_variant next_wave(const Arguments&);
-  godot_variant end_step(const Arguments&);
-  godot_variant get_handle(const Arguments&);
+  Variant add_group(const Arguments&);
+  Variant add_param(const Arguments&);
+  Variant get_param(const Arguments&);
+  Variant set_param(const Arguments&);
+  Variant set_grad(const Arguments&);
+  Variant set_frozen(const Arguments&);
+  Variant is_frozen(const Arguments&);
+  Variant remove_param(const Arguments&);
+  Variant get_lr(const Arguments&);
+  Variant set_lr(const Arguments&);
+  Variant group_report(const Arguments&);
+  Variant step(const Arguments&);
+  Variant begin_step(const Arguments&);
+  Variant step_for(const Arguments&);
+  Variant next_wave(const Arguments&);
+  Variant end_step(const Arguments&);
+  Variant abort_step(const Arguments&);
+  Variant save(const Arguments&);
+  Variant load(const Arguments&);
 
   Param& idle_param(radam::ParamId id);
   radam::SlicedStep& open_step();
 
-  std::vector<Param> params_;
+  std::vector<std::optional<Param>> params_;  // by id; one that was removed is empty
   radam::Optimizer optimizer_;  // destroyed before the arrays that it has the addresses of
   std::optional<radam::SlicedStep> sliced_step_;
 };

@@ -10,11 +10,15 @@ func _init():
 	var threads = [Thread.new(), Thread.new()]
 	for i in threads.size():
 		threads[i].start(self, "_work", i)
+	var failures = 0
 	for thread in threads:
-		thread.wait_to_finish()
-	print("calls on threads done")
+		failures += thread.wait_to_finish()
+	print("failures %d" % failures)
 	quit()
 
 func _work(index):
+	var failures = 0
 	for i in 300000:
-		workers[index].get_error()
+		if workers[index].get_error() != "":
+			failures += 1
+	return failures

@@ -27,9 +27,16 @@ void destroy(godot_object*, void*, void* object) {
 }
 
 template <class Class>
-godot_variant call(godot_object*, void* method, void* object, int count, godot_variant** values) {
+Variant call(godot_object*, void* method, void* object, int count, godot_variant** values) {
   if (object == nullptr) return variant();
   return static_cast<Class*>(object)->call(*static_cast<const Method<Class>*>(method), {count, values});
+}
+
+template <class Class>
+void register_method(void* library, const Method<Class>& method) {
+  void* data = const_cast<Method<Class>*>(&method);
+  nativescript->godot_nativescript_register_method(library, Class::name, method.name, {GODOT_METHOD_RPC_MODE_DISABLED},
+                                                   {call<Class>, data, nullptr});
 }
 
 template <class Class>
@@ -37,12 +44,10 @@ void register_class(void* library) {
   nativescript->godot_nativescript_register_class(library, Class::name, "Reference",
                                                   {create<Class>, nullptr, nullptr},
                                                   {destroy<Class>, nullptr, nullptr});
-  for (const Method<Class>& method : Class::methods()) {
-    void* data = const_cast<Method<Class>*>(&method);
-    nativescript->godot_nativescript_register_method(library, Class::name, method.name,
-                                                     {GODOT_METHOD_RPC_MODE_DISABLED}, {call<Class>, data, nullptr});
-  }
+  for (const Method<Class>& method : Class::methods()) register_method(library, method);
 }
+
+const Method<Optimizer> get_handle{"get_handle", 0, 0, &Optimizer::get_handle};
 
 }  // namespace
 
@@ -61,6 +66,7 @@ void GDN_EXPORT radam_gdnative_terminate(godot_gdnative_terminate_options*) {}
 
 void GDN_EXPORT radam_nativescript_init(void* library) {
   register_class<Optimizer>(library);
+  register_method(library, get_handle);
   register_class<Worker>(library);
 }
 }

@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <vector>
 
-// Steps chunks of an optimizer on one thread. The library knows whether the optimizer is still there.
+// Steps chunks of an optimizer on one thread: Godot 3 writes into an object whenever it calls a method of it, so an object
+// is for one thread at a time. The library knows whether the optimizer is still there.
 class Worker : public Scripted<Worker> {
  public:
   static constexpr const char* name = "RAdamWorker";
@@ -23,12 +24,12 @@ class Worker : public Scripted<Worker> {
   }
 
  private:
-  godot_variant set_optimizer(const Arguments& arguments) {
+  Variant set_optimizer(const Arguments& arguments) {
     handle_ = reinterpret_cast<radam_optimizer*>(std::uintptr_t(arguments.get(0, "handle").count()));
     return variant(0);
   }
 
-  godot_variant step_chunk(const Arguments& arguments) {
+  Variant step_chunk(const Arguments& arguments) {
     radam::Wave(handle_, 0).step(arguments.get(0, "chunk").count());
     return variant(0);
   }
