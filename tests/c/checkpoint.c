@@ -90,7 +90,7 @@ static const state *found(const char *when) {
 
 /* Every call to the system fails in its turn. */
 static void saving_fails(fault fault, int error) {
-  const char *seen[32];
+  const char *seen[64];
   long n = 0;
   begin();
   const int files = count_entries("/proc/self/fd");
@@ -104,7 +104,7 @@ static void saving_fails(fault fault, int error) {
       CHECK(status == RADAM_OK, "nothing failed, but radam_save gave %s", radam_status_string(status));
       break;
     }
-    CHECK(n < 32, "radam_save makes more calls than this test thinks");
+    CHECK(n < 64, "radam_save makes more calls than this test thinks");
     seen[n] = faulty;
     CHECK(errno_after == 4321, "radam_save has changed errno, when %s failed", faulty);
     CHECK(count_entries("/proc/self/fd") == files, "a file stays open when %s fails", faulty);
@@ -113,8 +113,13 @@ static void saving_fails(fault fault, int error) {
       const bool may_be_of_the_folder = strcmp(faulty, "open") == 0 || strcmp(faulty, "fsync") == 0;
       check_message(saver.opt, may_be_of_the_folder ? folder : path, faulty);
       check_message(saver.opt, error == EIO ? "nput/output" : "space", faulty);
-      /* Whoever cannot lock the file does not know whose it is. */
-      CHECK(strcmp(faulty, "flock") == 0 || !is_there(temporary), "%s is left when %s fails", temporary, faulty);
+      CHECK(!is_there(temporary), "%s is left when %s fails", temporary, faulty);
+      /* A folder is flushed when the file has its name already. */
+      const bool is_in_place = n > 0 && strcmp(faulty, "fsync") == 0 && strcmp(seen[n - 1], "rename") == 0;
+      if (is_in_place) check_message(saver.opt, "in place", "the folder cannot be flushed");
+      CHECK(found(faulty) == (is_in_place ? &new_state : &old_state), "%s has failed, and the file is %s", faulty,
+            is_in_place ? "the old one" : "the new one");
+      if (is_in_place) begin();
     } else {
       CHECK(status == RADAM_OK, "radam_save gave %s for a call of %s that it should make again",
             radam_status_string(status), faulty);
@@ -127,7 +132,7 @@ static void saving_fails(fault fault, int error) {
   }
   CHECK(found("at the end") == &new_state && !is_there(temporary), "a save after all these is not as any other");
   /* What is written is on the disk before it has its name, and then the name is. */
-  const char *needed[] = {"open", "flock", "write", "fsync", "rename", "open", "fsync"};
+  const char *needed[] = {"open", "flock", "open", "write", "fsync", "rename", "fsync"};
   for (long i = 0, at = 0; fault == FAILING && i < 7; i++, at++) {
     while (at < n && strcmp(seen[at], needed[i]) != 0) at++;
     CHECK(at < n, "radam_save makes no call of %s where there should be one", needed[i]);
@@ -135,7 +140,7 @@ static void saving_fails(fault fault, int error) {
   CHECK(n >= (fault == FAILING ? 10 : 5), "only %ld calls had their turn", n);
 }
 
-/* What a killed process left is overwritten, and a folder of that name is told of. */
+/* What a killed process left is removed, and a folder of that name is told of. */
 static void something_is_there_already(void) {
   begin();
   CHECK(mkdir(temporary, 0700) == 0, "no folder");
@@ -150,14 +155,14 @@ static void something_is_there_already(void) {
   CHECK(found("over what was left") == &new_state && !is_there(temporary), "what was left is still there");
 }
 
-/* Every call to the system fails in its turn; those of the second reading change what they have read. */
+/* Every call to the system fails in its turn, and nothing has changed. */
 static void loading_fails(fault fault, int error) {
   static state before;
   begin();
   OK(saver.opt, radam_save(saver.opt, path));
   memset(&before, 0, sizeof before);
   const int files = count_entries("/proc/self/fd");
-  long n = 0, halfway = 0;
+  long n = 0;
   for (;; n++) {
     OK(loader.opt, radam_reset_state(loader.opt, 0));
     OK(loader.opt, radam_set_lr(loader.opt, 0, 0.75));
@@ -180,18 +185,11 @@ static void loading_fails(fault fault, int error) {
     }
     CHECK(status == RADAM_ERROR_IO, "radam_load gave %s when %s failed", radam_status_string(status), faulty);
     check_message(loader.opt, path, faulty);
-    if (!has(&loader, &before)) {
-      halfway++;
-      check_message(loader.opt, "partly", "the second reading failed");
-      state now;
-      OK(loader.opt, radam_step_count(loader.opt, 0, &now.steps));
-      OK(loader.opt, radam_get_lr(loader.opt, 0, &now.lr));
-      CHECK(now.steps == before.steps && now.lr == before.lr, "options of a load that failed are taken over");
-    }
+    CHECK(has(&loader, &before), "radam_load has changed something when %s failed", faulty);
     OK(loader.opt, radam_load(loader.opt, path));
     CHECK(has(&loader, &new_state), "a load that failed is in the way of the next one");
   }
-  CHECK(n >= 10 && halfway <= n / 2, "%ld calls had their turn, and %ld failed halfway", n, halfway);
+  CHECK(n >= (fault == FAILING ? 10 : 5), "only %ld calls had their turn", n);
 }
 
 static pid_t forked(void) {
@@ -251,12 +249,11 @@ static void bad_places(void) {
   CHECK(mkdir(name, 0700) == 0, "no folder");
   CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO && is_there(name), "a save over a folder");
   check_message(saver.opt, name, "a folder");
-  radam_status status = radam_load(saver.opt, name);
-  CHECK(status == RADAM_ERROR_IO || status == RADAM_ERROR_CORRUPT, "loading a folder gave %s", radam_status_string(status));
+  CHECK(radam_load(saver.opt, name) == RADAM_ERROR_IO, "a folder was loaded");
+  check_message(saver.opt, "a folder", "a folder is loaded");
   CHECK(count_entries(name) == 0 && count_entries(folder) == 2, "a refused save left something");
   strcat(name, "/");
   CHECK(radam_save(saver.opt, name) == RADAM_ERROR_IO, "a save to the name of a folder with a slash");
-  CHECK(radam_load(saver.opt, "/dev/null") == RADAM_ERROR_CORRUPT, "/dev/null was loaded");
   const char *no_files[] = {"/", ".", "..", "../.."};
   for (int i = 0; i < 4; i++) {
     CHECK(radam_save(saver.opt, no_files[i]) == RADAM_ERROR_INVALID_ARGUMENT, "'%s' was taken for a file", no_files[i]);
@@ -329,7 +326,7 @@ static void progress_of_loading(void) {
   options.user = &p;
   OK(loader.opt, radam_load_with(loader.opt, path, &options));
   const uint64_t bytes = sizeof new_state.arrays;
-  CHECK(has(&loader, &new_state) && p.done == p.total && p.total == 2 * bytes, "progress ended at %llu of %llu",
+  CHECK(has(&loader, &new_state) && p.done == p.total && p.total == bytes, "progress ended at %llu of %llu",
         (unsigned long long)p.done, (unsigned long long)p.total);
   const uint64_t calls = p.calls;
   for (uint64_t at = 1; at <= calls; at++) {
@@ -338,10 +335,6 @@ static void progress_of_loading(void) {
     look(&loader, &before);
     p = (progress){loader.opt, 0, 0, 0, at};
     const radam_status status = radam_load_with(loader.opt, path, &options);
-    if (p.done > bytes) {
-      CHECK(status == RADAM_OK && has(&loader, &new_state), "a load was cancelled when it was too late for that");
-      continue;
-    }
     CHECK(status == RADAM_ERROR_IO && has(&loader, &before), "a cancelled load gave %s, or changed something",
           radam_status_string(status));
     check_message(loader.opt, "cancel", "a load");
@@ -433,6 +426,28 @@ static void a_late_save_leaves_the_file_of_another(void) {
   OK(other.opt, radam_free(other.opt));
 }
 
+/* Another moment: a save has created the temporary file, and before it locks it, another one takes it for what a
+   killed process left. */
+static run hasty;
+
+static void save_another(void) {
+  if (!is_late) return;
+  is_late = false;
+  OK(hasty.opt, radam_save(hasty.opt, path));
+}
+
+static void a_save_is_taken_for_a_dead_one(void) {
+  begin();
+  make(&hasty);
+  is_late = true;
+  before_locking = save_another;
+  OK(saver.opt, radam_save(saver.opt, path));
+  before_locking = NULL;
+  CHECK(!is_late && found("after both") == &new_state, "the save that was last to finish is not in the file");
+  CHECK(!is_there(temporary), "%s is left", temporary);
+  OK(hasty.opt, radam_free(hasty.opt));
+}
+
 int main(void) {
   alarm(300); /* ends what hangs */
   const char *root = getenv("TMPDIR");
@@ -457,6 +472,7 @@ int main(void) {
   progress_of_loading();
   two_save_at_once();
   a_late_save_leaves_the_file_of_another();
+  a_save_is_taken_for_a_dead_one();
   OK(saver.opt, radam_free(saver.opt));
   OK(loader.opt, radam_free(loader.opt));
   CHECK(unlink(path) == 0 && rmdir(folder) == 0, "something is left in %s", folder);
