@@ -60,6 +60,10 @@
  *   in radam_free. A process may fork at any time; the child starts threads of its own. An
  *   optimizer that another thread was using during the fork stays busy in the child.
  *
+ *   pthread_cancel takes effect after a call has returned, never inside one or inside a function that
+ *   it calls of the caller's: there, cancellation is disabled. Such a function must not enable it, and
+ *   must not end its thread in another way (pthread_exit).
+ *
  * Results
  *   The same bits for every instruction set, number of threads, executor, alignment and order of
  *   parameters, and however a step is sliced. Where a result is NaN, it is NaN everywhere, but its

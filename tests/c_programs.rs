@@ -100,6 +100,7 @@ programs! {
     checkpoint: shared, statically;
     replacing: shared, statically;
     power_loss: shared, statically;
+    cancellation: shared, statically;
     load_options: shared, statically, valgrind;
     misuse_checkpoint: shared, statically, valgrind;
     allocations: shared, statically;
