@@ -98,6 +98,7 @@ programs! {
     no_surprises: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
+    saves_at_once: shared, statically;
     replacing: shared, statically;
     power_loss: shared, statically;
     cancellation: shared, statically;

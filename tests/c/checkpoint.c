@@ -1,92 +1,10 @@
 /* Checkpoints in files, where the system fails, the process is killed, or others are in the way: at every moment
    the old checkpoint loads or the new one. */
 #define _GNU_SOURCE
-#include "file_system.h"
+#include "checkpoint.h"
 #include "tasks.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-
-/* Each array is written in two blocks. */
-enum { LEN = 270000, ARRAYS = 2 };
-
-static char folder[64], path[128], temporary[136];
-static float grad[LEN];
-
-/* An optimizer of one parameter. */
-typedef struct run {
-  radam_optimizer *opt;
-  float data[LEN];
-} run;
-
-typedef struct state {
-  uint64_t steps;
-  double lr;
-  float arrays[ARRAYS][LEN];
-} state;
-
-/* What was saved first, and what is saved over it. */
-static state old_state, new_state;
-static run saver, loader;
-
-static void make(run *r) {
-  radam_group_options options = group_options();
-  r->opt = create(1);
-  fill(r->data, LEN, 1);
-  uint32_t id;
-  add_group(r->opt, &options);
-  OK(r->opt, radam_add_param(r->opt, 0, RADAM_DTYPE_F32, 0, r->data, grad, LEN, "weight", &id));
-}
-
-static void look(const run *r, state *to) {
-  OK(r->opt, radam_step_count(r->opt, 0, &to->steps));
-  OK(r->opt, radam_get_lr(r->opt, 0, &to->lr));
-  for (radam_state which = 1; which <= ARRAYS; which++) {
-    void *array;
-    OK(r->opt, radam_param_state(r->opt, 0, which, &array, NULL));
-    memcpy(to->arrays[which - 1], array, sizeof to->arrays[0]);
-  }
-}
-
-static bool has(const run *r, const state *expected) {
-  static state now;
-  memset(&now, 0, sizeof now);
-  look(r, &now);
-  return memcmp(&now, expected, sizeof now) == 0;
-}
-
-static bool is_there(const char *name) {
-  struct stat found;
-  return lstat(name, &found) == 0;
-}
-
-/* Puts the old checkpoint into the file, as a file that nothing has happened to. */
-static void begin(void) {
-  static run first;
-  if (first.opt == NULL) {
-    make(&first);
-    OK(first.opt, radam_step(first.opt));
-    look(&first, &old_state);
-    make(&saver);
-    OK(saver.opt, radam_step(saver.opt));
-    OK(saver.opt, radam_set_lr(saver.opt, 0, 0.25));
-    OK(saver.opt, radam_step(saver.opt));
-    look(&saver, &new_state);
-    make(&loader);
-  }
-  OK(first.opt, radam_save(first.opt, path));
-  OK(loader.opt, radam_reset_state(loader.opt, 0));
-}
-
-/* What the file has: the old state or the new one, and never anything else. */
-static const state *found(const char *when) {
-  OK(loader.opt, radam_load(loader.opt, path));
-  const bool is_old = has(&loader, &old_state);
-  CHECK(is_old || has(&loader, &new_state), "%s: the file has neither the old state nor the new one", when);
-  return is_old ? &old_state : &new_state;
-}
 
 /* Every call to the system fails in its turn. */
 static void saving_fails(fault fault, int error) {
@@ -342,120 +260,8 @@ static void progress_of_loading(void) {
   }
 }
 
-/* Two optimizers that save to one path: one of them, or both in turn, and the file is always whole. */
-static atomic_long saved, refused;
-
-static void *save_often(void *optimizer) {
-  for (int i = 0; i < 60; i++) {
-    const radam_status status = radam_save(optimizer, path);
-    char message[512] = "";
-    radam_last_error(optimizer, message, sizeof message);
-    CHECK(status == RADAM_OK || (status == RADAM_ERROR_IO && strstr(message, "another save") != NULL),
-          "one of two saves gave %s: %s", radam_status_string(status), message);
-    atomic_fetch_add(status == RADAM_OK ? &saved : &refused, 1);
-  }
-  return NULL;
-}
-
-static void two_save_at_once(void) {
-  static run other;
-  pthread_t thread;
-  begin();
-  make(&other);
-  OK(other.opt, radam_load(other.opt, path));
-  CHECK(pthread_create(&thread, NULL, save_often, other.opt) == 0, "no thread");
-  save_often(saver.opt);
-  for (int i = 0; i < 20; i++) found("while two save");
-  CHECK(pthread_join(thread, NULL) == 0, "no thread");
-  CHECK(saved > 0 && saved + refused == 120, "%ld saved and %ld refused", (long)saved, (long)refused);
-  found("after two have saved");
-  CHECK(!is_there(temporary), "two saves have left %s", temporary);
-  OK(other.opt, radam_free(other.opt));
-}
-
-/* The worst moment: a save has opened the temporary file, and before it locks it, another one has renamed the
-   same file into place. */
-static _Thread_local bool is_late;
-static atomic_bool may_finish, is_finished;
-
-static void wait_for_another(void) {
-  if (!is_late) return;
-  is_late = false;
-  may_finish = true;
-  while (!is_finished) sched_yield();
-}
-
-static int32_t wait_for_the_late_one(uint64_t done, uint64_t total, void *unused) {
-  (void)unused;
-  while (done == total && !may_finish) sched_yield();
-  return 0;
-}
-
-static void *save_in_the_meantime(void *optimizer) {
-  radam_save_options options;
-  OK(NULL, radam_save_options_init(&options, sizeof options));
-  options.progress = wait_for_the_late_one;
-  OK(optimizer, radam_save_with(optimizer, path, &options));
-  is_finished = true;
-  return NULL;
-}
-
-static int32_t cancel(uint64_t done, uint64_t total, void *unused) {
-  (void)done, (void)total, (void)unused;
-  return 1;
-}
-
-static void a_late_save_leaves_the_file_of_another(void) {
-  radam_save_options options;
-  pthread_t thread;
-  begin();
-  before_locking = wait_for_another;
-  may_finish = is_finished = false;
-  CHECK(pthread_create(&thread, NULL, save_in_the_meantime, saver.opt) == 0, "no thread");
-  while (!is_there(temporary)) sched_yield();
-  is_late = true;
-  OK(NULL, radam_save_options_init(&options, sizeof options));
-  options.progress = cancel;
-  static run other;
-  make(&other);
-  CHECK(radam_save_with(other.opt, path, &options) == RADAM_ERROR_IO, "a save that was cancelled went on");
-  CHECK(pthread_join(thread, NULL) == 0, "no thread");
-  before_locking = NULL;
-  CHECK(found("after a late save") == &new_state, "a late save that was cancelled has touched the file of another");
-  CHECK(!is_there(temporary), "%s is left", temporary);
-  OK(other.opt, radam_free(other.opt));
-}
-
-/* Another moment: a save has created the temporary file, and before it locks it, another one takes it for what a
-   killed process left. */
-static run hasty;
-
-static void save_another(void) {
-  if (!is_late) return;
-  is_late = false;
-  OK(hasty.opt, radam_save(hasty.opt, path));
-}
-
-static void a_save_is_taken_for_a_dead_one(void) {
-  begin();
-  make(&hasty);
-  is_late = true;
-  before_locking = save_another;
-  OK(saver.opt, radam_save(saver.opt, path));
-  before_locking = NULL;
-  CHECK(!is_late && found("after both") == &new_state, "the save that was last to finish is not in the file");
-  CHECK(!is_there(temporary), "%s is left", temporary);
-  OK(hasty.opt, radam_free(hasty.opt));
-}
-
 int main(void) {
-  alarm(300); /* ends what hangs */
-  const char *root = getenv("TMPDIR");
-  snprintf(folder, sizeof folder, "%s/radam-checkpoint-XXXXXX", root != NULL && strlen(root) < 32 ? root : "/tmp");
-  CHECK(mkdtemp(folder) != NULL, "no folder");
-  snprintf(path, sizeof path, "%s/checkpoint", folder);
-  snprintf(temporary, sizeof temporary, "%s.tmp", path);
-  fill(grad, LEN, 2);
+  begin_test();
   saving_fails(FAILING, ENOSPC);
   saving_fails(FAILING, EIO);
   saving_fails(SHORT, 0);
@@ -470,11 +276,6 @@ int main(void) {
   bad_places();
   progress_of_saving();
   progress_of_loading();
-  two_save_at_once();
-  a_late_save_leaves_the_file_of_another();
-  a_save_is_taken_for_a_dead_one();
-  OK(saver.opt, radam_free(saver.opt));
-  OK(loader.opt, radam_free(loader.opt));
-  CHECK(unlink(path) == 0 && rmdir(folder) == 0, "something is left in %s", folder);
+  end_test();
   return 0;
 }
