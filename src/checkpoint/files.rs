@@ -94,7 +94,7 @@ impl Replacement {
         ensure!(
             is_there,
             Io,
-            "\"{}\" has been removed or replaced",
+            "\"{}\" has been removed or replaced while it was written, perhaps by another save",
             shown(&self.temporary).display()
         );
         // SAFETY: both paths end with a NUL.
