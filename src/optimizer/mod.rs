@@ -24,7 +24,7 @@ mod step;
 mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, Given, StateArray};
-pub(crate) use group::{Group, Toggle};
+pub(crate) use group::{Group, Toggle, check_beta};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{Compensation, NamedArray, State, StateKind};
 pub use step::StepReport;
