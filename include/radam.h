@@ -21,7 +21,7 @@
  *   to a call are copied, and may be freed when it returns.
  *
  * Errors
- *   Functions return a radam_status. A call that fails changes nothing (radam_load describes the
+ *   Functions return a radam_status. A call that fails changes nothing (radam_save describes the
  *   one exception) and writes no outputs. radam_last_error then copies a message: with the handle,
  *   or with NULL if the call had no valid handle (radam_create, radam_update, the init functions,
  *   ...). Do not parse messages; their wording may change in any version.
@@ -59,6 +59,10 @@
  *   with fewer. They sleep between steps, block all signals, never run code of the caller, and end
  *   in radam_free. A process may fork at any time; the child starts threads of its own. An
  *   optimizer that another thread was using during the fork stays busy in the child.
+ *
+ *   pthread_cancel takes effect after a call has returned, never inside one or inside a function that
+ *   it calls of the caller's: there, cancellation is disabled. Such a function must not enable it, and
+ *   must not end its thread in another way (pthread_exit).
  *
  * Results
  *   The same bits for every instruction set, number of threads, executor, alignment and order of
@@ -540,8 +544,8 @@ typedef struct radam_load_options {
   radam_toggle hyperparameters;
   // Must be 0.
   uint32_t reserved;
-  // As in radam_save_options. Every byte is counted twice, once when it is verified and once when
-  // it is copied. While copying, the call can no longer be cancelled.
+  // As in radam_save_options, of the bytes that have been read and verified. A call that is
+  // cancelled changes nothing.
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
   // Passed to progress; the library never dereferences it.
   void *user;
@@ -1388,17 +1392,27 @@ radam_status radam_load_options_init(radam_load_options *options, uint32_t struc
 // path is a UTF-8 string; except on Windows, its bytes go to the system as they are. The file
 // appears whole or not at all: it is written under its name with ".tmp" appended, flushed to disk
 // and renamed, so after a crash at any moment there is the old file or the new one. A ".tmp" file
-// that a killed process left behind is overwritten. On Windows, a file that a program has open can
-// be replaced only if it was opened with FILE_SHARE_DELETE, which fopen does not do; otherwise
-// saving fails and the old file stays.
+// that a killed process left behind is removed.
+//
+// Only a regular file is replaced, never a device, a FIFO, a socket or a folder. If path is a
+// symbolic link, the file that it leads to is replaced, in its own folder. The new file has the mode
+// of the old one, and its owner and group if the process may set them. On Windows, a file that a
+// program has open can be replaced only if it was opened with FILE_SHARE_DELETE, which fopen does
+// not do; otherwise saving fails and the old file stays.
+//
+// A call that fails leaves the old file in place, with one exception, of which the message says
+// "the new checkpoint is in place": the disk has failed when the folder was flushed, after the
+// renaming. Then a loss of power may bring the old file back.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if
 // path cannot be that of a file; RADAM_ERROR_IO if the system reports an error, which the message
-// names; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+// names, or something else than a regular file is in the way; RADAM_ERROR_OUT_OF_MEMORY;
+// RADAM_ERROR_BUSY.
 //
 // Undefined behaviour unless:
 // path is NULL or a NUL-terminated string; state arrays of the caller are valid.
-radam_status radam_save(radam_optimizer *opt, const char *path);
+radam_status radam_save(radam_optimizer *opt,
+                        const char *path);
 
 // Saves as radam_save does, and reports progress.
 //
@@ -1433,13 +1447,12 @@ radam_status radam_save_to_buffer(radam_optimizer *opt,
 // Loads a checkpoint into an optimizer that already has its groups and parameters.
 //
 // path is as for radam_save. Parameters are identified by name. If anything does not match (missing
-// or unexpected parameters, lengths, dtypes), one message lists it all. The file is verified as a
-// whole before anything changes. Files written by other programs may have biased moments, as
-// PyTorch has them; see docs/checkpoint.md.
+// or unexpected parameters, lengths, dtypes), one message lists it all. Files written by other
+// programs may have biased moments, as PyTorch has them; see docs/checkpoint.md.
 //
-// The file is read twice, once to verify and once to copy. If it cannot be read the second time,
-// the call returns RADAM_ERROR_IO, and exp_avg, exp_avg_sq and the others come partly from the
-// file, while options and step counts are unchanged: load again, or reset the state.
+// The file is read once and verified as a whole before anything changes. Until then, the state in
+// it takes memory beside that of the optimizer, which is freed array by array while they are copied.
+// Only a regular file is read, through symbolic links; nothing else is opened.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO if the file cannot
 // be read; RADAM_ERROR_CORRUPT if it is damaged or not a checkpoint; RADAM_ERROR_MISMATCH if it
@@ -1449,7 +1462,8 @@ radam_status radam_save_to_buffer(radam_optimizer *opt,
 // Undefined behaviour unless:
 // path is NULL or a NUL-terminated string; state arrays of the caller are valid and not used by
 // anyone else during the call.
-radam_status radam_load(radam_optimizer *opt, const char *path);
+radam_status radam_load(radam_optimizer *opt,
+                        const char *path);
 
 // Loads as radam_load does, with options.
 //
@@ -1484,7 +1498,7 @@ radam_status radam_load_shards(radam_optimizer *opt,
 
 // Loads a checkpoint from memory, as written by radam_save_to_buffer or radam_save.
 //
-// buffer has size bytes. options may be NULL for the defaults.
+// buffer has size bytes, which are not copied elsewhere first. options may be NULL for the defaults.
 //
 // Errors: as radam_load_with.
 //
@@ -1496,6 +1510,8 @@ radam_status radam_load_from_buffer(radam_optimizer *opt,
                                     const void *buffer,
                                     uint64_t size,
                                     const radam_load_options *options);
+
+extern int pthread_setcancelstate(int state, int *before);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -61,8 +61,9 @@ macro_rules! programs {
     };
 }
 
-// Valgrind replaces the allocator and the limits that `allocations` and `out_of_memory` set up, and it crashes if a
-// process sends itself a signal that all its threads block, as `no_surprises` does. `many_params` measures times.
+// Valgrind replaces the allocator and the limits that `allocations`, `out_of_memory` and `io_without_memory` set up, and it
+// crashes if a process sends itself a signal that all its threads block, as `no_surprises` does. `many_params` measures
+// times.
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
@@ -98,8 +99,13 @@ programs! {
     no_surprises: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
+    saves_at_once: shared, statically;
+    replacing: shared, statically;
+    power_loss: shared, statically;
+    cancellation: shared, statically;
     load_options: shared, statically, valgrind;
     misuse_checkpoint: shared, statically, valgrind;
     allocations: shared, statically;
     out_of_memory: shared, statically;
+    io_without_memory: shared, statically;
 }

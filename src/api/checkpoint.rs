@@ -12,11 +12,12 @@ impl Optimizer {
     /// of the crate describes. The parameters themselves are the caller's to save.
     ///
     /// The file appears whole or not at all: it is written under its name with `.tmp` appended, flushed to disk and
-    /// renamed.
+    /// renamed. Only a regular file is replaced, in its own folder if `path` is a symbolic link, and its mode is kept.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `path` cannot be that of a file; [`Error::Io`] if the system reports an error;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::InvalidArgument`] if `path` cannot be that of a file; [`Error::Io`] if the system reports an error, or
+    /// something else than a regular file is in the way; [`Error::OutOfMemory`]. The old file stays, unless the message
+    /// says that the new one is in place and only its folder could not be flushed.
     pub fn save(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         Ok(save_to_file(&self.0, path.as_ref(), None)?)
     }
@@ -47,10 +48,10 @@ impl Optimizer {
     /// the same bits as if it had never stopped.
     ///
     /// Parameters are identified by name. If anything does not match (missing or unexpected parameters, lengths,
-    /// dtypes), one message lists it all. The file is verified as a whole before anything changes.
+    /// dtypes), one message lists it all.
     ///
-    /// It is read twice, once to verify and once to copy. If it cannot be read the second time, the call returns
-    /// [`Error::Io`], and the state comes partly from the file: load again, or reset the state.
+    /// The file is read once and verified as a whole before anything changes. Until then, the state in it takes memory
+    /// beside that of the optimizer. Only a regular file is read.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Corrupt`] if it is damaged or not a checkpoint;

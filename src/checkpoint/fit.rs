@@ -11,7 +11,7 @@ use crate::kernel::Dtype;
 use crate::math::BetaPower;
 use crate::math::q8;
 use crate::optimizer::{
-    ElementType, Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle,
+    ElementType, Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle, check_beta,
 };
 use std::fmt::Write;
 
@@ -252,7 +252,19 @@ fn add_transfers(
         return Ok(());
     }
     let name = Shown(piece.entry.name());
-    let (header, _) = piece.file;
+    let (header, manifest) = piece.file;
+    if manifest.moments == Moments::Biased {
+        // They are what the moments are divided by, whatever becomes of the options of the group.
+        let GroupEntry { beta1, beta2, .. } = *piece.group();
+        for outcome in [check_beta("beta1", beta1), check_beta("beta2", beta2)] {
+            if let Err(error) = outcome {
+                let problem = error.message;
+                problems
+                    .add(format_args!("in the file, \"{name}\" has biased moments, and {problem}"));
+                return Ok(());
+            }
+        }
+    }
     let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
     for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {

@@ -1,18 +1,20 @@
-//! Loading checkpoints: everything is verified first, and only then copied into the state.
+//! Loading checkpoints: everything is read once and verified first, and only then copied into the state.
 
+use super::failed::failed;
+use super::files::open_to_read;
 use super::fit::{self, Fit, Transfer};
 use super::header::{self, Header};
 use super::json::Shown;
 use super::manifest::Manifest;
-use super::replace::failed;
-use super::{BLOCK, Callback, Progress, push, zeros};
-use crate::error::{Error, Result, ensure, error, reserve};
+use super::{BLOCK, Callback, Progress, no_memory, push, zeros};
+use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::{Dtype, Element, Real};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Options of loading.
@@ -24,9 +26,8 @@ pub struct LoadOptions<'a> {
     /// `eps`, `max_lr`, `decouple_wd`, `decouple_lr`, `maximize`, `rectify`, `unrectified`, `rectify_threshold` and
     /// `seed` of each group, whether each parameter is frozen, and whether optimizer accumulation is on. Default: true.
     pub hyperparameters: bool,
-    /// Called after about every MiB with the number of bytes done and the total, in which every byte counts twice, once
-    /// when it is verified and once when it is copied. [`ControlFlow::Break`] cancels the call, unless it is already
-    /// copying; if it panics then, the state comes partly from the checkpoint. Default: `None`.
+    /// Called after about every MiB that has been read and verified, with the number of bytes done and the total.
+    /// [`ControlFlow::Break`] cancels the call, which then has changed nothing. Default: `None`.
     ///
     /// [`ControlFlow::Break`]: std::ops::ControlFlow::Break
     pub progress: Option<Callback<'a>>,
@@ -48,32 +49,47 @@ impl fmt::Debug for LoadOptions<'_> {
     }
 }
 
-/// What a checkpoint is read from.
-trait Contents: Read + Seek {}
-impl<T: Read + Seek> Contents for T {}
-
 /// An open checkpoint.
 struct Source<'a> {
-    contents: &'a mut dyn Contents,
+    contents: Contents<'a>,
     /// For error messages.
     path: &'a Path,
 }
 
-impl Source<'_> {
+enum Contents<'a> {
+    File(File),
+    Buffer(&'a [u8]),
+}
+
+impl<'a> Source<'a> {
+    fn len(&mut self) -> Result<u64> {
+        match &mut self.contents {
+            Contents::Buffer(buffer) => Ok(buffer.len() as u64),
+            Contents::File(file) => {
+                file.seek(SeekFrom::End(0)).map_err(|error| failed("read", self.path, &error))
+            }
+        }
+    }
+
     /// Reads bytes that exist, unless the file has been truncated in the meantime.
     fn read_at(&mut self, start: u64, into: &mut [u8]) -> Result<()> {
-        let Self { contents, path } = self;
-        let read = contents.seek(SeekFrom::Start(start)).and_then(|_| contents.read_exact(into));
+        let file = match &mut self.contents {
+            Contents::File(file) => file,
+            Contents::Buffer(buffer) => {
+                into.copy_from_slice(&buffer[start as usize..][..into.len()]);
+                return Ok(());
+            }
+        };
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(into));
         read.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => failed("read to its end", path, &error),
-            _ => failed("read", path, &error),
+            io::ErrorKind::UnexpectedEof => failed("read to its end", self.path, &error),
+            _ => failed("read", self.path, &error),
         })
     }
 
     /// The bytes of the header, and the length of the file.
     fn header(&mut self) -> Result<(Vec<u8>, u64)> {
-        let len = self.contents.seek(SeekFrom::End(0));
-        let len = len.map_err(|error| failed("read", self.path, &error))?;
+        let len = self.len()?;
         ensure!(
             len >= header::LENGTH as u64,
             Corrupt,
@@ -81,32 +97,29 @@ impl Source<'_> {
         );
         let mut first = [0; header::LENGTH];
         self.read_at(0, &mut first)?;
-        let size = header::LENGTH + header::json_len(first, len)?;
-        let mut bytes = zeros(size)?;
-        self.read_at(0, &mut bytes)?;
+        let mut bytes = zeros(header::LENGTH + header::json_len(first, len)?)?;
+        let (length, json) = bytes.split_at_mut(header::LENGTH);
+        length.copy_from_slice(&first);
+        self.read_at(header::LENGTH as u64, json)?;
         Ok((bytes, len))
     }
-}
 
-impl Header<'_> {
-    /// The block of a tensor that starts at this byte of it.
-    fn read_block<'b>(
-        &self,
-        source: &mut Source,
-        tensor: usize,
-        start: u64,
-        block: &'b mut [u8],
-    ) -> Result<&'b mut [u8]> {
-        let tensor = &self.tensors[tensor];
-        let block = &mut block[..(BLOCK as u64).min(tensor.len - start) as usize];
-        source.read_at(self.size + tensor.start + start, block)?;
-        Ok(block)
+    /// Where the bytes go that are to be taken over from here on, so that they never have to be read again. Those of
+    /// a buffer stay where they are.
+    fn room(&self, start: u64, bytes: usize) -> Result<Cow<'a, [u8]>> {
+        if let Contents::Buffer(buffer) = self.contents {
+            return Ok(Cow::Borrowed(&buffer[start as usize..][..bytes]));
+        }
+        let mut room = Vec::new();
+        room.try_reserve_exact(bytes)
+            .map_err(|_| no_memory("the state in the checkpoint beside that of the optimizer"))?;
+        Ok(Cow::Owned(room))
     }
 }
 
 /// Loads the state from the checkpoint in a buffer. The rest of it is for `Optimizer::restore`.
 pub(crate) fn load(optimizer: &Optimizer, buffer: &[u8], options: LoadOptions) -> Result<Restored> {
-    let (contents, path) = (&mut Cursor::new(buffer), Path::new("the buffer"));
+    let (contents, path) = (Contents::Buffer(buffer), Path::new("the buffer"));
     load_sources(optimizer, &mut [Source { contents, path }], options)
 }
 
@@ -116,12 +129,9 @@ pub(crate) fn load_files(
     paths: &[&Path],
     options: LoadOptions,
 ) -> Result<Restored> {
-    let (mut files, mut sources) = (Vec::new(), Vec::new());
+    let mut sources = Vec::new();
     for path in paths {
-        push(&mut files, File::open(path).map_err(|error| failed("open", path, &error))?)?;
-    }
-    for (contents, path) in files.iter_mut().zip(paths) {
-        push(&mut sources, Source { contents, path })?;
+        push(&mut sources, Source { contents: Contents::File(open_to_read(path)?), path })?;
     }
     load_sources(optimizer, &mut sources, options)
 }
@@ -142,62 +152,67 @@ fn load_sources(
     for header in &headers {
         push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
     }
-    let fit = Fit::new(optimizer, &files, &options)?;
-    let to_verify = headers.iter().map(|header| header.data_len).sum::<u64>();
-    let to_copy = fit.transfers.iter().map(|transfer| transfer.bytes as u64).sum::<u64>();
-    let mut progress = Progress::new(options.progress, to_verify + to_copy);
+    let Fit { transfers, restored } = Fit::new(optimizer, &files, &options)?;
+    let total = headers.iter().map(|header| header.data_len).sum::<u64>();
+    let mut progress = Progress::new(options.progress, total);
     let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
     let mut block = zeros(largest.unwrap_or(0).min(BLOCK as u64) as usize)?;
     let mut verified = Vec::new();
-    for (source, file) in sources.iter_mut().zip(&files) {
-        push(&mut verified, Verified::new(source, file, &mut block, &mut progress)?)?;
+    reserve(&mut verified, transfers.len(), "arrays")?;
+    verified.resize(transfers.len(), Cow::Borrowed(&[][..]));
+    for (number, (source, file)) in sources.iter_mut().zip(&files).enumerate() {
+        let mut reading = Reading { source, block: &mut block, progress: &mut progress };
+        reading.verify(number, file, &transfers, &mut verified)?;
     }
-    // There may not be enough memory to hold the data beside the state they replace, so they are read again.
-    for transfer in &fit.transfers {
-        let (source, verified) = (&mut sources[transfer.file], &verified[transfer.file]);
+    // From here on, nothing can fail. Each array is given back as soon as it is in the state, whose own memory is often
+    // touched now for the first time.
+    for (transfer, bytes) in transfers.iter().zip(verified) {
         let state = &optimizer.param(transfer.param)?.state;
-        verified.copy(source, transfer, state, &mut block, &mut progress).map_err(halfway)?;
+        copy(transfer, &bytes, state, &mut block);
     }
-    Ok(fit.restored)
+    Ok(restored)
 }
 
-/// A file whose data have their checksums, and the checksum of each block, which still has to be the same when
-/// the block is read again.
-struct Verified<'a> {
-    header: &'a Header<'a>,
-    blocks: Vec<u32>,
-    /// The number of the first block of each tensor.
-    first_blocks: Vec<usize>,
+/// What it takes to read a file.
+struct Reading<'r, 'a, 'p> {
+    source: &'r mut Source<'a>,
+    block: &'r mut [u8],
+    progress: &'r mut Progress<'p>,
 }
 
-impl<'a> Verified<'a> {
-    fn new(
-        source: &mut Source,
-        (header, manifest): &fit::File<'a>,
-        block: &mut [u8],
-        progress: &mut Progress,
-    ) -> Result<Self> {
-        let (mut blocks, mut first_blocks, mut count) = (Vec::new(), Vec::new(), 0);
-        reserve(&mut first_blocks, header.tensors.len(), "tensors")?;
-        first_blocks.resize(header.tensors.len(), 0);
+impl<'a> Reading<'_, 'a, '_> {
+    /// Reads the data of the file with this number and holds them against their checksums. What the transfers need of
+    /// them is kept for each.
+    fn verify(
+        &mut self,
+        number: usize,
+        (header, manifest): &fit::File,
+        transfers: &[Transfer],
+        verified: &mut [Cow<'a, [u8]>],
+    ) -> Result<()> {
+        // No tensor goes to two places, since names are unique here and there.
+        const NOWHERE: u32 = u32::MAX;
+        let mut places = Vec::new();
+        reserve(&mut places, header.tensors.len(), "tensors")?;
+        places.resize(header.tensors.len(), NOWHERE);
+        for (place, transfer) in transfers.iter().enumerate() {
+            if transfer.file == number {
+                places[transfer.tensor] = place as u32;
+            }
+        }
+        let mut count = 0;
         for param in &manifest.params.items {
             let name = Shown(param.name());
             for (array, expected) in param.checksums.iter() {
-                let Some(number) = header.find(param.name(), array) else {
+                let Some(tensor) = header.find(param.name(), array) else {
                     return Err(error!(Corrupt, "the checkpoint has no {array} of \"{name}\""));
                 };
-                first_blocks[number] = blocks.len();
-                let mut checksum = crc32fast::Hasher::new();
-                for start in (0..header.tensors[number].len).step_by(BLOCK) {
-                    let block = header.read_block(source, number, start, block)?;
-                    let mut of_block = crc32fast::Hasher::new();
-                    of_block.update(block);
-                    checksum.combine(&of_block);
-                    push(&mut blocks, of_block.finalize())?;
-                    progress.advance(block.len())?;
-                }
+                let place = places[tensor] as usize;
+                let wanted = transfers.get(place).zip(verified.get_mut(place));
+                let (start, len) =
+                    (header.size + header.tensors[tensor].start, header.tensors[tensor].len);
                 ensure!(
-                    expected == checksum.finalize(),
+                    self.checksum(start, len, wanted)? == expected,
                     Corrupt,
                     "the checksum of {array} of \"{name}\" is wrong; the file is damaged"
                 );
@@ -210,51 +225,47 @@ impl<'a> Verified<'a> {
             Corrupt,
             "the checkpoint has tensors that its manifest does not list"
         );
-        Ok(Self { header, blocks, first_blocks })
+        Ok(())
     }
 
-    /// Copies part of a tensor into the state of a parameter.
-    fn copy(
-        &self,
-        source: &mut Source,
-        transfer: &Transfer,
-        state: &State,
-        block: &mut [u8],
-        progress: &mut Progress,
-    ) -> Result<()> {
-        let Transfer { tensor, from, array, to, bytes, debias, .. } = *transfer;
-        let mut done = 0;
-        while done < bytes {
-            let at = from + done as u64;
-            let (number, within) = ((at / BLOCK as u64) as usize, (at % BLOCK as u64) as usize);
-            let block = self.header.read_block(source, tensor, at - within as u64, block)?;
-            ensure!(
-                crc32fast::hash(block) == self.blocks[self.first_blocks[tensor] + number],
-                Io,
-                "\"{}\" has changed since it was verified",
-                source.path.display()
-            );
-            let end = block.len().min(within + bytes - done);
-            let part = &mut block[within..end];
-            if let Some((bias, dtype)) = debias {
-                divide(dtype, part, bias);
-            }
-            state.write(array, to + done, part);
-            done += part.len();
-            let _ = progress.advance(part.len()); // too late to cancel
+    /// Reads a tensor, and keeps what a transfer wants of it.
+    fn checksum(
+        &mut self,
+        start: u64,
+        len: u64,
+        mut wanted: Option<(&Transfer, &mut Cow<'a, [u8]>)>,
+    ) -> Result<u32> {
+        if let Some((transfer, kept)) = &mut wanted {
+            **kept = self.source.room(start + transfer.from, transfer.bytes)?;
         }
-        Ok(())
+        let mut checksum = crc32fast::Hasher::new();
+        for at in (0..len).step_by(BLOCK) {
+            let block = &mut self.block[..(BLOCK as u64).min(len - at) as usize];
+            self.source.read_at(start + at, block)?;
+            checksum.update(block);
+            if let Some((transfer, Cow::Owned(kept))) = &mut wanted {
+                let within =
+                    |offset: u64| offset.saturating_sub(at).min(block.len() as u64) as usize;
+                let end = transfer.from + transfer.bytes as u64;
+                kept.extend_from_slice(&block[within(transfer.from)..within(end)]); // there is room
+            }
+            self.progress.advance(block.len())?;
+        }
+        Ok(checksum.finalize())
     }
 }
 
-/// Of data that could be verified, but not read again.
-fn halfway(error: Error) -> Error {
-    error!(
-        Io,
-        "{}, when it was read again; the state now comes partly from the checkpoint: load it again, or reset the \
-         state",
-        error.message
-    )
+/// Copies verified bytes into the state of a parameter.
+fn copy(transfer: &Transfer, bytes: &[u8], state: &State, block: &mut [u8]) {
+    let Transfer { array, to, debias, .. } = *transfer;
+    debug_assert_eq!(bytes.len(), transfer.bytes);
+    let Some((bias, dtype)) = debias else { return state.write(array, to, bytes) };
+    for (number, part) in bytes.chunks(BLOCK).enumerate() {
+        let block = &mut block[..part.len()];
+        block.copy_from_slice(part);
+        divide(dtype, block, bias);
+        state.write(array, to + number * BLOCK, block);
+    }
 }
 
 /// Divides elements, rounding once.

@@ -2,17 +2,23 @@
 //!
 //! - `header.rs`: the header of a file; `manifest.rs`: what it says about groups and parameters; `checksum.rs`:
 //!   checksums as text; `json.rs`: reading and writing all of them with serde_json.
-//! - `save.rs`: to a file or a buffer; `replace.rs`: replacing a file atomically.
+//! - `save.rs`: to a file or a buffer.
 //! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where.
+//! - `files.rs`: which files are read and replaced, and how; `failed.rs`: what is said of those that cannot be.
 
 mod checksum;
+mod failed;
+#[cfg(unix)]
+mod files;
+#[cfg(not(unix))]
+#[path = "files_elsewhere.rs"]
+mod files;
 mod fit;
 mod header;
 mod json;
 mod load;
 mod manifest;
 mod order;
-mod replace;
 mod save;
 
 pub use load::LoadOptions;

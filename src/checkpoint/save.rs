@@ -1,9 +1,10 @@
 //! Saving checkpoints.
 
+use super::failed::failed;
+use super::files::Replacement;
 use super::header::{self, FileDtype, TensorEntry};
 use super::manifest::Manifest;
 use super::order::order_of;
-use super::replace::{Replacement, failed};
 use super::{BLOCK, Callback, Progress, push, zeros};
 use crate::error::{Result, ensure};
 use crate::optimizer::{NamedArray, Optimizer, State};
@@ -24,7 +25,8 @@ pub(crate) fn save_to_file(
     let checkpoint = Checkpoint::of(optimizer)?;
     let header = checkpoint.header()?;
     let mut replacement = Replacement::new(path)?;
-    checkpoint.write(&header, &mut replacement.file, &replacement.temporary, callback)?;
+    let (file, path) = replacement.unfinished();
+    checkpoint.write(&header, file, path, callback)?;
     replacement.finish()
 }
 

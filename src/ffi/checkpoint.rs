@@ -46,8 +46,8 @@ pub struct radam_load_options {
     pub hyperparameters: radam_toggle,
     /// Must be 0.
     pub reserved: u32,
-    /// As in radam_save_options. Every byte is counted twice, once when it is verified and once when
-    /// it is copied. While copying, the call can no longer be cancelled.
+    /// As in radam_save_options, of the bytes that have been read and verified. A call that is
+    /// cancelled changes nothing.
     pub progress:
         Option<unsafe extern "C" fn(bytes_done: u64, bytes_total: u64, user: *mut c_void) -> i32>,
     /// Passed to progress; the library never dereferences it.
@@ -117,13 +117,22 @@ pub unsafe extern "C" fn radam_load_options_init(
 /// path is a UTF-8 string; except on Windows, its bytes go to the system as they are. The file
 /// appears whole or not at all: it is written under its name with ".tmp" appended, flushed to disk
 /// and renamed, so after a crash at any moment there is the old file or the new one. A ".tmp" file
-/// that a killed process left behind is overwritten. On Windows, a file that a program has open can
-/// be replaced only if it was opened with FILE_SHARE_DELETE, which fopen does not do; otherwise
-/// saving fails and the old file stays.
+/// that a killed process left behind is removed.
+///
+/// Only a regular file is replaced, never a device, a FIFO, a socket or a folder. If path is a
+/// symbolic link, the file that it leads to is replaced, in its own folder. The new file has the mode
+/// of the old one, and its owner and group if the process may set them. On Windows, a file that a
+/// program has open can be replaced only if it was opened with FILE_SHARE_DELETE, which fopen does
+/// not do; otherwise saving fails and the old file stays.
+///
+/// A call that fails leaves the old file in place, with one exception, of which the message says
+/// "the new checkpoint is in place": the disk has failed when the folder was flushed, after the
+/// renaming. Then a loss of power may bring the old file back.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT if
 /// path cannot be that of a file; RADAM_ERROR_IO if the system reports an error, which the message
-/// names; RADAM_ERROR_OUT_OF_MEMORY; RADAM_ERROR_BUSY.
+/// names, or something else than a regular file is in the way; RADAM_ERROR_OUT_OF_MEMORY;
+/// RADAM_ERROR_BUSY.
 ///
 /// # Safety
 /// path is NULL or a NUL-terminated string; state arrays of the caller are valid.
@@ -198,13 +207,12 @@ pub unsafe extern "C" fn radam_save_to_buffer(
 /// Loads a checkpoint into an optimizer that already has its groups and parameters.
 ///
 /// path is as for radam_save. Parameters are identified by name. If anything does not match (missing
-/// or unexpected parameters, lengths, dtypes), one message lists it all. The file is verified as a
-/// whole before anything changes. Files written by other programs may have biased moments, as
-/// PyTorch has them; see docs/checkpoint.md.
+/// or unexpected parameters, lengths, dtypes), one message lists it all. Files written by other
+/// programs may have biased moments, as PyTorch has them; see docs/checkpoint.md.
 ///
-/// The file is read twice, once to verify and once to copy. If it cannot be read the second time,
-/// the call returns RADAM_ERROR_IO, and exp_avg, exp_avg_sq and the others come partly from the
-/// file, while options and step counts are unchanged: load again, or reset the state.
+/// The file is read once and verified as a whole before anything changes. Until then, the state in
+/// it takes memory beside that of the optimizer, which is freed array by array while they are copied.
+/// Only a regular file is read, through symbolic links; nothing else is opened.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_IO if the file cannot
 /// be read; RADAM_ERROR_CORRUPT if it is damaged or not a checkpoint; RADAM_ERROR_MISMATCH if it
@@ -283,7 +291,7 @@ pub unsafe extern "C" fn radam_load_shards(
 
 /// Loads a checkpoint from memory, as written by radam_save_to_buffer or radam_save.
 ///
-/// buffer has size bytes. options may be NULL for the defaults.
+/// buffer has size bytes, which are not copied elsewhere first. options may be NULL for the defaults.
 ///
 /// Errors: as radam_load_with.
 ///

@@ -231,7 +231,7 @@ fn check_not_negative(name: &str, value: f64) -> Result<()> {
     Ok(())
 }
 
-fn check_beta(name: &str, value: f64) -> Result<()> {
+pub(crate) fn check_beta(name: &str, value: f64) -> Result<()> {
     ensure!(
         (0.0..1.0).contains(&value),
         InvalidArgument,

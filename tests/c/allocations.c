@@ -1,7 +1,7 @@
 /* After the first step, no thread is started, and nothing is allocated and nothing freed by what the calling
    thread does alone or with the caller's threads, and little by what the library's own threads do; state takes
-   two values per element, or three with Kahan summation, and some 200 bytes a tensor; and saving and loading
-   needs no copy of it. */
+   two values per element, or three with Kahan summation, and some 200 bytes a tensor; and loading a file needs a
+   copy of it for the time being, while saving and loading from memory need none. */
 #define _GNU_SOURCE
 #include "allocator.h"
 
@@ -236,9 +236,10 @@ static void takes_little_memory(radam_dtype dtype, radam_toggle kahan_sum, uint6
   OK(opt, radam_free(opt));
 }
 
-/* The most that calls have in use at once beside what was there, where each array has 100 MiB. */
-static void saving_takes_little_memory(void) {
-  enum { LEN = 25 << 20, ALLOWED = 16 << 20 };
+/* The most that calls have in use at once beside what was there, where each array has 100 MiB: loading a file has the
+   new state beside the old one, and loading from memory has not. */
+static void checkpoints_take_little_memory(void) {
+  enum { LEN = 25 << 20, ALLOWED = 16 << 20, SAVE = 0, LOAD, LOAD_FROM_BUFFER };
   char path[128];
   const char *root = getenv("TMPDIR");
   snprintf(path, sizeof path, "%s/radam-allocations-%ld", root != NULL && strlen(root) < 64 ? root : "/tmp", (long)getpid());
@@ -247,13 +248,19 @@ static void saving_takes_little_memory(void) {
   radam_optimizer *opt = create(1);
   radam_group_options options = group_options();
   add_f32(opt, add_group(opt, &options), data, NULL, LEN);
-  for (int loads = 0; loads < 2; loads++) {
-    const long before = bytes_in_use;
+  const uint64_t state = 2 * sizeof(float) * (uint64_t)LEN, capacity = state + (1 << 20);
+  uint64_t size;
+  void *buffer = malloc(capacity);
+  CHECK(buffer != NULL, "no memory");
+  OK(opt, radam_save_to_buffer(opt, buffer, capacity, &size));
+  for (int call = SAVE; call <= LOAD_FROM_BUFFER; call++) {
+    const long before = bytes_in_use, allowed = ALLOWED + (call == LOAD ? (long)state : 0);
     most_bytes_in_use = before;
-    OK(opt, loads ? radam_load(opt, path) : radam_save(opt, path));
-    CHECK(most_bytes_in_use - before <= ALLOWED, "%s takes %ld bytes of memory", loads ? "loading" : "saving", most_bytes_in_use - before);
-    CHECK(bytes_in_use == before, "%s keeps %ld bytes of memory", loads ? "loading" : "saving", bytes_in_use - before);
+    OK(opt, call == SAVE ? radam_save(opt, path) : call == LOAD ? radam_load(opt, path) : radam_load_from_buffer(opt, buffer, size, NULL));
+    CHECK(most_bytes_in_use - before <= allowed, "call %d takes %ld bytes of memory", call, most_bytes_in_use - before);
+    CHECK(bytes_in_use == before, "call %d keeps %ld bytes of memory", call, bytes_in_use - before);
   }
+  free(buffer);
   FILE *file = fopen(path, "r");
   CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0 && ftell(file) >= 200 << 20, "the state is not as large as this test thinks");
   fclose(file);
@@ -271,7 +278,7 @@ int main(void) {
       takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 64, kind / 2);
       takes_little_memory(dtype, kind % 2 ? RADAM_ON : RADAM_OFF, 5003, kind / 2);
     }
-  saving_takes_little_memory();
+  checkpoints_take_little_memory();
   for (work work = SMALL_WORK; work <= WORK_OF_THREADS; work++) {
     for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
       allocates_nothing("radam_step", step, dtype, RADAM_ON, AS_USUAL, work);

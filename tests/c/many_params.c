@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Four times as much work may take up to MOST times as long, and what grows as the square takes 16 times. */
-enum { ADDED = 80000, MOVED = 16000, LEN = 4, MOST = 8, ATTEMPTS = 5 };
+enum { ADDED = 80000, MOVED = 16000, LEN = 4, MOST = 11, ATTEMPTS = 8 };
 
 typedef enum order { UPWARDS, DOWNWARDS, SCATTERED, ORDERS } order;
 

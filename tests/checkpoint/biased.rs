@@ -1,9 +1,12 @@
 //! Files of other programs with biased moments, as torch has them.
 
+use std::fs;
+
 use radam::ffi::*;
 
 use crate::driver::optimizer::Optimizer;
 use crate::file::{File, crc32};
+use crate::folder;
 use crate::training::{Spec, group_options};
 
 const BETA1: f64 = 0.75;
@@ -104,4 +107,37 @@ fn debiased_moments_and_those_before_the_first_step_stay() {
         RADAM_ERROR_CORRUPT,
         &["`halved`", "`debiased`"],
     );
+}
+
+/// Nothing is divided by what 1 − β^t is for other betas, also where the options of the file are of no interest.
+#[test]
+fn biased_moments_need_betas_that_can_be() {
+    let [exp_avg, exp_avg_sq] =
+        [EXP_AVG, EXP_AVG_SQ].map(|values| bytes_of(&values, f64::to_le_bytes));
+    let folder = folder("biased");
+    for (name, sound) in [("beta1", BETA1), ("beta2", BETA2)] {
+        for beta in ["1.0", "1.5", "-1.0", "-0.25", "1e300"] {
+            let file = |moments: &str| {
+                File::of(&file(moments, "F64", 7, &exp_avg, &exp_avg_sq))
+                    .replaced(&format!("\\\"{name}\\\":{sound}"), &format!("\\\"{name}\\\":{beta}"))
+                    .bytes()
+            };
+            let path = folder.join(format!("{name}={beta}"));
+            let mut optimizer = optimizer(RADAM_DTYPE_F64);
+            let before = optimizer.picture();
+            for hyperparameters in [RADAM_ON, RADAM_OFF] {
+                fs::write(&path, file("biased")).unwrap();
+                let loaded = optimizer.load_with(&[&path], RADAM_AUTO, hyperparameters);
+                let refusal = loaded.expect_err(beta);
+                assert_eq!(refusal.status, RADAM_ERROR_MISMATCH, "{}", refusal.message);
+                for word in [name, "\"w\"", &format!("{:?}", beta.parse::<f64>().unwrap())] {
+                    assert!(refusal.message.contains(word), "no {word} in {}", refusal.message);
+                }
+                assert!(optimizer.picture() == before, "{name} of {beta} changed something");
+            }
+            // Where nothing is divided, the betas of the file are not used.
+            fs::write(&path, file("debiased")).unwrap();
+            optimizer.load_with(&[&path], RADAM_AUTO, RADAM_OFF).unwrap();
+        }
+    }
 }

@@ -34,8 +34,8 @@ namespace Radam
         internal bool HasProgress => Progress != null || Cancellation.CanBeCanceled;
     }
 
-    /// <summary>Options of loading. Bytes count twice for the progress: verified, and copied. Once copying has begun, the
-    /// call cannot be cancelled.</summary>
+    /// <summary>Options of loading. Progress counts the bytes that have been read and verified. A call that is cancelled
+    /// changes nothing.</summary>
     public sealed class LoadOptions : SaveOptions
     {
         /// <summary>Whether the checkpoint must have exactly the parameters of the optimizer. null: true.</summary>

@@ -38,7 +38,7 @@ end
     @test length(seen) > 2 && issorted(seen) && seen[end][1] == seen[end][2] > 4_000_000
     empty!(seen)
     LibRAdam.load!(state, path; progress=(done, total) -> push!(seen, (done, total)))
-    @test length(seen) > 4 && issorted(seen)
+    @test length(seen) > 2 && issorted(seen) && seen[end][1] == seen[end][2]
     before = read(path)
     @test refused(() -> LibRAdam.save(state, path; progress=(_, _) -> false), LowLevel.RADAM_ERROR_IO, "cancel")
     @test thrown(() -> LibRAdam.save(state, path; progress=(_, _) -> throw(DomainError(1)))) isa DomainError

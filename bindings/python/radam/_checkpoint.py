@@ -101,5 +101,3 @@ def reporting(progress: Optional[Progress], options: Any) -> Iterator[None]:
         if raised:
             raise raised[0] from None
         raise
-    if raised:  # while loading copies, it can no longer be cancelled
-        raise raised[0]

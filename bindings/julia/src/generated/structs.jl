@@ -251,7 +251,7 @@ Options of loading. Call radam_load_options_init first.
 - `strict`: Requires that the checkpoint has exactly the parameters of the optimizer. OFF: parameters that are only in one of the two are left alone; those in both must still match. AUTO: on.
 - `hyperparameters`: Restores options from the checkpoint too, so that the run continues exactly: lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize, rectify, unrectified, rectify_threshold and seed of each group, whether each parameter is frozen, and whether optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
 - `reserved`: Must be 0.
-- `progress`: As in radam_save_options. Every byte is counted twice, once when it is verified and once when it is copied. While copying, the call can no longer be cancelled.
+- `progress`: As in radam_save_options, of the bytes that have been read and verified. A call that is cancelled changes nothing.
 - `user`: Passed to progress; the library never dereferences it.
 """
 struct radam_load_options
