@@ -542,8 +542,10 @@ typedef struct radam_load_options {
   // rectify_threshold and seed of each group, whether each parameter is frozen, and whether
   // optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
   radam_toggle hyperparameters;
-  // Must be 0.
-  uint32_t reserved;
+  // Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard
+  // that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of
+  // its parameter. OFF and AUTO: such state does not fit.
+  radam_toggle convert_state;
   // As in radam_save_options, of the bytes that have been read and verified. A call that is
   // cancelled changes nothing.
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
@@ -1469,9 +1471,8 @@ radam_status radam_load(radam_optimizer *opt,
 //
 // options may be NULL for the defaults.
 //
-// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
-// options->reserved is not 0, or for a wrong struct_size; RADAM_ERROR_IO if progress cancels the
-// call.
+// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle, or for a
+// wrong struct_size; RADAM_ERROR_IO if progress cancels the call.
 //
 // Undefined behaviour unless:
 // As for radam_load; options is NULL or points to as many bytes as its struct_size says.

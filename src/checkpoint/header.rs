@@ -88,6 +88,17 @@ impl FileDtype {
         }
     }
 
+    /// The dtype of numbers.
+    pub fn float(self) -> Option<Dtype> {
+        match self {
+            Self::F64 => Some(Dtype::F64),
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::Bf16),
+            Self::I16 | Self::I8 | Self::U8 | Self::U32 => None,
+        }
+    }
+
     /// Bytes of an element.
     pub fn size(self) -> u64 {
         match self {

@@ -54,7 +54,7 @@ pub(super) struct GroupEntry {
     #[serde(deserialize_with = "number")]
     weight_decay: f64,
     #[serde(deserialize_with = "number")]
-    eps: f64,
+    pub eps: f64,
     #[serde(deserialize_with = "number")]
     max_lr: f64,
     #[serde(deserialize_with = "number", default = "GroupEntry::rectify_threshold_of_format_1")]

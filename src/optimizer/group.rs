@@ -221,7 +221,7 @@ fn is_coded(dtype: Dtype, (offset, tensor_len): (u64, u64)) -> Result<bool> {
     Ok(q8)
 }
 
-fn check_not_negative(name: &str, value: f64) -> Result<()> {
+pub(crate) fn check_not_negative(name: &str, value: f64) -> Result<()> {
     ensure!(
         value >= 0.0 && value.is_finite(),
         InvalidArgument,

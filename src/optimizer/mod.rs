@@ -25,7 +25,7 @@ mod step;
 mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
-pub(crate) use group::{Group, Toggle, check_beta};
+pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};
 pub(crate) use state_kind::{Compensation, StateKind};

@@ -3,6 +3,7 @@
 use super::arrays::{ElementType, StateArray};
 use crate::kernel::{Dtype, StateDtype};
 use crate::math::q8;
+use std::fmt;
 
 /// Elements of a whole tensor from which on a group of 8-bit state codes it. Smaller ones keep f32, which is faster in a
 /// cache, and gain nothing.
@@ -16,6 +17,16 @@ pub(crate) enum Compensation {
     Kahan,
     /// By the lower half of the f32 whose upper half the parameter is, as an i16.
     Remainder,
+}
+
+impl fmt::Display for Compensation {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "no compensation",
+            Self::Kahan => "kahan_comp",
+            Self::Remainder => "master_remainder",
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -310,10 +310,75 @@ static void shards_have_the_bits_of_the_whole(void) {
   free(parts);
 }
 
+/* What radam_set_group_options makes of the same state, on request only. */
+static void loading_converts_on_request(void) {
+  radam_group_options options = coded_options(), f32 = options;
+  f32.state_dtype = RADAM_DTYPE_F32;
+  radam_optimizer *opt = create_with(&f32), *coded = create_with(&options), *back = create_with(&f32);
+  float *data = filled(LEN, 1), *grad = filled(LEN, 2);
+  radam_optimizer *opts[] = {opt, coded, back};
+  for (int i = 0; i < 3; i++) add(opts[i], "weight", i == 0 ? data : NULL, i == 0 ? grad : NULL, LEN);
+  for (uint32_t step = 0; step < STEPS; step++) {
+    fill(grad, LEN, step);
+    OK(opt, radam_step(opt));
+  }
+  uint64_t size = 0;
+  OK(opt, radam_save_to_buffer(opt, NULL, 0, &size));
+  char *buffer = malloc(size);
+  OK(opt, radam_save_to_buffer(opt, buffer, size, &size));
+  CHECK(radam_load_from_buffer(coded, buffer, size, NULL) == RADAM_ERROR_MISMATCH, "f32 state was loaded as codes");
+  check_message(coded, "in the optimizer", "state of another dtype");
+  CHECK(is_zero(state_of(coded, 0).exp_avg, LEN), "a load that failed has changed the state");
+  radam_load_options load;
+  OK(NULL, radam_load_options_init(&load, sizeof load));
+  load.convert_state = RADAM_ON;
+  OK(coded, radam_load_from_buffer(coded, buffer, size, &load));
+  OK(opt, radam_set_group_options(opt, 0, &options));
+  CHECK(same_state(state_of(opt, 0), state_of(coded, 0), LEN), "loading converts otherwise");
+  uint64_t steps = 0;
+  OK(coded, radam_step_count(coded, 0, &steps));
+  CHECK(steps == STEPS, "%d steps", (int)steps);
+
+  OK(coded, radam_save_to_buffer(coded, NULL, 0, &size));
+  char *codes = malloc(size);
+  OK(coded, radam_save_to_buffer(coded, codes, size, &size));
+  CHECK(radam_load_from_buffer(back, codes, size, NULL) == RADAM_ERROR_MISMATCH, "codes were loaded as f32 state");
+  OK(back, radam_load_from_buffer(back, codes, size, &load));
+  OK(opt, radam_set_group_options(opt, 0, &f32));
+  for (radam_state which = RADAM_STATE_EXP_AVG; which <= RADAM_STATE_EXP_AVG_SQ; which++) {
+    const void *ours = array_of(opt, 0, which, RADAM_DTYPE_F32), *loaded = array_of(back, 0, which, RADAM_DTYPE_F32);
+    CHECK(memcmp(ours, loaded, LEN * 4) == 0, "loading converts array %d back otherwise", which);
+  }
+
+  /* A shard of f32 state that cuts a block cannot be coded. */
+  radam_param shard;
+  OK(NULL, radam_param_init(&shard, sizeof shard));
+  shard.dtype = RADAM_DTYPE_F32;
+  shard.len = 1000;
+  shard.tensor_len = LEN;
+  shard.name = "cut";
+  OK(opt, radam_add_params(opt, 0, &shard, 1, NULL));
+  shard.len = LEN;
+  shard.tensor_len = 0;
+  OK(coded, radam_add_params(coded, 0, &shard, 1, NULL));
+  load.strict = RADAM_OFF;
+  OK(opt, radam_save_to_buffer(opt, NULL, 0, &size));
+  buffer = realloc(buffer, size);
+  OK(opt, radam_save_to_buffer(opt, buffer, size, &size));
+  CHECK(radam_load_from_buffer(coded, buffer, size, &load) == RADAM_ERROR_MISMATCH, "a cut block was coded");
+  check_message(coded, "multiples of 128", "a shard that cuts a block");
+  for (int i = 0; i < 3; i++) OK(opts[i], radam_free(opts[i]));
+  free(buffer);
+  free(codes);
+  free(data);
+  free(grad);
+}
+
 int main(void) {
   small_tensors_keep_f32();
   the_state_may_be_the_callers();
   the_state_is_converted_both_ways();
   shards_have_the_bits_of_the_whole();
+  loading_converts_on_request();
   return 0;
 }

@@ -127,7 +127,7 @@ cdef.structs = {
     {"struct_size", "uint32_t", 0},
     {"strict", "radam_toggle", 4},
     {"hyperparameters", "radam_toggle", 8},
-    {"reserved", "uint32_t", 12},
+    {"convert_state", "radam_toggle", 12},
     {"progress", "", 16},
     {"user", "", 24},
   },
@@ -243,7 +243,7 @@ typedef struct radam_load_options {
   uint32_t struct_size;
   radam_toggle strict;
   radam_toggle hyperparameters;
-  uint32_t reserved;
+  radam_toggle convert_state;
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
   void *user;
 } radam_load_options;

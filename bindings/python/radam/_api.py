@@ -215,7 +215,7 @@ class radam_load_options(Structure):
         ("struct_size", c_uint32),
         ("strict", c_int32),
         ("hyperparameters", c_int32),
-        ("reserved", c_uint32),
+        ("convert_state", c_int32),
         ("progress", CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)),
         ("user", c_void_p),
     ]
@@ -233,7 +233,7 @@ LAYOUTS = {
     radam_step_report: (64, {"struct_size": 0, "skipped": 4, "nonfinite": 8, "grad_norm": 16, "clip_coefficient": 24, "update_norm": 32, "param_norm": 40, "params_stepped": 48, "threads": 56, "reserved": 60}),
     radam_group_report: (72, {"struct_size": 0, "rectified": 4, "step": 8, "rho": 16, "rho_inf": 24, "r": 32, "effective_lr": 40, "beta1_hat": 48, "beta2_hat": 56, "decay_factor": 64}),
     radam_save_options: (24, {"struct_size": 0, "reserved": 4, "progress": 8, "user": 16}),
-    radam_load_options: (32, {"struct_size": 0, "strict": 4, "hyperparameters": 8, "reserved": 12, "progress": 16, "user": 24}),
+    radam_load_options: (32, {"struct_size": 0, "strict": 4, "hyperparameters": 8, "convert_state": 12, "progress": 16, "user": 24}),
 }
 
 

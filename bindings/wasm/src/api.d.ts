@@ -265,4 +265,10 @@ export interface LoadOptions {
    * AUTO: on.
    */
   hyperparameters?: boolean | "auto";
+  /**
+   * Converts state that the optimizer has in another stateDtype, among them "q8". A shard that becomes 8-bit state
+   * must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state
+   * does not fit.
+   */
+  convertState?: boolean | "auto";
 }

@@ -197,7 +197,7 @@ export const STRUCTS = {
       structSize: { kind: "u32", offset: 0 },
       strict: { kind: "toggle", offset: 4 },
       hyperparameters: { kind: "toggle", offset: 8 },
-      reserved: { kind: "u32", offset: 12 },
+      convertState: { kind: "toggle", offset: 12 },
       progress: { kind: "pointer", offset: 16 },
       user: { kind: "pointer", offset: 20 },
     },

@@ -142,7 +142,7 @@ namespace Radam
         internal uint struct_size;
         internal Toggle strict;
         internal Toggle hyperparameters;
-        internal uint reserved;
+        internal Toggle convert_state;
         internal IntPtr progress;
         internal void* user;
     }
@@ -312,7 +312,7 @@ namespace Radam
             Check("radam_load_options.struct_size", (byte*)&at.struct_size - (byte*)&at, 0);
             Check("radam_load_options.strict", (byte*)&at.strict - (byte*)&at, 4);
             Check("radam_load_options.hyperparameters", (byte*)&at.hyperparameters - (byte*)&at, 8);
-            Check("radam_load_options.reserved", (byte*)&at.reserved - (byte*)&at, 12);
+            Check("radam_load_options.convert_state", (byte*)&at.convert_state - (byte*)&at, 12);
             Check("radam_load_options.progress", (byte*)&at.progress - (byte*)&at, 16);
             Check("radam_load_options.user", (byte*)&at.user - (byte*)&at, 24);
         }

@@ -250,7 +250,7 @@ Options of loading. Call radam_load_options_init first.
 - `struct_size`: sizeof(radam_load_options); set by radam_load_options_init.
 - `strict`: Requires that the checkpoint has exactly the parameters of the optimizer. OFF: parameters that are only in one of the two are left alone; those in both must still match. AUTO: on.
 - `hyperparameters`: Restores options from the checkpoint too, so that the run continues exactly: lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize, rectify, unrectified, rectify_threshold and seed of each group, whether each parameter is frozen, and whether optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
-- `reserved`: Must be 0.
+- `convert_state`: Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state does not fit.
 - `progress`: As in radam_save_options, of the bytes that have been read and verified. A call that is cancelled changes nothing.
 - `user`: Passed to progress; the library never dereferences it.
 """
@@ -258,7 +258,7 @@ struct radam_load_options
     struct_size::UInt32
     strict::radam_toggle
     hyperparameters::radam_toggle
-    reserved::UInt32
+    convert_state::radam_toggle
     progress::Ptr{Cvoid}
     user::Ptr{Cvoid}
 end
