@@ -117,7 +117,7 @@ pub unsafe extern "C" fn radam_last_error(
     // SAFETY: `buf` has `cap` writable bytes.
     let buffer = unsafe { text_buffer(buf, cap) };
     keeping_errno(|| match registry::enter(opt) {
-        Some(inside) => inside.slot().last_error.copy(buffer),
+        Some(inside) => inside.last_error().copy(buffer),
         None => copy_of_thread(buffer),
     })
 }
