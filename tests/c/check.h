@@ -112,6 +112,12 @@ static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data
   return param;
 }
 
+/* What the library may ask of a caller's allocator: what C11's aligned_alloc accepts. */
+static inline void check_request(uint64_t size, uint64_t alignment) {
+  CHECK(size > 0 && alignment > 0 && (alignment & (alignment - 1)) == 0 && size % alignment == 0,
+        "%llu bytes at a multiple of %llu were asked for", (unsigned long long)size, (unsigned long long)alignment);
+}
+
 /* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
 static inline void leave_another_float_mode(void) {
 #if defined(__x86_64__)
