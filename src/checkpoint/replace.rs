@@ -3,6 +3,7 @@
 use super::no_memory;
 use crate::error::{Error, Result, error};
 use std::ffi::OsString;
+use std::fmt;
 #[cfg(not(windows))]
 use std::fs::TryLockError;
 use std::fs::{self, File, OpenOptions};
@@ -137,5 +138,34 @@ fn flush_folder(_: &Path) -> Result<()> {
 }
 
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
-    error!(Io, "cannot {what} \"{}\": {error}", path.display())
+    error!(Io, "cannot {what} \"{}\": {}", path.display(), Reason(error))
+}
+
+/// What the system says, in English whatever the program's locale is: to translate it, the C library would read the
+/// environment, which another thread may be changing.
+struct Reason<'a>(&'a io::Error);
+
+impl fmt::Display for Reason<'_> {
+    #[cfg(unix)]
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        use std::ffi::{CStr, OsStr};
+        use std::os::unix::ffi::OsStrExt;
+        let Some(code) = self.0.raw_os_error() else { return self.0.fmt(formatter) };
+        let mut text = [0u8; 256];
+        // SAFETY: the C locale is there for ever and allocates nothing; the thread gets back the locale that it had;
+        // and the text is not longer than the buffer.
+        unsafe {
+            let english = libc::newlocale(libc::LC_ALL_MASK, c"C".as_ptr(), std::ptr::null_mut());
+            let before = libc::uselocale(english);
+            libc::strerror_r(code, text.as_mut_ptr().cast(), text.len());
+            libc::uselocale(before);
+        }
+        let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
+        write!(formatter, "{} (os error {code})", OsStr::from_bytes(text.to_bytes()).display())
+    }
+
+    #[cfg(not(unix))]
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
 }
