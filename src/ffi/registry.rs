@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// How many optimizers there can be at a time.
 const SLOTS: usize = if usize::BITS == 64 { 1 << 16 } else { 1 << 12 };
-static SLOT: [Slot; SLOTS] = [const { Slot::VACANT }; SLOTS];
+static SLOT: [Slot; SLOTS] = [const { Slot::vacant() }; SLOTS];
 /// A hint: vacant slots with lower numbers are unlikely.
 static LIKELY_VACANT: AtomicUsize = AtomicUsize::new(0);
 
@@ -68,7 +68,9 @@ fn generation(state: u64) -> u32 {
 
 impl Slot {
     /// All zeros, so that the registry takes no room in the file of the library.
-    const VACANT: Self = Self { state: AtomicU64::new(0), entry: AtomicPtr::new(ptr::null_mut()) };
+    const fn vacant() -> Self {
+        Self { state: AtomicU64::new(0), entry: AtomicPtr::new(ptr::null_mut()) }
+    }
 
     /// Reserves the slot for a new optimizer and returns its generation, if it is vacant.
     fn claim(&self) -> Option<u32> {
