@@ -110,6 +110,7 @@ programs! {
     fork: shared, statically, valgrind;
     environment: shared, statically;
     sentences: shared, statically, valgrind;
+    float_modes: shared, statically;
     no_surprises: shared, statically;
     unload: shared;
     checkpoint: shared, statically;

@@ -1,6 +1,7 @@
 //! The same bits everywhere: long runs of all features must give pinned hashes on every instruction set, with any
 //! number of threads, at any alignment, and however tensors and steps are cut.
 
+mod common;
 mod driver;
 #[path = "determinism/engine.rs"]
 mod engine;
@@ -14,10 +15,9 @@ mod samples;
 mod variation;
 
 use std::env;
-use std::ffi::OsStr;
-use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use common::these_tests;
 use driver::optimizer::Optimizer;
 use engine::report_of_many;
 use variation::{LOOPS, Slicing, Variation};
@@ -74,16 +74,6 @@ fn instruction_sets() -> Vec<String> {
 #[ignore = "for `instruction_sets`"]
 fn a_refused_instruction_set() {
     println!("{}", Optimizer::create(None).err().unwrap().message);
-}
-
-/// This test program as a command, run by the emulator that `make arm` sets, if any.
-fn these_tests() -> Command {
-    let emulator = env::var("RADAM_TEST_EMULATOR").unwrap_or_default();
-    let program = env::current_exe().unwrap();
-    let mut words = emulator.split_whitespace().map(OsStr::new).chain([program.as_os_str()]);
-    let mut command = Command::new(words.next().unwrap());
-    command.args(words);
-    command
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::manifest::Manifest;
 use super::replace::failed;
 use super::{BLOCK, Callback, Progress, push, zeros};
 use crate::error::{Error, Result, ensure, error, reserve};
-use crate::kernel::{Dtype, Element, Real};
+use crate::kernel::{Dtype, Element, Real, swap_unless_little_endian};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
 use std::fmt;
@@ -257,7 +257,7 @@ fn halfway(error: Error) -> Error {
     )
 }
 
-/// Divides elements, rounding once.
+/// Divides little-endian elements, rounding once.
 fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
     fn each<E: Element>(bytes: &mut [u8], by: f64) {
         for bytes in bytes.chunks_exact_mut(size_of::<E>()) {
@@ -269,10 +269,12 @@ fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
             }
         }
     }
+    swap_unless_little_endian(bytes, dtype.size());
     match dtype {
         Dtype::F32 => each::<f32>(bytes, by),
         Dtype::F64 => each::<f64>(bytes, by),
         Dtype::F16 => each::<f16>(bytes, by),
         Dtype::Bf16 => each::<bf16>(bytes, by),
     }
+    swap_unless_little_endian(bytes, dtype.size());
 }

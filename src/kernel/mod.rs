@@ -39,7 +39,7 @@ mod tensor_view;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use convert::convert_array;
+pub(crate) use convert::{convert_array, swap_unless_little_endian};
 pub(crate) use detect::InstructionSet;
 pub use dtype::Dtype;
 pub(crate) use element::{Element, Real};

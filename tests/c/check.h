@@ -120,11 +120,13 @@ static inline void check_request(uint64_t size, uint64_t alignment) {
 
 /* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
 static inline void leave_another_float_mode(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
   const unsigned mode = 0xbfc0;
   __asm__ volatile("ldmxcsr %0" : : "m"(mode));
 #elif defined(__aarch64__)
   __asm__ volatile("msr fpcr, %0" : : "r"(1ULL << 24 | 2ULL << 22));
+#elif defined(__s390x__)
+  __asm__ volatile("sfpc %0" : : "r"(3)); /* rounds down; denormals are always kept */
 #endif
 }
 
