@@ -3,7 +3,7 @@
 
 mod conversions;
 mod equality;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod huge;
 mod nan;
 
