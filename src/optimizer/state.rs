@@ -7,10 +7,11 @@
 use super::arrays::{ArrayKind, CallerArray, Given, StateArray};
 use super::placement::{advise_huge_pages, best_offset, layout, stride};
 use crate::error::{Result, ensure, error};
-use crate::kernel::{Dtype, InstructionSet, convert_array};
+use crate::kernel::{Dtype, InstructionSet, convert_array, swap_unless_little_endian};
 use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
 use std::ptr;
+use std::slice;
 
 /// How the rounding of a parameter is compensated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,19 +250,24 @@ impl State {
         })
     }
 
-    /// Copies bytes out of an array, from `offset` on. Checkpoints access state only by this and `write`, so they
-    /// need not know in which memory it lives. For exclusive calls.
+    /// Copies elements out of an array, from the byte `offset` on, and into little-endian order. Checkpoints access
+    /// state only by this and `write`, so they need not know in which memory it lives. For exclusive calls.
     pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) {
         let from = self.place(array, offset, into.len());
         // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
         unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        swap_unless_little_endian(into, self.element_size(array));
     }
 
-    /// Overwrites bytes of an array, from `offset` on. For exclusive calls.
+    /// Overwrites elements of an array, from the byte `offset` on, with little-endian ones. For exclusive calls.
     pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) {
         let to = self.place(array, offset, from.len());
         // SAFETY: as in `read`, and nobody reads them either.
-        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        let written = unsafe {
+            ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+            slice::from_raw_parts_mut(to, from.len())
+        };
+        swap_unless_little_endian(written, self.element_size(array));
     }
 
     fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {
