@@ -16,10 +16,10 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \ asan arm windows fuzz bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \ asan arm i686 big-endian windows fuzz bench-peers bench-engines interop package wasm
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # What cargo builds, for this machine or for the Rust target CARGO_BUILD_TARGET. CC, LD, OBJCOPY and AR must be for the
 # same target.
@@ -214,31 +214,43 @@ asan: ## run the unit tests of the C boundary and the kernels under AddressSanit
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
 
-# $(call needs,PROGRAMS,PACKAGES,TARGET): fails if one of the programs or the Rust target is missing, and says which.
-define needs
+# $(call has,PROGRAMS,PACKAGES) and $(call needs,PROGRAMS,PACKAGES,TARGET): fail if one of the programs or the Rust target
+# is missing, and say which.
+define has
 	@for program in $(1); do command -v $$program > /dev/null || { \
 		echo "$$program is missing; Debian has it in $(2)"; exit 1; }; done
+endef
+define needs
+	$(call has,$(1),$(2))
 	@test -d "$$($${RUSTC:-rustc} --print target-libdir --target $(3))" || { \
 		echo "Rust has no standard library for $(3); rustup target add $(3) gets it"; exit 1; }
 endef
 
-# ARM_CC links, and ARM_EMULATOR runs the tests; one test, which starts itself again, needs to know it. One unit test
-# steps too many elements for an emulator.
-ARM_TARGET := aarch64-unknown-linux-gnu
-ARM_CC ?= aarch64-linux-gnu-gcc
-ARM_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
-ARM_PACKAGES := gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user
-arm: ## run the unit tests, goldens and determinism for aarch64 under QEMU
-	$(call needs,$(firstword $(ARM_CC)) $(firstword $(ARM_EMULATOR)),$(ARM_PACKAGES),$(ARM_TARGET))
-	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="$(ARM_CC)" \
-		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$(ARM_EMULATOR)" RADAM_TEST_EMULATOR="$(ARM_EMULATOR)" \
-		$(CARGO) test --target $(ARM_TARGET) --no-fail-fast --lib --test goldens --test determinism \
-		-- --skip tensors_of_more_than_2_to_the_32_elements
-
 # The C programs of tests/c that need neither a POSIX system nor glibc.
 PORTABLE_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
 	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
-	load_options getters threads slices executor caller_memory rounding conversions nan surgery
+	load_options getters threads slices executor caller_memory rounding conversions nan surgery sentences float_modes
+
+# Other architectures: *_CC links, and compiles the C programs; *_EMULATOR runs everything.
+ARM_CC ?= aarch64-linux-gnu-gcc
+ARM_EMULATOR ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+arm: ## run the tests of the library itself for AArch64 under QEMU
+	$(call has,$(firstword $(ARM_CC)) $(firstword $(ARM_EMULATOR)),gcc-aarch64-linux-gnu and libc6-dev-arm64-cross and qemu-user)
+	tests/emulate.sh aarch64-unknown-linux-gnu "$(ARM_CC)" "$(ARM_EMULATOR)" $(PORTABLE_PROGRAMS)
+
+I686_CC ?= i686-linux-gnu-gcc
+I686_EMULATOR ?= qemu-i386 -L /usr/i686-linux-gnu
+i686: ## the same for x86 of 32 bits
+	$(call has,$(firstword $(I686_CC)) $(firstword $(I686_EMULATOR)),gcc-i686-linux-gnu and libc6-dev-i386-cross and qemu-user)
+	tests/emulate.sh i686-unknown-linux-gnu "$(I686_CC)" "$(I686_EMULATOR)" $(PORTABLE_PROGRAMS)
+
+BIG_ENDIAN_CC ?= s390x-linux-gnu-gcc
+BIG_ENDIAN_EMULATOR ?= qemu-s390x -cpu max -L /usr/s390x-linux-gnu
+# QEMU before 8.1 multiplies wrongly in MDEBR, which compilers use only for older processors than this one.
+big-endian: export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUSTFLAGS = -Ctarget-cpu=z13
+big-endian: ## the same for s390x, whose numbers begin with their high bytes
+	$(call has,$(firstword $(BIG_ENDIAN_CC)) $(firstword $(BIG_ENDIAN_EMULATOR)),gcc-s390x-linux-gnu and libc6-dev-s390x-cross and qemu-user)
+	tests/emulate.sh s390x-unknown-linux-gnu "$(BIG_ENDIAN_CC)" "$(BIG_ENDIAN_EMULATOR)" $(PORTABLE_PROGRAMS)
 
 MUSL_TARGET := x86_64-unknown-linux-musl
 MUSL_CC ?= musl-gcc
@@ -246,7 +258,7 @@ MUSL_PREFIX := $(abspath $(TARGET))/$(MUSL_TARGET)/installed
 musl: ## install for musl, and run the C programs without shared libraries
 	$(call needs,$(firstword $(MUSL_CC)) pkg-config,musl-tools and pkg-config,$(MUSL_TARGET))
 	$(MAKE) install CARGO_BUILD_TARGET=$(MUSL_TARGET) CC="$(MUSL_CC)" PREFIX="$(MUSL_PREFIX)"
-	set -e; for program in $(PORTABLE_PROGRAMS) fork; do echo $$program; \
+	set -e; for program in $(PORTABLE_PROGRAMS) fork fork_first_call environment; do echo $$program; \
 		$(MUSL_CC) -static -std=c11 -O1 -pthread -Wall -Wextra -Wpedantic -Werror tests/c/$$program.c -o $(MUSL_PREFIX)/$$program \
 			$$(PKG_CONFIG_PATH="$(MUSL_PREFIX)/lib/pkgconfig" pkg-config --static --cflags --libs radam); \
 		(cd $(MUSL_PREFIX) && ./$$program); done

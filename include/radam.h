@@ -64,6 +64,14 @@
  *   it calls of the caller's: there, cancellation is disabled. Such a function must not enable it, and
  *   must not end its thread in another way (pthread_exit).
  *
+ * Loading and unloading
+ *   The environment is read only while the library is loaded (RADAM_ISA, see radam_create), so
+ *   other threads may set variables at any later time. Before the library is unloaded (dlclose,
+ *   FreeLibrary), every optimizer must have been freed and every call must have returned: threads
+ *   that are left would run code that is gone. Then nothing of the library stays, except that its
+ *   thread pool (rayon) keeps about 10 KiB if there were threads. At the end of a process nothing
+ *   need be freed.
+ *
  * Results
  *   The same bits for every instruction set, number of threads, executor, alignment and order of
  *   parameters, and however a step is sliced. Where a result is NaN, it is NaN everywhere, but its
@@ -176,10 +184,11 @@ typedef int32_t radam_status;
 // radam_add_param, radam_remove_param, radam_set_group_options and radam_free. They must return
 // normally (no exception, no longjmp) and must not call the library for the same optimizer.
 typedef struct radam_allocator {
-  // Returns size bytes aligned to alignment, a power of two, or NULL if there is no memory: then
-  // the call returns RADAM_ERROR_OUT_OF_MEMORY. The memory need not be zeroed. If the pointer is
-  // not aligned, it is released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the
-  // default: the system's allocator.
+  // Returns size bytes aligned to alignment, or NULL if there is no memory: then the call returns
+  // RADAM_ERROR_OUT_OF_MEMORY. alignment is a power of two and size a multiple of it, as
+  // aligned_alloc requires. The memory need not be zeroed. If the pointer is not aligned, it is
+  // released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the default: the
+  // system's allocator.
   void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
   // Frees memory that allocate returned, given the same size and alignment; pointer is never NULL.
   // Must be set if and only if allocate is.
@@ -574,11 +583,15 @@ const char *radam_status_string(radam_status status);
 //
 // opt is a handle: the message is that of the last call on this optimizer that failed, on whatever
 // thread, except with RADAM_ERROR_BUSY. If opt is NULL or not a valid handle, the message is that
-// of the last call that failed on the calling thread, for any reason and on any optimizer or none,
-// up to 2048 bytes of it. Calls that succeed do not clear messages.
+// of the last call that failed on the calling thread, for any reason and on any optimizer or none.
+// Calls that succeed do not clear messages.
 //
-// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer message is
-// cut at a character boundary. buf may be NULL to query the size.
+// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0; 2048 bytes are always
+// enough. In a smaller buffer, the message is cut at a character boundary. buf may be NULL to query
+// the size.
+//
+// Control characters in names and paths are escaped. A message that would be longer than 2047 bytes
+// has an ellipsis in the place of its middle.
 //
 // Returns the size of the whole message in bytes, including the NUL: 1 if there is none.
 //
@@ -586,7 +599,9 @@ const char *radam_status_string(radam_status status);
 //
 // Undefined behaviour unless:
 // buf is NULL or has cap writable bytes.
-uint64_t radam_last_error(const radam_optimizer *opt, char *buf, uint64_t cap);
+uint64_t radam_last_error(const radam_optimizer *opt,
+                          char *buf,
+                          uint64_t cap);
 
 // Fills options with the default values.
 //
@@ -806,9 +821,10 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 //
 // Errors: RADAM_ERROR_NULL_POINTER if opt is NULL, or only one of the two functions of
 // options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range,
-// struct_size is wrong, or the environment variable RADAM_ISA names an instruction set that this
-// machine lacks (the variable is for tests; results are the same with all of them);
-// RADAM_ERROR_OUT_OF_MEMORY.
+// struct_size is wrong, or the environment variable RADAM_ISA named an instruction set that this
+// machine lacks when the library was loaded (the variable is for tests; results are the same with
+// all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
+// 4096), which is as many as can exist at a time.
 //
 // Threads: may be called at any time.
 //
@@ -1314,8 +1330,7 @@ uint64_t radam_advice(const radam_optimizer *opt, char *buf, uint64_t cap);
 // stochastic_rounding, the tensor is taken to be a whole one named "param.0", so give each tensor
 // its own seed.
 //
-// All work runs on the calling thread, and nothing is allocated. The environment variable RADAM_ISA
-// (see radam_create) is read in the first call only.
+// All work runs on the calling thread, and nothing is allocated.
 //
 // Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an
 // unknown dtype, a misaligned or overlapping array, a step of 0 or a wrong struct_size.

@@ -51,6 +51,19 @@
 //! Calls go only downwards: `api`, [`ffi`] → `checkpoint` → `optimizer` → `kernel`, `system` → `math`. `api` is what this
 //! page lists; `error` serves all. CONTRIBUTING.md has the map.
 
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "x86", target_feature = "sse2"),
+    target_arch = "aarch64",
+    target_arch = "s390x",
+    target_family = "wasm",
+)))]
+compile_error!(
+    "radam promises the same bits on every machine, and has not been tested on this architecture. It runs on x86-64, x86 \
+     with SSE2, AArch64, s390x and WebAssembly; src/system/float_mode.rs has what another one needs first: its \
+     floating-point mode."
+);
+
 mod api;
 mod checkpoint;
 mod error;

@@ -16,6 +16,14 @@ fn run(name: &str, link: Link) {
     run_silently(&mut Command::new(build_c(&format!("tests/c/{name}.c"), link)));
 }
 
+/// Each that the library has a name for, whether this machine has it or not.
+fn run_with_each_instruction_set(name: &str) {
+    let program = build_c(&format!("tests/c/{name}.c"), Link::Shared);
+    for instruction_set in ["portable", "avx2", "avx512", "neon"] {
+        run_silently(Command::new(&program).env("RADAM_ISA", instruction_set));
+    }
+}
+
 /// Memory that was lost is an error as much as memory used wrongly, but for a child that was forked off: what its
 /// parent's threads use is not its to free. `fair-sched` lets threads in turn, since valgrind runs one at a time.
 fn run_under_valgrind(name: &str) {
@@ -51,6 +59,12 @@ macro_rules! programs {
         #[test]
         fn statically() {
             super::run(stringify!($name), super::Link::Static);
+        }
+    };
+    (@with_each_instruction_set $name:ident) => {
+        #[test]
+        fn with_each_instruction_set() {
+            super::run_with_each_instruction_set(stringify!($name));
         }
     };
     (@valgrind $name:ident) => {
@@ -93,9 +107,12 @@ programs! {
     caller_memory: shared, statically, valgrind;
     rounding: shared, statically, valgrind;
     conversions: shared, statically, valgrind;
-    nan: shared, statically, valgrind;
+    nan: shared, statically, valgrind, with_each_instruction_set;
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
+    environment: shared, statically;
+    sentences: shared, statically, valgrind;
+    float_modes: shared, statically;
     no_surprises: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
@@ -108,4 +125,10 @@ programs! {
     allocations: shared, statically;
     out_of_memory: shared, statically;
     io_without_memory: shared, statically;
+}
+
+// It sets the trap flag.
+#[cfg(target_arch = "x86_64")]
+programs! {
+    fork_first_call: shared, statically;
 }

@@ -13,6 +13,7 @@ mod earlier;
 mod file;
 #[path = "checkpoint/fit.rs"]
 mod fit;
+mod common;
 mod driver;
 #[path = "checkpoint/header.rs"]
 mod header;

@@ -3,6 +3,7 @@
 
 #[path = "determinism/coded.rs"]
 mod coded;
+mod common;
 mod driver;
 #[path = "determinism/engine.rs"]
 mod engine;
@@ -16,12 +17,12 @@ mod samples;
 mod variation;
 
 use std::env;
-use std::ffi::OsStr;
-use std::process::Command;
 use std::sync::atomic::Ordering;
 
+use common::these_tests;
+use driver::optimizer::Optimizer;
 use engine::report_of_many;
-use variation::{LOOPS, Slicing, Variation, instruction_sets};
+use variation::{LOOPS, Slicing, Variation};
 
 /// The hash of the run. It never changes: an optimization that changes it changes results.
 const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
@@ -51,53 +52,85 @@ fn check(variations: impl IntoIterator<Item = Variation>) {
     }
 }
 
+/// Runs a test in a process of its own for each instruction set, since the library reads which one it is to use when it
+/// is loaded. There the test runs its body.
+fn with_each_instruction_set(test: &str, body: impl FnOnce()) {
+    if env::var_os("RADAM_ISA").is_some() {
+        return body();
+    }
+    for instruction_set in instruction_sets() {
+        let mut child = these_tests();
+        let output =
+            child.args(["--exact", test]).env("RADAM_ISA", &instruction_set).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "{instruction_set}: {text}");
+    }
+}
+
+/// All that the machine has, as the library names them where it refuses another.
+fn instruction_sets() -> Vec<String> {
+    let mut child = these_tests();
+    child.args(["--exact", "--ignored", "--nocapture", "a_refused_instruction_set"]);
+    let output = child.env("RADAM_ISA", "none of these").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (_, names) = text.split_once("must be one of ").unwrap();
+    names.split_once(", or").unwrap().0.split(", ").map(str::to_owned).collect()
+}
+
 #[test]
-fn every_instruction_set_gives_the_same_bits() {
+#[ignore = "for `instruction_sets`"]
+fn a_refused_instruction_set() {
+    // SAFETY: nothing else in this process looks at the environment, nor does the library, which has read it before.
+    unsafe { env::remove_var("RADAM_ISA") };
+    println!("{}", Optimizer::create(None).err().unwrap().message);
+}
+
+#[test]
+fn there_are_instruction_sets_to_compare() {
     let sets = instruction_sets();
     println!("the instruction sets of this machine: {sets:?}");
     let compiled = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
     assert!(sets.len() > 1 || !compiled, "nothing to compare with");
-    check(sets.into_iter().map(|set| Variation { instruction_set: Some(set), ..Variation::PLAIN }));
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    with_each_instruction_set("every_instruction_set_gives_the_same_bits", || {
+        check([Variation::PLAIN]);
+    });
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for instruction_set in instruction_sets() {
+    with_each_instruction_set("any_number_of_threads_gives_the_same_bits", || {
         check((1..=8).flat_map(|num_threads| {
-            [true, false].map(|for_each| Variation {
-                instruction_set: Some(instruction_set.clone()),
-                num_threads,
-                for_each,
-                ..Variation::PLAIN
-            })
+            [true, false].map(|for_each| Variation { num_threads, for_each, ..Variation::PLAIN })
         }));
-    }
+    });
 }
 
 #[test]
 fn every_alignment_gives_the_same_bits() {
-    for instruction_set in instruction_sets() {
+    with_each_instruction_set("every_alignment_gives_the_same_bits", || {
         check((0..OFFSETS).map(|offset| Variation {
-            instruction_set: Some(instruction_set.clone()),
             data_offset: offset,
             grad_offset: offset * 7 % OFFSETS,
             num_threads: 1 + offset as u32 % 2,
             ..Variation::PLAIN
         }));
-    }
+    });
 }
 
 #[test]
 fn tensors_in_pieces_give_the_same_bits() {
-    for instruction_set in instruction_sets() {
+    with_each_instruction_set("tensors_in_pieces_give_the_same_bits", || {
         check([1, 2, 3, 7, 64].map(|pieces| Variation {
-            instruction_set: Some(instruction_set.clone()),
             num_threads: 1 + pieces as u32 % 3,
             pieces,
             norms: false,
             ..Variation::PLAIN
         }));
-    }
+    });
 }
 
 #[test]
@@ -107,15 +140,14 @@ fn any_order_of_tensors_gives_the_same_bits() {
 
 #[test]
 fn steps_in_slices_give_the_same_bits() {
-    for instruction_set in instruction_sets() {
+    with_each_instruction_set("steps_in_slices_give_the_same_bits", || {
         let slicings = [Slicing::Time, Slicing::Both, Slicing::Chunks(1), Slicing::Chunks(3)];
         check(slicings.map(|slicing| Variation {
-            instruction_set: Some(instruction_set.clone()),
             for_each: slicing != Slicing::Both,
             slicing,
             ..Variation::PLAIN
         }));
-    }
+    });
 }
 
 #[test]
@@ -142,30 +174,15 @@ fn whoever_measures_many_gradients_finds_the_same() {
 
 #[test]
 fn a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without() {
-    check(
-        [true, false]
-            .map(|optimizers_of_loose| Variation { optimizers_of_loose, ..Variation::PLAIN }),
+    with_each_instruction_set(
+        "a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without",
+        || {
+            check(
+                [true, false].map(|optimizers_of_loose| Variation {
+                    optimizers_of_loose,
+                    ..Variation::PLAIN
+                }),
+            );
+        },
     );
-}
-
-/// This test program as a command, run by the emulator that `make arm` sets, if any.
-fn these_tests() -> Command {
-    let emulator = env::var("RADAM_TEST_EMULATOR").unwrap_or_default();
-    let program = env::current_exe().unwrap();
-    let mut words = emulator.split_whitespace().map(OsStr::new).chain([program.as_os_str()]);
-    let mut command = Command::new(words.next().unwrap());
-    command.args(words);
-    command
-}
-
-/// radam_update chooses its instruction set once per process.
-#[test]
-fn every_instruction_set_gives_the_same_bits_without_an_optimizer() {
-    for instruction_set in instruction_sets() {
-        let mut child = these_tests();
-        child.args(["--exact", "a_tensor_with_an_optimizer_gives_the_same_bits_as_one_without"]);
-        let output = child.env("RADAM_ISA", &instruction_set).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("1 passed"), "{instruction_set}: {text}");
-    }
 }

@@ -47,18 +47,3 @@ pub fn date() -> String {
 pub fn instruction_set_in_use() -> String {
     std::env::var("RADAM_ISA").unwrap_or_else(|_| instruction_set().to_owned())
 }
-
-/// Calls a function while RADAM_ISA selects an instruction set.
-pub fn with_instruction_set<T>(name: &str, make: impl FnOnce() -> T) -> T {
-    let before = std::env::var_os("RADAM_ISA");
-    // SAFETY: no other thread runs between cases, so none reads the environment.
-    unsafe { std::env::set_var("RADAM_ISA", name) };
-    let made = make();
-    match before {
-        // SAFETY: as above.
-        Some(value) => unsafe { std::env::set_var("RADAM_ISA", value) },
-        // SAFETY: as above.
-        None => unsafe { std::env::remove_var("RADAM_ISA") },
-    }
-    made
-}

@@ -90,8 +90,8 @@ func TestErrorsHaveStatusAndSentence(t *testing.T) {
 	wantError(t, err, radam.ErrInvalidArgument, "2000")
 }
 
-// A load lists all that does not fit, in more bytes than are kept for a thread.
-func TestLongSentencesAreWhole(t *testing.T) {
+// A load lists what does not fit. The library cuts the middle out of sentences that are too long.
+func TestLongSentencesKeepTheirEnd(t *testing.T) {
 	opt, other := newOptimizer(t, radam.Options{}), newOptimizer(t, radam.Options{})
 	group, otherGroup := must(opt.AddGroup(radam.SliceGroup(0.1))), must(other.AddGroup(radam.SliceGroup(0.1)))
 	for i := 0; i < 100; i++ {
@@ -101,7 +101,7 @@ func TestLongSentencesAreWhole(t *testing.T) {
 	}
 	err := other.UnmarshalBinary(must(opt.MarshalBinary()))
 	wantError(t, err, radam.ErrMismatch)
-	if len(err.Error()) <= 2048+len("radam: ") {
+	if len(err.Error()) < 2000 || !strings.HasSuffix(err.Error(), "nothing was changed") {
 		t.Errorf("%d bytes: %v", len(err.Error()), err)
 	}
 }

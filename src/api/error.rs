@@ -5,8 +5,9 @@ use std::fmt;
 
 /// Why a call failed, with a sentence that names the argument, its value and what is allowed.
 ///
-/// A call that fails has changed nothing, unless its documentation names an exception. `Display` gives the sentence; do
-/// not parse it, since its wording may change in any version.
+/// A call that fails has changed nothing, unless its documentation names an exception. `Display` gives the sentence, at
+/// most 2047 bytes in which control characters of names and paths are escaped; do not parse it, since its wording may
+/// change in any version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

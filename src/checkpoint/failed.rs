@@ -9,7 +9,9 @@ pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     error!(Io, "cannot {what} \"{}\": {}", path.display(), Reason(error))
 }
 
-/// What the system says. The standard library says the same, but aborts if it has no memory to say it with.
+/// What the system says. The standard library says the same, but aborts if it has no memory to say it with. It is in English
+/// whatever the program's locale is: to translate it, the C library would read the environment, which another thread may be
+/// changing.
 pub(super) struct Reason<'a>(pub &'a io::Error);
 
 impl fmt::Display for Reason<'_> {
@@ -19,8 +21,14 @@ impl fmt::Display for Reason<'_> {
         use std::os::unix::ffi::OsStrExt;
         let Some(code) = self.0.raw_os_error() else { return self.0.fmt(formatter) };
         let mut text = [0u8; 256];
-        // SAFETY: it writes no more than the buffer holds.
-        unsafe { libc::strerror_r(code, text.as_mut_ptr().cast(), text.len()) };
+        // SAFETY: the C locale is there for ever and allocates nothing; the thread gets back the locale that it had;
+        // and the text is not longer than the buffer.
+        unsafe {
+            let english = libc::newlocale(libc::LC_ALL_MASK, c"C".as_ptr(), std::ptr::null_mut());
+            let before = libc::uselocale(english);
+            libc::strerror_r(code, text.as_mut_ptr().cast(), text.len());
+            libc::uselocale(before);
+        }
         let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
         write!(formatter, "{} (os error {code})", OsStr::from_bytes(text.to_bytes()).display())
     }

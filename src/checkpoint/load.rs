@@ -8,7 +8,7 @@ use super::json::Shown;
 use super::manifest::Manifest;
 use super::{BLOCK, Callback, Progress, no_memory, push, zeros};
 use crate::error::{Result, ensure, error, reserve};
-use crate::kernel::{Dtype, Element, Real};
+use crate::kernel::{Dtype, Element, Real, swap_unless_little_endian};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
 use std::borrow::Cow;
@@ -283,7 +283,7 @@ fn copy(transfer: &Transfer, bytes: &[u8], state: &State, block: &mut [u8]) {
     }
 }
 
-/// Divides elements, rounding once.
+/// Divides little-endian elements, rounding once.
 fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
     fn each<E: Element>(bytes: &mut [u8], by: f64) {
         for bytes in bytes.chunks_exact_mut(size_of::<E>()) {
@@ -295,10 +295,12 @@ fn divide(dtype: Dtype, bytes: &mut [u8], by: f64) {
             }
         }
     }
+    swap_unless_little_endian(bytes, dtype.size());
     match dtype {
         Dtype::F32 => each::<f32>(bytes, by),
         Dtype::F64 => each::<f64>(bytes, by),
         Dtype::F16 => each::<f16>(bytes, by),
         Dtype::Bf16 => each::<bf16>(bytes, by),
     }
+    swap_unless_little_endian(bytes, dtype.size());
 }

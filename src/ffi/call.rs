@@ -126,7 +126,7 @@ pub(super) fn with(
         let Err(error) = catch(|| body(&inside)) else { return RADAM_OK };
         let status = kept_for_thread(&error);
         if error.status != Status::Busy {
-            inside.slot().last_error.keep(error.message);
+            inside.last_error().keep(error.message);
         }
         status
     })

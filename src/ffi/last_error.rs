@@ -1,5 +1,6 @@
 //! The message of the last error of each optimizer, and of each thread.
 
+use crate::error::LONGEST_MESSAGE;
 use std::cell::{RefCell, UnsafeCell};
 use std::hint;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,25 +47,24 @@ impl LastError {
     }
 }
 
-/// How many bytes of a message are kept for a thread. They are an array: a string would have to be freed when the
-/// thread ends, and the library may have been unloaded by then.
-const THREAD_BYTES: usize = 2048;
-
+/// The message of a thread's last error. It is an array: a string would have to be freed when the thread ends, and the
+/// library may have been unloaded by then.
 struct ThreadError {
     len: usize,
-    bytes: [u8; THREAD_BYTES],
+    bytes: [u8; LONGEST_MESSAGE],
 }
 
 thread_local! {
     static OF_THREAD: RefCell<ThreadError> =
-        const { RefCell::new(ThreadError { len: 0, bytes: [0; THREAD_BYTES] }) };
+        const { RefCell::new(ThreadError { len: 0, bytes: [0; LONGEST_MESSAGE] }) };
 }
 
 /// Keeps the message of this thread's last error.
 pub(super) fn keep_for_thread(message: &str) {
     OF_THREAD.with_borrow_mut(|kept| {
-        kept.len = cut(message.as_bytes(), THREAD_BYTES);
-        kept.bytes[..kept.len].copy_from_slice(&message.as_bytes()[..kept.len]);
+        debug_assert!(message.len() <= LONGEST_MESSAGE);
+        kept.len = message.len();
+        kept.bytes[..kept.len].copy_from_slice(message.as_bytes());
     });
 }
 
@@ -107,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_keeps_a_message_that_is_too_long_in_part() {
-        keep_for_thread(&"é".repeat(THREAD_BYTES));
-        let mut buffer = [1; 2 * THREAD_BYTES];
-        assert_eq!(copy_of_thread(&mut buffer), THREAD_BYTES as u64 + 1);
-        assert_eq!(&buffer[..2], "é".as_bytes());
+    fn a_thread_keeps_the_longest_message() {
+        keep_for_thread(&"a".repeat(LONGEST_MESSAGE));
+        let mut buffer = [1; 2 * LONGEST_MESSAGE];
+        assert_eq!(copy_of_thread(&mut buffer), LONGEST_MESSAGE as u64 + 1);
+        assert_eq!(&buffer[LONGEST_MESSAGE - 1..=LONGEST_MESSAGE], b"a\0");
         keep_for_thread("");
         assert_eq!(copy_of_thread(&mut buffer), 1);
         assert_eq!(buffer[0], 0);

@@ -19,9 +19,10 @@ pub struct radam_optimizer {
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER if opt is NULL, or only one of the two functions of
 /// options->allocator is set; RADAM_ERROR_INVALID_ARGUMENT if num_threads is out of range,
-/// struct_size is wrong, or the environment variable RADAM_ISA names an instruction set that this
-/// machine lacks (the variable is for tests; results are the same with all of them);
-/// RADAM_ERROR_OUT_OF_MEMORY.
+/// struct_size is wrong, or the environment variable RADAM_ISA named an instruction set that this
+/// machine lacks when the library was loaded (the variable is for tests; results are the same with
+/// all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
+/// 4096), which is as many as can exist at a time.
 ///
 /// Threads: may be called at any time.
 ///

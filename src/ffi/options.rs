@@ -17,10 +17,11 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct radam_allocator {
-    /// Returns size bytes aligned to alignment, a power of two, or NULL if there is no memory: then
-    /// the call returns RADAM_ERROR_OUT_OF_MEMORY. The memory need not be zeroed. If the pointer is
-    /// not aligned, it is released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the
-    /// default: the system's allocator.
+    /// Returns size bytes aligned to alignment, or NULL if there is no memory: then the call returns
+    /// RADAM_ERROR_OUT_OF_MEMORY. alignment is a power of two and size a multiple of it, as
+    /// aligned_alloc requires. The memory need not be zeroed. If the pointer is not aligned, it is
+    /// released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the default: the
+    /// system's allocator.
     pub allocate:
         Option<unsafe extern "C" fn(size: u64, alignment: u64, user: *mut c_void) -> *mut c_void>,
     /// Frees memory that allocate returned, given the same size and alignment; pointer is never NULL.

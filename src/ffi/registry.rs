@@ -2,18 +2,23 @@
 //!
 //! A handle is a token, made of the number of a slot and a generation, so the handle of a freed optimizer does not
 //! match a later one in the same slot. It is never dereferenced. Nothing here locks or waits, so that the registry
-//! still works in a child that was forked at any moment.
+//! still works in a child that was forked at any moment. Its memory is a part of the library, which goes with it when
+//! it is unloaded; pages that were never used cost nothing.
 
 use super::call_lock::CallLock;
 use super::last_error::LastError;
 use super::radam_optimizer;
 use crate::error::{Result, error};
 use crate::optimizer::Optimizer;
-use std::alloc::{Layout, alloc, dealloc};
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
+use crate::system::try_box;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// How many optimizers there can be at a time.
+const SLOTS: usize = if usize::BITS == 64 { 1 << 16 } else { 1 << 12 };
+static SLOT: [Slot; SLOTS] = [const { Slot::vacant() }; SLOTS];
+/// A hint: vacant slots with lower numbers are unlikely.
+static LIKELY_VACANT: AtomicUsize = AtomicUsize::new(0);
 
 /// The upper half of a token is the generation. The lower half is the number of the slot, and a lowest bit of 1,
 /// which no pointer to an aligned object has.
@@ -33,19 +38,21 @@ fn parse(handle: *const radam_optimizer) -> Option<(usize, u32)> {
     (bits & 1 == 1).then_some((number, generation))
 }
 
-/// A slot, which holds one optimizer after another.
-pub(super) struct Slot {
-    /// The upper half is the generation. The lower half is LIVE while handles find the optimizer, CLAIMED while it is
-    /// being created or dropped, neither while the slot is vacant; plus the number of calls inside.
+/// A slot, which holds one optimizer after another. In a cache line of its own, as threads write to it.
+#[repr(align(64))]
+struct Slot {
+    /// The upper half is the generation of the last optimizer. The lower half is LIVE while handles find it, CLAIMED
+    /// while it is being created or dropped, neither while the slot is vacant; plus the number of calls inside.
     state: AtomicU64,
-    optimizer: UnsafeCell<MaybeUninit<CallLock<Optimizer>>>,
-    pub last_error: LastError,
-    number: usize,
+    /// A box, which is written only by the thread that made the slot CLAIMED, and dropped by the last call to leave.
+    entry: AtomicPtr<Entry>,
 }
 
-// SAFETY: the optimizer is written only by the thread that made the slot CLAIMED, and dropped by the last call to
-// leave. In between it is shared as a CallLock, by calls that are counted inside.
-unsafe impl Sync for Slot {}
+/// An optimizer, and what is kept beside it.
+struct Entry {
+    optimizer: CallLock<Optimizer>,
+    last_error: LastError,
+}
 
 const LIVE: u64 = 1 << 31;
 const CLAIMED: u64 = 1 << 30;
@@ -60,23 +67,22 @@ fn generation(state: u64) -> u32 {
 }
 
 impl Slot {
-    fn vacant(number: usize) -> Self {
-        Self {
-            state: AtomicU64::new(state(1, 0)),
-            optimizer: UnsafeCell::new(MaybeUninit::uninit()),
-            last_error: LastError::new(),
-            number,
-        }
+    /// All zeros, so that the registry takes no room in the file of the library.
+    const fn vacant() -> Self {
+        Self { state: AtomicU64::new(0), entry: AtomicPtr::new(ptr::null_mut()) }
     }
 
     /// Reserves the slot for a new optimizer and returns its generation, if it is vacant.
     fn claim(&self) -> Option<u32> {
         self.state
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-                (state & (LIVE | CLAIMED | INSIDE) == 0).then_some(state | CLAIMED)
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |before| {
+                // A slot whose generations are used up stays vacant.
+                let is_usable =
+                    before & (LIVE | CLAIMED | INSIDE) == 0 && generation(before) < LAST_GENERATION;
+                is_usable.then(|| state(generation(before) + 1, CLAIMED))
             })
             .ok()
-            .map(generation)
+            .map(|before| generation(before) + 1)
     }
 
     /// Counts a call in, if the slot holds a live optimizer of this generation.
@@ -90,19 +96,19 @@ impl Slot {
     }
 
     /// Counts a call out. The last call to leave a freed optimizer drops it.
-    fn leave(&self) {
+    fn leave(&'static self) {
         let before = self.state.fetch_sub(1, Ordering::AcqRel);
         if before & LIVE != 0 || before & INSIDE != 1 {
             return;
         }
-        // SAFETY: the optimizer was written, and no call is inside or can enter.
-        unsafe { (*self.optimizer.get()).assume_init_drop() };
-        self.last_error.keep(String::new());
-        // A slot whose generations are used up stays CLAIMED.
-        if generation(before) < LAST_GENERATION {
-            self.state.store(state(generation(before) + 1, 0), Ordering::Release);
-            LIKELY_VACANT.fetch_min(self.number, Ordering::Relaxed);
-        }
+        // SAFETY: `insert` leaked the box, and no call is inside or can enter.
+        drop(unsafe { Box::from_raw(self.entry.load(Ordering::Relaxed)) });
+        self.state.store(state(generation(before), 0), Ordering::Release);
+        LIKELY_VACANT.fetch_min(self.number(), Ordering::Relaxed);
+    }
+
+    fn number(&'static self) -> usize {
+        (ptr::from_ref(self).addr() - SLOT.as_ptr().addr()) / size_of::<Self>()
     }
 }
 
@@ -110,13 +116,17 @@ impl Slot {
 pub(super) struct Inside(&'static Slot);
 
 impl Inside {
-    pub fn slot(&self) -> &Slot {
-        self.0
+    fn entry(&self) -> &Entry {
+        // SAFETY: the box was there before the slot became LIVE, and is dropped only when no call is inside.
+        unsafe { &*self.0.entry.load(Ordering::Relaxed) }
     }
 
     pub fn optimizer(&self) -> &CallLock<Optimizer> {
-        // SAFETY: the optimizer was written before the slot became LIVE, and is dropped only when no call is inside.
-        unsafe { (*self.0.optimizer.get()).assume_init_ref() }
+        &self.entry().optimizer
+    }
+
+    pub fn last_error(&self) -> &LastError {
+        &self.entry().last_error
     }
 
     /// Frees the optimizer: handles no longer find it, and it is dropped when the last call leaves. False if another
@@ -137,86 +147,35 @@ impl Drop for Inside {
     }
 }
 
-/// Slots are in pages that double in size and are never freed, so looking one up needs no lock.
-const FIRST_PAGE: usize = 32;
-const PAGES: usize = (NUMBER_BITS - FIRST_PAGE.ilog2()) as usize;
-static PAGE: [AtomicPtr<Slot>; PAGES] = [const { AtomicPtr::new(ptr::null_mut()) }; PAGES];
-/// A hint: vacant slots with lower numbers are unlikely.
-static LIKELY_VACANT: AtomicUsize = AtomicUsize::new(0);
-
-fn page_size(page: usize) -> usize {
-    FIRST_PAGE << page
-}
-
-/// The slot with this number, if its page exists.
-fn slot(number: usize) -> Option<&'static Slot> {
-    let page = (number / FIRST_PAGE + 1).ilog2() as usize;
-    let index = number + FIRST_PAGE - page_size(page);
-    let slots = PAGE.get(page)?.load(Ordering::Acquire);
-    // SAFETY: a published page has a slot for every number that maps to it, and is never freed.
-    (!slots.is_null()).then(|| unsafe { &*slots.add(index) })
-}
-
-/// Adds the next page, unless another thread is faster.
-fn add_page() -> Result<()> {
-    let full = || error!(OutOfMemory, "there is not enough memory for another optimizer");
-    let page = PAGE.iter().position(|page| page.load(Ordering::Acquire).is_null());
-    let page = page.ok_or_else(full)?;
-    let layout = Layout::array::<Slot>(page_size(page)).map_err(|_| full())?;
-    // SAFETY: the layout is not of 0 bytes; every slot is written before the page is published; and a page that was
-    // not published is freed by the only thread that knows it.
-    unsafe {
-        let slots = alloc(layout).cast::<Slot>();
-        if slots.is_null() {
-            return Err(full());
-        }
-        for index in 0..page_size(page) {
-            slots.add(index).write(Slot::vacant(page_size(page) - FIRST_PAGE + index));
-        }
-        let none = ptr::null_mut();
-        if PAGE[page].compare_exchange(none, slots, Ordering::Release, Ordering::Relaxed).is_err() {
-            dealloc(slots.cast(), layout);
-        }
-    }
-    Ok(())
-}
-
 /// Puts an optimizer into a vacant slot.
 pub(super) fn insert(optimizer: Optimizer) -> Result<*mut radam_optimizer> {
-    let (slot, generation) = claim_slot()?;
-    // SAFETY: this thread has claimed the slot, so no other accesses the optimizer.
-    unsafe { (*slot.optimizer.get()).write(CallLock::new(optimizer)) };
-    slot.state.store(state(generation, LIVE), Ordering::Release);
-    Ok(token(slot.number, generation))
+    let entry = Entry { optimizer: CallLock::new(optimizer), last_error: LastError::new() };
+    let entry = try_box(entry)?;
+    let (number, generation) = claim_slot().ok_or_else(|| {
+        error!(
+            OutOfMemory,
+            "there are {SLOTS} optimizers, as many as there can be at a time; free one before creating another"
+        )
+    })?;
+    SLOT[number].entry.store(Box::into_raw(entry), Ordering::Relaxed);
+    SLOT[number].state.store(state(generation, LIVE), Ordering::Release);
+    Ok(token(number, generation))
 }
 
-fn claim_slot() -> Result<(&'static Slot, u32)> {
-    loop {
-        let start = LIKELY_VACANT.load(Ordering::Relaxed);
-        let mut number = start;
-        while let Some(slot) = slot(number) {
-            if let Some(generation) = slot.claim() {
-                let _ = LIKELY_VACANT.compare_exchange(
-                    start,
-                    number + 1,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-                return Ok((slot, generation));
-            }
-            number += 1;
-        }
-        // Slots with lower numbers may have become vacant; look there before adding a page.
-        if start == 0 {
-            add_page()?;
-        } else {
-            LIKELY_VACANT.store(0, Ordering::Relaxed);
-        }
-    }
+/// Claims a slot and returns its number and generation, if one is vacant.
+fn claim_slot() -> Option<(usize, u32)> {
+    let start = LIKELY_VACANT.load(Ordering::Relaxed);
+    // Slots with lower numbers may have become vacant, too.
+    (start..SLOTS).chain(0..start).find_map(|number| {
+        let generation = SLOT[number].claim()?;
+        let next = (number + 1) % SLOTS;
+        let _ = LIKELY_VACANT.compare_exchange(start, next, Ordering::Relaxed, Ordering::Relaxed);
+        Some((number, generation))
+    })
 }
 
 /// Enters the optimizer of a handle.
 pub(super) fn enter(handle: *const radam_optimizer) -> Option<Inside> {
     let (number, generation) = parse(handle)?;
-    slot(number)?.enter(generation)
+    SLOT.get(number)?.enter(generation)
 }

@@ -96,11 +96,15 @@ pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
 ///
 /// opt is a handle: the message is that of the last call on this optimizer that failed, on whatever
 /// thread, except with RADAM_ERROR_BUSY. If opt is NULL or not a valid handle, the message is that
-/// of the last call that failed on the calling thread, for any reason and on any optimizer or none,
-/// up to 2048 bytes of it. Calls that succeed do not clear messages.
+/// of the last call that failed on the calling thread, for any reason and on any optimizer or none.
+/// Calls that succeed do not clear messages.
 ///
-/// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0. A longer message is
-/// cut at a character boundary. buf may be NULL to query the size.
+/// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0; 2048 bytes are always
+/// enough. In a smaller buffer, the message is cut at a character boundary. buf may be NULL to query
+/// the size.
+///
+/// Control characters in names and paths are escaped. A message that would be longer than 2047 bytes
+/// has an ellipsis in the place of its middle.
 ///
 /// Returns the size of the whole message in bytes, including the NUL: 1 if there is none.
 ///
@@ -117,7 +121,7 @@ pub unsafe extern "C" fn radam_last_error(
     // SAFETY: `buf` has `cap` writable bytes.
     let buffer = unsafe { text_buffer(buf, cap) };
     keeping_errno(|| match registry::enter(opt) {
-        Some(inside) => inside.slot().last_error.copy(buffer),
+        Some(inside) => inside.last_error().copy(buffer),
         None => copy_of_thread(buffer),
     })
 }

@@ -26,8 +26,7 @@ use std::ffi::c_void;
 /// stochastic_rounding, the tensor is taken to be a whole one named "param.0", so give each tensor
 /// its own seed.
 ///
-/// All work runs on the calling thread, and nothing is allocated. The environment variable RADAM_ISA
-/// (see radam_create) is read in the first call only.
+/// All work runs on the calling thread, and nothing is allocated.
 ///
 /// Errors: RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an option out of range, an
 /// unknown dtype, a misaligned or overlapping array, a step of 0 or a wrong struct_size.

@@ -37,3 +37,11 @@ unsafe fn convert<From: Element, To: Element>(source: *const From, target: *mut 
         *target = To::store_any(source.load());
     }
 }
+
+/// Turns elements of this size from the byte order of the machine into little-endian, or back.
+pub(crate) fn swap_unless_little_endian(bytes: &mut [u8], element_size: usize) {
+    debug_assert!(bytes.len().is_multiple_of(element_size));
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(element_size).for_each(<[u8]>::reverse);
+    }
+}

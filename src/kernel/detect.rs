@@ -1,5 +1,6 @@
 //! Which instruction sets this machine has, and plain loops compiled for them.
 
+use super::environment::wanted;
 use crate::error::{Result, error};
 use std::fmt;
 
@@ -42,14 +43,13 @@ impl InstructionSet {
 
     /// The most capable one, or the one that the environment variable RADAM_ISA names.
     pub fn choose() -> Result<Self> {
-        match std::env::var_os("RADAM_ISA") {
+        match wanted() {
             None => Ok(Self::available().last().unwrap_or(Self::PORTABLE)),
-            Some(name) => Self::available().find(|set| name == set.name()).ok_or_else(|| {
+            Some(name) => Self::available().find(|set| name.is(set.name())).ok_or_else(|| {
                 error!(
                     InvalidArgument,
-                    "the environment variable RADAM_ISA is \"{}\", which is no instruction \
-                         set of this machine; it must be one of {AvailableNames}, or not be set",
-                    name.display()
+                    "the environment variable RADAM_ISA was \"{name}\" when the library was loaded, which is no \
+                     instruction set of this machine; it must be one of {AvailableNames}, or not be set"
                 )
             }),
         }

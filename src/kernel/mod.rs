@@ -3,7 +3,7 @@
 //! Each module uses only those above it:
 //!
 //! - `dtype`, `element`: the dtypes as values, and as types that are loaded and rounded.
-//! - `detect`: which instruction sets this machine has.
+//! - `environment`: the instruction set that the environment asks for; `detect`: which ones this machine has.
 //! - `convert`, `sums`, `masters`, `stochastic`: plain loops over whole arrays.
 //! - `lanes`: what a loop needs from a register; `avx2`, `avx512`, `neon`: the registers.
 //! - `tensor_view`: the arrays of a tensor. `step_loop`: the rule over them, a block of registers at a time;
@@ -24,6 +24,7 @@ mod detect;
 mod dispatch;
 mod dtype;
 mod element;
+mod environment;
 mod lanes;
 mod masters;
 #[cfg(target_arch = "aarch64")]
@@ -38,7 +39,7 @@ mod tensor_view;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use convert::convert_array;
+pub(crate) use convert::{convert_array, swap_unless_little_endian};
 pub(crate) use detect::InstructionSet;
 pub use dtype::{Dtype, StateDtype};
 pub(crate) use element::{Element, Real};

@@ -20,10 +20,12 @@ pub(super) fn stride(bytes: usize) -> Option<usize> {
     if stride.is_multiple_of(BANKS) { stride.checked_add(PAGE) } else { Some(stride) }
 }
 
-/// The layout of an allocation for arrays of `bytes` bytes in all, with room to align the first.
+/// The layout of an allocation for arrays of `bytes` bytes in all, with room to align the first. Its size is a multiple
+/// of its alignment, as C11's aligned_alloc wants it, which callers' allocators may pass it to.
 pub(super) fn layout(bytes: usize, stride: usize) -> Option<Layout> {
     let padding = if stride >= LARGE { LINE - ALIGNMENT } else { 0 };
-    Layout::from_size_align(bytes.checked_add(padding)?, ALIGNMENT).ok()
+    let layout = Layout::from_size_align(bytes.checked_add(padding)?, ALIGNMENT).ok()?;
+    Some(layout.pad_to_align())
 }
 
 /// The offset in an allocation at which the arrays start. Small arrays start at 0.

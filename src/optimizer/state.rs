@@ -9,10 +9,11 @@ use super::placement::{ARRAY_ALIGNMENT, advise_huge_pages, best_offset, layout, 
 use super::state_kind::{Compensation, StateKind};
 use crate::error::{Result, ensure, error};
 use crate::kernel::q8::{self, Codes, Moments};
-use crate::kernel::{Dtype, InstructionSet, convert_array};
+use crate::kernel::{Dtype, InstructionSet, convert_array, swap_unless_little_endian};
 use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
 use std::ptr;
+use std::slice;
 
 /// An array of a state, as checkpoints name it.
 #[derive(Clone, Copy)]
@@ -261,19 +262,24 @@ impl State {
         })
     }
 
-    /// Copies bytes out of an array, from `offset` on. Checkpoints access state only by this and `write`, so they
-    /// need not know in which memory it lives. For exclusive calls.
+    /// Copies elements out of an array, from the byte `offset` on, and into little-endian order. Checkpoints access
+    /// state only by this and `write`, so they need not know in which memory it lives. For exclusive calls.
     pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) {
         let from = self.place(array, offset, into.len());
         // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
         unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        swap_unless_little_endian(into, self.kind.element_of(array).size());
     }
 
-    /// Overwrites bytes of an array, from `offset` on. For exclusive calls.
+    /// Overwrites elements of an array, from the byte `offset` on, with little-endian ones. For exclusive calls.
     pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) {
         let to = self.place(array, offset, from.len());
         // SAFETY: as in `read`, and nobody reads them either.
-        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        let written = unsafe {
+            ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+            slice::from_raw_parts_mut(to, from.len())
+        };
+        swap_unless_little_endian(written, self.kind.element_of(array).size());
     }
 
     fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {

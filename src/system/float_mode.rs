@@ -32,13 +32,16 @@ pub(crate) fn call_out<R>(function: impl FnOnce() -> R) -> R {
     result
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
 mod register {
     use std::arch::asm;
 
     pub(super) type Mode = u32;
     /// All exceptions masked, their flags down, round to nearest, denormals kept.
     pub(super) const DEFAULT: Mode = 0x1f80;
+    /// Rounds up, and flushes denormals.
+    #[cfg(test)]
+    pub(super) const OTHER: Mode = DEFAULT | 1 << 15 | 2 << 13;
 
     pub(super) fn get() -> Mode {
         let mut mode = 0u32;
@@ -65,6 +68,9 @@ mod register {
     pub(super) type Mode = u64;
     /// No traps, round to nearest, denormals kept, the flags down.
     pub(super) const DEFAULT: Mode = 0;
+    /// Rounds up, and flushes denormals.
+    #[cfg(test)]
+    pub(super) const OTHER: Mode = 1 << 24 | 1 << 22;
 
     pub(super) fn get() -> Mode {
         let (mode, flags): (Mode, Mode);
@@ -93,7 +99,36 @@ mod register {
     }
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(target_arch = "s390x")]
+mod register {
+    use std::arch::asm;
+
+    /// The register FPC, with the flags of exceptions.
+    pub(super) type Mode = u32;
+    /// No traps, round to nearest, the flags down. Denormals are always kept.
+    pub(super) const DEFAULT: Mode = 0;
+    /// Rounds up.
+    #[cfg(test)]
+    pub(super) const OTHER: Mode = 2;
+
+    pub(super) fn get() -> Mode {
+        let mode;
+        // SAFETY: reads a register that every thread may read, and changes nothing.
+        unsafe { asm!("efpc {}", out(reg) mode, options(nomem, nostack, preserves_flags)) };
+        mode
+    }
+
+    pub(super) fn set_if_other(present: Mode, mode: Mode) {
+        if present != mode {
+            // SAFETY: FPC gets a value that it had or its default. It changes how this thread computes, and
+            // nothing else.
+            unsafe { asm!("sfpc {}", in(reg) mode, options(nostack, preserves_flags)) };
+        }
+    }
+}
+
+/// WebAssembly has one mode only.
+#[cfg(target_family = "wasm")]
 mod register {
     pub(super) type Mode = ();
     pub(super) const DEFAULT: Mode = ();
@@ -108,41 +143,40 @@ mod tests {
     use super::*;
     use std::hint::black_box;
 
-    const FLUSH_TO_ZERO: register::Mode =
-        if cfg!(target_arch = "x86_64") { 1 << 15 } else { 1 << 24 };
-
-    /// 0 in a mode that flushes denormals.
-    fn tiny() -> f32 {
-        black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5))
+    /// Whether this thread rounds to nearest and keeps denormals.
+    fn is_default() -> bool {
+        let tiny = black_box(black_box(f32::MIN_POSITIVE) * black_box(0.5));
+        let rounded = black_box(black_box(1.0f64) + black_box(1e-30));
+        tiny > 0.0 && rounded == 1.0
     }
 
     #[test]
     fn the_float_mode_is_the_default_inside_and_the_callers_outside() {
         let before = register::get();
-        register::set_if_other(before, before | FLUSH_TO_ZERO);
-        let flushed = tiny();
-        let kept;
+        register::set_if_other(before, register::OTHER);
+        let outside = is_default();
+        let inside;
         {
             let _mode = DefaultFloatMode::new();
-            kept = tiny();
+            inside = is_default();
         }
-        let after = tiny();
-        register::set_if_other(before | FLUSH_TO_ZERO, before);
-        assert_eq!((flushed, after), (0.0, 0.0));
-        assert!(kept > 0.0);
+        let after = (is_default(), register::get());
+        register::set_if_other(register::get(), before);
+        assert!(inside && !outside);
+        assert!(!after.0 && after.1 & register::OTHER == register::OTHER);
     }
 
     #[test]
     fn a_mode_that_the_callers_code_leaves_behind_is_not_computed_in() {
         let before = register::get();
-        let kept;
+        let inside;
         {
             let _mode = DefaultFloatMode::new();
-            call_out(|| register::set_if_other(register::get(), register::DEFAULT | FLUSH_TO_ZERO));
-            kept = tiny();
+            call_out(|| register::set_if_other(register::get(), register::OTHER));
+            inside = is_default();
         }
         let after = register::get();
-        assert!(kept > 0.0);
+        assert!(inside);
         assert_eq!(after, before);
     }
 

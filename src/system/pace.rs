@@ -56,14 +56,18 @@ impl Pace {
         }
         // What goes on without a pause is worth waking threads for as soon as all of it together would have been:
         // so it never takes much longer than if its end had been known from the start.
-        if self.shared || self.alone + elements >= WORTH_WAKING { elements / SHARE } else { 1 }
+        if self.shared || self.alone.saturating_add(elements) >= WORTH_WAKING {
+            elements / SHARE
+        } else {
+            1
+        }
     }
 
     /// Notes that so many elements are updated now, and whether threads took part.
     pub fn ended(&mut self, elements: usize, shared: bool) {
         if elements >= WORTH_SHARING {
             self.last_end = now();
-            self.alone = if shared { 0 } else { self.alone + elements };
+            self.alone = if shared { 0 } else { self.alone.saturating_add(elements) };
             self.shared = shared;
         }
     }

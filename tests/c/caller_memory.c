@@ -26,8 +26,7 @@ static bool misalign, failed;
 
 static void *allocate(uint64_t size, uint64_t alignment, void *user) {
   CHECK(user == blocks && pthread_equal(pthread_self(), calling_thread), "allocate was called with another user or thread");
-  CHECK(size > 0 && alignment > 0 && (alignment & (alignment - 1)) == 0, "%llu bytes at a multiple of %llu were asked for",
-        (unsigned long long)size, (unsigned long long)alignment);
+  check_request(size, alignment);
   calls++;
   const bool fails = succeed_before_failing >= 0 && succeed_before_failing-- == 0;
   failed |= fails;

@@ -112,13 +112,21 @@ static inline uint32_t add_f32(radam_optimizer *opt, uint32_t group, float *data
   return param;
 }
 
+/* What the library may ask of a caller's allocator: what C11's aligned_alloc accepts. */
+static inline void check_request(uint64_t size, uint64_t alignment) {
+  CHECK(size > 0 && alignment > 0 && (alignment & (alignment - 1)) == 0 && size % alignment == 0,
+        "%llu bytes at a multiple of %llu were asked for", (unsigned long long)size, (unsigned long long)alignment);
+}
+
 /* Has this thread flush denormals, read them as zero and round down, as careless code leaves it. */
 static inline void leave_another_float_mode(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
   const unsigned mode = 0xbfc0;
   __asm__ volatile("ldmxcsr %0" : : "m"(mode));
 #elif defined(__aarch64__)
   __asm__ volatile("msr fpcr, %0" : : "r"(1ULL << 24 | 2ULL << 22));
+#elif defined(__s390x__)
+  __asm__ volatile("sfpc %0" : : "r"(3)); /* rounds down; denormals are always kept */
 #endif
 }
 

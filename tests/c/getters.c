@@ -193,6 +193,7 @@ static void look_from_inside(bool may_be_busy) {
 
 static void *allocate(uint64_t size, uint64_t alignment, void *user) {
   CHECK(user == NULL && alignment <= 16, "memory at a multiple of %llu", (unsigned long long)alignment);
+  check_request(size, alignment);
   look_from_inside(true);
   return malloc(size);
 }

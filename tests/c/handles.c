@@ -90,7 +90,22 @@ static void every_function_refuses(radam_optimizer *bad, const char *kind) {
         "%s: a refused call wrote a buffer", kind);
 }
 
+/* There can be so many optimizers at a time; then one more is refused until one is freed. */
+static void as_many_as_there_can_be(void) {
+  const size_t limit = sizeof(void *) == 8 ? 65536 : 4096;
+  radam_optimizer **all = malloc(limit * sizeof *all), *one_more = NULL;
+  CHECK(all != NULL, "no memory");
+  for (size_t i = 0; i < limit; i++) OK(NULL, radam_create(NULL, &all[i]));
+  CHECK(radam_create(NULL, &one_more) == RADAM_ERROR_OUT_OF_MEMORY && one_more == NULL, "there are more than %zu", limit);
+  check_message(NULL, sizeof(void *) == 8 ? "65536" : "4096", "too many optimizers");
+  OK(all[limit / 2], radam_free(all[limit / 2]));
+  OK(NULL, radam_create(NULL, &all[limit / 2]));
+  for (size_t i = 0; i < limit; i++) OK(all[i], radam_free(all[i]));
+  free(all);
+}
+
 int main(void) {
+  as_many_as_there_can_be();
   enum { LEN = 100, STEPS = 8 };
   float *data = filled(LEN, 1), *expected = filled(LEN, 1), *grad = filled(LEN, 2);
   radam_group_options options = group_options();

@@ -1,5 +1,5 @@
-/* NaN stays NaN, whatever its bits, with every instruction set. */
-#define _POSIX_C_SOURCE 200809L
+/* NaN stays NaN, whatever its bits. RADAM_ISA may name an instruction set that this machine lacks: then there is
+   nothing to do. */
 #include "sixteen_bits.h"
 
 #include <unistd.h>
@@ -10,7 +10,7 @@ static bool is_nan(uint16_t bf16) {
 
 /* One gradient that is NaN, with whatever bits, makes the norm NaN and so every parameter and moment, also where
    arrays of two bytes are packed as if all were numbers. */
-static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits) {
+static void nan_shows_everywhere(uint32_t nan_bits) {
   enum { COUNT = 70 };
   static uint16_t params[2][COUNT], short_grads[COUNT];
   static float grads[COUNT];
@@ -18,12 +18,7 @@ static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits)
   options.decouple_wd = RADAM_ON;
   radam_step_options clipping;
   radam_step_report report;
-  radam_optimizer *opt = NULL;
-  const char *chosen = getenv("RADAM_ISA");
-  setenv("RADAM_ISA", instruction_set, 1);
-  const radam_status created = radam_create(NULL, &opt);
-  chosen != NULL ? setenv("RADAM_ISA", chosen, 1) : unsetenv("RADAM_ISA");
-  if (created != RADAM_OK) return; /* this machine has no such instructions */
+  radam_optimizer *opt = create(1);
   add_group(opt, &options);
   add_group(opt, &options);
   fill_bf16(params[0], COUNT, 1);
@@ -49,8 +44,8 @@ static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits)
       OK(opt, radam_param_state(opt, group, which, &state, NULL));
       for (size_t i = 0; i < COUNT; i++)
         CHECK(is_nan(params[group][i]) && is_nan(((const uint16_t *)state)[i]),
-              "%s, NaN %#x, group %u: parameter %zu is %g, and array %d of its state %g", instruction_set, nan_bits,
-              group, i, (double)widened(params[group][i]), which, (double)widened(((const uint16_t *)state)[i]));
+              "NaN %#x, group %u: parameter %zu is %g, and array %d of its state %g", nan_bits, group, i,
+              (double)widened(params[group][i]), which, (double)widened(((const uint16_t *)state)[i]));
     }
   }
   OK(opt, radam_free(opt));
@@ -58,10 +53,10 @@ static void nan_shows_everywhere(const char *instruction_set, uint32_t nan_bits)
 
 int main(void) {
   alarm(300); /* ends what hangs */
-  const char *const instruction_sets[] = {"portable", "avx2", "avx512", "neon"};
   const uint32_t nans[] = {0x7f800001, 0x7fc00000, 0x7fff7fff, 0x7fff8000, 0x7fffffff,
                            0xff800001, 0xffc00000, 0xffff7fff, 0xffff8000, 0xffffffff};
-  for (size_t set = 0; set < sizeof instruction_sets / sizeof *instruction_sets; set++)
-    for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) nan_shows_everywhere(instruction_sets[set], nans[i]);
-  return 0;
+  radam_optimizer *any = NULL;
+  if (getenv("RADAM_ISA") != NULL && radam_create(NULL, &any) == RADAM_ERROR_INVALID_ARGUMENT) return 0;
+  for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) nan_shows_everywhere(nans[i]);
+  return any != NULL ? (int)radam_free(any) : 0;
 }

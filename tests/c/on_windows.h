@@ -2,10 +2,6 @@
 #ifndef ON_WINDOWS_H
 #define ON_WINDOWS_H
 
-#include <stdlib.h>
-
-#define setenv(name, value, overwrite) _putenv_s(name, value)
-#define unsetenv(name) _putenv_s(name, "")
 #define alarm(seconds) ((void)(seconds))
 
 #endif

@@ -8,6 +8,7 @@ use radam::ffi::*;
 
 use crate::driver::optimizer::Optimizer;
 use crate::driver::{filled, outcome};
+#[cfg(target_arch = "x86_64")]
 use crate::file::{File, crc32};
 use crate::folder;
 use crate::training::{Spec, group_options};

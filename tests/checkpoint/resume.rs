@@ -2,11 +2,11 @@
 //! was not interrupted.
 
 use std::path::Path;
-use std::process::Command;
 use std::{env, fs};
 
 use radam::ffi::*;
 
+use crate::common::these_tests;
 use crate::driver::optimizer::Optimizer;
 use crate::folder;
 use crate::picture::Picture;
@@ -209,7 +209,7 @@ fn in_a_new_process() {
         }
         fs::write(folder.join(format!("expected-{number}")), format!("{expected:?}")).unwrap();
     }
-    let mut child = Command::new(env::current_exe().unwrap());
+    let mut child = these_tests();
     child.args(["--exact", "resume::in_a_new_process"]).env(FOLDER, &folder);
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -163,6 +163,17 @@ fn unique_number() -> String {
     format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The test program as a command, run by the emulator that `emulate.sh` sets, if any.
+pub fn these_tests() -> Command {
+    let emulator = env::var("RADAM_TEST_EMULATOR").unwrap_or_default();
+    let program = env::current_exe().unwrap();
+    let mut words =
+        emulator.split_whitespace().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
+    command
+}
+
 /// Runs a command that must succeed, and returns its output.
 ///
 /// Programs must load the release library that they were linked with, and not the one that cargo has built for the

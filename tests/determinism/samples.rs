@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use radam::ffi::*;
 
-use crate::driver::tensor::Tensor;
+use crate::driver::little_endian;
+use crate::driver::tensor::{Tensor, size_of_dtype};
 
 pub const DTYPES: [radam_dtype; 4] =
     [RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_DTYPE_F16, RADAM_DTYPE_BF16];
@@ -87,7 +88,7 @@ impl Hash {
     /// Takes a tensor, in which there must be no NaN: which one a machine makes is its own choice.
     pub fn take_tensor(&mut self, tensor: &Tensor) {
         assert!((0..tensor.len).all(|i| tensor.get(i).is_finite()));
-        self.take(tensor.bytes());
+        self.take(little_endian(tensor.bytes().to_vec(), size_of_dtype(tensor.dtype)));
     }
 
     pub fn value(&self) -> u64 {

@@ -1,23 +1,19 @@
 //! What must not matter to the results, and the calls that it makes a difference to.
 
-use std::env;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 
 use radam::ffi::*;
 
 use crate::driver::optimizer::Optimizer;
-use crate::driver::{Refusal, call, filled, outcome};
+use crate::driver::{call, filled};
 
 /// What must not matter.
 #[derive(Clone, Debug)]
 pub struct Variation {
-    /// `None`: the one that the library chooses.
-    pub instruction_set: Option<String>,
     pub num_threads: u32,
     pub for_each: bool,
     /// In elements, from the beginning of a cache line.
@@ -52,7 +48,6 @@ pub enum Slicing {
 
 impl Variation {
     pub const PLAIN: Variation = Variation {
-        instruction_set: None,
         num_threads: 1,
         for_each: true,
         data_offset: 0,
@@ -70,7 +65,10 @@ impl Variation {
             parallel_for: if self.executor { Some(parallel_for) } else { None },
             user: ptr::null_mut(),
         };
-        create(self.instruction_set.as_deref(), self.num_threads, executor).unwrap()
+        let mut options = filled(radam_options_init);
+        options.num_threads = self.num_threads;
+        options.executor = executor;
+        Optimizer::create(Some(&options)).unwrap()
     }
 
     pub fn for_each(&self) -> radam_toggle {
@@ -174,54 +172,6 @@ unsafe extern "C" fn parallel_for(
             });
         }
     });
-}
-
-/// Only one thread at a time changes or reads the environment.
-fn create(
-    instruction_set: Option<&str>,
-    num_threads: u32,
-    executor: radam_executor,
-) -> Result<Optimizer, Refusal> {
-    static ENVIRONMENT: Mutex<()> = Mutex::new(());
-    let _alone = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
-    choose_for_update();
-    let mut options = filled(radam_options_init);
-    options.num_threads = num_threads;
-    options.executor = executor;
-    // SAFETY: nothing else in this program looks at the environment while it changes.
-    instruction_set.inspect(|name| unsafe { env::set_var("RADAM_ISA", name) });
-    let created = Optimizer::create(Some(&options));
-    // SAFETY: as above.
-    instruction_set.inspect(|_| unsafe { env::remove_var("RADAM_ISA") });
-    created
-}
-
-/// Lets radam_update choose its instruction set, which it does once in a program, by the environment
-/// that the program was started with.
-fn choose_for_update() {
-    static CHOSEN: Once = Once::new();
-    CHOSEN.call_once(|| {
-        let mut options = filled(radam_group_options_init);
-        options.lr = 0.0;
-        let (none, nothing) = (ptr::null_mut(), ptr::null());
-        let dtype = RADAM_DTYPE_F32;
-        // SAFETY: arrays of no elements may be null.
-        let status = unsafe {
-            radam_update(dtype, dtype, dtype, none, nothing, none, none, none, 0, &options, 1)
-        };
-        outcome(status, ptr::null()).unwrap();
-    });
-}
-
-/// All that the machine has, as the library names them where it refuses another.
-pub fn instruction_sets() -> Vec<String> {
-    let executor = radam_executor { parallel_for: None, user: ptr::null_mut() };
-    let Err(refusal) = create(Some("none of these"), 1, executor) else {
-        panic!("an instruction set that there is not was taken");
-    };
-    assert_eq!(refusal.status, RADAM_ERROR_INVALID_ARGUMENT);
-    let (_, names) = refusal.message.split_once("must be one of ").unwrap();
-    names.split_once(", or").unwrap().0.split(", ").map(str::to_owned).collect()
 }
 
 /// The numbers of the elements in each of so many pieces.

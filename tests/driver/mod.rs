@@ -66,6 +66,14 @@ pub fn step_options() -> radam_step_options {
     filled(radam_step_options_init)
 }
 
+/// Elements of this size as they are in files, or back: the same on every machine.
+pub fn little_endian(mut bytes: Vec<u8>, element_size: usize) -> Vec<u8> {
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(element_size).for_each(<[u8]>::reverse);
+    }
+    bytes
+}
+
 pub fn toggle(on: bool) -> radam_toggle {
     if on { RADAM_ON } else { RADAM_OFF }
 }

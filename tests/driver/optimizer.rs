@@ -9,7 +9,7 @@ use radam::ffi::*;
 
 use super::param::Param;
 use super::tensor::{Tensor, size_of_dtype};
-use super::{Refusal, call, filled, outcome, toggle};
+use super::{Refusal, call, filled, little_endian, outcome, toggle};
 
 /// An optimizer, with the tensors that it works on.
 pub struct Optimizer {
@@ -136,24 +136,27 @@ impl Optimizer {
         call!(radam_set_step_count(self.handle, param as u32, steps));
     }
 
-    /// An array of a parameter's state, in bytes, and its dtype; no bytes if there is no such array.
+    /// An array of a parameter's state, in little-endian bytes, and its dtype; no bytes if there is no such array.
     pub fn state(&self, param: usize, which: radam_state) -> (Vec<u8>, radam_dtype) {
         let (array, dtype) = self.state_array(param, which);
         if array.is_null() {
             return (Vec::new(), dtype);
         }
-        let len = self.params[param].data.len;
-        let bytes = if which == RADAM_STATE_SCALE {
-            len.div_ceil(128) * size_of::<u32>()
-        } else {
-            len * size_of_dtype(dtype)
-        };
+        let (len, mut size) = (self.params[param].data.len, size_of_dtype(dtype));
+        let mut bytes = len * size;
+        if which == RADAM_STATE_SCALE {
+            size = size_of::<u32>();
+            bytes = len.div_ceil(128) * size;
+        }
         // SAFETY: the array is as long as the parameter, and nothing steps meanwhile.
-        (unsafe { slice::from_raw_parts(array, bytes) }.to_vec(), dtype)
+        let bytes = unsafe { slice::from_raw_parts(array, bytes) };
+        (little_endian(bytes.to_vec(), size), dtype)
     }
 
     pub fn set_state(&mut self, param: usize, which: radam_state, bytes: &[u8]) {
-        assert_eq!(bytes.len(), self.state(param, which).0.len());
+        let (there, dtype) = self.state(param, which);
+        assert_eq!(bytes.len(), there.len());
+        let bytes = little_endian(bytes.to_vec(), size_of_dtype(dtype));
         let (array, _) = self.state_array(param, which);
         // SAFETY: the array has so many bytes.
         unsafe { bytes.as_ptr().copy_to_nonoverlapping(array, bytes.len()) };

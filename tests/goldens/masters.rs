@@ -18,7 +18,7 @@ fn masters(optimizer: &Optimizer, param: usize) -> Vec<f32> {
     assert_eq!((remainders.len(), rest.len()), (LEN, 0));
     let upper = optimizer.values(param).into_iter().map(|x| bf16::from_f64(x).to_bits());
     let whole = |(upper, remainder): (u16, &[u8; 2])| {
-        let bits = ((upper as i64) << 16) + i64::from(i16::from_ne_bytes(*remainder));
+        let bits = ((upper as i64) << 16) + i64::from(i16::from_le_bytes(*remainder));
         f32::from_bits(bits as u32)
     };
     upper.zip(remainders).map(whole).collect()

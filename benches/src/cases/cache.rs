@@ -4,7 +4,6 @@ use crate::bench::{Bench, Measure};
 use crate::case::Case;
 use crate::goal::{Goal, Quantity};
 use crate::limit::SquareRootAndDivision;
-use crate::machine;
 use crate::setup::Setup;
 use radam::ffi::*;
 
@@ -36,17 +35,6 @@ pub fn run(bench: &mut Bench) {
         .reports(Quantity::Speedup, "speed over rectified steps")
         .with_goal(Goal::AtLeast(1.3));
     steps_against_steps(bench, &case, &f32, &Setup { accumulate: true, ..f32.clone() });
-
-    if machine::instruction_set() == "avx512" {
-        let case = Case::new("cache-bf16-avx2", "bf16, Kahan, 64K, AVX2", ELEMENTS)
-            .reports(Quantity::Times, "time over AVX-512")
-            .with_goal(Goal::AtMost(1.3));
-        bench.compare(&case, |measure| {
-            let mut avx512 = machine::with_instruction_set("avx512", || bf16.optimizer());
-            let mut avx2 = machine::with_instruction_set("avx2", || bf16.optimizer());
-            measure(&mut || avx512.step(), &mut || avx2.step());
-        });
-    }
 }
 
 /// The same with the caller's arrays at other places within a page; what is reported is the slowest.

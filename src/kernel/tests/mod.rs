@@ -3,7 +3,7 @@
 
 mod conversions;
 mod equality;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod huge;
 mod nan;
 mod q8;
@@ -11,7 +11,10 @@ mod q8_tracking;
 
 use super::dtype::Dtype;
 use super::element::Element;
-use super::{InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView};
+use super::{
+    InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView,
+    swap_unless_little_endian,
+};
 use crate::math::{Coefficients, Decay, Rule, Step};
 use half::{bf16, f16};
 use std::ptr;
@@ -109,7 +112,8 @@ impl TestTensor {
             let dtype = dtype_of(layout, array);
             let mut words = vec![0; len + 1];
             for i in 0..len {
-                let bits = bits(dtype, array, i).to_le_bytes();
+                let mut bits = bits(dtype, array, i).to_le_bytes();
+                swap_unless_little_endian(&mut bits[..dtype.size()], dtype.size());
                 let at = words.as_mut_ptr().cast::<u8>().wrapping_add(i * dtype.size());
                 // SAFETY: there is a word for each element, and none is larger.
                 unsafe { at.copy_from_nonoverlapping(bits.as_ptr(), dtype.size()) };
@@ -167,6 +171,7 @@ impl TestTensor {
             let at = self.arrays[array].as_ptr().cast::<u8>().wrapping_add(i * size);
             // SAFETY: there is a word for each element, and none is larger.
             unsafe { word.as_mut_ptr().copy_from_nonoverlapping(at, size) };
+            swap_unless_little_endian(&mut word[..size], size);
             u64::from_le_bytes(word)
         })
     }

@@ -203,6 +203,7 @@ mod tests {
         &[CHUNK + 1, CHUNK - 1, 1],
         &[3 * CHUNK - 5, 5, 1, 0, 2 * CHUNK],
         &[64; 1000],
+        #[cfg(target_pointer_width = "64")]
         &[(1 << 33) + 3, 4],
     ];
 

@@ -10,7 +10,6 @@ use crate::optimizer::grid::Grid;
 use crate::optimizer::param::{Place, check_array};
 use crate::optimizer::state_kind::{Compensation, StateKind};
 use std::ptr;
-use std::sync::OnceLock;
 
 /// The arrays of a tensor, which are the caller's.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +43,7 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
         copy: None,
         rounding: group.rounding(kind),
     };
-    let instruction_set = instruction_set()?;
+    let instruction_set = InstructionSet::choose()?;
     let view = TensorView {
         len: tensor.len as usize,
         first: 0,
@@ -66,15 +65,6 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
     // there.
     unsafe { Kernel::new(instruction_set, layout, step.clips).run(&step, &view) };
     Ok(())
-}
-
-/// Chosen once, since the environment may only be looked at while nobody changes it.
-fn instruction_set() -> Result<InstructionSet> {
-    static CHOSEN: OnceLock<InstructionSet> = OnceLock::new();
-    match CHOSEN.get() {
-        Some(chosen) => Ok(*chosen),
-        None => InstructionSet::choose().map(|chosen| *CHOSEN.get_or_init(|| chosen)),
-    }
 }
 
 fn check_arrays(tensor: &LooseTensor, kind: StateKind) -> Result<()> {
@@ -139,7 +129,7 @@ pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Resul
         "grad is NULL; it must point to the {len} elements of a gradient"
     );
     check_array(Place(None), &"grad", grad, dtype, len)?;
-    let (instruction_set, grid) = (instruction_set()?, Grid::new(0, len as usize));
+    let (instruction_set, grid) = (InstructionSet::choose()?, Grid::new(0, len as usize));
     let mut sums = ExactSum::ZERO;
     for piece in (0..grid.len()).map(|number| grid.piece(number)) {
         measure_piece(instruction_set, dtype, grad, piece, &mut sums);

@@ -17,7 +17,7 @@ const radam_state = Int32
 """
 The caller's allocator for the optimizer's state.
 
-- `allocate`: Returns size bytes aligned to alignment, a power of two, or NULL if there is no memory: then the call returns RADAM_ERROR_OUT_OF_MEMORY. The memory need not be zeroed. If the pointer is not aligned, it is released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the default: the system's allocator.
+- `allocate`: Returns size bytes aligned to alignment, or NULL if there is no memory: then the call returns RADAM_ERROR_OUT_OF_MEMORY. alignment is a power of two and size a multiple of it, as aligned_alloc requires. The memory need not be zeroed. If the pointer is not aligned, it is released again and the call returns RADAM_ERROR_INVALID_ARGUMENT. NULL, the default: the system's allocator.
 - `release`: Frees memory that allocate returned, given the same size and alignment; pointer is never NULL. Must be set if and only if allocate is.
 - `user`: Passed to both functions; the library never dereferences it.
 """
