@@ -137,6 +137,8 @@ typedef enum radam_dtype_values {
   RADAM_DTYPE_F16 = 3,
   // bfloat16: the upper 16 bits of a float.
   RADAM_DTYPE_BF16 = 4,
+  // For state_dtype only: exp_avg and exp_avg_sq in 8 bits each.
+  RADAM_DTYPE_Q8 = 5,
 } radam_dtype_values;
 
 // The values of radam_toggle.
@@ -151,15 +153,21 @@ typedef enum radam_toggle_values {
 
 // The values of radam_state.
 typedef enum radam_state_values {
-  // The exponential moving average of gradients, debiased; in the dtype of the state.
+  // The exponential moving average of gradients, debiased; in the dtype of the state. With 8-bit
+  // state (RADAM_DTYPE_Q8), int8_t codes.
   RADAM_STATE_EXP_AVG = 1,
-  // The exponential moving average of squared gradients, debiased; in the dtype of the state.
+  // The exponential moving average of squared gradients, debiased; in the dtype of the state. With
+  // 8-bit state, uint8_t codes.
   RADAM_STATE_EXP_AVG_SQ = 2,
-  // The compensation of Kahan summation (kahan_sum); in the dtype of the state.
+  // The compensation of Kahan summation (kahan_sum); in the dtype of the state. With 8-bit state, in
+  // the dtype of the parameter.
   RADAM_STATE_KAHAN_COMP = 3,
   // The lower parts of the master weights (master_remainder); int16_t, for which there is no
   // radam_dtype.
   RADAM_STATE_MASTER_REMAINDER = 4,
+  // What the codes of 8-bit state stand for: a uint32_t for each block of 128 elements;
+  // docs/q8.md describes it. There is no radam_dtype for it.
+  RADAM_STATE_SCALE = 5,
 } radam_state_values;
 
 // An optimizer. A pointer to it is a handle: a token that is never dereferenced.
@@ -273,8 +281,15 @@ typedef struct radam_group_options {
   // decouple_wd. AUTO: on.
   radam_toggle rectify;
   // The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise
-  // RADAM_DTYPE_F32, or the dtype of all parameters of the group. Changing it converts the state,
-  // rounding to nearest even.
+  // RADAM_DTYPE_F32, the dtype of all parameters of the group, or RADAM_DTYPE_Q8. Changing it
+  // converts the state, rounding to nearest even.
+  //
+  // RADAM_DTYPE_Q8, for f32, f16 and bf16 parameters, keeps exp_avg and exp_avg_sq in 2.03 bytes an
+  // element together, and trains as well as f32: the ratio exp_avg / (sqrt(exp_avg_sq) + eps) and
+  // the root are coded in 8 bits each, rounded at random, with a scale for each block of 128
+  // elements. Results have the same bits on every machine; the random numbers depend on seed, as
+  // those of stochastic_rounding do. kahan_comp has the dtype of the parameter. Tensors of fewer than
+  // 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.
   radam_dtype state_dtype;
   // Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16
   // parameter, a signed 16-bit remainder holds the rest of its f32 master. The bits of the master
@@ -361,18 +376,23 @@ typedef struct radam_param {
   void *exp_avg;
   // As exp_avg.
   void *exp_avg_sq;
-  // As exp_avg. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which
-  // case it is an array of int16_t.
+  // As exp_avg; with 8-bit state, in the dtype of data. Must be NULL unless kahan_sum is on for this
+  // dtype, or master_remainder, in which case it is an array of int16_t.
   void *kahan_comp;
   // For data-parallel sharding: the parameter is the slice of len elements that begins at element
   // tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements
-  // in all. Checkpoints of several processes can then be loaded by processes with other shards
+  // in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards
   // (radam_load_shards); stochastic rounding gives each element the same random numbers as in the
   // whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit,
   // as the whole tensor (radam_grad_sums). Default: 0.
   uint64_t tensor_offset;
   // The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
   uint64_t tensor_len;
+  // As exp_avg, for 8-bit state, of which exp_avg is then an array of int8_t and exp_avg_sq one of
+  // uint8_t: an array of uint32_t, one for each block of 128 elements, the last of which may be
+  // shorter. Must be NULL unless state_dtype is RADAM_DTYPE_Q8 and the whole tensor has at least
+  // 4096 elements. Since 0.2.
+  void *state_scale;
 } radam_param;
 
 // The exact sum of squares of any number of gradient elements, and how many of them are infinite or
@@ -531,8 +551,10 @@ typedef struct radam_load_options {
   // rectify_threshold and seed of each group, whether each parameter is frozen, and whether
   // optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
   radam_toggle hyperparameters;
-  // Must be 0.
-  uint32_t reserved;
+  // Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard
+  // that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of
+  // its parameter. OFF and AUTO: such state does not fit.
+  radam_toggle convert_state;
   // As in radam_save_options, of the bytes that have been read and verified. A call that is
   // cancelled changes nothing.
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
@@ -1249,9 +1271,10 @@ radam_status radam_set_step_count(radam_optimizer *opt, uint32_t param, uint64_t
 // Gets the address of an array of a parameter's state, and its dtype.
 //
 // which is one of the RADAM_STATE_... constants. *pointer receives the array, which has the
-// parameter's length and may be the caller's own; NULL if the parameter has no such array or no
-// elements. *dtype, if dtype is not NULL, receives its dtype; 0 for RADAM_STATE_MASTER_REMAINDER,
-// which is int16_t.
+// parameter's length, or one element for each block of it, and may be the caller's own; NULL if the
+// parameter has no such array or no elements. *dtype, if dtype is not NULL, receives its dtype, which
+// for exp_avg and exp_avg_sq may be RADAM_DTYPE_Q8; 0 for RADAM_STATE_MASTER_REMAINDER, which is
+// int16_t, and for RADAM_STATE_SCALE, which is uint32_t.
 //
 // The array may be read and written between calls on the optimizer. It stays valid until the
 // parameter is removed, the optimizer is freed, or the dtype or kind of the state changes
@@ -1329,6 +1352,35 @@ radam_status radam_update(radam_dtype dtype,
                           uint64_t len,
                           const radam_group_options *options,
                           uint64_t step);
+
+// Performs one step of one tensor with 8-bit state, without an optimizer.
+//
+// As radam_update, with these differences:
+//
+// - exp_avg, of len int8_t, exp_avg_sq, of len uint8_t, and state_scale, of one uint32_t for each
+//   block of 128 elements (the last of which may be shorter), are updated; they must hold zeros
+//   before the first step. docs/q8.md describes them.
+// - kahan_comp is of dtype, which is RADAM_DTYPE_F32, RADAM_DTYPE_F16 or RADAM_DTYPE_BF16.
+// - Codes are rounded at random, in any tensor, so give each tensor its own seed. The results have
+//   the same bits as those of an optimizer for a tensor named "param.0" of at least 4096 elements.
+//
+// Errors: as radam_update.
+//
+// Threads: may be called at any time, also at the same time for different tensors.
+//
+// Undefined behaviour unless:
+// As for radam_update.
+radam_status radam_update_q8(radam_dtype dtype,
+                             radam_dtype grad_dtype,
+                             void *param,
+                             const void *grad,
+                             int8_t *exp_avg,
+                             uint8_t *exp_avg_sq,
+                             uint32_t *state_scale,
+                             void *kahan_comp,
+                             uint64_t len,
+                             const radam_group_options *options,
+                             uint64_t step);
 
 // Fills options with the default values.
 //
@@ -1434,9 +1486,8 @@ radam_status radam_load(radam_optimizer *opt,
 //
 // options may be NULL for the defaults.
 //
-// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
-// options->reserved is not 0, or for a wrong struct_size; RADAM_ERROR_IO if progress cancels the
-// call.
+// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle, or for a
+// wrong struct_size; RADAM_ERROR_IO if progress cancels the call.
 //
 // Undefined behaviour unless:
 // As for radam_load; options is NULL or points to as many bytes as its struct_size says.

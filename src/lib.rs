@@ -79,5 +79,5 @@ pub use api::{
 };
 pub use checkpoint::LoadOptions;
 pub use half::{bf16, f16};
-pub use kernel::Dtype;
+pub use kernel::{Dtype, StateDtype};
 pub use optimizer::StepReport;

@@ -95,6 +95,7 @@ programs! {
     unbound: shared, statically, valgrind;
     descriptions: shared, valgrind;
     step_tensor: shared, statically, valgrind;
+    q8: shared, statically, valgrind;
     step_tensor_threads: shared, statically, valgrind;
     set_tensors: shared, statically, valgrind;
     grad_sums: shared, statically, valgrind;

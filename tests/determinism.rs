@@ -1,6 +1,8 @@
 //! The same bits everywhere: long runs of all features must give pinned hashes on every instruction set, with any
 //! number of threads, at any alignment, and however tensors and steps are cut.
 
+#[path = "determinism/coded.rs"]
+mod coded;
 mod common;
 mod driver;
 #[path = "determinism/engine.rs"]
@@ -28,15 +30,20 @@ const HASH: u64 = 0x595b_a4ba_1a9f_a39f;
 /// The hashes of the run in `engine.rs`, with norms and without.
 const ENGINE_HASHES: [u64; 2] = [0x6111_01da_631f_5640, 0xd42a_64cd_2ae4_f9aa];
 
+/// The hash of the run with 8-bit state.
+const CODED_HASH: u64 = 0x1ac5_2e75_bc12_be27;
+
 /// The largest offset of a tensor, in elements: a cache line of the smallest ones.
 const OFFSETS: usize = 32;
 
 fn check(variations: impl IntoIterator<Item = Variation>) {
     for variation in variations {
         let engine_hash = ENGINE_HASHES[usize::from(!variation.norms)];
-        for (hash, pinned) in
-            [(run::hash_of(&variation), HASH), (engine::hash_of(&variation), engine_hash)]
-        {
+        for (hash, pinned) in [
+            (run::hash_of(&variation), HASH),
+            (engine::hash_of(&variation), engine_hash),
+            (coded::hash_of(&variation), CODED_HASH),
+        ] {
             assert_eq!(
                 hash, pinned,
                 "{hash:#018x} is not the pinned {pinned:#018x} with {variation:?}"

@@ -37,6 +37,7 @@ static ALLOCATOR: pages::Pages = pages::Pages;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut bench = Bench::new(std::env::args().skip(1).collect());
     cases::memory::run(&mut bench);
+    cases::coded::run(&mut bench);
     cases::cache::run(&mut bench);
     cases::tensors::run(&mut bench);
     cases::training::run(&mut bench);

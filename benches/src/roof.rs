@@ -25,6 +25,10 @@ impl Traffic {
     pub const F32_WITH_16_BIT_GRADIENTS: Self = Self { param: 4, grad: 2, state: 4, states: 2 };
     pub const ALL_16_BIT_KAHAN: Self = Self { param: 2, grad: 2, state: 2, states: 3 };
     pub const F32_STATE: Self = Self { param: 2, grad: 2, state: 4, states: 2 };
+    /// The two codes of 8-bit state, as one array of 2 bytes.
+    pub const CODED: Self = Self { param: 4, grad: 4, state: 2, states: 1 };
+    /// The same, and a compensation.
+    pub const CODED_16_BIT: Self = Self { param: 2, grad: 2, state: 2, states: 2 };
     pub const F32_STATE_KAHAN: Self = Self { param: 2, grad: 2, state: 4, states: 3 };
 
     /// The bytes of an element that go from or to memory in one step.
@@ -95,6 +99,8 @@ fn choose(traffic: Traffic) -> Pass {
         Traffic::ALL_16_BIT_KAHAN => best::<2, 2, 2, 3>(),
         Traffic::F32_STATE => best::<2, 2, 4, 2>(),
         Traffic::F32_STATE_KAHAN => best::<2, 2, 4, 3>(),
+        Traffic::CODED => best::<4, 4, 2, 1>(),
+        Traffic::CODED_16_BIT => best::<2, 2, 2, 2>(),
         _ => panic!("no benchmark has this traffic"),
     }
 }

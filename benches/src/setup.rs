@@ -18,6 +18,7 @@ pub struct Setup {
     pub grad_dtype: radam_dtype,
     pub state_dtype: radam_dtype,
     pub kahan_sum: radam_toggle,
+    pub master_remainder: radam_toggle,
     pub beta2: f64,
     pub accumulate: bool,
     pub num_threads: u32,
@@ -39,6 +40,7 @@ impl Setup {
             grad_dtype: dtype,
             state_dtype: 0,
             kahan_sum: RADAM_AUTO,
+            master_remainder: RADAM_AUTO,
             beta2: 0.99,
             accumulate: false,
             num_threads: 1,
@@ -74,6 +76,7 @@ impl Setup {
         options.lr = 1e-4; // so small that parameters stay ordinary for many thousand steps
         options.beta2 = self.beta2;
         options.kahan_sum = self.kahan_sum;
+        options.master_remainder = self.master_remainder;
         options.state_dtype = self.state_dtype;
         options
     }

@@ -1,6 +1,6 @@
 //! The options of a parameter group, and the scalars of its next step.
 
-use crate::kernel::Dtype;
+use crate::kernel::StateDtype;
 use crate::math::Scalars;
 use crate::optimizer::{Group, Toggle};
 
@@ -60,9 +60,9 @@ pub struct GroupOptions {
     /// Whether parameters move by `lr` · `exp_avg` in the first steps, which are not rectified. Otherwise those update
     /// only `exp_avg` and `exp_avg_sq`, as the paper's authors recommend if the first steps diverge. Default: true.
     pub unrectified: bool,
-    /// The dtype of the state: that of the parameters, or f32. Changing it converts the state. Default: `None`, each
-    /// parameter's own.
-    pub state_dtype: Option<Dtype>,
+    /// How the state is stored: in the dtype of the parameters, in f32, or in 8 bits ([`StateDtype::Q8`]). Changing it
+    /// converts the state. Default: `None`, each parameter's own dtype.
+    pub state_dtype: Option<StateDtype>,
     /// Exact f32 master weights at 16 more bits per bf16 parameter, instead of Kahan summation: the bits of the master
     /// are those of the parameter, shifted left by 16, plus the remainder. For groups of bf16 parameters only. Default:
     /// false.

@@ -252,11 +252,12 @@ impl Optimizer {
     /// [`Error::InvalidArgument`] for an unknown parameter, or if its state is of another dtype.
     pub fn state<S: Element>(&mut self, param: ParamId) -> Result<State<'_, S>, Error> {
         let state = &self.0.param(param.0)?.state;
-        let (StateKind { dtype, compensation }, len) = (state.kind, state.len());
-        if dtype != S::DTYPE {
+        let (StateKind { compensation, .. }, len) = (state.kind, state.len());
+        let moments = state.kind.moments();
+        if moments != S::DTYPE.into() {
             return Err(error!(
                 InvalidArgument,
-                "the state of param {} is read as {}; it is {dtype}",
+                "the state of param {} is read as {}; it is {moments}",
                 param.0,
                 S::DTYPE
             )

@@ -43,7 +43,7 @@ pub fn update<T: Element, G: Element, S: Element>(
     options: &GroupOptions,
     step: u64,
 ) -> Result<(), Error> {
-    let group = Group { state_dtype: Some(S::DTYPE), ..options.into() };
+    let group = Group { state_dtype: Some(S::DTYPE.into()), ..options.into() };
     let len = param.len();
     let of_len = |name: &str, found: usize| -> Result<()> {
         ensure!(
@@ -57,7 +57,7 @@ pub fn update<T: Element, G: Element, S: Element>(
     of_len("exp_avg", state.exp_avg.len())?;
     of_len("exp_avg_sq", state.exp_avg_sq.len())?;
     let missing = |name: &str| error!(InvalidArgument, "{name} is None, and the options need it");
-    let compensation = match group.state_kind_for(T::DTYPE)?.compensation {
+    let compensation = match group.state_kind_for(T::DTYPE, (0, len as u64))?.compensation {
         Compensation::None => CallerArray::NONE,
         Compensation::Kahan => {
             let kahan_comp =
@@ -84,6 +84,7 @@ pub fn update<T: Element, G: Element, S: Element>(
             grad: shared(grad),
             exp_avg: exclusive(state.exp_avg),
             exp_avg_sq: exclusive(state.exp_avg_sq),
+            state_scale: CallerArray::NONE,
             kahan_comp: compensation,
         }
     };

@@ -1,5 +1,6 @@
 //! Whether checkpoints fit an optimizer, and which of their bytes go where.
 
+use super::convert::Conversion;
 use super::header::{FileDtype, Header};
 use super::json::Shown;
 use super::load::LoadOptions;
@@ -9,10 +10,13 @@ use super::push;
 use crate::error::{FallibleWriter, Result, ensure, reserve};
 use crate::kernel::Dtype;
 use crate::math::BetaPower;
+use crate::math::q8;
 use crate::optimizer::{
-    Group, NamedArray, Optimizer, Param, Restored, StateArray, Toggle, check_beta,
+    Compensation, ElementType, Group, NamedArray, Optimizer, Param, Restored, StateArray,
+    StateKind, Toggle, check_beta, check_not_negative,
 };
 use std::fmt::Write;
+use std::ops::Range;
 
 /// Bytes of a tensor in a file that replace bytes of an array of a parameter.
 pub(super) struct Transfer {
@@ -27,11 +31,14 @@ pub(super) struct Transfer {
     pub bytes: usize,
     /// What to divide the elements by, and their dtype.
     pub debias: Option<(f64, Dtype)>,
+    /// Whether a conversion takes the bytes, instead of the array.
+    pub is_converted: bool,
 }
 
 /// What loading will do.
 pub(super) struct Fit {
     pub transfers: Vec<Transfer>,
+    pub conversions: Vec<Conversion>,
     /// What the optimizer is to take over besides.
     pub restored: Restored,
 }
@@ -181,10 +188,10 @@ impl<'a> Pieces<'a> {
 
 impl Fit {
     pub fn new(optimizer: &Optimizer, files: &[File], options: &LoadOptions) -> Result<Self> {
-        let LoadOptions { strict, hyperparameters, .. } = *options;
+        let LoadOptions { strict, hyperparameters, convert_state, .. } = *options;
         let pieces = Pieces::of(files)?;
         let mut problems = Problems { text: FallibleWriter(String::new()), count: 0 };
-        let (mut transfers, mut params) = (Vec::new(), Vec::new());
+        let (mut bytes, mut params) = (Bytes::default(), Vec::new());
         let (mut groups, mut entries) = (Vec::new(), Vec::new());
         reserve(&mut groups, optimizer.groups().len(), "groups")?;
         reserve(&mut entries, optimizer.groups().len(), "groups")?;
@@ -197,7 +204,18 @@ impl Fit {
             }
             let used = pieces.cover(&name, param, &mut problems)?;
             for piece in &used {
-                add_transfers(id, param, piece, &mut transfers, &mut problems)?;
+                let there = kind_in_file(piece).filter(|there| {
+                    let here = param.state.kind;
+                    convert_state && (there.dtype, there.q8) != (here.dtype, here.q8)
+                });
+                match there {
+                    None => add_transfers(id, param, piece, &mut bytes.transfers, &mut problems)?,
+                    Some(there) => {
+                        let eps = groups[param.group as usize].eps;
+                        let eps = if hyperparameters { piece.group().eps } else { eps };
+                        add_conversion(id, param, piece, there, eps, &mut bytes, &mut problems)?;
+                    }
+                }
                 let entry = entries[param.group as usize].get_or_insert(piece.group());
                 if *entry != piece.group() && hyperparameters {
                     problems.add(format_args!(
@@ -232,8 +250,144 @@ impl Fit {
             }
         }
         problems.check()?;
-        Ok(Self { transfers, restored: Restored { params, groups, accumulation } })
+        let Bytes { transfers, conversions } = bytes;
+        Ok(Self { transfers, conversions, restored: Restored { params, groups, accumulation } })
     }
+}
+
+/// What is taken over of the files.
+#[derive(Default)]
+struct Bytes {
+    transfers: Vec<Transfer>,
+    conversions: Vec<Conversion>,
+}
+
+/// The elements that a parameter takes over of a piece, in the whole tensor.
+fn common(param: &Param, piece: &Piece) -> Option<Range<u64>> {
+    let (offset, _) = param.slice();
+    let first = offset.max(piece.entry.offset);
+    let end = piece.end().min(offset + param.len() as u64);
+    (first < end).then_some(first..end)
+}
+
+/// What the state of a parameter consists of in a file, if it has moments.
+fn kind_in_file(piece: &Piece) -> Option<StateKind> {
+    let (header, _) = piece.file;
+    let has = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
+    let dtype_of = |array: &str| {
+        let tensor = header.find(piece.entry.name(), array).filter(|_| has(array))?;
+        header.tensors[tensor].dtype.float()
+    };
+    let q8 = has("state_scale");
+    Some(StateKind {
+        dtype: dtype_of(if q8 { "kahan_comp" } else { "exp_avg" }).or(q8.then_some(Dtype::F32))?,
+        q8,
+        compensation: if has("kahan_comp") {
+            Compensation::Kahan
+        } else if has("master_remainder") {
+            Compensation::Remainder
+        } else {
+            Compensation::None
+        },
+    })
+}
+
+/// Adds what of a piece becomes state of another kind.
+fn add_conversion(
+    id: u32,
+    param: &Param,
+    piece: &Piece,
+    there: StateKind,
+    eps: f64,
+    bytes: &mut Bytes,
+    problems: &mut Problems,
+) -> Result<()> {
+    let Some(elements) = common(param, piece) else { return Ok(()) };
+    let ((offset, _), here, name) = (param.slice(), param.state.kind, Shown(piece.entry.name()));
+    let param_end = offset + param.len() as u64;
+    let block = q8::BLOCK as u64;
+    let is_cut = |at: u64| !at.is_multiple_of(block);
+    let eps_there = piece.group().eps;
+    if there.compensation != here.compensation {
+        problems.add(format_args!(
+            "\"{name}\" has {} in the file and {} in the optimizer, which is not converted",
+            there.compensation, here.compensation
+        ));
+    } else if here.q8
+        && (is_cut(elements.start) || elements.end < param_end && is_cut(elements.end))
+    {
+        problems.add(format_args!(
+            "elements {} to {} of \"{name}\" are in a file of their own, which cuts a block of 8-bit state; it must \
+             begin and end at multiples of {block}",
+            elements.start, elements.end
+        ));
+    } else if let Err(error) = check_not_negative("eps", eps_there) {
+        problems.add(format_args!("in the file, \"{name}\" is in a group whose {}", error.message));
+    } else {
+        let mut conversion = Conversion {
+            param: id,
+            first: (elements.start - offset) as usize,
+            len: (elements.end - elements.start) as usize,
+            there,
+            transfers: [None; _],
+            bias: ["exp_avg", "exp_avg_sq"].map(|array| bias(piece, array).unwrap_or(1.0)),
+            eps_there,
+            eps,
+        };
+        for array in StateArray::ALL.into_iter().filter(|array| there.has(*array)) {
+            conversion.transfers[array as usize] = Some(bytes.transfers.len());
+            let transfer = transfer(id, piece, there, array, &elements, problems);
+            let Some(transfer) = transfer else { return Ok(()) };
+            push(&mut bytes.transfers, Transfer { is_converted: true, ..transfer })?;
+        }
+        push(&mut bytes.conversions, conversion)?;
+    }
+    Ok(())
+}
+
+/// The bytes of an array of a piece, whose state is of this kind.
+fn transfer(
+    id: u32,
+    piece: &Piece,
+    kind: StateKind,
+    array: StateArray,
+    elements: &Range<u64>,
+    problems: &mut Problems,
+) -> Option<Transfer> {
+    let (name, array_name) = (Shown(piece.entry.name()), kind.name_of(array));
+    let (header, _) = piece.file;
+    let listed = piece.entry.checksums.iter().any(|(known, _)| known == array_name);
+    let Some(found) = header.find(piece.entry.name(), array_name).filter(|_| listed) else {
+        problems.add(format_args!("\"{name}\" has {array_name} in the optimizer only"));
+        return None;
+    };
+    let tensor = &header.tensors[found];
+    let (there, here) = (tensor.dtype, FileDtype::of(kind.element_of(array)));
+    let bytes = |elements: u64| kind.len_of(array, elements).checked_mul(here.size());
+    if there != here {
+        problems.add(format_args!(
+            "{array_name} of \"{name}\" is {there} in the file and {here} in the optimizer"
+        ));
+        return None;
+    }
+    if bytes(piece.entry.len) != Some(tensor.len) {
+        problems.add(format_args!(
+            "{array_name} of \"{name}\" has {} bytes in the file, which are not {} elements",
+            tensor.len, piece.entry.len
+        ));
+        return None;
+    }
+    Some(Transfer {
+        file: piece.number,
+        tensor: found,
+        from: bytes(elements.start - piece.entry.offset)?,
+        param: id,
+        array,
+        to: 0,
+        bytes: bytes(elements.end - elements.start)? as usize,
+        debias: None,
+        is_converted: false,
+    })
 }
 
 /// Adds what of a piece goes into the arrays of a parameter.
@@ -244,14 +398,10 @@ fn add_transfers(
     transfers: &mut Vec<Transfer>,
     problems: &mut Problems,
 ) -> Result<()> {
+    let Some(elements) = common(param, piece) else { return Ok(()) };
     let (offset, _) = param.slice();
-    let first = offset.max(piece.entry.offset);
-    let end = piece.end().min(offset + param.len() as u64);
-    if first >= end {
-        return Ok(());
-    }
     let name = Shown(piece.entry.name());
-    let (header, manifest) = piece.file;
+    let (_, manifest) = piece.file;
     if manifest.moments == Moments::Biased {
         // They are what the moments are divided by, whatever becomes of the options of the group.
         let GroupEntry { beta1, beta2, .. } = *piece.group();
@@ -264,42 +414,34 @@ fn add_transfers(
             }
         }
     }
-    let is_there = |array: &str| piece.entry.checksums.iter().any(|(known, _)| known == array);
     for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {
             problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
-    for NamedArray { array: state_array, name: array, dtype, .. } in param.state.named_arrays() {
-        let (Some(found), true) = (header.find(piece.entry.name(), array), is_there(array)) else {
-            problems.add(format_args!("\"{name}\" has {array} in the optimizer only"));
+    let (kind, block) = (param.state.kind, q8::BLOCK as u64);
+    if kind.q8 && piece.file.1.moments == Moments::Biased {
+        problems
+            .add(format_args!("the moments of \"{name}\" are biased, which 8-bit state cannot be"));
+        return Ok(());
+    }
+    if kind.q8 && !piece.entry.offset.is_multiple_of(block) {
+        problems.add(format_args!(
+            "\"{name}\" begins at element {} in a file, which is not a multiple of {block}, so a block of its 8-bit state is cut",
+            piece.entry.offset
+        ));
+        return Ok(());
+    }
+    for NamedArray { array, name, element, .. } in param.state.named_arrays() {
+        let Some(transfer) = transfer(id, piece, kind, array, &elements, problems) else {
             continue;
         };
-        let tensor = &header.tensors[found];
-        let (dtype_there, dtype_here) = (tensor.dtype, FileDtype::of(dtype));
-        let size = dtype_here.size();
-        if dtype_there != dtype_here {
-            problems.add(format_args!(
-                "{array} of \"{name}\" is {dtype_there} in the file and {dtype_here} in the optimizer"
-            ));
-        } else if piece.entry.len.checked_mul(size) != Some(tensor.len) {
-            problems.add(format_args!(
-                "{array} of \"{name}\" has {} bytes in the file, which are not {} elements",
-                tensor.len, piece.entry.len
-            ));
-        } else {
-            let transfer = Transfer {
-                file: piece.number,
-                tensor: found,
-                from: (first - piece.entry.offset) * size,
-                param: id,
-                array: state_array,
-                to: ((first - offset) * size) as usize,
-                bytes: ((end - first) * size) as usize,
-                debias: dtype.and_then(|dtype| Some((bias(piece, array)?, dtype))),
-            };
-            push(transfers, transfer)?;
-        }
+        let to = kind.len_of(array, elements.start - offset) as usize * element.size();
+        let debias = match element {
+            ElementType::Float(dtype) => bias(piece, name).map(|bias| (bias, dtype)),
+            _ => None,
+        };
+        push(transfers, Transfer { to, debias, ..transfer })?;
     }
     Ok(())
 }

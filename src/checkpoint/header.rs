@@ -6,6 +6,7 @@ use super::manifest::Manifest;
 use super::order::order_of;
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
+use crate::optimizer::ElementType;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -56,7 +57,8 @@ pub(super) struct TensorEntry {
 /// The number of elements of a tensor of any number of dimensions.
 struct Shape(u64);
 
-/// The dtypes of safetensors that checkpoints use; I16 is that of `master_remainder`.
+/// The dtypes of safetensors that checkpoints use; I16 is that of `master_remainder`, and I8, U8 and U32 are those of 8-bit
+/// state.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum FileDtype {
     F64,
@@ -64,18 +66,36 @@ pub(super) enum FileDtype {
     F16,
     Bf16,
     I16,
+    I8,
+    U8,
+    U32,
 }
 
-words!(FileDtype: "F64" = F64, "F32" = F32, "F16" = F16, "BF16" = Bf16, "I16" = I16);
+words!(FileDtype: "F64" = F64, "F32" = F32, "F16" = F16, "BF16" = Bf16, "I16" = I16,
+    "I8" = I8, "U8" = U8, "U32" = U32);
 
 impl FileDtype {
-    pub fn of(dtype: Option<Dtype>) -> Self {
-        match dtype {
-            Some(Dtype::F64) => Self::F64,
-            Some(Dtype::F32) => Self::F32,
-            Some(Dtype::F16) => Self::F16,
-            Some(Dtype::Bf16) => Self::Bf16,
-            None => Self::I16,
+    pub fn of(element: ElementType) -> Self {
+        match element {
+            ElementType::Float(Dtype::F64) => Self::F64,
+            ElementType::Float(Dtype::F32) => Self::F32,
+            ElementType::Float(Dtype::F16) => Self::F16,
+            ElementType::Float(Dtype::Bf16) => Self::Bf16,
+            ElementType::I8 => Self::I8,
+            ElementType::U8 => Self::U8,
+            ElementType::I16 => Self::I16,
+            ElementType::U32 => Self::U32,
+        }
+    }
+
+    /// The dtype of numbers.
+    pub fn float(self) -> Option<Dtype> {
+        match self {
+            Self::F64 => Some(Dtype::F64),
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::Bf16),
+            Self::I16 | Self::I8 | Self::U8 | Self::U32 => None,
         }
     }
 
@@ -83,8 +103,9 @@ impl FileDtype {
     pub fn size(self) -> u64 {
         match self {
             Self::F64 => 8,
-            Self::F32 => 4,
-            _ => 2,
+            Self::F32 | Self::U32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
+            Self::I8 | Self::U8 => 1,
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct LoadOptions<'a> {
     /// `eps`, `max_lr`, `decouple_wd`, `decouple_lr`, `maximize`, `rectify`, `unrectified`, `rectify_threshold` and
     /// `seed` of each group, whether each parameter is frozen, and whether optimizer accumulation is on. Default: true.
     pub hyperparameters: bool,
+    /// Whether state is converted that the optimizer has in another dtype (`GroupOptions::state_dtype`), among them that
+    /// of 8 bits. Otherwise it does not fit. Default: false.
+    pub convert_state: bool,
     /// Called after about every MiB that has been read and verified, with the number of bytes done and the total.
     /// [`ControlFlow::Break`] cancels the call, which then has changed nothing. Default: `None`.
     ///
@@ -35,7 +38,7 @@ pub struct LoadOptions<'a> {
 
 impl Default for LoadOptions<'_> {
     fn default() -> Self {
-        Self { strict: true, hyperparameters: true, progress: None }
+        Self { strict: true, hyperparameters: true, convert_state: false, progress: None }
     }
 }
 
@@ -45,6 +48,7 @@ impl fmt::Debug for LoadOptions<'_> {
             .debug_struct("LoadOptions")
             .field("strict", &self.strict)
             .field("hyperparameters", &self.hyperparameters)
+            .field("convert_state", &self.convert_state)
             .finish_non_exhaustive()
     }
 }
@@ -152,7 +156,7 @@ fn load_sources(
     for header in &headers {
         push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
     }
-    let Fit { transfers, restored } = Fit::new(optimizer, &files, &options)?;
+    let Fit { transfers, conversions, restored } = Fit::new(optimizer, &files, &options)?;
     let total = headers.iter().map(|header| header.data_len).sum::<u64>();
     let mut progress = Progress::new(options.progress, total);
     let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();
@@ -166,7 +170,18 @@ fn load_sources(
     }
     // From here on, nothing can fail. Each array is given back as soon as it is in the state, whose own memory is often
     // touched now for the first time.
-    for (transfer, bytes) in transfers.iter().zip(verified) {
+    for conversion in &conversions {
+        let state = &optimizer.param(conversion.param)?.state;
+        let arrays =
+            conversion.transfers.map(|number| number.map_or(&[][..], |number| &verified[number]));
+        conversion.write(arrays, state);
+        for number in conversion.transfers.into_iter().flatten() {
+            verified[number] = Cow::Borrowed(&[]);
+        }
+    }
+    for (transfer, bytes) in
+        transfers.iter().zip(verified).filter(|(transfer, _)| !transfer.is_converted)
+    {
         let state = &optimizer.param(transfer.param)?.state;
         copy(transfer, &bytes, state, &mut block);
     }

@@ -54,7 +54,7 @@ pub(super) struct GroupEntry {
     #[serde(deserialize_with = "number")]
     weight_decay: f64,
     #[serde(deserialize_with = "number")]
-    eps: f64,
+    pub eps: f64,
     #[serde(deserialize_with = "number")]
     max_lr: f64,
     #[serde(deserialize_with = "number", default = "GroupEntry::rectify_threshold_of_format_1")]
@@ -95,6 +95,9 @@ pub(super) struct ParamEntry<'a> {
     pub step: u64,
     #[serde(default)]
     pub frozen: bool,
+    /// Whether exp_avg and exp_avg_sq are coded. For other readers, too: loading goes by the tensors.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    state: Option<StateForm>,
     pub checksums: Checksums,
 }
 
@@ -117,15 +120,22 @@ impl ParamDtype {
     }
 }
 
+/// How exp_avg and exp_avg_sq are stored, if not as numbers.
+enum StateForm {
+    Q8,
+}
+
 /// The CRC-32 of each array of a state.
 #[derive(Default)]
 pub(super) struct Checksums([Option<u32>; ARRAYS.len()]);
 
 /// The names of tensors end in one of these. They have no dots, so that only one parameter can be meant.
-const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"];
+const ARRAYS: [&str; 5] =
+    ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder", "state_scale"];
 
 words!(Moments: "debiased" = Debiased, "biased" = Biased);
 words!(Toggle: "auto" = Auto, "on" = On, "off" = Off);
+words!(StateForm: "q8" = Q8);
 words!(ParamDtype: "f32" = F32, "f64" = F64, "f16" = F16, "bf16" = Bf16);
 
 impl<'a> Manifest<'a> {
@@ -242,6 +252,7 @@ impl<'a> ParamEntry<'a> {
             total_len: Some(total_len),
             step: param.steps(),
             frozen: param.is_frozen(),
+            state: param.state.kind.q8.then_some(StateForm::Q8),
             checksums,
         })
     }

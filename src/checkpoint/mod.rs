@@ -3,10 +3,12 @@
 //! - `header.rs`: the header of a file; `manifest.rs`: what it says about groups and parameters; `checksum.rs`:
 //!   checksums as text; `json.rs`: reading and writing all of them with serde_json.
 //! - `save.rs`: to a file or a buffer.
-//! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where.
+//! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where;
+//!   `convert.rs`: state of another kind.
 //! - `files.rs`: which files are read and replaced, and how; `failed.rs`: what is said of those that cannot be.
 
 mod checksum;
+mod convert;
 mod failed;
 #[cfg(unix)]
 mod files;

@@ -77,7 +77,7 @@ impl<'a> Checkpoint<'a> {
         for (number, (_, param)) in optimizer.params().enumerate() {
             let state = &param.state;
             for array in state.named_arrays() {
-                let dtype = FileDtype::of(array.dtype);
+                let dtype = FileDtype::of(array.element);
                 push(&mut tensors, Tensor { param: number, state, array, dtype })?;
             }
         }

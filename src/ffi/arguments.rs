@@ -1,12 +1,13 @@
 //! Converts C arguments to Rust types, or says what is wrong with them.
 
 use super::{
-    RADAM_AUTO, RADAM_DTYPE_BF16, RADAM_DTYPE_F16, RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_OFF,
-    RADAM_ON, RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP,
-    RADAM_STATE_MASTER_REMAINDER, radam_dtype, radam_state, radam_toggle,
+    RADAM_AUTO, RADAM_DTYPE_BF16, RADAM_DTYPE_F16, RADAM_DTYPE_F32, RADAM_DTYPE_F64,
+    RADAM_DTYPE_Q8, RADAM_OFF, RADAM_ON, RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ,
+    RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER, RADAM_STATE_SCALE, radam_dtype,
+    radam_state, radam_toggle,
 };
 use crate::error::{Error, Result, ensure, error};
-use crate::kernel::Dtype;
+use crate::kernel::{Dtype, StateDtype};
 use crate::optimizer::{Place, State, Toggle};
 use std::ffi::{CStr, c_char};
 use std::fmt;
@@ -57,6 +58,28 @@ pub(super) fn dtype_or_default(
     }
 }
 
+/// The dtype of a group's state, or `None` for 0.
+pub(super) fn state_dtype(place: Place, value: radam_dtype) -> Result<Option<StateDtype>> {
+    if value == RADAM_DTYPE_Q8 {
+        return Ok(Some(StateDtype::Q8));
+    }
+    match dtype_or_default(place, "state_dtype", value) {
+        Ok(dtype) => Ok(dtype.map(StateDtype::from)),
+        Err(_) => {
+            let or = ", RADAM_DTYPE_Q8 (5), or 0 for the default";
+            Err(no_dtype(place, "state_dtype", value, or))
+        }
+    }
+}
+
+pub(super) const fn state_dtype_value(dtype: Option<StateDtype>) -> radam_dtype {
+    match dtype {
+        None => 0,
+        Some(StateDtype::Elements(dtype)) => dtype_value(Some(dtype)),
+        Some(StateDtype::Q8) => RADAM_DTYPE_Q8,
+    }
+}
+
 fn no_dtype(place: Place, name: &str, value: radam_dtype, or_default: &str) -> Error {
     error!(
         InvalidArgument,
@@ -76,17 +99,21 @@ pub(super) const fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {
 }
 
 /// An array of a state, null if there is none, and its dtype, if it has one.
-pub(super) fn state_array(which: radam_state, state: &State) -> Result<(*mut u8, Option<Dtype>)> {
-    let dtype = Some(state.kind.dtype);
+pub(super) fn state_array(
+    which: radam_state,
+    state: &State,
+) -> Result<(*mut u8, Option<StateDtype>)> {
+    let moments = Some(state.kind.moments());
     match which {
-        RADAM_STATE_EXP_AVG => Ok((state.exp_avg(), dtype)),
-        RADAM_STATE_EXP_AVG_SQ => Ok((state.exp_avg_sq(), dtype)),
-        RADAM_STATE_KAHAN_COMP => Ok((state.kahan_comp(), dtype)),
+        RADAM_STATE_EXP_AVG => Ok((state.exp_avg(), moments)),
+        RADAM_STATE_EXP_AVG_SQ => Ok((state.exp_avg_sq(), moments)),
+        RADAM_STATE_KAHAN_COMP => Ok((state.kahan_comp(), Some(state.kind.dtype.into()))),
         RADAM_STATE_MASTER_REMAINDER => Ok((state.master_remainder().cast(), None)),
+        RADAM_STATE_SCALE => Ok((state.state_scale().cast(), None)),
         _ => Err(error!(
             InvalidArgument,
             "which is {which}; it must be RADAM_STATE_EXP_AVG (1), RADAM_STATE_EXP_AVG_SQ (2), \
-             RADAM_STATE_KAHAN_COMP (3) or RADAM_STATE_MASTER_REMAINDER (4)"
+             RADAM_STATE_KAHAN_COMP (3), RADAM_STATE_MASTER_REMAINDER (4) or RADAM_STATE_SCALE (5)"
         )),
     }
 }

@@ -44,8 +44,10 @@ pub struct radam_load_options {
     /// rectify_threshold and seed of each group, whether each parameter is frozen, and whether
     /// optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
     pub hyperparameters: radam_toggle,
-    /// Must be 0.
-    pub reserved: u32,
+    /// Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard
+    /// that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of
+    /// its parameter. OFF and AUTO: such state does not fit.
+    pub convert_state: radam_toggle,
     /// As in radam_save_options, of the bytes that have been read and verified. A call that is
     /// cancelled changes nothing.
     pub progress:
@@ -70,7 +72,7 @@ impl Versioned for radam_load_options {
         struct_size: size_of::<Self>() as u32,
         strict: RADAM_AUTO,
         hyperparameters: RADAM_AUTO,
-        reserved: 0,
+        convert_state: RADAM_AUTO,
         progress: None,
         user: ptr::null_mut(),
     };
@@ -235,9 +237,8 @@ pub unsafe extern "C" fn radam_load(
 ///
 /// options may be NULL for the defaults.
 ///
-/// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle,
-/// options->reserved is not 0, or for a wrong struct_size; RADAM_ERROR_IO if progress cancels the
-/// call.
+/// Errors: as radam_load; RADAM_ERROR_INVALID_ARGUMENT if an option is not a radam_toggle, or for a
+/// wrong struct_size; RADAM_ERROR_IO if progress cancels the call.
 ///
 /// # Safety
 /// As for radam_load; options is NULL or points to as many bytes as its struct_size says.
@@ -327,11 +328,11 @@ unsafe fn with_load_options(
 ) -> Result<Restored> {
     // SAFETY: `options` is NULL or as long as its struct_size says.
     let options = unsafe { read_or_defaults(options) }?;
-    check_reserved(options.reserved)?;
     let mut progress = callback(options.progress, options.user);
     load(LoadOptions {
         strict: toggle("strict", options.strict)?.or(true),
         hyperparameters: toggle("hyperparameters", options.hyperparameters)?.or(true),
+        convert_state: toggle("convert_state", options.convert_state)?.or(false),
         progress: progress.as_mut().map(|progress| progress as Callback),
     })
 }

@@ -1,6 +1,6 @@
 //! The options of a parameter group, and getting and setting them.
 
-use super::arguments::{dtype_or_default, dtype_value, not_null, output, toggle, toggle_value};
+use super::arguments::{not_null, output, state_dtype, state_dtype_value, toggle, toggle_value};
 use super::call::{change, get, without_handle};
 use super::versioned::{Versioned, init, read, write};
 use super::{radam_dtype, radam_optimizer, radam_status, radam_toggle};
@@ -40,8 +40,15 @@ pub struct radam_group_options {
     /// decouple_wd. AUTO: on.
     pub rectify: radam_toggle,
     /// The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise
-    /// RADAM_DTYPE_F32, or the dtype of all parameters of the group. Changing it converts the state,
-    /// rounding to nearest even.
+    /// RADAM_DTYPE_F32, the dtype of all parameters of the group, or RADAM_DTYPE_Q8. Changing it
+    /// converts the state, rounding to nearest even.
+    ///
+    /// RADAM_DTYPE_Q8, for f32, f16 and bf16 parameters, keeps exp_avg and exp_avg_sq in 2.03 bytes an
+    /// element together, and trains as well as f32: the ratio exp_avg / (sqrt(exp_avg_sq) + eps) and
+    /// the root are coded in 8 bits each, rounded at random, with a scale for each block of 128
+    /// elements. Results have the same bits on every machine; the random numbers depend on seed, as
+    /// those of stochastic_rounding do. kahan_comp has the dtype of the parameter. Tensors of fewer than
+    /// 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.
     pub state_dtype: radam_dtype,
     /// Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16
     /// parameter, a signed 16-bit remainder holds the rest of its f32 master. The bits of the master
@@ -262,7 +269,7 @@ pub(super) unsafe fn group(options: *const radam_group_options) -> Result<Group>
         unrectified: toggle("unrectified", options.unrectified)?,
         rectify_threshold: options.rectify_threshold,
         seed: options.seed,
-        state_dtype: dtype_or_default(Place(None), "state_dtype", options.state_dtype)?,
+        state_dtype: state_dtype(Place(None), options.state_dtype)?,
     })
 }
 
@@ -277,7 +284,7 @@ const fn of_group(group: &Group) -> radam_group_options {
         gradient_release: toggle_value(group.gradient_release),
         maximize: toggle_value(group.maximize),
         rectify: toggle_value(group.rectify),
-        state_dtype: dtype_value(group.state_dtype),
+        state_dtype: state_dtype_value(group.state_dtype),
         master_remainder: toggle_value(group.master_remainder),
         stochastic_rounding: toggle_value(group.stochastic_rounding),
         unrectified: toggle_value(group.unrectified),

@@ -8,6 +8,7 @@ use crate::error::{Result, ensure, reserve};
 use crate::kernel::Dtype;
 use crate::optimizer::{CallerArray, Given, Param, ParamSpec, Place};
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 use std::ptr;
 
 /// One parameter: a flat, contiguous tensor owned by the caller. Call radam_param_init first.
@@ -54,22 +55,28 @@ pub struct radam_param {
     pub exp_avg: *mut c_void,
     /// As exp_avg.
     pub exp_avg_sq: *mut c_void,
-    /// As exp_avg. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which
-    /// case it is an array of int16_t.
+    /// As exp_avg; with 8-bit state, in the dtype of data. Must be NULL unless kahan_sum is on for this
+    /// dtype, or master_remainder, in which case it is an array of int16_t.
     pub kahan_comp: *mut c_void,
     /// For data-parallel sharding: the parameter is the slice of len elements that begins at element
     /// tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements
-    /// in all. Checkpoints of several processes can then be loaded by processes with other shards
+    /// in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards
     /// (radam_load_shards); stochastic rounding gives each element the same random numbers as in the
     /// whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit,
     /// as the whole tensor (radam_grad_sums). Default: 0.
     pub tensor_offset: u64,
     /// The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
     pub tensor_len: u64,
+    /// As exp_avg, for 8-bit state, of which exp_avg is then an array of int8_t and exp_avg_sq one of
+    /// uint8_t: an array of uint32_t, one for each block of 128 elements, the last of which may be
+    /// shorter. Must be NULL unless state_dtype is RADAM_DTYPE_Q8 and the whole tensor has at least
+    /// 4096 elements. Since 0.2.
+    pub state_scale: *mut c_void,
 }
 
 impl Versioned for radam_param {
     const NAME: &str = "radam_param";
+    const EARLIER_SIZES: &[usize] = &[offset_of!(Self, state_scale)];
     const DEFAULTS: Self = Self {
         struct_size: size_of::<Self>() as u32,
         dtype: 0,
@@ -85,6 +92,7 @@ impl Versioned for radam_param {
         kahan_comp: ptr::null_mut(),
         tensor_offset: 0,
         tensor_len: 0,
+        state_scale: ptr::null_mut(),
     };
 }
 
@@ -164,7 +172,8 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
         given: Given {
             copy: array(param.copy),
             copy_dtype: copy_dtype.unwrap_or(Dtype::Bf16),
-            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp].map(array),
+            state: [param.exp_avg, param.exp_avg_sq, param.kahan_comp, param.state_scale]
+                .map(array),
             slice: (param.tensor_offset != 0 || param.tensor_len != 0)
                 .then_some((param.tensor_offset, param.tensor_len)),
         },
@@ -175,7 +184,8 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
 /// What would add the parameter as it is now, except for its name.
 pub(super) fn description(param: &Param) -> radam_param {
     let given = param.state.given();
-    let [exp_avg, exp_avg_sq, kahan_comp] = given.state.map(|array| array.pointer().cast());
+    let [exp_avg, exp_avg_sq, kahan_comp, state_scale] =
+        given.state.map(|array| array.pointer().cast());
     let (tensor_offset, tensor_len) = given.slice.unwrap_or((0, 0));
     radam_param {
         dtype: dtype_value(Some(param.dtype)),
@@ -190,6 +200,7 @@ pub(super) fn description(param: &Param) -> radam_param {
         kahan_comp,
         tensor_offset,
         tensor_len,
+        state_scale,
         ..radam_param::DEFAULTS
     }
 }

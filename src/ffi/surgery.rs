@@ -1,6 +1,6 @@
 //! Changing parameters while training: freezing, removing, resetting, and access to their state.
 
-use super::arguments::{dtype_value, optional_output, output, state_array, toggle};
+use super::arguments::{optional_output, output, state_array, state_dtype_value, toggle};
 use super::call::{change, get, work};
 use super::{radam_dtype, radam_optimizer, radam_state, radam_status, radam_toggle};
 use std::ffi::c_void;
@@ -87,9 +87,10 @@ pub extern "C" fn radam_set_step_count(
 /// Gets the address of an array of a parameter's state, and its dtype.
 ///
 /// which is one of the RADAM_STATE_... constants. *pointer receives the array, which has the
-/// parameter's length and may be the caller's own; NULL if the parameter has no such array or no
-/// elements. *dtype, if dtype is not NULL, receives its dtype; 0 for RADAM_STATE_MASTER_REMAINDER,
-/// which is int16_t.
+/// parameter's length, or one element for each block of it, and may be the caller's own; NULL if the
+/// parameter has no such array or no elements. *dtype, if dtype is not NULL, receives its dtype, which
+/// for exp_avg and exp_avg_sq may be RADAM_DTYPE_Q8; 0 for RADAM_STATE_MASTER_REMAINDER, which is
+/// int16_t, and for RADAM_STATE_SCALE, which is uint32_t.
 ///
 /// The array may be read and written between calls on the optimizer. It stays valid until the
 /// parameter is removed, the optimizer is freed, or the dtype or kind of the state changes
@@ -115,7 +116,7 @@ pub unsafe extern "C" fn radam_param_state(
         // SAFETY: `pointer` and `dtype` are NULL or writable.
         unsafe {
             output("pointer", pointer, array.cast())?;
-            optional_output(dtype, dtype_value(its_dtype));
+            optional_output(dtype, state_dtype_value(its_dtype));
         }
         Ok(())
     })

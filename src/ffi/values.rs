@@ -15,6 +15,8 @@ pub enum radam_dtype_values {
     RADAM_DTYPE_F16 = 3,
     /// bfloat16: the upper 16 bits of a float.
     RADAM_DTYPE_BF16 = 4,
+    /// For state_dtype only: exp_avg and exp_avg_sq in 8 bits each.
+    RADAM_DTYPE_Q8 = 5,
 }
 
 /// A switch with a default: RADAM_OFF (0, false), RADAM_ON (1, true) or RADAM_AUTO (2, the default
@@ -39,15 +41,21 @@ pub type radam_state = i32;
 /// The values of radam_state.
 #[repr(C)]
 pub enum radam_state_values {
-    /// The exponential moving average of gradients, debiased; in the dtype of the state.
+    /// The exponential moving average of gradients, debiased; in the dtype of the state. With 8-bit
+    /// state (RADAM_DTYPE_Q8), int8_t codes.
     RADAM_STATE_EXP_AVG = 1,
-    /// The exponential moving average of squared gradients, debiased; in the dtype of the state.
+    /// The exponential moving average of squared gradients, debiased; in the dtype of the state. With
+    /// 8-bit state, uint8_t codes.
     RADAM_STATE_EXP_AVG_SQ = 2,
-    /// The compensation of Kahan summation (kahan_sum); in the dtype of the state.
+    /// The compensation of Kahan summation (kahan_sum); in the dtype of the state. With 8-bit state, in
+    /// the dtype of the parameter.
     RADAM_STATE_KAHAN_COMP = 3,
     /// The lower parts of the master weights (master_remainder); int16_t, for which there is no
     /// radam_dtype.
     RADAM_STATE_MASTER_REMAINDER = 4,
+    /// What the codes of 8-bit state stand for: a uint32_t for each block of 128 elements;
+    /// docs/q8.md describes it. There is no radam_dtype for it.
+    RADAM_STATE_SCALE = 5,
 }
 
 /// `constants!(type = values: name, ...)`: the enumerators of C as constants of the type that C passes them as.
@@ -62,7 +70,8 @@ macro_rules! constants {
 pub(super) use constants;
 
 constants!(radam_dtype = radam_dtype_values:
-    RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_DTYPE_F16, RADAM_DTYPE_BF16);
+    RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_DTYPE_F16, RADAM_DTYPE_BF16, RADAM_DTYPE_Q8);
 constants!(radam_toggle = radam_toggle_values: RADAM_OFF, RADAM_ON, RADAM_AUTO);
 constants!(radam_state = radam_state_values:
-    RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER);
+    RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER,
+    RADAM_STATE_SCALE);

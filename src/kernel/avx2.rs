@@ -12,7 +12,7 @@ use std::mem::transmute;
 
 /// Eight f32, whose square root is fast for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
-pub(super) struct F32x8<const CAREFUL: bool>(__m256);
+pub(super) struct F32x8<const CAREFUL: bool>(pub(super) __m256);
 
 /// Four f64.
 #[derive(Clone, Copy)]

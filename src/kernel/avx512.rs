@@ -12,7 +12,7 @@ use std::mem::transmute;
 
 /// Sixteen f32, whose square root is fast for denormal numbers too if it is CAREFUL.
 #[derive(Clone, Copy)]
-pub(super) struct F32x16<const CAREFUL: bool>(__m512);
+pub(super) struct F32x16<const CAREFUL: bool>(pub(super) __m512);
 
 /// Eight f64.
 #[derive(Clone, Copy)]

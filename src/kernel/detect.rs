@@ -18,6 +18,9 @@ pub(super) enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// With VBMI, which packs bytes; only 8-bit state needs that.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vbmi,
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -32,6 +35,8 @@ impl InstructionSet {
         Self(Kind::Avx2),
         #[cfg(target_arch = "x86_64")]
         Self(Kind::Avx512),
+        #[cfg(target_arch = "x86_64")]
+        Self(Kind::Avx512Vbmi),
         #[cfg(target_arch = "aarch64")]
         Self(Kind::Neon),
     ];
@@ -65,6 +70,8 @@ impl InstructionSet {
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vbmi => "avx512vbmi",
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => "neon",
         }
@@ -84,6 +91,10 @@ impl Kind {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vbmi => {
+                Self::Avx512.is_available() && is_x86_feature_detected!("avx512vbmi")
             }
             #[cfg(target_arch = "aarch64")]
             Self::Neon => true,
@@ -132,7 +143,8 @@ macro_rules! compiled_loop {
                 match instruction_set.kind() {
                     #[cfg(target_arch = "x86_64")]
                     $crate::kernel::detect::Kind::Avx2
-                    | $crate::kernel::detect::Kind::Avx512 => avx2($($argument),*),
+                    | $crate::kernel::detect::Kind::Avx512
+                    | $crate::kernel::detect::Kind::Avx512Vbmi => avx2($($argument),*),
                     _ => plain($($argument),*),
                 }
             }

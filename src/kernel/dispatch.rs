@@ -11,6 +11,7 @@ use super::lanes::{Absent, EvenOdd, Stored};
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::portable;
+use super::q8;
 use super::step_loop::{self, StepLoop};
 use super::tensor_view::{Layout, Rounding, TensorView};
 #[cfg(target_arch = "x86_64")]
@@ -26,12 +27,15 @@ pub(super) fn choose(
     layout: Layout,
     clips: bool,
 ) -> (StepLoop, Layout) {
+    if layout.q8 {
+        return q8::choose(instruction_set, layout);
+    }
     match instruction_set.kind() {
         Kind::Portable => portable::choose(layout, clips),
         #[cfg(target_arch = "x86_64")]
         Kind::Avx2 => compiled::<Avx2>(layout, clips),
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => compiled::<Avx512>(layout, clips),
+        Kind::Avx512 | Kind::Avx512Vbmi => compiled::<Avx512>(layout, clips),
         #[cfg(target_arch = "aarch64")]
         Kind::Neon => compiled::<Neon>(layout, clips),
     }

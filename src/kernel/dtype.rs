@@ -26,16 +26,35 @@ impl Dtype {
         }
     }
 
-    /// The size of `len` elements in bytes, or `None` if there cannot be as many.
-    pub(crate) fn byte_size(self, len: u64) -> Option<usize> {
-        let bytes = usize::try_from(len).ok()?.checked_mul(self.size())?;
-        isize::try_from(bytes).ok()?;
-        Some(bytes)
-    }
-
     /// Whether Kahan summation is on unless the caller says otherwise.
     pub(crate) fn is_16_bit(self) -> bool {
         self.size() == 2
+    }
+}
+
+/// How the state of a parameter is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateDtype {
+    /// As elements of a dtype: that of the parameter, or f32.
+    Elements(Dtype),
+    /// In 8 bits, with an exponent and a scale for each block of 128 elements: 2.03 bytes an element for `exp_avg` and
+    /// `exp_avg_sq` together.
+    Q8,
+}
+
+impl From<Dtype> for StateDtype {
+    fn from(dtype: Dtype) -> Self {
+        Self::Elements(dtype)
+    }
+}
+
+impl fmt::Display for StateDtype {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Elements(dtype) => dtype.fmt(formatter),
+            Self::Q8 => formatter.write_str("q8"),
+        }
     }
 }
 

@@ -9,9 +9,8 @@
 //! - `tensor_view`: the arrays of a tensor. `step_loop`: the rule over them, a block of registers at a time;
 //!   `portable`: the same as plain loops.
 //! - `dispatch`: the loops compiled for each instruction set, and the choice of the one for a layout.
-//! - `staging`: steps a tensor, block by block if the loop is for another layout. 8-bit state will be one more
-//!   loop: its blocks of 128 elements of the whole tensor are never cut, and parameters and gradients are
-//!   staged for it as for any other.
+//! - `q8`: the loops for 8-bit state, whose blocks of 128 elements of the whole tensor are never cut.
+//! - `staging`: steps a tensor, block by block if the loop is for another layout.
 
 // On other machines there are only the plain loops.
 #![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused))]
@@ -31,6 +30,7 @@ mod masters;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+pub(crate) mod q8;
 mod staging;
 mod step_loop;
 mod stochastic;
@@ -41,7 +41,7 @@ mod tests;
 
 pub(crate) use convert::{convert_array, swap_unless_little_endian};
 pub(crate) use detect::InstructionSet;
-pub use dtype::Dtype;
+pub use dtype::{Dtype, StateDtype};
 pub(crate) use element::{Element, Real};
 pub(crate) use staging::Kernel;
 pub(crate) use stochastic::{NameHash, Noise};

@@ -15,7 +15,7 @@ pub(super) fn choose(layout: Layout, clips: bool) -> (StepLoop, Layout) {
         with_element!(rounded_to, E => if clips { step::<E, true> } else { step::<E, false> });
     let real = if layout.param == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
     let rounding = Rounding::Nearest;
-    (step_loop, Layout { param: real, grad: real, state: real, copy: None, rounding })
+    (step_loop, Layout { param: real, grad: real, state: real, copy: None, rounding, ..layout })
 }
 
 /// Steps parameters that will be rounded to P, for which Kahan summation compensates.

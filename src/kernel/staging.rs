@@ -10,7 +10,7 @@ use super::step_loop::StepLoop;
 use super::stochastic::round_at_random;
 use super::sums::{sum_of_squared_differences, sum_of_squares};
 use super::tensor_view::{Layout, Rounding, TensorView};
-use crate::math::{Rule, Step};
+use crate::math::{Rule, Step, q8};
 use std::mem::MaybeUninit;
 
 /// Steps tensors of one layout.
@@ -28,8 +28,9 @@ pub(crate) struct Kernel {
 #[repr(C, align(64))]
 struct Room([u8; 8 * 1024]);
 
-/// The length of a block is a multiple of this, except at the end of a tensor: 8-bit state has such blocks.
-const BLOCKS_OF: usize = 128;
+/// The length of a staged block is a multiple of this, except at the end of a tensor, so that no block of 8-bit state is
+/// cut.
+const BLOCKS_OF: usize = q8::BLOCK;
 
 /// Elements per block of [`Kernel::run_and_measure`]. The last bit of the sums depends on it.
 const MEASURED: usize = 1024;
@@ -102,9 +103,10 @@ impl Kernel {
     fn elements_of_block(&self) -> usize {
         let Self { layout, of_loop, .. } = self;
         let bytes = |from: Dtype, to: Dtype| if from == to { 0 } else { to.size() };
+        let state_arrays = if layout.q8 { 1 } else { 3 };
         let of_element = bytes(layout.param, of_loop.param)
             + bytes(layout.grad, of_loop.grad)
-            + 3 * bytes(layout.state, of_loop.state);
+            + state_arrays * bytes(layout.state, of_loop.state);
         size_of::<Room>() / of_element.max(size_of::<f64>()) / BLOCKS_OF * BLOCKS_OF
     }
 
@@ -125,14 +127,16 @@ impl Kernel {
                 }
                 _ => stage.bring(block.param, layout.param, of_loop.param),
             };
-            let staged = TensorView {
+            let mut staged = TensorView {
                 param,
                 grad: stage.bring(block.grad.cast_mut(), layout.grad, of_loop.grad),
-                exp_avg: stage.bring(block.exp_avg, layout.state, of_loop.state),
-                exp_avg_sq: stage.bring(block.exp_avg_sq, layout.state, of_loop.state),
                 kahan_comp: stage.bring(block.kahan_comp, layout.state, of_loop.state),
                 ..*block
             };
+            if !layout.q8 {
+                staged.exp_avg = stage.bring(block.exp_avg, layout.state, of_loop.state);
+                staged.exp_avg_sq = stage.bring(block.exp_avg_sq, layout.state, of_loop.state);
+            }
             (self.step_loop)(step, &staged);
             stage.bring_back(staged.exp_avg, of_loop.state, block.exp_avg, layout.state);
             stage.bring_back(staged.exp_avg_sq, of_loop.state, block.exp_avg_sq, layout.state);

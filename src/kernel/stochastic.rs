@@ -5,6 +5,7 @@
 
 use super::detect::compiled_loop;
 use super::element::Element;
+use crate::math::q8::Fractions;
 use half::bf16;
 use std::fmt::{self, Write};
 
@@ -39,6 +40,12 @@ impl Noise {
 
     pub fn new(seed: u64, name: NameHash, step: u64) -> Self {
         Self(mix_64(mix_64(mix_64(seed) ^ name.0) ^ step))
+    }
+
+    /// Of a block of 8-bit state, by its number in the whole tensor. They are others than those that round parameters.
+    pub(super) fn fractions(self, block: u64) -> Fractions {
+        const OF_STATE: u64 = 0x7138_5f73_7461_7465;
+        Fractions((mix_64(self.0 ^ OF_STATE ^ block) >> 32) as u32)
     }
 
     /// The keys of the elements whose places in the tensor have these upper 32 bits.

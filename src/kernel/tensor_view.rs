@@ -3,17 +3,27 @@
 use super::dtype::Dtype;
 use super::lanes::{Lanes, Stored};
 use super::stochastic::Noise;
+use crate::math::q8;
 
 /// The dtypes of a tensor's arrays, and how its parameter is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub param: Dtype,
     pub grad: Dtype,
-    /// Of `exp_avg`, `exp_avg_sq` and `kahan_comp`.
+    /// Of `kahan_comp` and, unless they are coded, of `exp_avg` and `exp_avg_sq`.
     pub state: Dtype,
+    /// Whether `exp_avg` and `exp_avg_sq` are codes of 8 bits.
+    pub q8: bool,
     /// Of the copy, if there is one.
     pub copy: Option<Dtype>,
     pub rounding: Rounding,
+}
+
+impl Layout {
+    /// Whether steps take random numbers.
+    pub fn is_noisy(self) -> bool {
+        self.rounding == Rounding::Stochastic || self.q8
+    }
 }
 
 /// How new values are rounded to the dtype of the parameter.
@@ -30,7 +40,8 @@ pub(crate) enum Rounding {
 /// The arrays of a tensor or of a part of it, each of `len` elements of its own dtype.
 ///
 /// A view is *valid* for a layout if the layout's arrays exist and are aligned for their dtypes, none overlaps
-/// another, and while the view is in use nothing else writes them or, except for the gradient, reads them.
+/// another, and while the view is in use nothing else writes them or, except for the gradient, reads them. One with 8-bit
+/// state begins with a block: `first` is a multiple of [`q8::BLOCK`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TensorView {
     pub len: usize,
@@ -42,11 +53,13 @@ pub(crate) struct TensorView {
     pub exp_avg_sq: *mut u8,
     /// Null without Kahan summation.
     pub kahan_comp: *mut u8,
+    /// A word for each block of 8-bit state; used only by its layouts.
+    pub state_scale: *mut u32,
     /// Used only by layouts with [`Rounding::Remainder`].
     pub master_remainder: *mut i16,
     /// Receives the new parameters, if the layout has a copy.
     pub copy: *mut u8,
-    /// Used only by layouts with [`Rounding::Stochastic`].
+    /// Used only by layouts with [`Rounding::Stochastic`], and by those with 8-bit state.
     pub noise: Noise,
 }
 
@@ -60,16 +73,22 @@ impl TensorView {
     /// The `len` elements from `start` on. A part of a view that is valid for the layout is valid too.
     pub fn part(&self, start: usize, len: usize, layout: Layout) -> Self {
         debug_assert!(start + len <= self.len);
-        let state = start * layout.state.size();
-        let kahan_comp = if self.kahan_comp.is_null() { 0 } else { state };
+        debug_assert!(!layout.q8 || start.is_multiple_of(q8::BLOCK));
+        let moments = start * if layout.q8 { 1 } else { layout.state.size() };
+        let kahan_comp = if self.kahan_comp.is_null() { 0 } else { start * layout.state.size() };
         Self {
             len,
             first: self.first + start as u64,
             param: self.param.wrapping_add(start * layout.param.size()),
             grad: self.grad.wrapping_add(start * layout.grad.size()),
-            exp_avg: self.exp_avg.wrapping_add(state),
-            exp_avg_sq: self.exp_avg_sq.wrapping_add(state),
+            exp_avg: self.exp_avg.wrapping_add(moments),
+            exp_avg_sq: self.exp_avg_sq.wrapping_add(moments),
             kahan_comp: self.kahan_comp.wrapping_add(kahan_comp),
+            state_scale: self.state_scale.wrapping_add(if layout.q8 {
+                start / q8::BLOCK
+            } else {
+                0
+            }),
             master_remainder: self.master_remainder.wrapping_add(start),
             copy: self.copy.wrapping_add(start * layout.copy.map_or(0, Dtype::size)),
             noise: self.noise,

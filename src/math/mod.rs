@@ -1,6 +1,7 @@
-//! The formula and nothing else: the scalars of a step, the update rule of one element, exact sums.
+//! The formula and nothing else: the scalars of a step, the update rule of one element, on state of 8 bits too, exact sums.
 
 mod exact_sum;
+pub(crate) mod q8;
 mod rectify;
 mod rule;
 

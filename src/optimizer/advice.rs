@@ -1,7 +1,7 @@
 //! Setups that are legal but known to fail in training.
 
 use super::param::Standing;
-use super::state::Compensation;
+use super::state_kind::Compensation;
 use super::{Group, Optimizer, Param};
 use crate::error::{FallibleWriter, Result, error};
 use crate::kernel::Dtype;
@@ -82,7 +82,7 @@ impl Advice<'_> {
     }
 
     fn range_of_exp_avg_sq(&self, text: &mut FallibleWriter) -> fmt::Result {
-        if !self.any(|param| param.state.kind.dtype == Dtype::F16) {
+        if !self.any(|param| param.state.kind.moments() == Dtype::F16.into()) {
             return Ok(());
         }
         writeln!(
@@ -98,7 +98,8 @@ impl Advice<'_> {
     fn resolution_of_exp_avg_sq(&self, text: &mut FallibleWriter) -> fmt::Result {
         let change = 1.0 - self.group.beta2;
         for (dtype, half_ulp) in [(Dtype::Bf16, 1.0 / 256.0), (Dtype::F16, 1.0 / 2048.0)] {
-            if change >= half_ulp || !self.any(|param| param.state.kind.dtype == dtype) {
+            let is_stored_so = |param: &Param| param.state.kind.moments() == dtype.into();
+            if change >= half_ulp || !self.any(is_stored_so) {
                 continue;
             }
             writeln!(

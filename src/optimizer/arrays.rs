@@ -2,6 +2,7 @@
 
 use crate::kernel::Dtype;
 use std::ffi::c_void;
+use std::fmt;
 use std::ops::Range;
 use std::ptr;
 
@@ -44,6 +45,56 @@ impl CallerArray {
     }
 }
 
+/// What the elements of an array are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ElementType {
+    Float(Dtype),
+    /// Of a code of 8-bit state.
+    I8,
+    U8,
+    /// Of a master remainder.
+    I16,
+    /// Of the word of a block of 8-bit state.
+    U32,
+}
+
+impl From<Dtype> for ElementType {
+    fn from(dtype: Dtype) -> Self {
+        Self::Float(dtype)
+    }
+}
+
+impl ElementType {
+    /// The size of an element in bytes, which is also its alignment.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Float(dtype) => dtype.size(),
+            Self::I8 | Self::U8 => 1,
+            Self::I16 => 2,
+            Self::U32 => 4,
+        }
+    }
+
+    /// The size of `len` elements in bytes, or `None` if there cannot be as many.
+    pub fn byte_size(self, len: u64) -> Option<usize> {
+        let bytes = usize::try_from(len).ok()?.checked_mul(self.size())?;
+        isize::try_from(bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Float(dtype) => return dtype.fmt(formatter),
+            Self::I8 => "int8_t",
+            Self::U8 => "uint8_t",
+            Self::I16 => "int16_t",
+            Self::U32 => "uint32_t",
+        })
+    }
+}
+
 /// An array of the caller's that knows its dtype and its length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerSlice {
@@ -59,7 +110,7 @@ pub(crate) struct Given {
     pub copy: CallerArray,
     pub copy_dtype: Dtype,
     /// By [`StateArray`].
-    pub state: [CallerArray; 3],
+    pub state: [CallerArray; StateArray::ALL.len()],
     /// That the parameter is part of a larger tensor: from which element on, and of how many.
     pub slice: Option<(u64, u64)>,
 }
@@ -68,7 +119,7 @@ impl Given {
     pub const NOTHING: Self = Self {
         copy: CallerArray::NONE,
         copy_dtype: Dtype::Bf16,
-        state: [CallerArray::NONE; 3],
+        state: [CallerArray::NONE; StateArray::ALL.len()],
         slice: None,
     };
 
@@ -84,10 +135,12 @@ pub(crate) enum StateArray {
     ExpAvgSq,
     /// `kahan_comp` or `master_remainder`.
     Compensation,
+    /// `state_scale`, of 8-bit state.
+    Scale,
 }
 
 impl StateArray {
-    pub const ALL: [Self; 3] = [Self::ExpAvg, Self::ExpAvgSq, Self::Compensation];
+    pub const ALL: [Self; 4] = [Self::ExpAvg, Self::ExpAvgSq, Self::Compensation, Self::Scale];
 }
 
 /// An array of a parameter. Steps write all but the gradient.
@@ -101,11 +154,12 @@ pub(crate) enum ArrayKind {
 
 impl ArrayKind {
     /// Those that a caller may bring or leave to the library.
-    pub const GIVEN: [Self; 4] = [
+    pub const GIVEN: [Self; 5] = [
         Self::Copy,
         Self::State(StateArray::ExpAvg),
         Self::State(StateArray::ExpAvgSq),
         Self::State(StateArray::Compensation),
+        Self::State(StateArray::Scale),
     ];
 
     /// As `radam_param` names it.
@@ -117,6 +171,7 @@ impl ArrayKind {
             Self::State(StateArray::ExpAvg) => "exp_avg",
             Self::State(StateArray::ExpAvgSq) => "exp_avg_sq",
             Self::State(StateArray::Compensation) => "kahan_comp",
+            Self::State(StateArray::Scale) => "state_scale",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The options of a parameter group, checked, and what they come to for one parameter.
 
-use super::state::{Compensation, StateKind};
+use super::state_kind::{Compensation, Q8_FROM, StateKind};
 use crate::error::{Result, ensure, error};
-use crate::kernel::{Dtype, Rounding};
-use crate::math::Hyperparameters;
+use crate::kernel::{Dtype, Rounding, StateDtype};
+use crate::math::{Hyperparameters, q8};
 
 /// A choice that the caller may leave to the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) struct Group {
     /// Of the random numbers of `stochastic_rounding`.
     pub seed: u64,
     /// `None`: each parameter's own.
-    pub state_dtype: Option<Dtype>,
+    pub state_dtype: Option<StateDtype>,
 }
 
 impl Group {
@@ -144,17 +144,30 @@ impl Group {
         }
     }
 
-    /// What the state of a parameter of this dtype is made of.
-    pub fn state_kind_for(&self, dtype: Dtype) -> Result<StateKind> {
-        let state = self.state_dtype.unwrap_or(dtype);
+    /// What the state of a parameter of this dtype is made of. `slice` is its first element in the whole tensor, and the
+    /// length of that.
+    pub fn state_kind_for(&self, dtype: Dtype, slice: (u64, u64)) -> Result<StateKind> {
+        let compensation = self.compensation_for(dtype)?;
+        let (state, q8) = match self.state_dtype {
+            None => (dtype, false),
+            Some(StateDtype::Elements(state)) => (state, false),
+            Some(StateDtype::Q8) => {
+                let q8 = is_coded(dtype, slice)?;
+                (if q8 { dtype } else { Dtype::F32 }, q8)
+            }
+        };
         ensure!(
             state == dtype || state == Dtype::F32,
             InvalidArgument,
             "state_dtype is {state}, but the group has a parameter of dtype {dtype}, whose state may \
              only be {dtype}{}; it must be that, or the default, each parameter's own dtype",
-            if dtype == Dtype::F32 { "" } else { " or f32" }
+            match dtype {
+                Dtype::F64 => "",
+                Dtype::F32 => " or q8",
+                _ => ", f32 or q8",
+            }
         );
-        Ok(StateKind { dtype: state, compensation: self.compensation_for(dtype)? })
+        Ok(StateKind { dtype: state, q8, compensation })
     }
 
     /// How parameters are rounded whose state is of this kind.
@@ -188,7 +201,27 @@ impl Group {
     }
 }
 
-fn check_not_negative(name: &str, value: f64) -> Result<()> {
+/// Whether a group of 8-bit state keeps the moments of a parameter in codes. It goes by the whole tensor, so that all shards
+/// agree.
+fn is_coded(dtype: Dtype, (offset, tensor_len): (u64, u64)) -> Result<bool> {
+    ensure!(
+        dtype != Dtype::F64,
+        InvalidArgument,
+        "state_dtype is q8, but the group has a parameter of dtype f64, whose state may only be f64; it must be that, or \
+         the default, each parameter's own dtype"
+    );
+    let q8 = tensor_len >= Q8_FROM;
+    ensure!(
+        !q8 || offset.is_multiple_of(q8::BLOCK as u64),
+        InvalidArgument,
+        "tensor_offset is {offset}, but state_dtype is q8; it must be a multiple of {}, so that no block of 8-bit state is \
+         cut",
+        q8::BLOCK
+    );
+    Ok(q8)
+}
+
+pub(crate) fn check_not_negative(name: &str, value: f64) -> Result<()> {
     ensure!(
         value >= 0.0 && value.is_finite(),
         InvalidArgument,

@@ -4,8 +4,8 @@
 //! - `register.rs`: adding groups and parameters, all or nothing. `relocate.rs`: moving their arrays.
 //! - `surgery.rs`: freezing, removing and resetting parameters while training.
 //! - `step/`: how a step goes.
-//! - `group.rs`, `param.rs`, `state.rs`, `arrays.rs`: one group, one parameter, its state, and the arrays that its
-//!   caller brings. `placement.rs`: where in memory state lies. `grid.rs`: the pieces of a parameter.
+//! - `group.rs`, `param.rs`, `arrays.rs`: one group, one parameter, and the arrays that its caller brings. `state.rs`,
+//!   `state_kind.rs`: the state of a parameter, and what it consists of. `placement.rs`: where in memory state lies. `grid.rs`: the pieces of a parameter.
 //! - `index.rs`, `spans.rs`: finding parameters by name, and arrays by address.
 //! - `advice.rs`: what is known to fail in training.
 
@@ -20,13 +20,15 @@ mod register;
 mod relocate;
 mod spans;
 mod state;
+mod state_kind;
 mod step;
 mod surgery;
 
-pub(crate) use arrays::{CallerArray, CallerSlice, Given, StateArray};
-pub(crate) use group::{Group, Toggle, check_beta};
+pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
+pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
 pub(crate) use param::{Param, ParamSpec, Place};
-pub(crate) use state::{Compensation, NamedArray, State, StateKind};
+pub(crate) use state::{NamedArray, State};
+pub(crate) use state_kind::{Compensation, StateKind};
 pub use step::StepReport;
 pub(crate) use step::{
     Lent, LooseTensor, Measured, StepOptions, measure_tensor, sum_of_words, update,
@@ -175,10 +177,12 @@ impl Optimizer {
         let of_group = || self.params().filter(|(_, param)| param.group == id);
         let mut states = Vec::new();
         reserve(&mut states, of_group().count(), "parameters")?;
-        for (id, Param { dtype, state, data, .. }) in of_group() {
-            let kind = group.state_kind_for(*dtype)?;
-            if state.kind != kind {
-                states.push((id, state.converted(kind, data.pointer(), self.instruction_set)?));
+        for (id, param) in of_group() {
+            let kind = group.state_kind_for(param.dtype, param.slice())?;
+            if param.state.kind != kind {
+                let data = param.data.pointer();
+                let eps = self.groups[param.group as usize].eps;
+                states.push((id, param.state.converted(kind, eps, data, self.instruction_set)?));
             }
         }
         for (id, state) in states {

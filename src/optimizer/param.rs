@@ -1,8 +1,9 @@
 //! One parameter: the caller's tensor, and the state that the library keeps for it.
 
-use super::arrays::{ArrayKind, CallerArray, Given};
+use super::arrays::{ArrayKind, CallerArray, ElementType, Given};
 use super::grid::Grid;
-use super::state::{Compensation, State, StateKind};
+use super::state::State;
+use super::state_kind::{Compensation, StateKind};
 use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, Noise, TensorView};
 use std::fmt;
@@ -152,7 +153,7 @@ impl Param {
     /// The arrays of a step that moves `data` by `grad`, without random numbers.
     pub fn view(&self, data: CallerArray, grad: CallerArray) -> TensorView {
         let [exp_avg, exp_avg_sq, compensation] = self.state.arrays();
-        let kahan_sum = self.state.kind.compensation == Compensation::Kahan;
+        let StateKind { q8, compensation: way, .. } = self.state.kind;
         TensorView {
             len: self.len(),
             first: 0,
@@ -160,7 +161,8 @@ impl Param {
             grad: grad.pointer(),
             exp_avg,
             exp_avg_sq,
-            kahan_comp: if kahan_sum { compensation } else { ptr::null_mut() },
+            kahan_comp: if way == Compensation::Kahan { compensation } else { ptr::null_mut() },
+            state_scale: if q8 { self.state.state_scale() } else { ptr::null_mut() },
             master_remainder: compensation.cast(),
             copy: self.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy),
             noise: Noise::NONE,
@@ -170,15 +172,13 @@ impl Param {
     /// The addresses of an array; nowhere if the caller brought none.
     pub fn range_of(&self, kind: ArrayKind) -> Range<usize> {
         let given = || self.state.given();
-        let (array, size) = match kind {
-            ArrayKind::Grad => (self.grad, self.grad_dtype.size()),
-            ArrayKind::Data => (self.data, self.dtype.size()),
-            ArrayKind::Copy => (given().copy, given().copy_dtype.size()),
-            ArrayKind::State(array) => {
-                (given().state[array as usize], self.state.element_size(array))
-            }
+        let (array, bytes) = match kind {
+            ArrayKind::Grad => (self.grad, self.len() * self.grad_dtype.size()),
+            ArrayKind::Data => (self.data, self.len() * self.dtype.size()),
+            ArrayKind::Copy => (given().copy, self.len() * given().copy_dtype.size()),
+            ArrayKind::State(array) => (given().state[array as usize], self.state.bytes(array)),
         };
-        array.range(self.len() * size)
+        array.range(bytes)
     }
 }
 
@@ -222,23 +222,23 @@ pub(crate) fn check_array(
     place: Place,
     name: &dyn fmt::Display,
     array: CallerArray,
-    dtype: Dtype,
+    element: impl Into<ElementType>,
     len: u64,
 ) -> Result<()> {
-    let data = array.pointer();
-    let bytes = dtype.byte_size(len);
+    let (data, element) = (array.pointer(), element.into());
+    let bytes = element.byte_size(len);
     ensure!(
         bytes.is_some_and(|bytes| data.addr().checked_add(bytes).is_some()),
         InvalidArgument,
-        "{place}len is {len}, but so many elements of {dtype} do not fit in the address space; len must be the \
+        "{place}len is {len}, but so many elements of {element} do not fit in the address space; len must be the \
          number of elements, not of bytes, of the tensor"
     );
     ensure!(
-        data.addr().is_multiple_of(dtype.size()),
+        data.addr().is_multiple_of(element.size()),
         InvalidArgument,
-        "{place}{name} is {data:p}, which is not aligned; an array of {dtype} must be at a \
+        "{place}{name} is {data:p}, which is not aligned; an array of {element} must be at a \
          multiple of {} bytes",
-        dtype.size()
+        element.size()
     );
     Ok(())
 }

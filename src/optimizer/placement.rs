@@ -5,7 +5,7 @@ use std::alloc::Layout;
 /// What every allocator guarantees without extra work, and zeroes lazily.
 const ALIGNMENT: usize = 16;
 /// What every dtype needs.
-const ARRAY_ALIGNMENT: usize = 8;
+pub(super) const ARRAY_ALIGNMENT: usize = 8;
 /// Arrays of this size and more start at a cache line, which is worth the padding.
 const LARGE: usize = 16 * 1024;
 const LINE: usize = 64;

@@ -4,7 +4,7 @@
 use super::arrays::{ArrayKind, StateArray};
 use super::index::{grad_of, written_arrays};
 use super::param::{Param, ParamSpec, check_array};
-use super::state::Compensation;
+use super::state_kind::{Compensation, Q8_FROM};
 use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
@@ -59,7 +59,9 @@ impl Optimizer {
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
         for spec in specs {
-            self.params.push(Param::new(spec, group_id, group.state_kind_for(spec.dtype)?)?);
+            let slice = spec.given.slice.unwrap_or((0, spec.len));
+            let kind = group.state_kind_for(spec.dtype, slice)?;
+            self.params.push(Param::new(spec, group_id, kind)?);
         }
         self.add_to_index(first, specs)?;
         for param in &mut self.params[first..] {
@@ -128,7 +130,8 @@ fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
     }
     check_array(place, &"data", spec.data, dtype, spec.len)?;
     check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
-    let state = group.state_kind_for(dtype)?;
+    let slice = given.slice.unwrap_or((0, spec.len));
+    let state = group.state_kind_for(dtype, slice)?;
     if !given.copy.is_none() {
         ensure!(
             !dtype.is_16_bit(),
@@ -153,9 +156,16 @@ fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
              {dtype}; it must be NULL, or one of them on",
             given.pointer()
         );
-        let is_remainder = is_compensation && state.compensation == Compensation::Remainder;
-        let dtype = if is_remainder { Dtype::Bf16 } else { state.dtype }; // of the remainder's size
-        check_array(place, &ArrayKind::State(array).name(), given, dtype, spec.len)?;
+        ensure!(
+            array != StateArray::Scale || given.is_none() || state.q8,
+            InvalidArgument,
+            "{place}state_scale is {:p}, but the parameter's state is {}; it must be NULL, or state_dtype q8 and the \
+             tensor of at least {Q8_FROM} elements",
+            given.pointer(),
+            state.moments()
+        );
+        let (name, len) = (ArrayKind::State(array).name(), state.len_of(array, spec.len));
+        check_array(place, &name, given, state.element_of(array), len)?;
     }
     Ok(())
 }

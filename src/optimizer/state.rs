@@ -1,42 +1,26 @@
-//! The state of one parameter: `exp_avg`, `exp_avg_sq` and, with Kahan summation or master remainders, what
-//! compensates for the rounding of the parameter.
+//! The state of one parameter: `exp_avg`, `exp_avg_sq`; with Kahan summation or master remainders, what compensates for the
+//! rounding of the parameter; and the words of the blocks of 8-bit state.
 //!
 //! This is the only place that knows where state lives: in one allocation of the library's, or in arrays that the
 //! caller brought.
 
-use super::arrays::{ArrayKind, CallerArray, Given, StateArray};
-use super::placement::{advise_huge_pages, best_offset, layout, stride};
+use super::arrays::{CallerArray, ElementType, Given, StateArray};
+use super::placement::{ARRAY_ALIGNMENT, advise_huge_pages, best_offset, layout, stride};
+use super::state_kind::{Compensation, StateKind};
 use crate::error::{Result, ensure, error};
+use crate::kernel::q8::{self, Codes, Moments};
 use crate::kernel::{Dtype, InstructionSet, convert_array, swap_unless_little_endian};
 use crate::system::{Allocator, allocate_zeroed, release, try_box};
 use std::alloc::Layout;
 use std::ptr;
 use std::slice;
 
-/// How the rounding of a parameter is compensated for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compensation {
-    None,
-    /// By what rounding has lost so far, in the dtype of the state.
-    Kahan,
-    /// By the lower half of the f32 whose upper half the parameter is, as an i16.
-    Remainder,
-}
-
-/// What a state consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StateKind {
-    pub dtype: Dtype,
-    pub compensation: Compensation,
-}
-
 /// An array of a state, as checkpoints name it.
 #[derive(Clone, Copy)]
 pub(crate) struct NamedArray {
     pub array: StateArray,
     pub name: &'static str,
-    /// `None`: i16.
-    pub dtype: Option<Dtype>,
+    pub element: ElementType,
     pub bytes: usize,
 }
 
@@ -82,14 +66,14 @@ impl State {
         if self.len == 0 {
             return Ok(());
         }
-        let (dtype, len) = (self.kind.dtype, self.len);
+        let (dtype, len) = (self.kind.moments(), self.len);
         let no_memory = || {
             error!(
                 OutOfMemory,
                 "there is no memory for the optimizer state of {len} elements in {dtype}; nothing was changed"
             )
         };
-        let bytes = dtype.byte_size(len as u64).ok_or_else(no_memory)?;
+        let bytes = self.bytes(StateArray::ExpAvg);
         self.stride = stride(bytes).ok_or_else(no_memory)?;
         self.allocator = allocator.map_or(ptr::null(), ptr::from_ref);
         let Some(layout) = self.layout().ok_or_else(no_memory)? else {
@@ -106,44 +90,79 @@ impl State {
         Ok(())
     }
 
-    /// A copy of the state as another kind, rounded to nearest even. A compensation that was not there is 0.
-    /// Arrays of the caller's stay in use, so their dtype cannot change.
+    /// A copy of the state as another kind, rounded to nearest even; `eps` is what its moments were made with. A
+    /// compensation that was not there is 0. Arrays of the caller's stay in use, so what is in them cannot change.
     pub fn converted(
         &self,
         kind: StateKind,
+        eps: f64,
         data: *const u8,
         instruction_set: InstructionSet,
     ) -> Result<Self> {
-        let keeps_compensation = self.kind.compensation == kind.compensation;
+        let (before, keeps_compensation) = (self.kind, self.kind.compensation == kind.compensation);
         let mut given = self.given();
         if !keeps_compensation {
             given.state[StateArray::Compensation as usize] = CallerArray::NONE;
         }
         ensure!(
-            self.kind.dtype == kind.dtype || given.state.iter().all(|array| array.is_none()),
+            (before.dtype, before.q8) == (kind.dtype, kind.q8)
+                || given.state.iter().all(|array| array.is_none()),
             InvalidState,
             "state_dtype cannot change from {} to {}, because the caller keeps the state of a parameter \
              of the group in arrays of its own",
-            self.kind.dtype,
-            kind.dtype
+            before.moments(),
+            kind.moments()
         );
         let mut new = Self::new(kind, self.len, given)?;
         new.allocate(data, self.allocator())?;
         for array in new.arrays_in_use() {
-            let (from, to) = (self.array(array), new.array(array));
-            if array == StateArray::Compensation && !keeps_compensation || from == to {
-                continue;
-            }
-            let (from_dtype, to_dtype) = if new.is_remainder(array) {
-                (Dtype::Bf16, Dtype::Bf16) // copied bit by bit, since they are the same
-            } else {
-                (self.kind.dtype, kind.dtype)
+            let is_kept = match array {
+                StateArray::Compensation => keeps_compensation,
+                _ => before.q8 == kind.q8,
             };
-            // SAFETY: both arrays have `len` elements of these sizes; the new one is not known to anyone yet, and
-            // nobody writes the old one during an exclusive call.
-            unsafe { convert_array(instruction_set, from_dtype, from, to_dtype, to, self.len) };
+            if is_kept {
+                self.copy_array(&new, array, instruction_set);
+            }
+        }
+        // SAFETY: the arrays have `len` elements; the new ones are not known to anyone yet, and nobody writes the old ones
+        // during an exclusive call. Whole parameters and shards of 8-bit state begin with a block.
+        unsafe {
+            match (before.q8, kind.q8) {
+                (false, true) => q8::encode(self.moments(), new.codes(), eps, self.len),
+                (true, false) => q8::decode(self.codes(), new.moments(), eps, self.len),
+                _ => {}
+            }
         }
         Ok(new)
+    }
+
+    /// Copies an array of the same kind, though perhaps of another dtype.
+    fn copy_array(&self, new: &Self, array: StateArray, instruction_set: InstructionSet) {
+        let (from, to) = (self.array(array), new.array(array));
+        if from == to {
+            return; // an array of the caller's
+        }
+        // SAFETY: both arrays have `len` elements of their types; the new one is not known to anyone yet, and nobody writes
+        // the old one during an exclusive call.
+        unsafe {
+            match (self.kind.element_of(array), new.kind.element_of(array)) {
+                (ElementType::Float(before), ElementType::Float(dtype)) => {
+                    convert_array(instruction_set, before, from, dtype, to, self.len);
+                }
+                _ => ptr::copy_nonoverlapping(from, to, self.bytes(array)),
+            }
+        }
+    }
+
+    fn moments(&self) -> Moments {
+        let [exp_avg, exp_avg_sq, _] = self.arrays();
+        Moments { dtype: self.kind.dtype, exp_avg, exp_avg_sq }
+    }
+
+    fn codes(&self) -> Codes {
+        let [exp_avg, exp_avg_sq, _] = self.arrays();
+        let state_scale = self.state_scale();
+        Codes { exp_avg: exp_avg.cast(), exp_avg_sq, state_scale }
     }
 
     /// Sets all arrays to zeros, as before the first step.
@@ -174,17 +193,10 @@ impl State {
         Some((given.copy.pointer(), given.copy_dtype))
     }
 
-    fn is_remainder(&self, array: StateArray) -> bool {
-        array == StateArray::Compensation && self.kind.compensation == Compensation::Remainder
-    }
-
-    /// Bytes of an element of an array.
-    pub fn element_size(&self, array: StateArray) -> usize {
-        if self.is_remainder(array) { size_of::<i16>() } else { self.kind.dtype.size() }
-    }
-
-    fn bytes(&self, array: StateArray) -> usize {
-        self.len * self.element_size(array)
+    /// Bytes of an array.
+    pub fn bytes(&self, array: StateArray) -> usize {
+        let len = self.kind.len_of(array, self.len as u64) as usize;
+        len * self.kind.element_of(array).size()
     }
 
     fn allocator(&self) -> Option<&Allocator> {
@@ -195,7 +207,8 @@ impl State {
     /// `exp_avg`, `exp_avg_sq`, and `kahan_comp` or `master_remainder`; the third is anything if there is neither.
     pub fn arrays(&self) -> [*mut u8; 3] {
         if self.given.is_some() {
-            return StateArray::ALL.map(|array| self.array(array));
+            let arrays = [StateArray::ExpAvg, StateArray::ExpAvgSq, StateArray::Compensation];
+            return arrays.map(|array| self.array(array));
         }
         // The hot path: every small tensor of every step comes here.
         let first = self.allocation.wrapping_add(self.offset as usize);
@@ -221,6 +234,11 @@ impl State {
         self.compensation(Compensation::Remainder).cast()
     }
 
+    /// Null without 8-bit state.
+    pub fn state_scale(&self) -> *mut u32 {
+        if self.kind.q8 { self.array(StateArray::Scale).cast() } else { ptr::null_mut() }
+    }
+
     fn compensation(&self, kind: Compensation) -> *mut u8 {
         if self.kind.compensation == kind {
             self.array(StateArray::Compensation)
@@ -231,22 +249,16 @@ impl State {
 
     /// The arrays that the state has, in a fixed order.
     fn arrays_in_use(&self) -> impl Iterator<Item = StateArray> {
-        let count = match self.kind.compensation {
-            _ if self.len == 0 => 0,
-            Compensation::None => 2,
-            Compensation::Kahan | Compensation::Remainder => 3,
-        };
-        StateArray::ALL.into_iter().take(count)
+        StateArray::ALL.into_iter().filter(|array| self.len > 0 && self.kind.has(*array))
     }
 
-    /// The same with their names.
+    /// The same as checkpoints have them.
     pub fn named_arrays(&self) -> impl Iterator<Item = NamedArray> {
-        self.arrays_in_use().map(|array| {
-            let is_remainder = self.is_remainder(array);
-            let name =
-                if is_remainder { "master_remainder" } else { ArrayKind::State(array).name() };
-            let dtype = (!is_remainder).then_some(self.kind.dtype);
-            NamedArray { array, name, dtype, bytes: self.bytes(array) }
+        self.arrays_in_use().map(|array| NamedArray {
+            array,
+            name: self.kind.name_of(array),
+            element: self.kind.element_of(array),
+            bytes: self.bytes(array),
         })
     }
 
@@ -256,7 +268,7 @@ impl State {
         let from = self.place(array, offset, into.len());
         // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
         unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
-        swap_unless_little_endian(into, self.element_size(array));
+        swap_unless_little_endian(into, self.kind.element_of(array).size());
     }
 
     /// Overwrites elements of an array, from the byte `offset` on, with little-endian ones. For exclusive calls.
@@ -267,7 +279,7 @@ impl State {
             ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
             slice::from_raw_parts_mut(to, from.len())
         };
-        swap_unless_little_endian(written, self.element_size(array));
+        swap_unless_little_endian(written, self.kind.element_of(array).size());
     }
 
     fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {
@@ -278,29 +290,38 @@ impl State {
 
     /// Where an array starts; null without elements.
     fn array(&self, array: StateArray) -> *mut u8 {
-        let number = array as usize;
-        let mut before = number;
-        if let Some(given) = &self.given {
-            if self.len == 0 {
-                return ptr::null_mut();
-            }
-            if !given.state[number].is_none() {
-                return given.state[number].pointer();
-            }
-            before = given.state[..number].iter().filter(|array| array.is_none()).count();
+        let given = self.given().state[array as usize];
+        if self.len == 0 {
+            return ptr::null_mut();
         }
-        self.allocation.wrapping_add(self.offset as usize + before * self.stride)
+        if !given.is_none() {
+            return given.pointer();
+        }
+        let before = self.allocated_arrays().take_while(|other| *other != array);
+        let bytes: usize = before.map(|array| self.room(array)).sum();
+        self.allocation.wrapping_add(self.offset as usize + bytes)
+    }
+
+    /// The arrays in the allocation.
+    fn allocated_arrays(&self) -> impl Iterator<Item = StateArray> {
+        let given = self.given().state;
+        self.arrays_in_use().filter(move |array| given[*array as usize].is_none())
+    }
+
+    /// Bytes of the allocation that an array takes.
+    fn room(&self, array: StateArray) -> usize {
+        let bytes = self.bytes(array);
+        if bytes == self.bytes(StateArray::ExpAvg) {
+            self.stride
+        } else {
+            bytes.next_multiple_of(ARRAY_ALIGNMENT)
+        }
     }
 
     /// The layout of the allocation, or nothing if none is needed. `None` if it would be too large.
     fn layout(&self) -> Option<Option<Layout>> {
-        let given = self.given();
-        let mut bytes = 0usize;
-        for array in self.arrays_in_use().filter(|array| given.state[*array as usize].is_none()) {
-            // A remainder is the last array, so nothing has to be aligned after it.
-            let size = if self.is_remainder(array) { self.bytes(array) } else { self.stride };
-            bytes = bytes.checked_add(size)?;
-        }
+        let mut rooms = self.allocated_arrays().map(|array| self.room(array));
+        let bytes = rooms.try_fold(0usize, |bytes, room| bytes.checked_add(room))?;
         if bytes == 0 { Some(None) } else { layout(bytes, self.stride).map(Some) }
     }
 }
@@ -329,7 +350,7 @@ mod tests {
             for len in [1, 2, 3, 100, 511, 512, 513, 5000, 10_001] {
                 for data in [0usize, 16, 32, 48, 64, 4096 - 16] {
                     let data = ptr::without_provenance(data);
-                    let kind = StateKind { dtype, compensation: Compensation::Kahan };
+                    let kind = StateKind { dtype, q8: false, compensation: Compensation::Kahan };
                     let mut state = State::new(kind, len, Given::NOTHING).unwrap();
                     state.allocate(data, None).unwrap();
                     let [exp_avg, exp_avg_sq, kahan_comp] = addresses(&state);
@@ -348,7 +369,7 @@ mod tests {
 
     #[test]
     fn without_elements_there_is_no_memory() {
-        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::Kahan };
+        let kind = StateKind { dtype: Dtype::F32, q8: false, compensation: Compensation::Kahan };
         let mut state = State::new(kind, 0, Given::NOTHING).unwrap();
         state.allocate(ptr::null(), None).unwrap();
         assert_eq!(addresses(&state), [0; 3]);

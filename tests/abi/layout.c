@@ -38,6 +38,7 @@ VALUE(RADAM_DTYPE_F32, 1);
 VALUE(RADAM_DTYPE_F64, 2);
 VALUE(RADAM_DTYPE_F16, 3);
 VALUE(RADAM_DTYPE_BF16, 4);
+VALUE(RADAM_DTYPE_Q8, 5);
 
 VALUE(RADAM_OFF, 0);
 VALUE(RADAM_ON, 1);
@@ -47,6 +48,7 @@ VALUE(RADAM_STATE_EXP_AVG, 1);
 VALUE(RADAM_STATE_EXP_AVG_SQ, 2);
 VALUE(RADAM_STATE_KAHAN_COMP, 3);
 VALUE(RADAM_STATE_MASTER_REMAINDER, 4);
+VALUE(RADAM_STATE_SCALE, 5);
 
 typedef void *allocate_function(uint64_t, uint64_t, void *);
 typedef void release_function(void *, uint64_t, uint64_t, void *);
@@ -93,7 +95,7 @@ FIELD(radam_group_options, max_lr, 88, double);
 FIELD(radam_group_options, rectify_threshold, 96, double);
 FIELD(radam_group_options, seed, 104, uint64_t);
 
-SIZE(radam_param, 96, tensor_len);
+SIZE(radam_param, 104, state_scale);
 FIELD(radam_param, struct_size, 0, uint32_t);
 FIELD(radam_param, dtype, 4, radam_dtype);
 FIELD(radam_param, grad_dtype, 8, radam_dtype);
@@ -108,6 +110,7 @@ FIELD(radam_param, exp_avg_sq, 64, void *);
 FIELD(radam_param, kahan_comp, 72, void *);
 FIELD(radam_param, tensor_offset, 80, uint64_t);
 FIELD(radam_param, tensor_len, 88, uint64_t);
+FIELD(radam_param, state_scale, 96, void *);
 
 SIZE(radam_grad_sums, 584, words);
 FIELD(radam_grad_sums, struct_size, 0, uint32_t);
@@ -217,6 +220,7 @@ radam_status radam_set_step_count(radam_optimizer *, uint32_t, uint64_t);
 radam_status radam_param_state(radam_optimizer *, uint32_t, radam_state, void **, radam_dtype *);
 uint64_t radam_advice(const radam_optimizer *, char *, uint64_t);
 radam_status radam_update(radam_dtype, radam_dtype, radam_dtype, void *, const void *, void *, void *, void *, uint64_t, const radam_group_options *, uint64_t);
+radam_status radam_update_q8(radam_dtype, radam_dtype, void *, const void *, int8_t *, uint8_t *, uint32_t *, void *, uint64_t, const radam_group_options *, uint64_t);
 radam_status radam_save_options_init(radam_save_options *, uint32_t);
 radam_status radam_load_options_init(radam_load_options *, uint32_t);
 radam_status radam_save(radam_optimizer *, const char *);

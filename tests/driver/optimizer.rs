@@ -142,8 +142,12 @@ impl Optimizer {
         if array.is_null() {
             return (Vec::new(), dtype);
         }
-        let size = size_of_dtype(dtype);
-        let bytes = self.params[param].data.len * size;
+        let (len, mut size) = (self.params[param].data.len, size_of_dtype(dtype));
+        let mut bytes = len * size;
+        if which == RADAM_STATE_SCALE {
+            size = size_of::<u32>();
+            bytes = len.div_ceil(128) * size;
+        }
         // SAFETY: the array is as long as the parameter, and nothing steps meanwhile.
         let bytes = unsafe { slice::from_raw_parts(array, bytes) };
         (little_endian(bytes.to_vec(), size), dtype)

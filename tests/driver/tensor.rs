@@ -130,6 +130,7 @@ pub fn size_of_dtype(dtype: radam_dtype) -> usize {
     match dtype {
         RADAM_DTYPE_F64 => 8,
         RADAM_DTYPE_F32 => 4,
+        RADAM_DTYPE_Q8 => 1,
         _ => 2,
     }
 }

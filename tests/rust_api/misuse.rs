@@ -207,7 +207,7 @@ fn updates_with_wrong_arrays_are_refused() {
     refused(&[0.0; 3], &mut state, remainder, 1, "master_remainder is None");
     let no_kahan = GroupOptions { kahan_sum: Some(false), ..options };
     refused(&[0.0; 3], &mut state, no_kahan, 0, "step is 0");
-    let wide = GroupOptions { state_dtype: Some(Dtype::F64), ..no_kahan };
+    let wide = GroupOptions { state_dtype: Some(Dtype::F64.into()), ..no_kahan };
     update(&mut [bf16::ONE; 3], &[0f32; 3], &mut state, &wide, 1).unwrap();
     state.kahan_comp = Some(&mut short);
     refused(&[0.0; 3], &mut state, options, 1, "kahan_comp has 2 elements");

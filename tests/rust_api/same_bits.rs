@@ -165,7 +165,7 @@ fn steps_with_an_l2_penalty() {
 fn steps_with_decoupled_decay_and_f32_state() {
     let options = GroupOptions { decouple_wd: true, kahan_sum: Some(true), ..decayed() };
     let mut twins = Twins::new(false);
-    for state_dtype in [None, Some(Dtype::F32)] {
+    for state_dtype in [None, Some(Dtype::F32.into())] {
         twins.add_dtype::<f16>(GroupOptions { state_dtype, ..options });
         twins.add_dtype::<bf16>(GroupOptions { state_dtype, for_each: false, ..options });
     }
@@ -195,7 +195,7 @@ fn steps_with_every_other_option() {
 #[test]
 fn steps_with_remainders_and_stochastic_rounding() {
     let mut twins = Twins::new(false);
-    for state_dtype in [None, Some(Dtype::F32)] {
+    for state_dtype in [None, Some(Dtype::F32.into())] {
         let options = GroupOptions { state_dtype, seed: 0x5eed, ..decayed() };
         twins.add_dtype::<bf16>(GroupOptions { master_remainder: true, ..options });
         twins.add_dtype::<bf16>(GroupOptions { stochastic_rounding: true, ..options });
@@ -271,7 +271,7 @@ fn gradient_release_steps_one_by_one() {
 fn update_is_a_step_of_an_optimizer() {
     fn run<T: Element, S: Element>(zero: S, start: T, options: GroupOptions) {
         const LEN: usize = 1001;
-        let options = GroupOptions { state_dtype: Some(S::DTYPE), ..options };
+        let options = GroupOptions { state_dtype: Some(S::DTYPE.into()), ..options };
         let mut opt = Optimizer::new().unwrap();
         let group = opt.add_group(options).unwrap();
         let id = opt.add_param::<T>(group, LEN, "param.0").unwrap();

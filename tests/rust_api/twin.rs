@@ -5,7 +5,8 @@ use std::slice;
 
 use radam::ffi::*;
 use radam::{
-    AsTensor, Dtype, Element, GroupId, GroupOptions, Optimizer, ParamId, ParamOptions, Tensor,
+    AsTensor, Dtype, Element, GroupId, GroupOptions, Optimizer, ParamId, ParamOptions, StateDtype,
+    Tensor,
 };
 
 use crate::driver::optimizer::Optimizer as COptimizer;
@@ -140,6 +141,14 @@ fn c_dtype(dtype: Dtype) -> radam_dtype {
     }
 }
 
+fn c_state_dtype(dtype: StateDtype) -> radam_dtype {
+    match dtype {
+        StateDtype::Elements(dtype) => c_dtype(dtype),
+        StateDtype::Q8 => RADAM_DTYPE_Q8,
+        _ => panic!("{dtype} is not known to this test"),
+    }
+}
+
 pub fn c_options(options: &GroupOptions) -> radam_group_options {
     radam_group_options {
         lr: options.lr,
@@ -157,7 +166,7 @@ pub fn c_options(options: &GroupOptions) -> radam_group_options {
         rectify: toggle(options.rectify),
         rectify_threshold: options.rectify_threshold,
         unrectified: toggle(options.unrectified),
-        state_dtype: options.state_dtype.map_or(0, c_dtype),
+        state_dtype: options.state_dtype.map_or(0, c_state_dtype),
         master_remainder: toggle(options.master_remainder),
         stochastic_rounding: toggle(options.stochastic_rounding),
         seed: options.seed,

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod coded;
 pub mod curves;
 pub mod denormals;
 pub mod memory;

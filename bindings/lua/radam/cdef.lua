@@ -6,9 +6,9 @@ local cdef = {}
 cdef.version = "0.2.0"
 cdef.version_number = 2000
 
-cdef.dtypes = {f32 = 1, f64 = 2, f16 = 3, bf16 = 4}
+cdef.dtypes = {f32 = 1, f64 = 2, f16 = 3, bf16 = 4, q8 = 5}
 
-cdef.states = {exp_avg = 1, exp_avg_sq = 2, kahan_comp = 3, master_remainder = 4}
+cdef.states = {exp_avg = 1, exp_avg_sq = 2, kahan_comp = 3, master_remainder = 4, scale = 5}
 
 -- Sizes in bytes, and fields in their order: name, type ("" if it is not a scalar), offset in bytes.
 cdef.structs = {
@@ -55,7 +55,7 @@ cdef.structs = {
     {"seed", "uint64_t", 104},
   },
   radam_param = {
-    size = 96,
+    size = 104,
     {"struct_size", "uint32_t", 0},
     {"dtype", "radam_dtype", 4},
     {"grad_dtype", "radam_dtype", 8},
@@ -70,6 +70,7 @@ cdef.structs = {
     {"kahan_comp", "", 72},
     {"tensor_offset", "uint64_t", 80},
     {"tensor_len", "uint64_t", 88},
+    {"state_scale", "", 96},
   },
   radam_grad_sums = {
     size = 584,
@@ -126,7 +127,7 @@ cdef.structs = {
     {"struct_size", "uint32_t", 0},
     {"strict", "radam_toggle", 4},
     {"hyperparameters", "radam_toggle", 8},
-    {"reserved", "uint32_t", 12},
+    {"convert_state", "radam_toggle", 12},
     {"progress", "", 16},
     {"user", "", 24},
   },
@@ -191,6 +192,7 @@ typedef struct radam_param {
   void *kahan_comp;
   uint64_t tensor_offset;
   uint64_t tensor_len;
+  void *state_scale;
 } radam_param;
 typedef struct radam_grad_sums {
   uint32_t struct_size;
@@ -241,7 +243,7 @@ typedef struct radam_load_options {
   uint32_t struct_size;
   radam_toggle strict;
   radam_toggle hyperparameters;
-  uint32_t reserved;
+  radam_toggle convert_state;
   int32_t (*progress)(uint64_t bytes_done, uint64_t bytes_total, void *user);
   void *user;
 } radam_load_options;
@@ -299,6 +301,7 @@ radam_status radam_set_step_count(radam_optimizer *opt, uint32_t param, uint64_t
 radam_status radam_param_state(radam_optimizer *opt, uint32_t param, radam_state which, void **pointer, radam_dtype *dtype);
 uint64_t radam_advice(const radam_optimizer *opt, char *buf, uint64_t cap);
 radam_status radam_update(radam_dtype dtype, radam_dtype grad_dtype, radam_dtype state_dtype, void *param, const void *grad, void *exp_avg, void *exp_avg_sq, void *kahan_comp, uint64_t len, const radam_group_options *options, uint64_t step);
+radam_status radam_update_q8(radam_dtype dtype, radam_dtype grad_dtype, void *param, const void *grad, int8_t *exp_avg, uint8_t *exp_avg_sq, uint32_t *state_scale, void *kahan_comp, uint64_t len, const radam_group_options *options, uint64_t step);
 radam_status radam_save_options_init(radam_save_options *options, uint32_t struct_size);
 radam_status radam_load_options_init(radam_load_options *options, uint32_t struct_size);
 radam_status radam_save(radam_optimizer *opt, const char *path);

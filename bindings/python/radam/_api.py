@@ -46,6 +46,8 @@ class DType(IntEnum):
     F16 = 3
     # bfloat16: the upper 16 bits of a float.
     BF16 = 4
+    # For state_dtype only: exp_avg and exp_avg_sq in 8 bits each.
+    Q8 = 5
 
 
 class Toggle(IntEnum):
@@ -62,14 +64,20 @@ class Toggle(IntEnum):
 class State(IntEnum):
     """The values of radam_state."""
 
-    # The exponential moving average of gradients, debiased; in the dtype of the state.
+    # The exponential moving average of gradients, debiased; in the dtype of the state. With 8-bit state
+    # (RADAM_DTYPE_Q8), int8_t codes.
     EXP_AVG = 1
-    # The exponential moving average of squared gradients, debiased; in the dtype of the state.
+    # The exponential moving average of squared gradients, debiased; in the dtype of the state. With 8-bit state,
+    # uint8_t codes.
     EXP_AVG_SQ = 2
-    # The compensation of Kahan summation (kahan_sum); in the dtype of the state.
+    # The compensation of Kahan summation (kahan_sum); in the dtype of the state. With 8-bit state, in the dtype of the
+    # parameter.
     KAHAN_COMP = 3
     # The lower parts of the master weights (master_remainder); int16_t, for which there is no radam_dtype.
     MASTER_REMAINDER = 4
+    # What the codes of 8-bit state stand for: a uint32_t for each block of 128 elements; docs/q8.md describes it. There
+    # is no radam_dtype for it.
+    SCALE = 5
 
 
 class radam_allocator(Structure):
@@ -138,6 +146,7 @@ class radam_param(Structure):
         ("kahan_comp", c_void_p),
         ("tensor_offset", c_uint64),
         ("tensor_len", c_uint64),
+        ("state_scale", c_void_p),
     ]
 
 
@@ -206,7 +215,7 @@ class radam_load_options(Structure):
         ("struct_size", c_uint32),
         ("strict", c_int32),
         ("hyperparameters", c_int32),
-        ("reserved", c_uint32),
+        ("convert_state", c_int32),
         ("progress", CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)),
         ("user", c_void_p),
     ]
@@ -218,13 +227,13 @@ LAYOUTS = {
     radam_executor: (16, {"parallel_for": 0, "user": 8}),
     radam_options: (56, {"struct_size": 0, "num_threads": 4, "allocator": 8, "executor": 32, "parallel_from": 48}),
     radam_group_options: (112, {"struct_size": 0, "decouple_wd": 4, "decouple_lr": 8, "kahan_sum": 12, "for_each": 16, "gradient_release": 20, "maximize": 24, "rectify": 28, "state_dtype": 32, "master_remainder": 36, "stochastic_rounding": 40, "unrectified": 44, "lr": 48, "beta1": 56, "beta2": 64, "weight_decay": 72, "eps": 80, "max_lr": 88, "rectify_threshold": 96, "seed": 104}),
-    radam_param: (96, {"struct_size": 0, "dtype": 4, "grad_dtype": 8, "copy_dtype": 12, "len": 16, "data": 24, "grad": 32, "name": 40, "copy": 48, "exp_avg": 56, "exp_avg_sq": 64, "kahan_comp": 72, "tensor_offset": 80, "tensor_len": 88}),
+    radam_param: (104, {"struct_size": 0, "dtype": 4, "grad_dtype": 8, "copy_dtype": 12, "len": 16, "data": 24, "grad": 32, "name": 40, "copy": 48, "exp_avg": 56, "exp_avg_sq": 64, "kahan_comp": 72, "tensor_offset": 80, "tensor_len": 88, "state_scale": 96}),
     radam_grad_sums: (584, {"struct_size": 0, "reserved": 4, "words": 8}),
     radam_step_options: (48, {"struct_size": 0, "skip_nonfinite": 4, "zero_grad": 8, "report_norms": 12, "grad_sums": 16, "grad_scale": 24, "max_grad_norm": 32, "max_grad_value": 40}),
     radam_step_report: (64, {"struct_size": 0, "skipped": 4, "nonfinite": 8, "grad_norm": 16, "clip_coefficient": 24, "update_norm": 32, "param_norm": 40, "params_stepped": 48, "threads": 56, "reserved": 60}),
     radam_group_report: (72, {"struct_size": 0, "rectified": 4, "step": 8, "rho": 16, "rho_inf": 24, "r": 32, "effective_lr": 40, "beta1_hat": 48, "beta2_hat": 56, "decay_factor": 64}),
     radam_save_options: (24, {"struct_size": 0, "reserved": 4, "progress": 8, "user": 16}),
-    radam_load_options: (32, {"struct_size": 0, "strict": 4, "hyperparameters": 8, "reserved": 12, "progress": 16, "user": 24}),
+    radam_load_options: (32, {"struct_size": 0, "strict": 4, "hyperparameters": 8, "convert_state": 12, "progress": 16, "user": 24}),
 }
 
 
@@ -288,6 +297,7 @@ FUNCTIONS = {
     "radam_param_state": (c_int32, [c_void_p, c_uint32, c_int32, POINTER(c_void_p), POINTER(c_int32)]),
     "radam_advice": (c_uint64, [c_void_p, POINTER(c_char), c_uint64]),
     "radam_update": (c_int32, [c_int32, c_int32, c_int32, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_uint64, POINTER(radam_group_options), c_uint64]),
+    "radam_update_q8": (c_int32, [c_int32, c_int32, c_void_p, c_void_p, POINTER(int8_t), POINTER(uint8_t), POINTER(c_uint32), c_void_p, c_uint64, POINTER(radam_group_options), c_uint64]),
     "radam_save_options_init": (c_int32, [POINTER(radam_save_options), c_uint32]),
     "radam_load_options_init": (c_int32, [POINTER(radam_load_options), c_uint32]),
     "radam_save": (c_int32, [c_void_p, c_char_p]),

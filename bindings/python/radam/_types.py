@@ -32,8 +32,13 @@ class GroupOptions(TypedDict, total=False):
     # Rectification, the R of RAdam. False: every step uses r = 1, which makes this Adam, or AdamW with decouple_wd.
     # None: on.
     rectify: Optional[bool]
-    # The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise f32, or the dtype of all
-    # parameters of the group. Changing it converts the state, rounding to nearest even.
+    # The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise f32, the dtype of all
+    # parameters of the group, or RADAM_DTYPE_Q8. Changing it converts the state, rounding to nearest even.
+    # RADAM_DTYPE_Q8, for f32, f16 and bf16 parameters, keeps exp_avg and exp_avg_sq in 2.03 bytes an element together,
+    # and trains as well as f32: the ratio exp_avg / (sqrt(exp_avg_sq) + eps) and the root are coded in 8 bits each,
+    # rounded at random, with a scale for each block of 128 elements. Results have the same bits on every machine; the
+    # random numbers depend on seed, as those of stochastic_rounding do. kahan_comp has the dtype of the parameter.
+    # Tensors of fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.
     state_dtype: Optional[DTypeLike]
     # Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a signed
     # 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter, shifted left

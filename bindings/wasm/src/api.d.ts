@@ -2,7 +2,7 @@
 
 import type { Dtype, GradSums } from "./index.js";
 
-export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder";
+export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "scale";
 
 /**
  * Options of a parameter group. The names are those of the Python library optimi.
@@ -44,8 +44,15 @@ export interface GroupOptions {
    */
   rectify?: boolean | "auto";
   /**
-   * The dtype of expAvg, expAvgSq and kahanComp. 0: that of each parameter. Otherwise "f32", or the dtype of all
-   * parameters of the group. Changing it converts the state, rounding to nearest even.
+   * The dtype of expAvg, expAvgSq and kahanComp. 0: that of each parameter. Otherwise "f32", the dtype of all
+   * parameters of the group, or "q8". Changing it converts the state, rounding to nearest even.
+   *
+   * "q8", for f32, f16 and bf16 parameters, keeps expAvg and expAvgSq in 2.03 bytes an element together, and
+   * trains as well as f32: the ratio expAvg / (sqrt(expAvgSq) + eps) and the root are coded in 8 bits each,
+   * rounded at random, with a scale for each block of 128 elements. Results have the same bits on every machine;
+   * the random numbers depend on seed, as those of stochasticRounding do. kahanComp has the dtype of the
+   * parameter. Tensors of fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the
+   * format.
    */
   stateDtype?: Dtype | null;
   /**
@@ -258,4 +265,10 @@ export interface LoadOptions {
    * AUTO: on.
    */
   hyperparameters?: boolean | "auto";
+  /**
+   * Converts state that the optimizer has in another stateDtype, among them "q8". A shard that becomes 8-bit state
+   * must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state
+   * does not fit.
+   */
+  convertState?: boolean | "auto";
 }

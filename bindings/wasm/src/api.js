@@ -4,8 +4,8 @@
 
 export const VERSION = 2000;
 export const STATUS = { OK: 0, NULL_POINTER: 1, INVALID_HANDLE: 2, INVALID_ARGUMENT: 3, BUSY: 4, INVALID_STATE: 5, OUT_OF_MEMORY: 6, IO: 7, CORRUPT: 8, MISMATCH: 9, PANIC: 10 };
-export const DTYPE = { f32: 1, f64: 2, f16: 3, bf16: 4 };
-export const STATE = { expAvg: 1, expAvgSq: 2, kahanComp: 3, masterRemainder: 4 };
+export const DTYPE = { f32: 1, f64: 2, f16: 3, bf16: 4, q8: 5 };
+export const STATE = { expAvg: 1, expAvgSq: 2, kahanComp: 3, masterRemainder: 4, scale: 5 };
 
 /** The number of arguments of each function. */
 export const FUNCTIONS = {
@@ -63,6 +63,7 @@ export const FUNCTIONS = {
   radam_param_state: 5,
   radam_advice: 3,
   radam_update: 11,
+  radam_update_q8: 11,
   radam_save_options_init: 2,
   radam_load_options_init: 2,
   radam_save: 2,
@@ -111,7 +112,7 @@ export const STRUCTS = {
     },
   },
   radam_param: {
-    size: 72,
+    size: 80,
     fields: {
       structSize: { kind: "u32", offset: 0 },
       dtype: { kind: "dtype", offset: 4 },
@@ -127,6 +128,7 @@ export const STRUCTS = {
       kahanComp: { kind: "pointer", offset: 48 },
       tensorOffset: { kind: "u64", offset: 56 },
       tensorLen: { kind: "u64", offset: 64 },
+      stateScale: { kind: "pointer", offset: 72 },
     },
   },
   radam_grad_sums: {
@@ -195,7 +197,7 @@ export const STRUCTS = {
       structSize: { kind: "u32", offset: 0 },
       strict: { kind: "toggle", offset: 4 },
       hyperparameters: { kind: "toggle", offset: 8 },
-      reserved: { kind: "u32", offset: 12 },
+      convertState: { kind: "toggle", offset: 12 },
       progress: { kind: "pointer", offset: 16 },
       user: { kind: "pointer", offset: 20 },
     },

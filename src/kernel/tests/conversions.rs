@@ -49,7 +49,7 @@ fn conversions_are_exact_or_nearest_and_keep_every_bit_between_equal_dtypes() {
     for (from, to) in DTYPES.into_iter().flat_map(|from| DTYPES.map(|to| (from, to))) {
         let sources = bits_to_convert(from);
         let (copy, rounding) = (None, Rounding::Nearest);
-        let layout = Layout { param: from, grad: from, state: to, copy, rounding };
+        let layout = Layout { param: from, grad: from, state: to, q8: false, copy, rounding };
         let tensor = TestTensor::new(layout, sources.len(), false, |_, array, i| {
             if array == PARAM { sources[i] } else { 0 }
         });

@@ -47,7 +47,7 @@ fn every_length_comes_out_the_same() {
 fn every_16_bit_value_comes_out_the_same_in_every_place() {
     for dtype in [Dtype::F16, Dtype::Bf16] {
         let (copy, rounding) = (None, Rounding::Nearest);
-        let layout = Layout { param: dtype, grad: dtype, state: dtype, copy, rounding };
+        let layout = Layout { param: dtype, grad: dtype, state: dtype, q8: false, copy, rounding };
         for through in PARAM..=KAHAN_COMP {
             check(&TestTensor::new(layout, 1 << 16, true, |dtype, array, i| {
                 if array == through { i as u64 } else { numbers(dtype, array, i) }

@@ -12,6 +12,7 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
         param: Dtype::Bf16,
         grad: Dtype::Bf16,
         state: Dtype::F32,
+        q8: false,
         copy: None,
         rounding: Rounding::Nearest,
     };
@@ -33,6 +34,7 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
             exp_avg: exp_avg.start,
             exp_avg_sq: exp_avg_sq.start,
             kahan_comp: ptr::null_mut(),
+            state_scale: ptr::null_mut(),
             master_remainder: ptr::null_mut(),
             copy: ptr::null_mut(),
             noise: Noise::NONE,

@@ -6,6 +6,8 @@ mod equality;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod huge;
 mod nan;
+mod q8;
+mod q8_tracking;
 
 use super::dtype::Dtype;
 use super::element::Element;
@@ -55,7 +57,14 @@ fn layouts() -> impl Iterator<Item = Layout> {
     let rounding = Rounding::Nearest;
     DTYPES.into_iter().flat_map(move |param| {
         DTYPES.into_iter().flat_map(move |grad| {
-            [param, Dtype::F32].map(|state| Layout { param, grad, state, copy: None, rounding })
+            [param, Dtype::F32].map(|state| Layout {
+                param,
+                grad,
+                state,
+                q8: false,
+                copy: None,
+                rounding,
+            })
         })
     })
 }
@@ -125,6 +134,7 @@ impl TestTensor {
             exp_avg,
             exp_avg_sq,
             kahan_comp: if self.kahan_sum { kahan_comp } else { ptr::null_mut() },
+            state_scale: ptr::null_mut(),
             master_remainder: master_remainder.cast(),
             copy,
             noise: Noise::new(7, NameHash::of("weight"), 9),

@@ -81,7 +81,7 @@ impl Stepper<'_> {
     ) {
         let layout = self.layout(param);
         let part;
-        let view = if piece.len() == view.len && layout.rounding != Rounding::Stochastic {
+        let view = if piece.len() == view.len && !layout.is_noisy() {
             view
         } else {
             part = self.part(id, param, view, piece, layout);
@@ -112,7 +112,7 @@ impl Stepper<'_> {
         layout: Layout,
     ) -> TensorView {
         let mut part = view.part(piece.start, piece.len(), layout);
-        if layout.rounding == Rounding::Stochastic {
+        if layout.is_noisy() {
             let seed = self.groups[param.group as usize].seed;
             part.first += param.slice().0;
             part.noise = Noise::new(seed, NameHash::of(param.name(id)), param.next_step());
@@ -126,6 +126,7 @@ impl Stepper<'_> {
             param: param.dtype,
             grad: param.grad_dtype,
             state: state.dtype,
+            q8: state.q8,
             copy: param.state.copy().map(|(_, dtype)| dtype),
             rounding: if param.dtype == Dtype::Bf16 {
                 self.groups[param.group as usize].rounding(state)

@@ -160,7 +160,7 @@ mod tests {
     use crate::kernel::Dtype;
     use crate::optimizer::arrays::{CallerArray, Given};
     use crate::optimizer::param::ParamSpec;
-    use crate::optimizer::state::{Compensation, StateKind};
+    use crate::optimizer::state_kind::{Compensation, StateKind};
     use crate::optimizer::{Place, Toggle};
     use std::ptr;
 
@@ -179,7 +179,7 @@ mod tests {
             given: Given::NOTHING,
             place: Place(None),
         };
-        let kind = StateKind { dtype: Dtype::F32, compensation: Compensation::None };
+        let kind = StateKind { dtype: Dtype::F32, q8: false, compensation: Compensation::None };
         lens.iter().map(|len| Param::new(&spec(len), 0, kind).unwrap()).collect()
     }
 

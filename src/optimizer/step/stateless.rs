@@ -5,10 +5,10 @@ use crate::error::{Result, ensure};
 use crate::kernel::{Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, TensorView};
 use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
-use crate::optimizer::arrays::CallerArray;
+use crate::optimizer::arrays::{ArrayKind, CallerArray, ElementType, StateArray};
 use crate::optimizer::grid::Grid;
 use crate::optimizer::param::{Place, check_array};
-use crate::optimizer::state::Compensation;
+use crate::optimizer::state_kind::{Compensation, StateKind};
 use std::ptr;
 
 /// The arrays of a tensor, which are the caller's.
@@ -22,6 +22,8 @@ pub(crate) struct LooseTensor {
     pub grad: CallerArray,
     pub exp_avg: CallerArray,
     pub exp_avg_sq: CallerArray,
+    /// Only used with 8-bit state.
+    pub state_scale: CallerArray,
     /// Only used where the options want a compensation.
     pub kahan_comp: CallerArray,
 }
@@ -30,15 +32,17 @@ pub(crate) struct LooseTensor {
 pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<()> {
     let group = group.checked()?;
     ensure!(number > 0, InvalidArgument, "step is 0; it must be at least 1, the first step");
-    let kind = group.state_kind_for(tensor.dtype)?;
+    // 8-bit state is coded whatever the length, since the caller has brought the codes.
+    let kind = group.state_kind_for(tensor.dtype, (0, u64::MAX))?;
+    check_arrays(tensor, kind)?;
     let layout = Layout {
         param: tensor.dtype,
         grad: tensor.grad_dtype,
         state: kind.dtype,
+        q8: kind.q8,
         copy: None,
         rounding: group.rounding(kind),
     };
-    check_arrays(tensor, layout, kind.compensation)?;
     let instruction_set = InstructionSet::choose()?;
     let view = TensorView {
         len: tensor.len as usize,
@@ -51,6 +55,7 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
             Compensation::Kahan => tensor.kahan_comp.pointer(),
             Compensation::None | Compensation::Remainder => ptr::null_mut(),
         },
+        state_scale: tensor.state_scale.pointer().cast(),
         master_remainder: tensor.kahan_comp.pointer().cast(),
         copy: ptr::null_mut(),
         noise: Noise::new(group.seed, NameHash::of("param.0"), number),
@@ -62,38 +67,46 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
     Ok(())
 }
 
-fn check_arrays(tensor: &LooseTensor, layout: Layout, compensation: Compensation) -> Result<()> {
-    let Layout { param, grad, state, .. } = layout;
-    let compensation = match compensation {
-        Compensation::None => None,
-        Compensation::Kahan => Some(state),
-        Compensation::Remainder => Some(Dtype::Bf16), // as large
+fn check_arrays(tensor: &LooseTensor, kind: StateKind) -> Result<()> {
+    let state = |array: StateArray| {
+        let given = match array {
+            StateArray::ExpAvg => tensor.exp_avg,
+            StateArray::ExpAvgSq => tensor.exp_avg_sq,
+            StateArray::Compensation => tensor.kahan_comp,
+            StateArray::Scale => tensor.state_scale,
+        };
+        let (name, len) = (ArrayKind::State(array).name(), kind.len_of(array, tensor.len));
+        kind.has(array).then_some((name, given, kind.element_of(array), len))
     };
+    let [exp_avg, exp_avg_sq, compensation, scale] = StateArray::ALL.map(state);
     let arrays = [
-        Some(("param", tensor.param, param)),
-        Some(("grad", tensor.grad, grad)),
-        Some(("exp_avg", tensor.exp_avg, state)),
-        Some(("exp_avg_sq", tensor.exp_avg_sq, state)),
-        compensation.map(|dtype| ("kahan_comp", tensor.kahan_comp, dtype)),
+        Some(("param", tensor.param, tensor.dtype.into(), tensor.len)),
+        Some(("grad", tensor.grad, tensor.grad_dtype.into(), tensor.len)),
+        exp_avg,
+        exp_avg_sq,
+        scale,
+        compensation,
     ];
     let arrays = || arrays.iter().flatten().copied();
-    for (name, array, dtype) in arrays() {
+    for (name, array, element, len) in arrays() {
         ensure!(
-            !array.is_none() || tensor.len == 0,
+            !array.is_none() || len == 0,
             NullPointer,
-            "{name} is NULL; it must point to {} elements{}",
-            tensor.len,
+            "{name} is NULL; it must point to {len} elements{}",
             match name {
                 "kahan_comp" => " (kahan_sum or master_remainder is on; off does without)",
                 _ => "",
             }
         );
-        check_array(Place(None), &name, array, dtype, tensor.len)?;
+        check_array(Place(None), &name, array, element, len)?;
     }
-    let range = |array: CallerArray, dtype: Dtype| array.range(tensor.len as usize * dtype.size());
-    for (index, (name, array, dtype)) in arrays().enumerate() {
-        for (other_name, other, other_dtype) in arrays().take(index) {
-            let (bytes, other_bytes) = (range(array, dtype), range(other, other_dtype));
+    let range = |array: CallerArray, element: ElementType, len: u64| {
+        array.range(len as usize * element.size())
+    };
+    for (index, (name, array, element, len)) in arrays().enumerate() {
+        for (other_name, other, other_element, other_len) in arrays().take(index) {
+            let bytes = range(array, element, len);
+            let other_bytes = range(other, other_element, other_len);
             ensure!(
                 bytes.start >= other_bytes.end || other_bytes.start >= bytes.end,
                 InvalidArgument,

@@ -71,8 +71,13 @@ namespace Radam
             set => Raw.rectify = Toggles.Set(value);
         }
 
-        /// <summary>The dtype of ExpAvg, ExpAvgSq and KahanComp. 0: that of each parameter. Otherwise Dtype.F32, or the
-        /// dtype of all parameters of the group. Changing it converts the state, rounding to nearest even.</summary>
+        /// <summary>The dtype of ExpAvg, ExpAvgSq and KahanComp. 0: that of each parameter. Otherwise Dtype.F32, the dtype
+        /// of all parameters of the group, or Dtype.Q8. Changing it converts the state, rounding to nearest even. Dtype.Q8,
+        /// for f32, f16 and bf16 parameters, keeps ExpAvg and ExpAvgSq in 2.03 bytes an element together, and trains as
+        /// well as f32: the ratio ExpAvg / (sqrt(ExpAvgSq) + Eps) and the root are coded in 8 bits each, rounded at random,
+        /// with a scale for each block of 128 elements. Results have the same bits on every machine; the random numbers
+        /// depend on seed, as those of StochasticRounding do. KahanComp has the dtype of the parameter. Tensors of fewer
+        /// than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.</summary>
         public Dtype StateDtype
         {
             get => Raw.state_dtype;

@@ -73,6 +73,7 @@ namespace Radam
         internal void* kahan_comp;
         internal ulong tensor_offset;
         internal ulong tensor_len;
+        internal void* state_scale;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -141,7 +142,7 @@ namespace Radam
         internal uint struct_size;
         internal Toggle strict;
         internal Toggle hyperparameters;
-        internal uint reserved;
+        internal Toggle convert_state;
         internal IntPtr progress;
         internal void* user;
     }
@@ -221,7 +222,7 @@ namespace Radam
         private static void Check_radam_param()
         {
             radam_param at;
-            Check("radam_param", sizeof(radam_param), 96);
+            Check("radam_param", sizeof(radam_param), 104);
             Check("radam_param.struct_size", (byte*)&at.struct_size - (byte*)&at, 0);
             Check("radam_param.dtype", (byte*)&at.dtype - (byte*)&at, 4);
             Check("radam_param.grad_dtype", (byte*)&at.grad_dtype - (byte*)&at, 8);
@@ -236,6 +237,7 @@ namespace Radam
             Check("radam_param.kahan_comp", (byte*)&at.kahan_comp - (byte*)&at, 72);
             Check("radam_param.tensor_offset", (byte*)&at.tensor_offset - (byte*)&at, 80);
             Check("radam_param.tensor_len", (byte*)&at.tensor_len - (byte*)&at, 88);
+            Check("radam_param.state_scale", (byte*)&at.state_scale - (byte*)&at, 96);
         }
 
         private static void Check_radam_grad_sums()
@@ -310,7 +312,7 @@ namespace Radam
             Check("radam_load_options.struct_size", (byte*)&at.struct_size - (byte*)&at, 0);
             Check("radam_load_options.strict", (byte*)&at.strict - (byte*)&at, 4);
             Check("radam_load_options.hyperparameters", (byte*)&at.hyperparameters - (byte*)&at, 8);
-            Check("radam_load_options.reserved", (byte*)&at.reserved - (byte*)&at, 12);
+            Check("radam_load_options.convert_state", (byte*)&at.convert_state - (byte*)&at, 12);
             Check("radam_load_options.progress", (byte*)&at.progress - (byte*)&at, 16);
             Check("radam_load_options.user", (byte*)&at.user - (byte*)&at, 24);
         }

@@ -54,6 +54,7 @@ const FUNCTIONS = (
     :radam_param_state,
     :radam_advice,
     :radam_update,
+    :radam_update_q8,
     :radam_save_options_init,
     :radam_load_options_init,
     :radam_save,
@@ -284,41 +285,45 @@ radam_advice(opt, buf, cap) =
 radam_update(dtype, grad_dtype, state_dtype, param, grad, exp_avg, exp_avg_sq, kahan_comp, len, options, step) =
     ccall(POINTERS[54], radam_status, (radam_dtype, radam_dtype, radam_dtype, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Cvoid}, UInt64, Ptr{radam_group_options}, UInt64,), dtype, grad_dtype, state_dtype, param, grad, exp_avg, exp_avg_sq, kahan_comp, len, options, step)
 
+"Performs one step of one tensor with 8-bit state, without an optimizer."
+radam_update_q8(dtype, grad_dtype, param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, len, options, step) =
+    ccall(POINTERS[55], radam_status, (radam_dtype, radam_dtype, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{int8_t}, Ptr{uint8_t}, Ptr{UInt32}, Ptr{Cvoid}, UInt64, Ptr{radam_group_options}, UInt64,), dtype, grad_dtype, param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, len, options, step)
+
 "Fills options with the default values."
 radam_save_options_init(options, struct_size) =
-    ccall(POINTERS[55], radam_status, (Ptr{radam_save_options}, UInt32,), options, struct_size)
+    ccall(POINTERS[56], radam_status, (Ptr{radam_save_options}, UInt32,), options, struct_size)
 
 "Fills options with the default values."
 radam_load_options_init(options, struct_size) =
-    ccall(POINTERS[56], radam_status, (Ptr{radam_load_options}, UInt32,), options, struct_size)
+    ccall(POINTERS[57], radam_status, (Ptr{radam_load_options}, UInt32,), options, struct_size)
 
 "Saves the state, step counts and options of the optimizer to a file. The parameters themselves are the caller's to save. docs/checkpoint.md describes the format, a safetensors file with checksums."
 radam_save(opt, path) =
-    ccall(POINTERS[57], radam_status, (Ptr{radam_optimizer}, Cstring,), opt, path)
+    ccall(POINTERS[58], radam_status, (Ptr{radam_optimizer}, Cstring,), opt, path)
 
 "Saves as radam_save does, and reports progress."
 radam_save_with(opt, path, options) =
-    ccall(POINTERS[58], radam_status, (Ptr{radam_optimizer}, Cstring, Ptr{radam_save_options},), opt, path, options)
+    ccall(POINTERS[59], radam_status, (Ptr{radam_optimizer}, Cstring, Ptr{radam_save_options},), opt, path, options)
 
 "Saves to memory what radam_save saves to a file."
 radam_save_to_buffer(opt, buffer, capacity, size) =
-    ccall(POINTERS[59], radam_status, (Ptr{radam_optimizer}, Ptr{Cvoid}, UInt64, Ptr{UInt64},), opt, buffer, capacity, size)
+    ccall(POINTERS[60], radam_status, (Ptr{radam_optimizer}, Ptr{Cvoid}, UInt64, Ptr{UInt64},), opt, buffer, capacity, size)
 
 "Loads a checkpoint into an optimizer that already has its groups and parameters."
 radam_load(opt, path) =
-    ccall(POINTERS[60], radam_status, (Ptr{radam_optimizer}, Cstring,), opt, path)
+    ccall(POINTERS[61], radam_status, (Ptr{radam_optimizer}, Cstring,), opt, path)
 
 "Loads as radam_load does, with options."
 radam_load_with(opt, path, options) =
-    ccall(POINTERS[61], radam_status, (Ptr{radam_optimizer}, Cstring, Ptr{radam_load_options},), opt, path, options)
+    ccall(POINTERS[62], radam_status, (Ptr{radam_optimizer}, Cstring, Ptr{radam_load_options},), opt, path, options)
 
 "Loads the checkpoints of several processes, each of which saved its own shards, into shards that may be cut differently or into whole parameters."
 radam_load_shards(opt, paths, count, options) =
-    ccall(POINTERS[62], radam_status, (Ptr{radam_optimizer}, Ptr{Cstring}, UInt64, Ptr{radam_load_options},), opt, paths, count, options)
+    ccall(POINTERS[63], radam_status, (Ptr{radam_optimizer}, Ptr{Cstring}, UInt64, Ptr{radam_load_options},), opt, paths, count, options)
 
 "Loads a checkpoint from memory, as written by radam_save_to_buffer or radam_save."
 radam_load_from_buffer(opt, buffer, size, options) =
-    ccall(POINTERS[63], radam_status, (Ptr{radam_optimizer}, Ptr{Cvoid}, UInt64, Ptr{radam_load_options},), opt, buffer, size, options)
+    ccall(POINTERS[64], radam_status, (Ptr{radam_optimizer}, Ptr{Cvoid}, UInt64, Ptr{radam_load_options},), opt, buffer, size, options)
 
 # The struct with its default values.
 init!(value::Ref{radam_grad_sums}) = radam_grad_sums_init(value, sizeof(radam_grad_sums))

@@ -66,7 +66,7 @@ Options of a parameter group. Call radam_group_options_init first, then set lr, 
 - `gradient_release`: The group is stepped one parameter at a time with radam_step_param or radam_step_tensor, for example from inside the backward pass; radam_step, radam_step_with, radam_measure and radam_zero_grad skip it. AUTO: off.
 - `maximize`: Maximizes: the gradient is negated before anything else. AUTO: off.
 - `rectify`: Rectification, the R of RAdam. OFF: every step uses r = 1, which makes this Adam, or AdamW with decouple_wd. AUTO: on.
-- `state_dtype`: The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise RADAM_DTYPE_F32, or the dtype of all parameters of the group. Changing it converts the state, rounding to nearest even.
+- `state_dtype`: The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise RADAM_DTYPE_F32, the dtype of all parameters of the group, or RADAM_DTYPE_Q8. Changing it converts the state, rounding to nearest even.
 - `master_remainder`: Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a signed 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter, shifted left by 16, plus the remainder; the parameter is the master rounded to nearest, ties away from zero. Results are bit for bit those of f32 parameters with the same state_dtype (set it to f32 for f32 training). For groups of bf16 parameters only; cannot be combined with kahan_sum or stochastic_rounding. Turning it on starts with remainders of 0; turning it off discards them. AUTO: off.
 - `stochastic_rounding`: Stochastic rounding of bf16 parameters, instead of Kahan summation: each new value is rounded up or down at random, with probabilities that make it right on average. It needs no memory. The random number of an element is a hash of seed, the parameter's name, its step number and the element's index in the whole tensor (radam_param.tensor_offset included), so results do not depend on the machine, the order in which parameters were added, or how a tensor is sharded. For groups of bf16 parameters only; cannot be combined with kahan_sum or master_remainder. AUTO: off.
 - `unrectified`: What to do in unrectified steps, the first ones, while rho does not exceed rectify_threshold. AUTO and ON: parameters move by lr * exp_avg, as in the paper, optimi and PyTorch. OFF: only exp_avg and exp_avg_sq are updated, by the gradient without an L2 penalty, and weight decay of any kind waits too, as the paper's authors recommend if the first steps diverge.
@@ -116,9 +116,10 @@ One parameter: a flat, contiguous tensor owned by the caller. Call radam_param_i
 - `copy`: For f32 and f64 parameters, a second array that receives the new values, rounded to nearest even to copy_dtype, in the same pass: f32 master weights get their bf16 working copy this way. It is written only by steps that change the parameter, so not before the first step, during optimizer accumulation, or in unrectified steps with unrectified off. NULL, the default: no copy.
 - `exp_avg`: The state, for callers who allocate it themselves: an array in the dtype of the group's state. NULL, the default: the library allocates it.
 - `exp_avg_sq`: As exp_avg.
-- `kahan_comp`: As exp_avg. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which case it is an array of int16_t.
-- `tensor_offset`: For data-parallel sharding: the parameter is the slice of len elements that begins at element tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements in all. Checkpoints of several processes can then be loaded by processes with other shards (radam_load_shards); stochastic rounding gives each element the same random numbers as in the whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit, as the whole tensor (radam_grad_sums). Default: 0.
+- `kahan_comp`: As exp_avg; with 8-bit state, in the dtype of data. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which case it is an array of int16_t.
+- `tensor_offset`: For data-parallel sharding: the parameter is the slice of len elements that begins at element tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards (radam_load_shards); stochastic rounding gives each element the same random numbers as in the whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit, as the whole tensor (radam_grad_sums). Default: 0.
 - `tensor_len`: The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
+- `state_scale`: As exp_avg, for 8-bit state, of which exp_avg is then an array of int8_t and exp_avg_sq one of uint8_t: an array of uint32_t, one for each block of 128 elements, the last of which may be shorter. Must be NULL unless state_dtype is RADAM_DTYPE_Q8 and the whole tensor has at least 4096 elements. Since 0.2.
 """
 struct radam_param
     struct_size::UInt32
@@ -135,6 +136,7 @@ struct radam_param
     kahan_comp::Ptr{Cvoid}
     tensor_offset::UInt64
     tensor_len::UInt64
+    state_scale::Ptr{Cvoid}
 end
 
 """
@@ -248,7 +250,7 @@ Options of loading. Call radam_load_options_init first.
 - `struct_size`: sizeof(radam_load_options); set by radam_load_options_init.
 - `strict`: Requires that the checkpoint has exactly the parameters of the optimizer. OFF: parameters that are only in one of the two are left alone; those in both must still match. AUTO: on.
 - `hyperparameters`: Restores options from the checkpoint too, so that the run continues exactly: lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize, rectify, unrectified, rectify_threshold and seed of each group, whether each parameter is frozen, and whether optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
-- `reserved`: Must be 0.
+- `convert_state`: Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state does not fit.
 - `progress`: As in radam_save_options, of the bytes that have been read and verified. A call that is cancelled changes nothing.
 - `user`: Passed to progress; the library never dereferences it.
 """
@@ -256,7 +258,7 @@ struct radam_load_options
     struct_size::UInt32
     strict::radam_toggle
     hyperparameters::radam_toggle
-    reserved::UInt32
+    convert_state::radam_toggle
     progress::Ptr{Cvoid}
     user::Ptr{Cvoid}
 end
@@ -267,7 +269,7 @@ const LAYOUTS = (
     (radam_executor, 16, (0, 8)),
     (radam_options, 56, (0, 4, 8, 32, 48)),
     (radam_group_options, 112, (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 72, 80, 88, 96, 104)),
-    (radam_param, 96, (0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88)),
+    (radam_param, 104, (0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96)),
     (radam_grad_sums, 584, (0, 4, 8)),
     (radam_step_options, 48, (0, 4, 8, 12, 16, 24, 32, 40)),
     (radam_step_report, 64, (0, 4, 8, 16, 24, 32, 40, 48, 56, 60)),

@@ -1,0 +1,196 @@
+//! Codes in registers of 256 bits.
+
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
+use crate::kernel::avx2::F32x8;
+use crate::kernel::lanes::Pair;
+use crate::math::q8::{BLOCK, Fractions};
+use std::arch::x86_64::*;
+
+type Lanes = Pair<F32x8<true>>;
+type Words = Pair<__m256i>;
+
+#[inline(always)]
+fn each<A, B>(pair: Pair<A>, function: impl Fn(A) -> B) -> Pair<B> {
+    Pair(function(pair.0), function(pair.1))
+}
+
+#[inline(always)]
+fn bits(lanes: Lanes) -> Words {
+    // SAFETY: registers exist, so the machine has their instructions. So below.
+    each(lanes, |lanes| unsafe { _mm256_castps_si256(lanes.0) })
+}
+
+#[inline(always)]
+fn max(a: Words, b: Words) -> Words {
+    // SAFETY: as above.
+    unsafe { Pair(_mm256_max_epu32(a.0, b.0), _mm256_max_epu32(a.1, b.1)) }
+}
+
+impl CodeLanes for Lanes {
+    type Words = Words;
+
+    #[inline(always)]
+    fn splat(word: u32) -> Words {
+        // SAFETY: only loops of the instruction set make lanes.
+        let words = unsafe { _mm256_set1_epi32(word as i32) };
+        Pair(words, words)
+    }
+
+    #[inline(always)]
+    fn fractions(number: Words, index: usize) -> Words {
+        debug_assert!(index + 16 <= BLOCK);
+        let weyl = WEYL.0.as_ptr().wrapping_add(index).cast::<__m256i>();
+        // SAFETY: the table has a multiple for each element of the block, and starts at a cache line.
+        unsafe {
+            let mask = _mm256_set1_epi32(Fractions::MASK as i32);
+            let [low, high] = [_mm256_load_si256(weyl), _mm256_load_si256(weyl.add(1))];
+            Pair(
+                _mm256_and_si256(_mm256_add_epi32(number.0, low), mask),
+                _mm256_and_si256(_mm256_add_epi32(number.1, high), mask),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn directions(codes: *const i8) -> Self {
+        // SAFETY: 16 codes are there.
+        unsafe {
+            each(Pair(codes, codes.add(8)), |codes| {
+                let codes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(codes.cast()));
+                F32x8(_mm256_cvtepi32_ps(codes))
+            })
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn roots(codes: *const u8, base: Words, shift: Words) -> Self {
+        // SAFETY: 16 codes are there.
+        unsafe {
+            each(Pair(codes, codes.add(8)), |codes| {
+                let codes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(codes.cast()));
+                let root = _mm256_add_epi32(base.0, _mm256_sllv_epi32(codes, shift.0));
+                let is_none = _mm256_cmpeq_epi32(codes, _mm256_setzero_si256());
+                F32x8(_mm256_castsi256_ps(_mm256_andnot_si256(is_none, root)))
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn max_bits(self, words: Words) -> Words {
+        max(bits(self), words)
+    }
+
+    #[inline(always)]
+    fn max_bits_of_abs(self, words: Words) -> Words {
+        // SAFETY: as above.
+        let abs = |bits| unsafe { _mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff)) };
+        max(each(bits(self), abs), words)
+    }
+
+    #[inline(always)]
+    fn largest(roots: Words, directions: Words) -> [u32; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let largest_of_pair = |words: Words| _mm256_max_epu32(words.0, words.1);
+            largest(largest_of_pair(roots), largest_of_pair(directions))
+        }
+    }
+
+    #[inline(always)]
+    fn encode(
+        scaled: Self,
+        root: Self,
+        encoder: &EncoderLanes<Self>,
+        fractions: Words,
+    ) -> [Words; 2] {
+        let encode = |scaled: F32x8<true>, root: F32x8<true>, fractions: __m256i| {
+            // SAFETY: as above.
+            unsafe {
+                let scaled = _mm256_cvttps_epi32(scaled.0);
+                let above = _mm256_add_epi32(encoder.minus_base.0, _mm256_castps_si256(root.0));
+                let above = _mm256_max_epi32(above, _mm256_setzero_si256());
+                let steps = _mm256_sllv_epi32(above, encoder.shift.0);
+                [scaled, steps].map(|code| _mm256_add_epi32(code, fractions))
+            }
+        };
+        let [low, high] =
+            [encode(scaled.0, root.0, fractions.0), encode(scaled.1, root.1, fractions.1)];
+        [Pair(low[0], high[0]), Pair(low[1], high[1])]
+    }
+
+    #[inline(always)]
+    unsafe fn least_code_less_1(codes: *const u8) -> u8 {
+        // SAFETY: 128 codes are there.
+        unsafe {
+            let one = _mm256_set1_epi8(1);
+            let [a, b, c, d] = [0, 1, 2, 3].map(|part| {
+                let codes = _mm256_loadu_si256(codes.cast::<__m256i>().add(part));
+                _mm256_sub_epi8(codes, one)
+            });
+            least(_mm256_min_epu8(_mm256_min_epu8(a, b), _mm256_min_epu8(c, d)))
+        }
+    }
+}
+
+/// The largest word of each.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+pub(super) unsafe fn largest(roots: __m256i, directions: __m256i) -> [u32; 2] {
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        let [roots, directions] = [roots, directions].map(|words| {
+            let half = _mm256_extracti128_si256::<1>(words);
+            _mm_max_epu32(_mm256_castsi256_si128(words), half)
+        });
+        // Roots and directions in turn.
+        let pairs = _mm_max_epu32(
+            _mm_unpacklo_epi32(roots, directions),
+            _mm_unpackhi_epi32(roots, directions),
+        );
+        let pair = _mm_max_epu32(pairs, _mm_unpackhi_epi64(pairs, pairs));
+        let pair = _mm_cvtsi128_si64(pair) as u64;
+        [pair as u32, (pair >> 32) as u32]
+    }
+}
+
+/// The least byte.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+pub(super) unsafe fn least(bytes: __m256i) -> u8 {
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        let half = _mm256_extracti128_si256::<1>(bytes);
+        let bytes = _mm_min_epu8(_mm256_castsi256_si128(bytes), half);
+        let bytes = _mm_min_epu8(bytes, _mm_srli_epi16::<8>(bytes));
+        let least = _mm_minpos_epu16(_mm_and_si128(bytes, _mm_set1_epi16(0xff)));
+        _mm_cvtsi128_si32(least) as u8
+    }
+}
+
+/// Packing for AVX2.
+pub(in crate::kernel) enum ByShifts {}
+
+impl Packing<Lanes> for ByShifts {
+    #[inline(always)]
+    unsafe fn store(codes: [Words; 2], directions: *mut i8, roots: *mut u8) {
+        // SAFETY: only loops of the instruction set make lanes; there is room for the codes.
+        unsafe {
+            let [direction, root] = codes.map(|codes| {
+                let codes = each(codes, |codes| _mm256_srli_epi32::<24>(codes));
+                _mm256_packus_epi32(codes.0, codes.1)
+            });
+            // In each 128 bits there are four codes of each of the registers.
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            let packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(direction, root), order);
+            let direction = _mm256_castsi256_si128(packed);
+            let root = _mm256_extracti128_si256::<1>(packed);
+            let at_least = _mm_min_epu8(direction, _mm_set1_epi8(1));
+            _mm_storeu_si128(directions.cast(), direction);
+            _mm_storeu_si128(roots.cast(), _mm_max_epu8(root, at_least));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Codes in registers of 512 bits.
+
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
+use crate::kernel::avx512::F32x16;
+use crate::kernel::lanes::Pair;
+use crate::math::q8::{BLOCK, Fractions};
+use std::arch::x86_64::*;
+
+type Lanes = Pair<F32x16<true>>;
+type Words = Pair<__m512i>;
+
+#[inline(always)]
+fn each<A, B>(pair: Pair<A>, function: impl Fn(A) -> B) -> Pair<B> {
+    Pair(function(pair.0), function(pair.1))
+}
+
+#[inline(always)]
+fn bits(lanes: Lanes) -> Words {
+    // SAFETY: registers exist, so the machine has their instructions. So below.
+    each(lanes, |lanes| unsafe { _mm512_castps_si512(lanes.0) })
+}
+
+#[inline(always)]
+fn max(a: Words, b: Words) -> Words {
+    // SAFETY: as above.
+    unsafe { Pair(_mm512_max_epu32(a.0, b.0), _mm512_max_epu32(a.1, b.1)) }
+}
+
+impl CodeLanes for Lanes {
+    type Words = Words;
+
+    #[inline(always)]
+    fn splat(word: u32) -> Words {
+        // SAFETY: only loops of the instruction set make lanes.
+        let words = unsafe { _mm512_set1_epi32(word as i32) };
+        Pair(words, words)
+    }
+
+    #[inline(always)]
+    fn fractions(number: Words, index: usize) -> Words {
+        debug_assert!(index + 32 <= BLOCK);
+        let weyl = WEYL.0.as_ptr().wrapping_add(index).cast::<__m512i>();
+        // SAFETY: the table has a multiple for each element of the block, and starts at a cache line.
+        unsafe {
+            let mask = _mm512_set1_epi32(Fractions::MASK as i32);
+            let [low, high] = [_mm512_load_si512(weyl), _mm512_load_si512(weyl.add(1))];
+            Pair(
+                _mm512_and_si512(_mm512_add_epi32(number.0, low), mask),
+                _mm512_and_si512(_mm512_add_epi32(number.1, high), mask),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn directions(codes: *const i8) -> Self {
+        // SAFETY: 32 codes are there.
+        unsafe {
+            let [low, high] = [codes.cast::<__m128i>(), codes.cast::<__m128i>().add(1)];
+            each(Pair(low, high), |codes| {
+                F32x16(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))))
+            })
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn roots(codes: *const u8, base: Words, shift: Words) -> Self {
+        // SAFETY: 32 codes are there.
+        unsafe {
+            let [low, high] = [codes.cast::<__m128i>(), codes.cast::<__m128i>().add(1)];
+            each(Pair(low, high), |codes| {
+                let codes = _mm512_cvtepu8_epi32(_mm_loadu_si128(codes));
+                let steps = _mm512_sllv_epi32(codes, shift.0);
+                let is_there = _mm512_test_epi32_mask(codes, codes);
+                F32x16(_mm512_castsi512_ps(_mm512_maskz_add_epi32(is_there, base.0, steps)))
+            })
+        }
+    }
+
+    #[inline(always)]
+    fn max_bits(self, words: Words) -> Words {
+        max(bits(self), words)
+    }
+
+    #[inline(always)]
+    fn max_bits_of_abs(self, words: Words) -> Words {
+        // SAFETY: as above.
+        let abs = |bits| unsafe { _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff)) };
+        max(each(bits(self), abs), words)
+    }
+
+    #[inline(always)]
+    fn largest(roots: Words, directions: Words) -> [u32; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let [roots, directions] = [roots, directions].map(|words| {
+                let words = _mm512_max_epu32(words.0, words.1);
+                let half = _mm512_extracti64x4_epi64::<1>(words);
+                _mm256_max_epu32(_mm512_castsi512_si256(words), half)
+            });
+            super::avx2::largest(roots, directions)
+        }
+    }
+
+    #[inline(always)]
+    fn encode(
+        scaled: Self,
+        root: Self,
+        encoder: &EncoderLanes<Self>,
+        fractions: Words,
+    ) -> [Words; 2] {
+        let encode = |scaled: F32x16<true>, root: F32x16<true>, fractions: __m512i| {
+            // SAFETY: as above.
+            unsafe {
+                let scaled = _mm512_cvttps_epi32(scaled.0);
+                let above = _mm512_add_epi32(encoder.minus_base.0, _mm512_castps_si512(root.0));
+                let above = _mm512_max_epi32(above, _mm512_setzero_si512());
+                let steps = _mm512_sllv_epi32(above, encoder.shift.0);
+                [scaled, steps].map(|code| _mm512_add_epi32(code, fractions))
+            }
+        };
+        let [low, high] =
+            [encode(scaled.0, root.0, fractions.0), encode(scaled.1, root.1, fractions.1)];
+        [Pair(low[0], high[0]), Pair(low[1], high[1])]
+    }
+
+    #[inline(always)]
+    unsafe fn least_code_less_1(codes: *const u8) -> u8 {
+        // SAFETY: 128 codes are there.
+        unsafe {
+            let one = _mm512_set1_epi8(1);
+            let [low, high] = [codes.cast::<__m512i>(), codes.cast::<__m512i>().add(1)]
+                .map(|codes| _mm512_sub_epi8(_mm512_loadu_si512(codes), one));
+            let least = _mm512_min_epu8(low, high);
+            let half = _mm512_extracti64x4_epi64::<1>(least);
+            super::avx2::least(_mm256_min_epu8(_mm512_castsi512_si256(least), half))
+        }
+    }
+}
+
+/// Packing for AVX-512 with VBMI: a permutation of bytes.
+pub(in crate::kernel) enum ByBytes {}
+
+impl Packing<Lanes> for ByBytes {
+    #[inline(always)]
+    unsafe fn store(codes: [Words; 2], directions: *mut i8, roots: *mut u8) {
+        // SAFETY: only loops for machines with VBMI pack so; there is room for the codes.
+        unsafe {
+            let upper_bytes = _mm512_loadu_si512(UPPER_BYTES.as_ptr().cast());
+            let [direction, root] = codes.map(|codes| {
+                _mm512_castsi512_si256(_mm512_permutex2var_epi8(codes.0, upper_bytes, codes.1))
+            });
+            store(direction, root, directions, roots);
+        }
+    }
+}
+
+/// Packing for AVX-512 without VBMI.
+pub(in crate::kernel) enum ByShifts {}
+
+impl Packing<Lanes> for ByShifts {
+    #[inline(always)]
+    unsafe fn store(codes: [Words; 2], directions: *mut i8, roots: *mut u8) {
+        // SAFETY: as above.
+        unsafe {
+            let [direction, root] = codes.map(|codes| {
+                let codes = each(codes, |codes| _mm512_srli_epi32::<24>(codes));
+                _mm512_packus_epi32(codes.0, codes.1)
+            });
+            // In each 128 bits there are four codes of each of the registers.
+            let order = _mm512_loadu_si512(IN_TURN.as_ptr().cast());
+            let packed = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(direction, root));
+            let direction = _mm512_castsi512_si256(packed);
+            store(direction, _mm512_extracti64x4_epi64::<1>(packed), directions, roots);
+        }
+    }
+}
+
+/// # Safety
+/// There is room for 32 codes of each, which nothing else uses.
+#[inline(always)]
+unsafe fn store(direction: __m256i, root: __m256i, directions: *mut i8, roots: *mut u8) {
+    // SAFETY: there is room for the codes.
+    unsafe {
+        let at_least = _mm256_min_epu8(direction, _mm256_set1_epi8(1));
+        _mm256_storeu_si256(directions.cast(), direction);
+        _mm256_storeu_si256(roots.cast(), _mm256_max_epu8(root, at_least));
+    }
+}
+
+/// The places of the upper bytes of 32 words in two registers.
+static UPPER_BYTES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut i = 0;
+    while i < 32 {
+        places[i] = 4 * i as u8 + 3;
+        i += 1;
+    }
+    places
+};
+
+static IN_TURN: [u32; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];

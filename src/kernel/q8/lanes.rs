@@ -1,0 +1,99 @@
+//! What the pipelined loop needs of registers, besides arithmetic: codes of several elements at a time.
+
+use crate::kernel::lanes::Stored;
+use crate::math::q8::{BLOCK, Encoder, Fractions};
+
+/// Lanes of f32 that are read from codes and become codes.
+pub(in crate::kernel) trait CodeLanes: Stored<f32> {
+    /// As many u32 as there are lanes.
+    type Words: Copy;
+
+    fn splat(word: u32) -> Self::Words;
+
+    /// What a block adds to its random number for each of these elements of it.
+    fn fractions(number: Self::Words, index: usize) -> Self::Words;
+
+    /// Old directions, as numbers of their unit.
+    ///
+    /// # Safety
+    /// `COUNT` codes are there.
+    unsafe fn directions(codes: *const i8) -> Self;
+
+    /// Old roots.
+    ///
+    /// # Safety
+    /// `COUNT` codes are there.
+    unsafe fn roots(codes: *const u8, base: Self::Words, shift: Self::Words) -> Self;
+
+    /// The larger of the bits of each lane and the word, as unsigned numbers.
+    fn max_bits(self, words: Self::Words) -> Self::Words;
+
+    /// As `max_bits`, without the signs of the lanes.
+    fn max_bits_of_abs(self, words: Self::Words) -> Self::Words;
+
+    /// The largest word of each.
+    fn largest(roots: Self::Words, directions: Self::Words) -> [u32; 2];
+
+    /// New codes in the upper bytes of words: of `scaled` directions, and of roots.
+    fn encode(
+        scaled: Self,
+        root: Self,
+        encoder: &EncoderLanes<Self>,
+        fractions: Self::Words,
+    ) -> [Self::Words; 2];
+
+    /// The least of the codes of a block, less 1 and wrapping around.
+    ///
+    /// # Safety
+    /// `BLOCK` codes are there.
+    unsafe fn least_code_less_1(codes: *const u8) -> u8;
+}
+
+/// How a block is encoded, in all lanes.
+#[derive(Clone, Copy)]
+pub(in crate::kernel) struct EncoderLanes<V: CodeLanes> {
+    pub inverse: V,
+    /// The base, negated.
+    pub minus_base: V::Words,
+    /// By how much roots are shifted to the left, so that their codes are in the upper bytes.
+    pub shift: V::Words,
+    /// The random number of the block.
+    pub number: V::Words,
+}
+
+impl<V: CodeLanes> EncoderLanes<V> {
+    #[inline(always)]
+    pub fn of((encoder, fractions): &(Encoder, Fractions)) -> Self {
+        Self {
+            inverse: V::from_f64(encoder.inverse.into()),
+            minus_base: V::splat(encoder.base.wrapping_neg()),
+            shift: V::splat(encoder.left_shift() % 32), // which the compiler has to know
+            number: V::splat(fractions.0),
+        }
+    }
+}
+
+/// How codes are brought together from the upper bytes of words.
+pub(in crate::kernel) trait Packing<V: CodeLanes> {
+    /// Stores codes; the root of an element whose direction is not 0 gets code 1 at least.
+    ///
+    /// # Safety
+    /// There is room for `COUNT` codes of each, which nothing else uses.
+    unsafe fn store(codes: [V::Words; 2], directions: *mut i8, roots: *mut u8);
+}
+
+/// The multiples of `WEYL` that elements of a block add to its random number.
+pub(super) static WEYL: Aligned<u32> = Aligned({
+    let mut multiples = [0; BLOCK];
+    let mut i = 0;
+    while i < BLOCK {
+        multiples[i] = (i as u32).wrapping_mul(Fractions::WEYL);
+        i += 1;
+    }
+    multiples
+});
+
+/// An array of the elements of a block that starts at a cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Aligned<T>(pub [T; BLOCK]);
