@@ -130,7 +130,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader. rustc-web: a second compiler that has the sources of
 # its standard library, from which the one for WebAssembly can be built.
-PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
+PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime \
