@@ -9,11 +9,12 @@ use super::last_error::LastError;
 use super::radam_optimizer;
 use crate::error::{Result, error};
 use crate::optimizer::Optimizer;
+use crate::sync::atomic::AtomicU64;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// The upper half of a token is the generation. The lower half is the number of the slot, and a lowest bit of 1,
 /// which no pointer to an aligned object has.
@@ -60,7 +61,7 @@ fn generation(state: u64) -> u32 {
 }
 
 impl Slot {
-    fn vacant(number: usize) -> Self {
+    pub fn vacant(number: usize) -> Self {
         Self {
             state: AtomicU64::new(state(1, 0)),
             optimizer: UnsafeCell::new(MaybeUninit::uninit()),
@@ -70,7 +71,7 @@ impl Slot {
     }
 
     /// Reserves the slot for a new optimizer and returns its generation, if it is vacant.
-    fn claim(&self) -> Option<u32> {
+    pub fn claim(&self) -> Option<u32> {
         self.state
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
                 (state & (LIVE | CLAIMED | INSIDE) == 0).then_some(state | CLAIMED)
@@ -79,8 +80,16 @@ impl Slot {
             .map(generation)
     }
 
+    /// Puts the optimizer into the slot for which `claim` gave this generation, and returns its handle.
+    pub fn fill(&self, generation: u32, optimizer: Optimizer) -> *mut radam_optimizer {
+        // SAFETY: this thread has claimed the slot, so no other accesses the optimizer.
+        unsafe { (*self.optimizer.get()).write(CallLock::new(optimizer)) };
+        self.state.store(state(generation, LIVE), Ordering::Release);
+        token(self.number, generation)
+    }
+
     /// Counts a call in, if the slot holds a live optimizer of this generation.
-    fn enter(&'static self, generation_wanted: u32) -> Option<Inside> {
+    pub fn enter(&'static self, generation_wanted: u32) -> Option<Inside> {
         self.state
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
                 (generation(state) == generation_wanted && state & LIVE != 0).then_some(state + 1)
@@ -184,10 +193,7 @@ fn add_page() -> Result<()> {
 /// Puts an optimizer into a vacant slot.
 pub(super) fn insert(optimizer: Optimizer) -> Result<*mut radam_optimizer> {
     let (slot, generation) = claim_slot()?;
-    // SAFETY: this thread has claimed the slot, so no other accesses the optimizer.
-    unsafe { (*slot.optimizer.get()).write(CallLock::new(optimizer)) };
-    slot.state.store(state(generation, LIVE), Ordering::Release);
-    Ok(token(slot.number, generation))
+    Ok(slot.fill(generation, optimizer))
 }
 
 fn claim_slot() -> Result<(&'static Slot, u32)> {
