@@ -61,7 +61,7 @@ macro_rules! programs {
     };
 }
 
-// Valgrind replaces the allocator and the limits that `allocations` and `out_of_memory` set up, and it crashes if a
+// Valgrind replaces the allocator and the limits that `allocations`, `out_of_memory` and `soak` set up, and it crashes if a
 // process sends itself a signal that all its threads block, as `no_surprises` does. `many_params` measures times.
 programs! {
     lifecycle: shared, statically, valgrind;
@@ -86,6 +86,7 @@ programs! {
     many_params: shared, statically;
     getters: shared, statically, valgrind;
     threads: shared, statically, valgrind;
+    storm: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
     caller_memory: shared, statically, valgrind;
@@ -95,6 +96,7 @@ programs! {
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
     no_surprises: shared, statically;
+    soak: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
     load_options: shared, statically, valgrind;
