@@ -232,15 +232,15 @@ tsan: ## look for data races in the portable loops with ThreadSanitizer, for SEC
 # Of a target without vectors and without a floating-point mode to set, neither of which Miri knows. Left out is what
 # would take it hours.
 MIRI_TARGET := riscv64gc-unknown-linux-gnu
-miri: ## run tests that enter unsafe code under Miri, 10 minutes (needs nightly Rust with miri and rust-src)
+MIRI_UNITS := ffi:: optimizer::grid system::claims
+MIRI_DOORS := lending::a_panic lending::arrays lending::types misuse::
+miri: ## run tests that enter unsafe code under Miri (needs nightly Rust with miri and rust-src)
 	@$(CARGO) +nightly miri --version > /dev/null || { \
 		echo "there is no Miri; rustup toolchain install nightly --component miri,rust-src gets it"; exit 1; }
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation" \
 		$(CARGO) +nightly miri test --target $(MIRI_TARGET) --lib -- $(MIRI_UNITS)
 	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation" \
 		$(CARGO) +nightly miri test --target $(MIRI_TARGET) --test rust_api -- $(MIRI_DOORS)
-MIRI_UNITS := ffi:: optimizer::state system::claims system::threads::tests::a_body
-MIRI_DOORS := lending misuse
 
 loom: ## check how threads meet in every order of their steps, with the model checker loom
 	cd tests/loom && CARGO_TARGET_DIR=$(abspath $(TARGET))/loom $(CARGO) run --release --locked
