@@ -164,6 +164,8 @@ static void check_first_step(radam_optimizer *opt) {
       const double expected = (1 - 0.25 * 0.5) * 1 + 0.25 * grad / (grad + 0.125);
       sum += scaled * scaled;
       CHECK(fabs(data[i][j] - expected) < 1e-6, "element %d of parameter %d is %.9g, not %.9g", j, i, data[i][j], expected);
+      CHECK(fabs(exp_avg_sq[i][j] - grad * grad) < 1e-6 && (i != 0 || fabs(exp_avg[i][j] + grad) < 1e-6),
+            "the moments of parameter %d are elsewhere", i);
       CHECK(grads[i][j] == 0, "a gradient was not zeroed");
       CHECK(copies[i][j] != 0, "a copy was not written");
     }
