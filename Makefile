@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header \ asan arm i686 big-endian windows fuzz bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz bench-peers bench-engines interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -132,7 +132,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader. rustc-web: a second compiler that has the sources of
 # its standard library, from which the one for WebAssembly can be built.
-PACKAGES := valgrind libc6-dbg clang python3 python3-venv \
+PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	golang-go \
 	mono-mcs mono-runtime \
@@ -214,6 +214,53 @@ asan: ## run the unit tests of the C boundary and the kernels under AddressSanit
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/asan \
 		$(CARGO) +nightly test --lib --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
 
+# A data race shows only if everything is built for ThreadSanitizer, so the compiler must have the sources of its
+# standard library: as Debian's has, in rust-web-src, or rustup's with rust-src. The runtime is that of the C compiler,
+# which finds memcpy by its usual name only and, on some systems, the address space by its usual order only.
+TSAN_RUSTC ?= /usr/bin/rustc
+TSAN := $(abspath $(TARGET))/tsan
+TSAN_PROGRAMS := threads getters step_tensor_threads report_threads
+UNSHUFFLED = $(shell setarch --addr-no-randomize true 2> /dev/null && echo setarch --addr-no-randomize)
+tsan: ## look for data races in the portable loops with ThreadSanitizer, for SECONDS=20 and a minute
+	@test -f "$$($(TSAN_RUSTC) --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" || { \
+		echo "$(TSAN_RUSTC) has no sources of its standard library; Debian has one that has, in rustc-web and rust-web-src," \
+			"and TSAN_RUSTC names another"; exit 1; }
+	RUSTC=$(TSAN_RUSTC) RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cllvm-args=-tsan-instrument-memintrinsics=0" \
+		CARGO_TARGET_DIR=$(TSAN) CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_STRIP=none \
+		CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true \
+		$(CARGO) rustc --release --lib --crate-type staticlib -Zbuild-std --target $$($(TSAN_RUSTC) --print host-tuple)
+	set -e; for program in $(TSAN_PROGRAMS) storm; do echo $$program; \
+		$(CC) -fsanitize=thread -std=c11 -O1 -g -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude tests/c/$$program.c \
+			$(TSAN)/*/release/libradam.a -lm -ldl -o $(TSAN)/$$program; \
+		seconds=; if [ $$program = storm ]; then seconds=$(or $(SECONDS),20); fi; \
+		RADAM_ISA=portable TSAN_OPTIONS=halt_on_error=1 $(UNSHUFFLED) $(TSAN)/$$program $$seconds; done
+
+# Of a target without vectors and without a floating-point mode to set, neither of which Miri knows. Left out is what
+# would take it hours.
+MIRI_TARGET := riscv64gc-unknown-linux-gnu
+MIRI_UNITS := ffi:: optimizer::grid system::claims
+MIRI_DOORS := lending::a_panic lending::arrays lending::types misuse::
+miri: ## run tests that enter unsafe code under Miri (needs nightly Rust with miri and rust-src)
+	@$(CARGO) +nightly miri --version > /dev/null || { \
+		echo "there is no Miri; rustup toolchain install nightly --component miri,rust-src gets it"; exit 1; }
+	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation" \
+		$(CARGO) +nightly miri test --target $(MIRI_TARGET) --lib -- $(MIRI_UNITS)
+	CARGO_TARGET_DIR=$(TARGET)/miri MIRIFLAGS="-Zmiri-strict-provenance -Zmiri-disable-isolation" \
+		$(CARGO) +nightly miri test --target $(MIRI_TARGET) --test rust_api -- $(MIRI_DOORS)
+
+loom: ## check how threads meet in every order of their steps, with the model checker loom
+	cd tests/loom && CARGO_TARGET_DIR=$(abspath $(TARGET))/loom $(CARGO) run --release --locked
+
+soak: ## train for 10 million steps, with files, and parameters and optimizers that come and go
+	$(CARGO) build --release --lib
+	$(CC) -std=c11 -O2 -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude tests/c/soak.c -o $(TARGET)/soak \
+		-L$(TARGET)/release -lradam -lm -Wl,-rpath,$(abspath $(TARGET))/release
+	$(TARGET)/soak 10000000
+
+mutants: ## change the code of math, plan, versions and files in every way that cargo-mutants knows, and run its tests (hours)
+	CARGO="$(CARGO)" python3 tests/mutants/run.py $(TARGET)/mutants $(FILES)
+
 # $(call has,PROGRAMS,PACKAGES) and $(call needs,PROGRAMS,PACKAGES,TARGET): fail if one of the programs or the Rust target
 # is missing, and say which.
 define has
@@ -229,7 +276,7 @@ endef
 # The C programs of tests/c that need neither a POSIX system nor glibc.
 PORTABLE_PROGRAMS := lifecycle misuse misuse_step misuse_given misuse_tensors misuse_sums misuse_checkpoint handles \
 	group_options descriptions advice report report_threads rectification plan unbound step_tensor step_tensor_threads set_tensors grad_sums \
-	load_options getters threads slices executor caller_memory rounding conversions nan surgery sentences float_modes
+	load_options getters threads storm slices executor caller_memory rounding conversions nan surgery sentences float_modes
 
 # Other architectures: *_CC links, and compiles the C programs; *_EMULATOR runs everything.
 ARM_CC ?= aarch64-linux-gnu-gcc

@@ -49,7 +49,7 @@
 //! # For contributors
 //!
 //! Calls go only downwards: `api`, [`ffi`] → `checkpoint` → `optimizer` → `kernel`, `system` → `math`. `api` is what this
-//! page lists; `error` serves all. CONTRIBUTING.md has the map.
+//! page lists; `error` and `sync` serve all. CONTRIBUTING.md has the map.
 
 #[cfg(not(any(
     target_arch = "x86_64",
@@ -71,6 +71,7 @@ pub mod ffi;
 mod kernel;
 mod math;
 mod optimizer;
+mod sync;
 mod system;
 
 pub use api::{

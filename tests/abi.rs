@@ -2,6 +2,8 @@
 //! needs, and the layout that compiled programs rely on.
 
 mod common;
+#[path = "abi/compatible.rs"]
+mod compatible;
 #[path = "abi/header.rs"]
 mod header;
 
@@ -113,10 +115,9 @@ fn header_survives_the_macros_and_keywords_of_others() {
     }
 }
 
-/// The header without its comments.
-fn declarations() -> String {
-    let header = read("include/radam.h");
-    let (mut code, mut rest) = (String::new(), header.as_str());
+/// A header without its comments.
+fn declarations(header: &str) -> String {
+    let (mut code, mut rest) = (String::new(), header);
     while let Some(start) = rest.find("/*") {
         code += &rest[..start];
         rest = &rest[start..][rest[start..].find("*/").unwrap() + 2..];
@@ -127,7 +128,7 @@ fn declarations() -> String {
 
 /// Every word before a parenthesis in the declarations.
 fn header_functions() -> BTreeSet<String> {
-    let declarations = declarations();
+    let declarations = declarations(&read("include/radam.h"));
     let before_parenthesis = declarations.split('(').map(|text| {
         text.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap()
     });
@@ -189,7 +190,8 @@ fn field_name(field: &str) -> &str {
 /// Every type, field, value and function of the header is among what is pinned.
 #[test]
 fn layout_pins_everything() {
-    let (declarations, pinned) = (declarations(), read("tests/abi/layout.c"));
+    let header = read("include/radam.h");
+    let (declarations, pinned) = (declarations(&header), read("tests/abi/layout.c"));
     let mut expected: Vec<_> = header_functions().iter().map(|name| format!("{name}(")).collect();
     for typedef in declarations.split("typedef ").skip(1) {
         let Some((kind_and_name, body)) = typedef.split_once(" {") else {
@@ -222,7 +224,7 @@ fn layout_pins_everything() {
 /// No macro comes with the header, and no name that is not the library's.
 #[test]
 fn header_has_no_names_of_others() {
-    let declarations = declarations();
+    let declarations = declarations(&read("include/radam.h"));
     for line in declarations.lines() {
         assert!(!line.starts_with("#define ") || line == "#define RADAM_H", "{line}");
         if let Some(rest) = line.strip_prefix("typedef ") {

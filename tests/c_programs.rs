@@ -75,9 +75,9 @@ macro_rules! programs {
     };
 }
 
-// Valgrind replaces the allocator and the limits that `allocations`, `out_of_memory` and `io_without_memory` set up, and it
-// crashes if a process sends itself a signal that all its threads block, as `no_surprises` does. `many_params` measures
-// times.
+// Valgrind replaces the allocator and the limits that `allocations`, `out_of_memory`, `io_without_memory` and `soak` set up,
+// and it crashes if a process sends itself a signal that all its threads block, as `no_surprises` does. `many_params`
+// measures times.
 programs! {
     lifecycle: shared, statically, valgrind;
     misuse: shared, statically, valgrind;
@@ -102,6 +102,7 @@ programs! {
     many_params: shared, statically;
     getters: shared, statically, valgrind;
     threads: shared, statically, valgrind;
+    storm: shared, statically, valgrind;
     slices: shared, statically, valgrind;
     executor: shared, statically, valgrind;
     caller_memory: shared, statically, valgrind;
@@ -114,6 +115,7 @@ programs! {
     sentences: shared, statically, valgrind;
     float_modes: shared, statically;
     no_surprises: shared, statically;
+    soak: shared, statically;
     unload: shared;
     checkpoint: shared, statically;
     saves_at_once: shared, statically;

@@ -3,7 +3,8 @@
 use super::call_lock::{Exclusive, Refusal};
 use super::guard::{bug, catch, guard};
 use super::last_error::{copy, keep_for_thread};
-use super::registry::{self, Inside};
+use super::registry;
+use super::slot::Inside;
 use super::{RADAM_OK, radam_optimizer, radam_status, status_of};
 use crate::error::{Error, Result, Status, ensure, error};
 use crate::optimizer::Optimizer;

@@ -3,7 +3,7 @@
 //! It is for other languages; Rust programs use what the root of the crate exports.
 //!
 //! Each function checks its arguments, converts them to Rust types and calls the optimizer. The modules below
-//! `checkpoint` are what they share: `call.rs` looks up the handle (`registry.rs`), enters the optimizer
+//! `checkpoint` are what they share: `call.rs` looks up the handle (`registry.rs`, `slot.rs`), enters the optimizer
 //! (`call_lock.rs`) behind a panic guard (`guard.rs`) and keeps the error message (`last_error.rs`); `arguments.rs`
 //! converts arguments; `versioned.rs` reads and writes structs whose size depends on the caller's version.
 
@@ -33,6 +33,7 @@ mod call_lock;
 mod guard;
 mod last_error;
 mod registry;
+mod slot;
 mod versioned;
 
 pub use advice::*;

@@ -108,3 +108,67 @@ unsafe fn write_prefix<T: Versioned>(value: &T, target: *mut T, size: usize) {
         target.cast::<u32>().write_unaligned(size as u32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Grown {
+        struct_size: u32,
+        first: u32,
+        later: u64,
+    }
+
+    impl Versioned for Grown {
+        const NAME: &str = "grown";
+        const EARLIER_SIZES: &[usize] = &[8];
+        const DEFAULTS: Self = Self { struct_size: 16, first: 1, later: 2 };
+    }
+
+    const CALLERS: Grown = Grown { struct_size: 8, first: 77, later: 78 };
+
+    #[test]
+    fn an_older_struct_is_filled_as_far_as_it_goes() {
+        let mut target = CALLERS;
+        // SAFETY: the target has as many bytes as its size says.
+        unsafe {
+            init("target", &mut target, 8).unwrap();
+            assert_eq!(target, Grown { struct_size: 8, first: 1, later: 78 });
+            write("target.", &Grown { struct_size: 16, first: 3, later: 4 }, &mut target).unwrap();
+            assert_eq!(target, Grown { struct_size: 8, first: 3, later: 78 });
+            init("target", &mut target, 16).unwrap();
+            assert_eq!(target, Grown::DEFAULTS);
+        }
+    }
+
+    #[test]
+    fn what_an_older_struct_lacks_has_its_default() {
+        // SAFETY: the source has as many bytes as its size says.
+        unsafe {
+            assert_eq!(read("source.", &CALLERS).unwrap(), Grown { later: 2, ..CALLERS });
+            let newer = Grown { struct_size: 16, ..CALLERS };
+            assert_eq!(read_or_defaults(&newer).unwrap(), newer);
+            assert_eq!(read_or_defaults::<Grown>(ptr::null()).unwrap(), Grown::DEFAULTS);
+        }
+    }
+
+    #[test]
+    fn a_size_that_no_version_had_is_refused() {
+        for struct_size in [0, 4, 7, 9, 15, 17, u32::MAX] {
+            let mut target = Grown { struct_size, ..CALLERS };
+            // SAFETY: no more than the size is read.
+            unsafe {
+                let error = read("target.", &target).unwrap_err().message;
+                assert!(
+                    error.starts_with(&format!("target.struct_size is {struct_size}, ")),
+                    "{error}"
+                );
+                assert!(write("target.", &Grown::DEFAULTS, &mut target).is_err());
+                assert!(init("target", &mut target, struct_size).is_err());
+            }
+            assert_eq!(target, Grown { struct_size, ..CALLERS });
+        }
+    }
+}

@@ -289,6 +289,9 @@ mod tests {
     fn what_is_not_finite_is_counted_and_shows() {
         assert_eq!(sum(&[1.0, f64::INFINITY]), f64::INFINITY);
         assert!(sum(&[f64::INFINITY, f64::NAN, 1.0]).is_nan());
+        let mut infinite = sum_of([1.0]);
+        infinite.add_nonfinite(1, 0);
+        assert_eq!(infinite.value(), f64::INFINITY);
         let mut found = sum_of([1.0, f64::INFINITY]); // a partial sum that overflowed
         assert_eq!((found.nonfinite(), found.value()), (0, f64::INFINITY));
         found.add_nonfinite(3, 0);

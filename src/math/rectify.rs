@@ -233,6 +233,11 @@ mod tests {
     }
 
     #[test]
+    fn what_is_just_not_negligible_counts() {
+        assert_eq!(power(NEGLIGIBLE, 1), NEGLIGIBLE);
+    }
+
+    #[test]
     fn the_first_step_takes_the_gradient_whole() {
         assert_eq!(beta_hat(0.9, 1), 0.0);
         assert_eq!(beta_hat(0.0, 7), 0.0);
@@ -279,6 +284,13 @@ mod tests {
         assert_eq!(rectification(0.999, 5), None);
         assert!(rectification(0.999, 6).is_some_and(|r| r < 0.05));
         assert!((rectification(0.999, 1 << 40).unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn at_the_threshold_itself_there_is_no_rectification() {
+        let power = BetaPower::new(0.99, 9);
+        assert_eq!(power.rectification(power.rho), None);
+        assert!(power.rectification(power.rho.next_down()).is_some());
     }
 
     #[test]

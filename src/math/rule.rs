@@ -288,6 +288,127 @@ mod tests {
         unrectified: true,
     };
 
+    #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+    struct Number(f64);
+
+    macro_rules! operators {
+        ($($operator:ident::$function:ident),*) => {$(
+            impl $operator for Number {
+                type Output = Self;
+                fn $function(self, other: Self) -> Self {
+                    Self(self.0.$function(other.0))
+                }
+            }
+        )*};
+    }
+    operators!(Add::add, Sub::sub, Mul::mul, Div::div);
+
+    impl Neg for Number {
+        type Output = Self;
+        fn neg(self) -> Self {
+            Self(-self.0)
+        }
+    }
+
+    impl Arithmetic for Number {
+        fn sqrt(self) -> Self {
+            Self(self.0.sqrt())
+        }
+        fn from_f64(value: f64) -> Self {
+            Self(value)
+        }
+        fn limited_to(self, limit: Self) -> Self {
+            Self(self.0.clamp(-limit.0, limit.0))
+        }
+    }
+
+    /// θ, m and v after a step, by the formulas as the documentation of the crate has them.
+    fn by_the_formulas(group: &Hyperparameters, t: u64, grad: f64, old: [f64; 3]) -> [f64; 3] {
+        let [param, m, v] = old;
+        let decayed = match (group.decouple_lr, group.decouple_wd) {
+            (true, _) => param * (1.0 - group.lr / group.max_lr * group.weight_decay),
+            (false, true) => param * (1.0 - group.lr * group.weight_decay),
+            (false, false) => param,
+        };
+        let grad = if group.maximize { -grad } else { grad };
+        let is_l2 = !group.decouple_lr && !group.decouple_wd;
+        let grad = if is_l2 { grad + group.weight_decay * param } else { grad };
+        let debiased = |beta: f64| (beta.powf(t as f64) - beta) / (beta.powf(t as f64) - 1.0);
+        let (beta1, beta2) = (debiased(group.beta1), debiased(group.beta2));
+        let (m, v) = (beta1 * m + (1.0 - beta1) * grad, beta2 * v + (1.0 - beta2) * grad * grad);
+        let param = match Scalars::new(group, t).rectification {
+            Some(r) => decayed - group.lr * r * m / (v.sqrt() + group.eps),
+            None => decayed - group.lr * m,
+        };
+        [param, m, v]
+    }
+
+    fn by_the_rule(group: &Hyperparameters, t: u64, grad: f64, old: [f64; 3]) -> [f64; 3] {
+        let step = Step::new(group, t, false, Clipping::NONE);
+        let (constants, rectified) = (step.coefficients.round(), step.rule == Rule::Rectified);
+        let [param, m, v] = old.map(Number);
+        let (m, v) = constants.penalized_moments(step.decay, param, Number(grad), m, v);
+        let root = Coefficients::root(rectified, v);
+        let lowered = constants.lowered(rectified, step.decay, param, m, root);
+        [param - lowered, m, v].map(|number| number.0)
+    }
+
+    #[test]
+    fn an_element_moves_by_the_formulas() {
+        let bools = [false, true];
+        for (weight_decay, maximize) in [0.0, 0.25].into_iter().flat_map(|d| bools.map(|m| (d, m)))
+        {
+            for (decouple_wd, decouple_lr) in bools.into_iter().flat_map(|w| bools.map(|l| (w, l)))
+            {
+                for (rectify, t) in [(true, 1), (true, 3), (true, 9), (false, 2)] {
+                    let options = Hyperparameters { weight_decay, maximize, rectify, ..GROUP };
+                    let max_lr = 2.0;
+                    let group = Hyperparameters { decouple_wd, decouple_lr, max_lr, ..options };
+                    let old = [1.5, 0.375, 0.75];
+                    let found = by_the_rule(&group, t, -0.5, old);
+                    for (found, expected) in
+                        found.into_iter().zip(by_the_formulas(&group, t, -0.5, old))
+                    {
+                        assert!(
+                            (found - expected).abs() < 1e-12,
+                            "{group:?}, {t}: {found}, not {expected}"
+                        );
+                    }
+                    let scalars = Scalars::new(&group, t);
+                    let decay = [0.5 * weight_decay, 0.25 * weight_decay][decouple_lr as usize];
+                    let decay = if decouple_wd || decouple_lr { decay } else { 0.0 };
+                    assert_eq!((scalars.step, scalars.decay), (t, decay));
+                    let r = scalars.rectification.unwrap_or(1.0);
+                    assert_eq!((scalars.step_size, r == 1.0), (0.5 * r, t < 9));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_scaled_and_then_clamped() {
+        let step = |scale, max_value| Step::new(&GROUP, 1, false, Clipping { scale, max_value });
+        let clipped = |step: Step, grad| step.coefficients.round().clipped(Number(grad)).0;
+        assert_eq!([1.0, -4.0, 8.0].map(|grad| clipped(step(0.5, 1.0), grad)), [0.5, -1.0, 1.0]);
+        assert!(clipped(step(f64::NAN, 1.0), 1.0).is_nan());
+        assert!(step(0.5, f64::INFINITY).clips && step(1.0, 1.0).clips);
+        assert!(!step(1.0, f64::INFINITY).clips);
+    }
+
+    #[test]
+    fn what_rounding_loses_comes_with_the_next_change() {
+        let change = compensated_change(Number(0.25), Number(0.5));
+        assert_eq!(change, Number(-0.25));
+        assert_eq!(lost_change(change, Number(4.0), Number(3.0)), Number(0.75));
+    }
+
+    #[test]
+    fn accumulation_moves_nothing_but_the_moments() {
+        for t in [1, 9] {
+            assert_eq!(Step::new(&GROUP, t, true, Clipping::NONE).rule, Rule::Accumulate);
+        }
+    }
+
     fn rules(group: &Hyperparameters) -> Vec<Rule> {
         (1..=8).map(|t| Step::new(group, t, false, Clipping::NONE).rule).collect()
     }

@@ -1,8 +1,8 @@
 //! Which pieces of a job are taken.
 
 use crate::error::{Result, reserve};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether each piece of a job is taken: who claims it first does it, and nobody else.
 ///

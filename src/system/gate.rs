@@ -4,13 +4,12 @@ use super::float_mode::DefaultFloatMode;
 use super::memory::try_box;
 use super::silence::Silence;
 use crate::error::Result;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{hint, thread};
 use std::cell::Cell;
-use std::hint;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// What a thread does that has come in, told the number that it came with.

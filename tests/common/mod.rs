@@ -121,8 +121,13 @@ pub enum Link {
 
 /// Builds a C program of this repository against the release library, as the README tells users to.
 pub fn build_c(source: &str, link: Link) -> PathBuf {
-    let flags = "-std=c11 -O1 -g -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude";
-    build(Compiler::c(), flags, &[source], link)
+    build_c_with("include", source, link)
+}
+
+/// As `build_c`, with the header in this folder.
+pub fn build_c_with(include: &str, source: &str, link: Link) -> PathBuf {
+    let flags = format!("-std=c11 -O1 -g -pthread -Wall -Wextra -Wpedantic -Werror -I{include}");
+    build(Compiler::c(), &flags, &[source], link)
 }
 
 /// The program has the name of the first source.

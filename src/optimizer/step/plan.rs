@@ -231,6 +231,45 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_has_what_takes_part_in_a_step_wave_after_wave() {
+        let releasing = Group { gradient_release: Toggle::On, ..group(Toggle::On) };
+        let groups = [group(Toggle::Off), group(Toggle::On), releasing];
+        let mut params = params(&[CHUNK + 1, 5, 7, 9, 11, 0]);
+        for (param, group) in params.iter_mut().zip([0, 1, 2, 1, 0, 1]) {
+            param.group = group;
+        }
+        params[3].standing = Standing::Removed;
+        let mut plan = Plan::default();
+        plan.reserve(params.len()).unwrap();
+        plan.refresh(&groups, &params);
+        assert_eq!(plan.ids(), [1, 5, 0, 4]);
+        assert_eq!(waves(&plan).collect::<Vec<_>>(), [0..1, 1..3, 3..4]);
+        assert_eq!((plan.chunks(), plan.wave(3)), (0..4, None));
+
+        params[1].standing = Standing::Removed;
+        plan.refresh(&groups, &params);
+        assert_eq!(plan.ids(), [1, 5, 0, 4], "nobody has said that anything has changed");
+        plan.invalidate();
+        plan.refresh(&groups, &params);
+        assert_eq!(plan.ids(), [5, 0, 4]);
+        assert_eq!(waves(&plan).collect::<Vec<_>>(), [0..2, 2..3], "nothing is in the first wave");
+        assert_eq!((plan.chunks(), plan.wave(2)), (0..3, None));
+    }
+
+    #[test]
+    fn a_chunk_is_shared_as_long_as_it_has_room() {
+        for (lens, chunks) in [
+            (&[CHUNK - 5, 5, 1], 2),
+            (&[CHUNK - 5, 6, CHUNK - 6], 2),
+            (&[CHUNK - 5, 6, CHUNK - 5], 3),
+            (&[CHUNK + 5, CHUNK - 5, 1], 3),
+            (&[5, CHUNK + 1, CHUNK - 1], 3),
+        ] {
+            assert_eq!(plan(Toggle::On, &params(lens)).chunks(), 0..chunks, "{lens:?}");
+        }
+    }
+
+    #[test]
     fn small_tensors_share_chunks_unless_for_each_is_off() {
         let params = params(&[64; 1000]);
         let waves =
