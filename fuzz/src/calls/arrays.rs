@@ -32,7 +32,7 @@ fn new_place(
     world: &mut World,
     subject: usize,
     id: u32,
-    is_grad: bool,
+    (is_grad, may_overlap): (bool, bool),
     draw: &mut Draw,
 ) -> (Option<Array>, *mut c_void) {
     let params = &world.subjects[subject].model.params;
@@ -40,8 +40,9 @@ fn new_place(
         (crate::model::Dtype::F64, 1),
         |param| (if is_grad { param.grad_dtype } else { param.dtype }, param.len),
     );
-    let others = params.iter().filter_map(|param| param.data).filter(|array| array.len > 0);
-    let other = world.memory.pointer(others.last());
+    let others = params.iter().enumerate().filter(|(other, _)| *other != id as usize);
+    let others = others.filter_map(|(_, param)| param.data).filter(|array| array.len > 0);
+    let other = world.memory.pointer(others.last().filter(|_| may_overlap));
     let array = match draw.below(12) {
         0..8 if is_grad => Some(world.new_grad(subject, dtype, len, draw)),
         0..8 => Some(world.new_array(dtype, len, draw)),
@@ -63,7 +64,7 @@ pub fn set_grad(world: &mut World, draw: &mut Draw) {
 fn set_one(world: &mut World, draw: &mut Draw, is_grad: bool) {
     let subject = world.subject(draw);
     let id = world.param_id(subject, draw);
-    let (array, pointer) = new_place(world, subject, id, is_grad, draw);
+    let (array, pointer) = new_place(world, subject, id, (is_grad, true), draw);
     let addresses = world.addresses(subject);
     let own = world.subjects[subject].model.param(id).ok().and_then(|param| param.data);
     let own = world.memory.pointer(own).cast::<c_void>();
@@ -104,7 +105,7 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
     let mut places = |is_grad: bool| -> Places {
         let mut places: Places = (first..first + count as u32)
             .map(|id| match swaps {
-                false => new_place(world, subject, id, is_grad, draw),
+                false => new_place(world, subject, id, (is_grad, false), draw),
                 true => {
                     let param = &world.subjects[subject].model.params[id as usize];
                     let array = if is_grad { param.grad } else { param.data };
@@ -123,7 +124,7 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
         places
     };
     let (data, grads) = (places(false), places(true));
-    let more = if draw.chance(20) { known as u64 } else { 0 };
+    let more = if draw.chance(20) { known as u64 + 1 } else { 0 };
     let count = count as u64 + more;
     let addresses = world.addresses(subject);
     let apply = |model: &mut Optimizer, _: &mut Contents| {

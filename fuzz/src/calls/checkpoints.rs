@@ -258,7 +258,9 @@ pub fn load_damaged(world: &mut World, draw: &mut Draw) {
     let files = reader::read(&bytes).map(|file| vec![file]);
     let header = String::from_utf8_lossy(&bytes[..bytes.len().min(3000)]).into_owned();
     let text = format!("radam_load_from_buffer({subject}, {header:?}, {:?})", loading.options);
-    loading.load(world, subject, (draw, text), files, |handle| unsafe {
+    // With all memory: serde_json aborts if it has none to say what is wrong.
+    let plenty = &mut Draw::new(&[]);
+    loading.load(world, subject, (plenty, text), files, |handle| unsafe {
         radam_load_from_buffer(handle, bytes.as_ptr().cast(), bytes.len() as u64, loading.pointer())
     });
 }

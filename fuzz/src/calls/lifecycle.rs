@@ -55,6 +55,11 @@ pub fn create(world: &mut World, draw: &mut Draw) {
 pub fn free(world: &mut World, draw: &mut Draw) {
     let index = world.subject(draw);
     let subject = world.subjects.remove(index);
+    if subject.open.is_some() {
+        // It stays as far as it got, and was compared when it got there.
+        let arrays = subject.model.living().flat_map(|(_, param)| param.arrays());
+        arrays.for_each(|array| world.memory.adopt(array));
+    }
     world.plain(format!("radam_free({index})"), Ok(()), || radam_free(subject.handle));
     world.require(subject.environment.is_clean(), "the allocator did not get everything back");
     let again = || radam_free(subject.handle);

@@ -62,7 +62,8 @@ pub fn add_param_group(world: &mut World, draw: &mut Draw) {
     let specs = specs(world, subject, &options, draw);
     let (params, _names) = structs(&specs);
     let addresses = world.addresses(subject);
-    let (no_options, no_params) = (is_null(draw), is_null(draw));
+    // One thing at a time is wrong, so that there is one right status.
+    let (no_options, no_params) = (is_null(draw), checked(options).is_ok() && is_null(draw));
     let mut id = u32::MAX;
     let apply = |model: &mut Optimizer, contents: &mut Contents| {
         if no_options || no_params && !specs.is_empty() {

@@ -80,14 +80,14 @@ impl Rule {
         let r = |number: f64| self.real.round(number);
         let stored = |number: f64| self.state.round(number);
         let theta = element.param;
+        // The library maximizes by negating what gradients are multiplied by. The numbers are those of negated
+        // gradients, but for the signs of zeros.
+        let direction = if self.maximize { -1.0 } else { 1.0 };
         let mut g = self.clipped(r(grad));
-        if self.maximize {
-            g = -g;
-        }
         if let Some(l2) = self.l2.filter(|_| self.moves) {
-            g = r(g + r(l2 * theta));
+            g = r(g + r(direction * l2 * theta));
         }
-        let m = r(r(self.beta1.0 * element.exp_avg) + r(self.beta1.1 * g));
+        let m = r(r(self.beta1.0 * element.exp_avg) + r(direction * self.beta1.1 * g));
         let v = r(r(self.beta2.0 * element.exp_avg_sq) + r(r(self.beta2.1 * g) * g));
         let new = Element { exp_avg: stored(m), exp_avg_sq: stored(v), ..element };
         if !self.moves {

@@ -1,6 +1,7 @@
 //! The allocator and the executor that an optimizer gets: the caller's side, which may misbehave.
 
 use super::thread_state::disturb;
+use crate::scarce::with_plenty;
 use radam::ffi::*;
 use std::alloc::{Layout, alloc, dealloc};
 use std::cell::{Cell, RefCell};
@@ -108,14 +109,14 @@ unsafe extern "C" fn allocate(size: u64, alignment: u64, user: *mut c_void) -> *
         return ptr::null_mut();
     };
     // SAFETY: the library asks for at least a byte.
-    let memory = unsafe { alloc(layout) };
+    let memory = with_plenty(|| unsafe { alloc(layout) });
     if memory.is_null() {
         return ptr::null_mut();
     }
     // SAFETY: it has so many bytes, and need not be zeroed.
     unsafe { memory.write_bytes(0xff, layout.size()) };
     let given = memory.wrapping_add(more as usize);
-    environment.allocated.borrow_mut().insert(given.addr(), (size, alignment));
+    with_plenty(|| environment.allocated.borrow_mut().insert(given.addr(), (size, alignment)));
     given.cast()
 }
 

@@ -89,6 +89,17 @@ impl Memory {
         unsafe { ptr::copy_nonoverlapping(bits.to_le_bytes().as_ptr(), element, size) };
     }
 
+    /// Takes what is in an array as right, if it is the caller's.
+    pub fn adopt(&mut self, array: Array) {
+        if self.is_callers(array) {
+            let bytes = self.contents.bytes_mut(array);
+            let block = &self.blocks[array.block];
+            let start = block.start.wrapping_add(array.first * array.dtype.size());
+            // SAFETY: both have so many bytes, and the library is not at work.
+            unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), bytes.len()) };
+        }
+    }
+
     /// Compares every byte with the model. Where steps are open, an element may already be what it will be `after`
     /// one of them. What NaNs are made of does not matter.
     pub fn compare(&mut self, after: &[&Contents]) -> Result<(), String> {

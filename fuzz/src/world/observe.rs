@@ -129,7 +129,7 @@ impl World {
             let is_remainder = which == RADAM_STATE_MASTER_REMAINDER;
             let index = (which as usize - 1).min(2);
             let has = dtypes[index].is_some_and(|dtype| (dtype.code() == 0) == is_remainder);
-            let array = param.state[index].filter(|_| has);
+            let array = param.state[index].filter(|_| has && param.len > 0);
             let expected = if is_remainder { 0 } else { param.kind.0.code() };
             self.require(dtype == expected, "another dtype of the state");
             self.require(place.is_null() == array.is_none(), "another array of the state");
