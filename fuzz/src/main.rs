@@ -57,7 +57,9 @@ fn work(seconds: u64, first: u64) {
             break;
         }
         println!("{seed}");
-        calls += Sequence::random(seed).run();
+        let sequence = Sequence::random(seed);
+        calls += sequence.0.len();
+        sequence.run();
     }
     clean_up();
 }

@@ -232,7 +232,10 @@ pub fn load(world: &mut World, draw: &mut Draw) {
 pub fn load_shards(world: &mut World, draw: &mut Draw) {
     let subject = world.subject(draw);
     let with_path: Vec<_> = world.saved.iter().rev().filter(|saved| saved.path.is_some()).collect();
-    let chosen: Vec<_> = with_path.into_iter().take(2).collect();
+    if with_path.is_empty() && !draw.chance(8) {
+        return;
+    }
+    let chosen: Vec<_> = with_path.into_iter().take(1 + draw.below(2)).collect();
     let paths: Vec<_> = chosen.iter().filter_map(|saved| saved.path.clone()).collect();
     let files: Result<Vec<_>, i32> = match chosen.len() {
         0 => Err(RADAM_ERROR_INVALID_ARGUMENT),

@@ -72,7 +72,7 @@ pub fn group_options(draw: &mut Draw) -> radam_group_options {
     let mut options = filled(radam_group_options_init);
     options.lr = draw.pick(&[0.1, 0.01, 1.0]);
     options.rectify = draw.pick(&[RADAM_AUTO, RADAM_OFF, RADAM_AUTO]);
-    if draw.chance(6) {
+    if draw.chance(4) {
         options.gradient_release = RADAM_ON;
     }
     for _ in 0..draw.below(3) {
@@ -109,7 +109,7 @@ impl World {
         let name = draw.pick(&[None, Some("w"), None, Some("weight.1"), Some("param.3"), Some("ü\"\\\n"), None]);
         let name = name.map(|name| format!("{name}{}", draw.pick(&["", "a", "b", "c"])).into_bytes());
         let mut spec = Spec { c, name, data: None, grad: None, copy: None, state: [None; 3] };
-        if !draw.chance(8) {
+        if !draw.chance(16) {
             spec.data = Some(self.new_array(dtype, len, draw));
         }
         if !draw.chance(4) {
@@ -170,8 +170,8 @@ impl World {
             5 => spec.name = Some(draw.pick(&[&b""[..], b"\xff", b"a\xc3"]).to_vec()),
             6 => c.struct_size = draw.pick(&[0, 4, 1000]),
             7 => (c.tensor_offset, c.tensor_len) = draw.pick(&[(1, 0), (u64::MAX, u64::MAX), (5, 6)]),
+            _ if other.is_null() || c.data.is_null() => {}
             8 => (c.copy, c.copy_dtype) = (c.data, RADAM_DTYPE_F64),
-            _ if other.is_null() => {}
             9 => c.data = other,
             10 => c.grad = other,
             11 => c.copy = other,

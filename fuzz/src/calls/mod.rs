@@ -15,6 +15,7 @@ mod surgery;
 pub use checkpoints::clean_up;
 
 use crate::draw::Draw;
+use crate::model::{Optimizer, Param};
 use crate::world::World;
 
 /// A kind of call, and how often it is made.
@@ -62,11 +63,11 @@ kinds! {
     surgery::reset_state 2,
     surgery::set_step_count 4,
     checkpoints::save_to_buffer 4,
-    checkpoints::save 1,
-    checkpoints::load_from_buffer 4,
-    checkpoints::load 1,
+    checkpoints::save 2,
+    checkpoints::load_from_buffer 6,
+    checkpoints::load 2,
     checkpoints::load_shards 2,
-    checkpoints::load_damaged 4,
+    checkpoints::load_damaged 6,
     loose::update 5,
     loose::measure_tensor 3,
     loose::grad_sums_value 2,
@@ -89,10 +90,33 @@ impl World {
         draw.below(self.subjects.len())
     }
 
+    /// One of the optimizers: if any has an open step, the first of these.
+    pub fn open_subject(&mut self, draw: &mut Draw) -> usize {
+        let any = self.subject(draw);
+        self.subjects.iter().position(|subject| subject.open.is_some()).unwrap_or(any)
+    }
+
     /// The id of a parameter, or sometimes one that there is not.
     pub fn param_id(&self, subject: usize, draw: &mut Draw) -> u32 {
-        let count = self.subjects[subject].model.params.len();
-        if draw.chance(20) { draw.pick(&[count as u32, u32::MAX - 1]) } else { draw.below(count) as u32 }
+        self.param_id_with(subject, draw, |_, _| true)
+    }
+
+    /// The id of a parameter for which a condition holds, if there is one.
+    pub fn param_id_with(
+        &self,
+        subject: usize,
+        draw: &mut Draw,
+        condition: fn(&Optimizer, &Param) -> bool,
+    ) -> u32 {
+        let model = &self.subjects[subject].model;
+        let count = model.params.len() as u32;
+        let fit = model.living().filter(|(_, param)| condition(model, param));
+        let fit: Vec<_> = fit.map(|(id, _)| id as u32).collect();
+        match draw.below(24) {
+            23 => draw.pick(&[count, u32::MAX - 1]),
+            22 => draw.below(count as usize) as u32,
+            _ => fit.get(draw.below(fit.len())).copied().unwrap_or_default(),
+        }
     }
 
     /// The id of a group, or sometimes one that there is not.

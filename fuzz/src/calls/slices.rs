@@ -60,7 +60,7 @@ fn depends(is_known: bool, expected: Status) -> Vec<Status> {
 }
 
 pub fn step_wave(world: &mut World, draw: &mut Draw) {
-    let subject = world.subject(draw);
+    let subject = world.open_subject(draw);
     let is_null = draw.chance(40);
     let allowed = match &world.subjects[subject].open {
         _ if is_null => vec![RADAM_ERROR_NULL_POINTER],
@@ -88,7 +88,7 @@ pub fn step_wave(world: &mut World, draw: &mut Draw) {
 }
 
 pub fn step_chunk(world: &mut World, draw: &mut Draw) {
-    let subject = world.subject(draw);
+    let subject = world.open_subject(draw);
     let open = world.subjects[subject].open.as_ref();
     let count = open.map_or(0, |open| open.chunks.len());
     let chunk = draw.pick(&[draw.clone().below(count), draw.clone().below(count), count]) as u64;
@@ -115,7 +115,7 @@ pub fn step_chunk(world: &mut World, draw: &mut Draw) {
 }
 
 pub fn step_for(world: &mut World, draw: &mut Draw) {
-    let subject = world.subject(draw);
+    let subject = world.open_subject(draw);
     let budget = draw.pick(&[u64::MAX, 0, 1, 50_000, u64::MAX]);
     let mut left = u64::MAX;
     let expected =
@@ -135,7 +135,7 @@ pub fn step_for(world: &mut World, draw: &mut Draw) {
 }
 
 pub fn step_end(world: &mut World, draw: &mut Draw) {
-    let subject = world.subject(draw);
+    let subject = world.open_subject(draw);
     let mut report = Reported::draw(draw);
     let checked = report.check();
     let allowed = match &world.subjects[subject].open {
@@ -167,7 +167,7 @@ pub fn step_end(world: &mut World, draw: &mut Draw) {
 }
 
 pub fn step_abort(world: &mut World, draw: &mut Draw) {
-    let subject = world.subject(draw);
+    let subject = world.open_subject(draw);
     let allowed = match &world.subjects[subject].open {
         None => vec![RADAM_ERROR_INVALID_STATE],
         Some(open) if open.has_changed => vec![RADAM_ERROR_INVALID_STATE],
@@ -186,7 +186,7 @@ pub fn whole_sliced_step(world: &mut World, draw: &mut Draw) {
     step_begin(world, draw);
     for _ in 0..40 {
         step_wave(world, &mut Draw::new(&[first]));
-        let subject = world.subject(&mut Draw::new(&[first]));
+        let subject = world.open_subject(&mut Draw::new(&[first]));
         let open = world.subjects[subject].open.as_ref();
         let count = open.map_or(0, |open| open.chunks.len());
         if count == 0 {

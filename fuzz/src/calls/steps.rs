@@ -258,7 +258,7 @@ impl Lent {
 
 fn step_one(world: &mut World, draw: &mut Draw, has_options: bool) {
     let subject = world.subject(draw);
-    let id = world.param_id(subject, draw);
+    let id = world.param_id_with(subject, draw, Optimizer::is_released);
     let mut lent = Lent::draw(world, subject, id, draw);
     let (chosen, mut report) = match has_options {
         true => (Chosen::draw(world, draw), Reported::draw(draw)),
