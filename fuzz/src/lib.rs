@@ -7,13 +7,15 @@
 //! - `sequence.rs`, `shrink.rs`: sequences of calls, and shorter ones that fail alike.
 //! - `scarce.rs`: an allocator that runs out of memory.
 //!
-//! `main.rs` runs sequences of random seeds; `targets/calls.rs` those of libFuzzer.
+//! `main.rs` runs sequences of random seeds; `targets/` are for libFuzzer; `corpus/` has sequences that once failed.
 
-pub mod calls;
-pub mod draw;
-pub mod file;
-pub mod model;
+mod calls;
+mod draw;
+mod file;
+mod model;
 mod scarce;
 pub mod sequence;
 pub mod shrink;
-pub mod world;
+mod world;
+
+pub use calls::{clean_up, load_bytes};

@@ -1,9 +1,10 @@
 //! Runs random sequences in a process of its own, so that a crash or a hang has a seed too, and shrinks what fails.
 //!
-//!     radam-fuzz SECONDS [SEED]     runs sequences from this seed on (else: from one that is new each time)
+//!     radam-fuzz SECONDS [SEED]     runs sequences from this seed on (else: from one that is new each time), in turn
+//!                                   with each instruction set of the machine, or with what RADAM_ISA names
 //!     radam-fuzz --replay FILE...   runs sequences that were written to files
 
-use radam_fuzz::calls::clean_up;
+use radam_fuzz::clean_up;
 use radam_fuzz::sequence::Sequence;
 use radam_fuzz::shrink::shrink;
 use std::io::{BufRead, BufReader, Write};
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["--replay", ref files @ ..] if !files.is_empty() => replay(files),
+        ["--create"] => drop(Sequence::parse("create").map(|sequence| sequence.run())),
         ["--worker", seconds, seed] => work(number(seconds), number(seed)),
         [seconds] => return fuzz(number(seconds), new_seed()),
         [seconds, seed] => return fuzz(number(seconds), number(seed)),
@@ -64,39 +66,67 @@ fn work(seconds: u64, first: u64) {
     clean_up();
 }
 
-/// Watches a process that works, and shrinks the sequence in which it ends early.
+/// Fuzzes with every instruction set of the machine, or with the one that RADAM_ISA names.
 fn fuzz(seconds: u64, first: u64) -> ExitCode {
+    let only = env::var("RADAM_ISA").ok();
+    let mut sets = vec!["portable", "avx2", "avx512", "neon"];
+    sets.retain(|set| only.as_deref().is_none_or(|only| only == *set) && is_available(set));
+    for (index, set) in sets.iter().enumerate() {
+        // SAFETY: no other thread is running.
+        unsafe { env::set_var("RADAM_ISA", set) };
+        let first = first + ((index as u64) << 20);
+        if let Err(seed) = watch(set, seconds.div_ceil(sets.len() as u64), first) {
+            report(seed);
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn is_available(set: &str) -> bool {
+    let outcome = this_program(&["--create"]).env("RADAM_ISA", set).output();
+    outcome.is_ok_and(|output| output.status.success())
+}
+
+/// Watches a process that works, and returns the seed of the sequence in which it ends early.
+fn watch(set: &str, seconds: u64, first: u64) -> Result<(), u64> {
     let mut worker = this_program(&["--worker", &seconds.to_string(), &first.to_string()]);
     let mut worker = worker.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(worker.stdout.take().unwrap()).lines();
     let (sender, receiver) = channel();
-    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-    let (mut seed, mut reported) = (first, Instant::now());
-    let end = loop {
+    let reader = thread::spawn(move || {
+        lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let (mut seed, mut calls, mut reported) = (first, None, Instant::now());
+    loop {
         match receiver.recv_timeout(HANGS_AFTER) {
             Ok(line) => match line.strip_prefix("calls ") {
-                Some(calls) => break Some(calls.to_owned()),
+                Some(count) => calls = Some(number(count)),
                 None => seed = number(&line),
             },
-            Err(RecvTimeoutError::Timeout) => {
-                let _ = worker.kill();
-            }
-            Err(RecvTimeoutError::Disconnected) => break None,
+            Err(RecvTimeoutError::Timeout) => worker.kill().unwrap(),
+            Err(RecvTimeoutError::Disconnected) => break,
         }
-        if reported.elapsed().as_secs() >= 30 {
+        if reported.elapsed().as_secs() >= 60 {
             reported = Instant::now();
-            println!("{} sequences", seed - first);
+            println!("{set}: {} sequences", seed - first);
         }
-    };
-    let status = worker.wait().unwrap();
-    if let Some(calls) = end.filter(|_| status.success()) {
-        println!("{} sequences from seed {first} on, {calls} calls: nothing found", seed + 1 - first);
-        return ExitCode::SUCCESS;
     }
-    println!("seed {seed} fails ({status}); this takes a while to shrink");
+    let _ = reader.join();
+    let status = worker.wait().unwrap();
+    let Some(calls) = calls.filter(|_| status.success()) else {
+        println!("{set}: seed {seed} fails ({status})");
+        return Err(seed);
+    };
+    println!("{set}: {} sequences from seed {first} on, {calls} calls: nothing found", seed + 1 - first);
+    Ok(())
+}
+
+/// Shrinks the sequence of a seed, and prints what is left.
+fn report(seed: u64) {
+    println!("shrinking it takes a while");
     let shrunk = shrink(Sequence::random(seed), &mut |sequence| !output_of(sequence).1);
     println!("{}\nradam-fuzz --replay runs this:\n\n{shrunk}", output_of(&shrunk).0);
-    ExitCode::FAILURE
 }
 
 fn this_program(arguments: &[&str]) -> Command {

@@ -41,8 +41,8 @@ fn new_place(
         |param| (if is_grad { param.grad_dtype } else { param.dtype }, param.len),
     );
     let others = params.iter().enumerate().filter(|(other, _)| *other != id as usize);
-    let others = others.filter_map(|(_, param)| param.data).filter(|array| array.len > 0);
-    let other = world.memory.pointer(others.last().filter(|_| may_overlap));
+    let mut others = others.filter_map(|(_, param)| param.data).filter(|array| array.len > 0);
+    let other = world.memory.pointer(others.next_back().filter(|_| may_overlap));
     let array = match draw.below(12) {
         0..8 if is_grad => Some(world.new_grad(subject, dtype, len, draw)),
         0..8 => Some(world.new_array(dtype, len, draw)),

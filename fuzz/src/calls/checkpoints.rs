@@ -46,6 +46,7 @@ pub fn save_to_buffer(world: &mut World, draw: &mut Draw) {
     let mut bytes = vec![0; size as usize - usize::from(is_short)];
     let mut again = 0;
     let apply = |_: &mut Optimizer, _: &mut Contents| ensure(!is_short);
+    // SAFETY: as above.
     let call = |handle| unsafe {
         radam_save_to_buffer(handle, bytes.as_mut_ptr().cast(), bytes.len() as u64, &mut again)
     };
@@ -263,9 +264,35 @@ pub fn load_damaged(world: &mut World, draw: &mut Draw) {
     let text = format!("radam_load_from_buffer({subject}, {header:?}, {:?})", loading.options);
     // With all memory: serde_json aborts if it has none to say what is wrong.
     let plenty = &mut Draw::new(&[]);
+    // SAFETY: as above.
     loading.load(world, subject, (plenty, text), files, |handle| unsafe {
         radam_load_from_buffer(handle, bytes.as_ptr().cast(), bytes.len() as u64, loading.pointer())
     });
+}
+
+/// Loads any bytes as a checkpoint of two parameters, as soon as their header has its checksum.
+pub fn load_bytes(bytes: &[u8]) {
+    let mut world = World::new();
+    let mut draw = Draw::new(&[]);
+    let subject = world.subject(&mut draw);
+    let options = super::describe::group_options(&mut draw);
+    let specs = [(RADAM_DTYPE_F32, 5), (RADAM_DTYPE_BF16, 3)].map(|(dtype, len)| {
+        let mut spec = world.spec(subject, &options, &mut draw);
+        (spec.data, spec.grad) = (None, None);
+        spec.point(|_| ptr::null_mut());
+        (spec.c.dtype, spec.c.len) = (dtype, len);
+        spec
+    });
+    super::params::add_group_of(&mut world, subject, options, &specs, &mut draw);
+    let bytes = mutate::with_right_checksum(bytes);
+    let files = reader::read(&bytes).map(|file| vec![file]);
+    let text = "radam_load_from_buffer".to_owned();
+    let loading = Loading::draw(&mut draw);
+    // SAFETY: the buffer has as many bytes.
+    loading.load(&mut world, subject, (&mut draw, text), files, |handle| unsafe {
+        radam_load_from_buffer(handle, bytes.as_ptr().cast(), bytes.len() as u64, ptr::null())
+    });
+    world.compare();
 }
 
 /// Removes the files of this process.

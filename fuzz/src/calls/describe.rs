@@ -132,8 +132,8 @@ impl World {
     pub fn new_grad(&mut self, subject: usize, dtype: Dtype, len: usize, draw: &mut Draw) -> Array {
         if draw.chance(8) {
             let params = &self.subjects[subject].model.params;
-            let others = params.iter().filter_map(|param| param.grad);
-            let found = others.filter(|grad| grad.dtype == dtype && grad.len >= len).last();
+            let mut others = params.iter().rev().filter_map(|param| param.grad);
+            let found = others.find(|grad| grad.dtype == dtype && grad.len >= len);
             if let Some(grad) = found {
                 let first = grad.first + draw.below(grad.len - len + 1);
                 return Array { first, len, ..grad };

@@ -12,7 +12,7 @@ mod slices;
 mod steps;
 mod surgery;
 
-pub use checkpoints::clean_up;
+pub use checkpoints::{clean_up, load_bytes};
 
 use crate::draw::Draw;
 use crate::model::{Optimizer, Param};

@@ -60,7 +60,17 @@ pub fn add_param_group(world: &mut World, draw: &mut Draw) {
     let subject = world.subject(draw);
     let options = group_options(draw);
     let specs = specs(world, subject, &options, draw);
-    let (params, _names) = structs(&specs);
+    add_group_of(world, subject, options, &specs, draw);
+}
+
+pub fn add_group_of(
+    world: &mut World,
+    subject: usize,
+    options: radam_group_options,
+    specs: &[Spec],
+    draw: &mut Draw,
+) {
+    let (params, _names) = structs(specs);
     let addresses = world.addresses(subject);
     // One thing at a time is wrong, so that there is one right status.
     let (no_options, no_params) = (is_null(draw), checked(options).is_ok() && is_null(draw));
@@ -71,7 +81,7 @@ pub fn add_param_group(world: &mut World, draw: &mut Draw) {
         }
         model.groups.push(checked(options)?);
         let group = model.groups.len() - 1;
-        add(model, contents, group, &specs, addresses)?;
+        add(model, contents, group, specs, addresses)?;
         Ok(group as u32)
     };
     // SAFETY: all arguments are as long as they say, or NULL.

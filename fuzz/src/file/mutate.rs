@@ -148,6 +148,16 @@ impl Parts {
     }
 }
 
+/// Arbitrary bytes, in which the checksum of the header is right if there is one.
+pub fn with_right_checksum(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if let Some((length, _)) = bytes.split_first_chunk() {
+        let end = u64::from_le_bytes(*length).saturating_add(8).min(bytes.len() as u64);
+        repair_header(&mut bytes[..end as usize]);
+    }
+    bytes
+}
+
 fn repair_header(header: &mut [u8]) {
     if let Some(digits) = find_checksum(header) {
         let checksum = header_checksum(header, &digits);
