@@ -4,7 +4,7 @@
 //!                                   with each instruction set of the machine, or with what RADAM_ISA names
 //!     radam-fuzz --replay FILE...   runs sequences that were written to files
 
-use radam_fuzz::clean_up;
+use radam_fuzz::{can_create, clean_up};
 use radam_fuzz::sequence::Sequence;
 use radam_fuzz::shrink::shrink;
 use std::io::{BufRead, BufReader, Write};
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["--replay", ref files @ ..] if !files.is_empty() => replay(files),
-        ["--create"] => drop(Sequence::parse("create").map(|sequence| sequence.run())),
+        ["--create"] => return if can_create() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         ["--worker", seconds, seed] => work(number(seconds), number(seed)),
         [seconds] => return fuzz(number(seconds), new_seed()),
         [seconds, seed] => return fuzz(number(seconds), number(seed)),
@@ -71,6 +71,10 @@ fn fuzz(seconds: u64, first: u64) -> ExitCode {
     let only = env::var("RADAM_ISA").ok();
     let mut sets = vec!["portable", "avx2", "avx512", "neon"];
     sets.retain(|set| only.as_deref().is_none_or(|only| only == *set) && is_available(set));
+    if sets.is_empty() {
+        println!("RADAM_ISA names no instruction set of this machine");
+        return ExitCode::FAILURE;
+    }
     for (index, set) in sets.iter().enumerate() {
         // SAFETY: no other thread is running.
         unsafe { env::set_var("RADAM_ISA", set) };

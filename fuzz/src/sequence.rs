@@ -26,7 +26,7 @@ impl Sequence {
     pub fn random(seed: u64) -> Self {
         let mut random = Random(seed);
         let total: usize = KINDS.iter().map(|kind| kind.weight).sum();
-        let mut call = |name: Option<&'static str>| {
+        let call = |name: Option<&'static str>| {
             let mut at = random.below(total);
             let drawn = KINDS.iter().find(|kind| {
                 let is_it = at < kind.weight;
@@ -36,10 +36,15 @@ impl Sequence {
             let name = name.or(drawn.map(|kind| kind.name)).unwrap_or("step");
             Call { name, choices: (0..CHOICES).map(|_| random.word() as u8).collect() }
         };
-        let setup = ["create", "add_param_group", "add_params"].map(|name| call(Some(name)));
+        let mut begin = vec!["create", "add_param_group", "add_params"];
+        // One in four is about damaged checkpoints.
+        let only = if seed % 4 == 3 { Some("load_damaged") } else { None };
+        if only.is_some() {
+            begin.extend(["step_with", "save_to_buffer", "create", "add_param_group", "save_to_buffer"]);
+        }
         let count = 5 + Random(!seed).below(40);
-        let rest = (0..count).map(|_| call(None));
-        Self(setup.into_iter().chain(rest).collect())
+        let names = begin.into_iter().map(Some).chain((0..count).map(|_| only));
+        Self(names.map(call).collect())
     }
 
     /// What a fuzzer's bytes stand for.

@@ -102,7 +102,7 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
     let count = draw.below(4).min(known.saturating_sub(first as usize));
     let swaps = draw.chance(3);
     let (moves_data, moves_grads) = draw.pick(&[(true, true), (true, false), (false, true), (false, false)]);
-    let mut places = |is_grad: bool| -> Places {
+    let mut places = |is_grad: bool, draw: &mut Draw| -> Places {
         let mut places: Places = (first..first + count as u32)
             .map(|id| match swaps {
                 false => new_place(world, subject, id, (is_grad, false), draw),
@@ -123,7 +123,12 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
         }
         places
     };
-    let (data, grads) = (places(false), places(true));
+    let (mut data, grads) = (places(false, draw), places(true, draw));
+    let params = world.subjects[subject].model.params.iter().skip(first as usize);
+    let has_elements = params.take(2).all(|param| param.len > 0);
+    if count > 1 && draw.chance(4) && has_elements && !data[0].1.is_null() {
+        data[1] = data[0]; // two parameters in one place
+    }
     let more = if draw.chance(20) { known as u64 + 1 } else { 0 };
     let count = count as u64 + more;
     let addresses = world.addresses(subject);

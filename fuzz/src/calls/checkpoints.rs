@@ -166,34 +166,26 @@ impl Loading {
     ) {
         let on = |toggle| !self.has_options || toggle != RADAM_OFF;
         let choices = (on(self.options.strict), on(self.options.hyperparameters));
-        let watched: *const Progress = &*self.watched;
-        // The call comes first: it may be cancelled as long as data are verified.
-        let mut status = None;
-        let handle = world.subjects[subject].handle;
-        if self.watched.left != u64::MAX && self.has_options {
-            status = Some(world.quietly(|| call(handle)));
-            // SAFETY: the call has ended.
-            let cancelled = unsafe { (*watched).cancelled };
-            let is_cancelled = cancelled.is_some_and(|(done, total)| done <= total / 2);
-            if is_cancelled || status == Some(RADAM_ERROR_IO) {
-                world.note(&text.1, status.unwrap_or(-1));
-                let is_right = status == Some(RADAM_ERROR_IO) && cancelled.is_some();
-                return world.require(is_right, "a cancelled call has another status");
-            }
-            let known = status.unwrap_or(-1);
-            let apply = |model: &mut Optimizer, contents: &mut Contents| {
-                ensure(self.options.reserved == 0)?;
-                model.load(&files?, choices, contents)
-            };
-            world.attempt(subject, text, apply, |_| known);
-            return;
-        }
+        let watched: *const Progress = &*self.watched; // which the library changes behind it
         let apply = |model: &mut Optimizer, contents: &mut Contents| {
             ensure(!self.has_options || self.options.reserved == 0)?;
             model.load(&files?, choices, contents)
         };
-        world.attempt(subject, text, apply, call);
-        let _ = status;
+        if !self.has_options || self.watched.left == u64::MAX {
+            world.attempt(subject, text, apply, call);
+            return;
+        }
+        // The model does not know how often progress is called, so the library comes first.
+        let handle = world.subjects[subject].handle;
+        let status = world.quietly(|| call(handle));
+        // SAFETY: the call has ended, and only it has used the pointer.
+        let cancelled = unsafe { (*watched).cancelled };
+        let must_stop = cancelled.is_some_and(|(done, total)| done <= total / 2);
+        if must_stop || cancelled.is_some() && status == RADAM_ERROR_IO {
+            world.note(&text.1, status);
+            return world.require(status == RADAM_ERROR_IO, "a cancelled call has another status");
+        }
+        world.attempt(subject, (&mut Draw::new(&[]), text.1), apply, |_| status);
     }
 }
 
@@ -219,10 +211,17 @@ pub fn load_from_buffer(world: &mut World, draw: &mut Draw) {
 pub fn load(world: &mut World, draw: &mut Draw) {
     let subject = world.subject(draw);
     let with_path = world.saved.iter().rev().find(|saved| saved.path.is_some());
-    let Some(Saved { bytes, path: Some(path) }) = with_path else { return };
-    let (path, files) = (path.clone(), reader::read(bytes).map(|file| vec![file]));
+    let (path, files) = match with_path {
+        Some(Saved { bytes, path: Some(path) }) if !draw.chance(8) => {
+            (path.clone(), reader::read(bytes).map(|file| vec![file]))
+        }
+        _ => (new_path(), Err(RADAM_ERROR_IO)),
+    };
     let loading = Loading::draw(draw);
     let text = format!("radam_load_with({subject}, {path:?}, {:?})", loading.options);
+    // The standard library aborts if it has no memory to say what the system reports.
+    let plenty = &mut Draw::new(&[]);
+    let draw = if files.is_err() { plenty } else { draw };
     // SAFETY: the path ends with a NUL.
     loading.load(world, subject, (draw, text), files, |handle| unsafe {
         radam_load_with(handle, path.as_ptr(), loading.pointer())

@@ -7,6 +7,15 @@ use crate::world::{Subject, World};
 use radam::ffi::*;
 use std::ptr;
 
+/// Whether the machine has the instruction set that RADAM_ISA names.
+pub fn can_create() -> bool {
+    let mut handle = ptr::null_mut();
+    // SAFETY: the output is writable.
+    let status = unsafe { radam_create(ptr::null(), &mut handle) };
+    radam_free(handle);
+    status == RADAM_OK
+}
+
 pub fn create(world: &mut World, draw: &mut Draw) {
     if world.subjects.len() == 3 {
         return;

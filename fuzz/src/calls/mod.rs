@@ -13,6 +13,7 @@ mod steps;
 mod surgery;
 
 pub use checkpoints::{clean_up, load_bytes};
+pub use lifecycle::can_create;
 
 use crate::draw::Draw;
 use crate::model::{Optimizer, Param};
