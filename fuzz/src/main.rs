@@ -4,9 +4,9 @@
 //!                                   with each instruction set of the machine, or with what RADAM_ISA names
 //!     radam-fuzz --replay FILE...   runs sequences that were written to files
 
-use radam_fuzz::{can_create, clean_up};
 use radam_fuzz::sequence::Sequence;
 use radam_fuzz::shrink::shrink;
+use radam_fuzz::{can_create, clean_up};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -98,9 +98,8 @@ fn watch(set: &str, seconds: u64, first: u64) -> Result<(), u64> {
     let mut worker = worker.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(worker.stdout.take().unwrap()).lines();
     let (sender, receiver) = channel();
-    let reader = thread::spawn(move || {
-        lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
+    let reader =
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
     let (mut seed, mut calls, mut reported) = (first, None, Instant::now());
     loop {
         match receiver.recv_timeout(HANGS_AFTER) {
@@ -122,7 +121,10 @@ fn watch(set: &str, seconds: u64, first: u64) -> Result<(), u64> {
         println!("{set}: seed {seed} fails ({status})");
         return Err(seed);
     };
-    println!("{set}: {} sequences from seed {first} on, {calls} calls: nothing found", seed + 1 - first);
+    println!(
+        "{set}: {} sequences from seed {first} on, {calls} calls: nothing found",
+        seed + 1 - first
+    );
     Ok(())
 }
 

@@ -53,8 +53,11 @@ unsafe impl GlobalAlloc for Scarce {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if is_out() {
+            return std::ptr::null_mut();
+        }
         // SAFETY: as above.
-        if is_out() { std::ptr::null_mut() } else { unsafe { System.realloc(memory, layout, size) } }
+        unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {

@@ -40,7 +40,13 @@ impl Sequence {
         // One in four is about damaged checkpoints.
         let only = if seed % 4 == 3 { Some("load_damaged") } else { None };
         if only.is_some() {
-            begin.extend(["step_with", "save_to_buffer", "create", "add_param_group", "save_to_buffer"]);
+            begin.extend([
+                "step_with",
+                "save_to_buffer",
+                "create",
+                "add_param_group",
+                "save_to_buffer",
+            ]);
         }
         let count = 5 + Random(!seed).below(40);
         let names = begin.into_iter().map(Some).chain((0..count).map(|_| only));
@@ -66,7 +72,8 @@ impl Sequence {
         let call = |line: &str| {
             let mut words = line.split_whitespace();
             let name = name_of(words.next()?)?;
-            let choices = words.map(|word| u8::from_str_radix(word, 16).ok()).collect::<Option<_>>();
+            let choices =
+                words.map(|word| u8::from_str_radix(word, 16).ok()).collect::<Option<_>>();
             Some(Call { name, choices: choices? })
         };
         lines.map(call).collect::<Option<_>>().map(Self)

@@ -36,10 +36,10 @@ fn new_place(
     draw: &mut Draw,
 ) -> (Option<Array>, *mut c_void) {
     let params = &world.subjects[subject].model.params;
-    let (dtype, len) = world.subjects[subject].model.param(id).map_or(
-        (crate::model::Dtype::F64, 1),
-        |param| (if is_grad { param.grad_dtype } else { param.dtype }, param.len),
-    );
+    let (dtype, len) =
+        world.subjects[subject].model.param(id).map_or((crate::model::Dtype::F64, 1), |param| {
+            (if is_grad { param.grad_dtype } else { param.dtype }, param.len)
+        });
     let others = params.iter().enumerate().filter(|(other, _)| *other != id as usize);
     let mut others = others.filter_map(|(_, param)| param.data).filter(|array| array.len > 0);
     let other = world.memory.pointer(others.next_back().filter(|_| may_overlap));
@@ -101,7 +101,8 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
     let known = world.subjects[subject].model.params.len();
     let count = draw.below(4).min(known.saturating_sub(first as usize));
     let swaps = draw.chance(3);
-    let (moves_data, moves_grads) = draw.pick(&[(true, true), (true, false), (false, true), (false, false)]);
+    let (moves_data, moves_grads) =
+        draw.pick(&[(true, true), (true, false), (false, true), (false, false)]);
     let mut places = |is_grad: bool, draw: &mut Draw| -> Places {
         let mut places: Places = (first..first + count as u32)
             .map(|id| match swaps {
@@ -143,11 +144,12 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
         }
         for (index, id) in ids.enumerate() {
             let param = model.param_mut(id)?;
-            let mut put = |kind, place: &(Option<Array>, *mut c_void), dtype| -> Result<_, Status> {
-                let range = range_of(place.1.addr(), dtype, param.len as u64)?;
-                addresses.put((id as usize, kind), range)?;
-                Ok(place.0)
-            };
+            let mut put =
+                |kind, place: &(Option<Array>, *mut c_void), dtype| -> Result<_, Status> {
+                    let range = range_of(place.1.addr(), dtype, param.len as u64)?;
+                    addresses.put((id as usize, kind), range)?;
+                    Ok(place.0)
+                };
             if moves_data {
                 param.data = put(DATA, &data[index], param.dtype)?;
             }
@@ -168,6 +170,8 @@ pub fn set_tensors(world: &mut World, draw: &mut Draw) {
         let grads = if moves_grads { lists.1.as_ptr() } else { ptr::null() };
         radam_set_tensors(handle, first, count, data, grads)
     };
-    let text = format!("radam_set_tensors({subject}, {first}, {count}, {lists:?}, {moves_data}, {moves_grads})");
+    let text = format!(
+        "radam_set_tensors({subject}, {first}, {count}, {lists:?}, {moves_data}, {moves_grads})"
+    );
     world.attempt(subject, (draw, text), apply, call);
 }

@@ -201,7 +201,8 @@ pub fn load_from_buffer(world: &mut World, draw: &mut Draw) {
     let bytes = world.saved[index].bytes.clone();
     let loading = Loading::draw(draw);
     let files = reader::read(&bytes).map(|file| vec![file]);
-    let text = format!("radam_load_from_buffer({subject}, checkpoint {index}, {:?})", loading.options);
+    let text =
+        format!("radam_load_from_buffer({subject}, checkpoint {index}, {:?})", loading.options);
     // SAFETY: the buffer has as many bytes, here and below.
     loading.load(world, subject, (draw, text), files, |handle| unsafe {
         radam_load_from_buffer(handle, bytes.as_ptr().cast(), bytes.len() as u64, loading.pointer())

@@ -37,7 +37,8 @@ pub fn change_options(options: &mut radam_group_options, draw: &mut Draw) {
             1 => options.beta1 = draw.pick(&[0.9, 0.0, 0.5, 0.95, 0.999, 0.9999, 1.0, -0.1]),
             2 => {
                 let near_one = 1.0 - f64::EPSILON / 2.0;
-                let betas = [0.99, 0.999, 0.9999, 0.9, 0.0, 0.5, 0.99999999, near_one, 1.0, f64::NAN];
+                let betas =
+                    [0.99, 0.999, 0.9999, 0.9, 0.0, 0.5, 0.99999999, near_one, 1.0, f64::NAN];
                 options.beta2 = draw.pick(&betas);
             }
             3 => options.weight_decay = weight_decay(draw),
@@ -97,17 +98,26 @@ impl World {
         let is_long = draw.chance(100);
         let len = if is_long { draw.pick(&[16_384, 16_385, 40_000, 33_000]) } else { len };
         c.len = len as u64;
-        let grad_dtype =
-            if draw.chance(3) { draw.pick(&Dtype::ALL) } else { dtype };
-        c.grad_dtype = if grad_dtype == dtype { draw.pick(&[0, dtype.code()]) } else { grad_dtype.code() };
+        let grad_dtype = if draw.chance(3) { draw.pick(&Dtype::ALL) } else { dtype };
+        c.grad_dtype =
+            if grad_dtype == dtype { draw.pick(&[0, dtype.code()]) } else { grad_dtype.code() };
         if draw.chance(6) {
             c.tensor_offset = draw.pick(&[7, 16_384, 16_380, (1 << 32) - 2, 100_000]);
             c.tensor_len = c.tensor_offset + c.len + draw.below(5) as u64;
         }
         let copy_dtype = draw.pick(&[Dtype::Bf16, Dtype::F16, Dtype::F32]);
         c.copy_dtype = if copy_dtype == Dtype::Bf16 { 0 } else { copy_dtype.code() };
-        let name = draw.pick(&[None, Some("w"), None, Some("weight.1"), Some("param.3"), Some("ü\"\\\n"), None]);
-        let name = name.map(|name| format!("{name}{}", draw.pick(&["", "a", "b", "c"])).into_bytes());
+        let name = draw.pick(&[
+            None,
+            Some("w"),
+            None,
+            Some("weight.1"),
+            Some("param.3"),
+            Some("ü\"\\\n"),
+            None,
+        ]);
+        let name =
+            name.map(|name| format!("{name}{}", draw.pick(&["", "a", "b", "c"])).into_bytes());
         let mut spec = Spec { c, name, data: None, grad: None, copy: None, state: [None; 3] };
         if !draw.chance(16) {
             spec.data = Some(self.new_array(dtype, len, draw));
@@ -142,7 +152,13 @@ impl World {
         self.new_array(dtype, len, draw)
     }
 
-    fn give_state(&mut self, spec: &mut Spec, options: &radam_group_options, dtype: Dtype, draw: &mut Draw) {
+    fn give_state(
+        &mut self,
+        spec: &mut Spec,
+        options: &radam_group_options,
+        dtype: Dtype,
+        draw: &mut Draw,
+    ) {
         let Ok((state, compensation)) = state_kind(options, dtype) else { return };
         let third = match compensation {
             Compensation::None => None,
@@ -169,7 +185,9 @@ impl World {
             4 => c.len = draw.pick(&[u64::MAX, 1 << 63]),
             5 => spec.name = Some(draw.pick(&[&b""[..], b"\xff", b"a\xc3"]).to_vec()),
             6 => c.struct_size = draw.pick(&[0, 4, 1000]),
-            7 => (c.tensor_offset, c.tensor_len) = draw.pick(&[(1, 0), (u64::MAX, u64::MAX), (5, 6)]),
+            7 => {
+                (c.tensor_offset, c.tensor_len) = draw.pick(&[(1, 0), (u64::MAX, u64::MAX), (5, 6)])
+            }
             _ if other.is_null() || c.data.is_null() => {}
             8 => (c.copy, c.copy_dtype) = (c.data, RADAM_DTYPE_F64),
             9 => c.data = other,

@@ -113,6 +113,10 @@ pub fn stale(world: &mut World, draw: &mut Draw) {
             _ => radam_measure(handle, ptr::null_mut()),
         }
     };
-    world.plain(format!("a call with the handle {handle:?}"), Err(RADAM_ERROR_INVALID_HANDLE), call);
+    world.plain(
+        format!("a call with the handle {handle:?}"),
+        Err(RADAM_ERROR_INVALID_HANDLE),
+        call,
+    );
     world.require((number, double, id) == (0, 0.0, 0), "the output of a failed call was written");
 }

@@ -49,8 +49,17 @@ pub fn update(world: &mut World, draw: &mut Draw) {
     // SAFETY: the arrays have `len` elements, or are refused.
     let call = || unsafe {
         radam_update(
-            dtypes.0, dtypes.1, dtypes.2, param, grad_pointer, exp_avg, exp_avg_sq, kahan_comp, len,
-            &options, t,
+            dtypes.0,
+            dtypes.1,
+            dtypes.2,
+            param,
+            grad_pointer,
+            exp_avg,
+            exp_avg_sq,
+            kahan_comp,
+            len,
+            &options,
+            t,
         )
     };
     let text = format!("radam_update({dtypes:?}, {pointers:?}, {len}, {options:?}, {t})");
@@ -159,7 +168,8 @@ pub fn texts(world: &mut World, draw: &mut Draw) {
         world.require(text == Ok(true), "the text is not UTF-8 that ends with a NUL");
     }
     // SAFETY: the strings are static.
-    let names = [-1, 0, 10, 11].map(|status| unsafe { CStr::from_ptr(radam_status_string(status)) });
+    let names =
+        [-1, 0, 10, 11].map(|status| unsafe { CStr::from_ptr(radam_status_string(status)) });
     world.require(names[1] == c"RADAM_OK" && names[0] == names[3], "another name of a status");
     let version = world.quietly(|| radam_version());
     world.require(version == 2000, "another version");

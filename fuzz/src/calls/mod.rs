@@ -123,6 +123,10 @@ impl World {
     /// The id of a group, or sometimes one that there is not.
     pub fn group_id(&self, subject: usize, draw: &mut Draw) -> u32 {
         let count = self.subjects[subject].model.groups.len();
-        if draw.chance(20) { draw.pick(&[count as u32, u32::MAX]) } else { draw.below(count) as u32 }
+        if draw.chance(20) {
+            draw.pick(&[count as u32, u32::MAX])
+        } else {
+            draw.below(count) as u32
+        }
     }
 }

@@ -25,7 +25,12 @@ fn structs(specs: &[Spec]) -> (Vec<radam_param>, Vec<Option<CString>>) {
     (specs.iter().zip(&names).map(point).collect(), names)
 }
 
-fn specs(world: &mut World, subject: usize, options: &radam_group_options, draw: &mut Draw) -> Vec<Spec> {
+fn specs(
+    world: &mut World,
+    subject: usize,
+    options: &radam_group_options,
+    draw: &mut Draw,
+) -> Vec<Spec> {
     let has_many = world.subjects[subject].model.living().count() >= MANY;
     let count = if has_many { 0 } else { draw.pick(&[1, 2, 0, 1, 3]) };
     (0..count).map(|_| world.spec(subject, options, draw)).collect()

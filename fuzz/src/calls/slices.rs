@@ -76,8 +76,11 @@ pub fn step_wave(world: &mut World, draw: &mut Draw) {
     let call = |handle| unsafe { radam_step_wave(handle, output) };
     let text = format!("radam_step_wave({subject})");
     let status = part_of_step(world, subject, text, &allowed, call);
-    world.require((status == RADAM_OK) == (chunks != u64::MAX), "the output was or was not written");
-    let Some(open) = world.subjects[subject].open.as_mut().filter(|_| status == RADAM_OK) else { return };
+    world
+        .require((status == RADAM_OK) == (chunks != u64::MAX), "the output was or was not written");
+    let Some(open) = world.subjects[subject].open.as_mut().filter(|_| status == RADAM_OK) else {
+        return;
+    };
     let first_measures = open.is_known && open.measures && open.waves == 0;
     let is_right = if open.is_empty { chunks == 0 } else { !first_measures || chunks > 0 };
     let was_over = open.is_over;
@@ -125,7 +128,9 @@ pub fn step_for(world: &mut World, draw: &mut Draw) {
     let text = format!("radam_step_for({subject}, {budget})");
     let status = part_of_step(world, subject, text, &[expected], call);
     world.require((status == RADAM_OK) == (left != u64::MAX), "the output was or was not written");
-    let Some(open) = world.subjects[subject].open.as_mut().filter(|_| status == RADAM_OK) else { return };
+    let Some(open) = world.subjects[subject].open.as_mut().filter(|_| status == RADAM_OK) else {
+        return;
+    };
     if budget > 0 {
         (open.is_known, open.chunks) = (false, Vec::new());
     }

@@ -94,7 +94,12 @@ impl Reported {
     }
 
     /// Compares it with what the model has, or finds it untouched.
-    pub fn compare(&self, world: &mut World, expected: Option<&Report>, threads: std::ops::RangeInclusive<u32>) {
+    pub fn compare(
+        &self,
+        world: &mut World,
+        expected: Option<&Report>,
+        threads: std::ops::RangeInclusive<u32>,
+    ) {
         let Some(report) = &self.0 else { return };
         let untouched = filled(radam_step_report_init);
         let expected = match expected {
@@ -309,7 +314,8 @@ fn step_one(world: &mut World, draw: &mut Draw, has_options: bool) {
         }
     };
     let name = if has_options { "radam_step_tensor" } else { "radam_step_param" };
-    let text = format!("{name}({subject}, {id}, {data:?}, {grad:?}, {}, {pointer:?})", chosen.text());
+    let text =
+        format!("{name}({subject}, {id}, {data:?}, {grad:?}, {}, {pointer:?})", chosen.text());
     let outcome = world.attempt_in_step(subject, (draw, text), apply, call);
     report.compare(world, outcome.as_ref(), threads(world, subject));
 }

@@ -33,7 +33,12 @@ impl Text {
         let mut units = Vec::new();
         let mut chars = self.raw.chars();
         while let Some(c) = chars.next() {
-            let c = if c == '\\' { chars.next()? } else { units.extend(encoded(c)); continue };
+            let c = if c == '\\' {
+                chars.next()?
+            } else {
+                units.extend(encoded(c));
+                continue;
+            };
             match c {
                 'b' => units.push(8),
                 'f' => units.push(12),
@@ -238,8 +243,26 @@ mod tests {
         let right = ["{}", " [1,-0.5e+3 , \"a\\u00e9\"]\n", "{\"a\":1,\"a\":null}", "0", "\"\\/\""];
         assert!(right.iter().all(|text| parse(text).is_some()));
         let wrong = [
-            "", "{", "[1,]", "{\"a\":1,}", "01", "+1", "1.", ".5", "1e", "nul", "\"\n\"", "\"\\x\"",
-            "\"\\u12\"", "{a:1}", "[1] 2", "NaN", "'a'", "\u{feff}1", "-", "[1 2]",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "nul",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "{a:1}",
+            "[1] 2",
+            "NaN",
+            "'a'",
+            "\u{feff}1",
+            "-",
+            "[1 2]",
         ];
         assert!(wrong.iter().all(|text| parse(text).is_none()));
     }

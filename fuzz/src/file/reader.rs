@@ -75,7 +75,9 @@ fn read_header(header: &[u8], data_len: u64) -> Option<(String, Tensors)> {
     for (name, value) in &entries {
         let name = name.decoded()?;
         if name == "__metadata__" {
-            let [radam, checksum] = fields(value, &["radam", "radam.checksum"])?[..] else { return None };
+            let [radam, checksum] = fields(value, &["radam", "radam.checksum"])?[..] else {
+                return None;
+            };
             let is_the_one = start_of(checksum?) == Some(digits.start - 8);
             if manifest.replace(string(radam?)?).is_some() || !is_the_one {
                 return None;
@@ -139,8 +141,20 @@ fn read_manifest(manifest: &Value) -> Option<File> {
 
 fn read_group(group: &Value) -> Option<GroupEntry> {
     let keys = [
-        "lr", "beta1", "beta2", "weight_decay", "eps", "max_lr", "rectify_threshold", "decouple_wd",
-        "decouple_lr", "maximize", "rectify", "unrectified", "stochastic_rounding", "seed",
+        "lr",
+        "beta1",
+        "beta2",
+        "weight_decay",
+        "eps",
+        "max_lr",
+        "rectify_threshold",
+        "decouple_wd",
+        "decouple_lr",
+        "maximize",
+        "rectify",
+        "unrectified",
+        "stochastic_rounding",
+        "seed",
     ];
     let fields = fields(group, &keys)?;
     let (mut numbers, mut toggles) = ([0.0; 7], [RADAM_AUTO; 6]);
@@ -162,7 +176,8 @@ fn read_group(group: &Value) -> Option<GroupEntry> {
 }
 
 fn read_param(param: &Value) -> Option<Entry> {
-    let keys = ["name", "group", "dtype", "len", "offset", "total_len", "step", "frozen", "checksums"];
+    let keys =
+        ["name", "group", "dtype", "len", "offset", "total_len", "step", "frozen", "checksums"];
     let fields = fields(param, &keys)?;
     if let Some(dtype) = fields[2] {
         ["f32", "f64", "f16", "bf16"].contains(&string(dtype)?.as_str()).then_some(())?;

@@ -1,11 +1,11 @@
 //! What a checkpoint has, and what loading takes over.
 
+use super::Status;
 use super::contents::Contents;
 use super::number::Dtype;
 use super::optimizer::{Optimizer, Param};
 use super::options::checked;
 use super::scalars::debiased;
-use super::Status;
 use radam::ffi::*;
 
 /// A checkpoint in memory, and perhaps in a file.
@@ -69,7 +69,8 @@ impl GroupEntry {
     }
 
     fn apply(&self, o: &mut radam_group_options) {
-        [o.lr, o.beta1, o.beta2, o.weight_decay, o.eps, o.max_lr, o.rectify_threshold] = self.numbers;
+        [o.lr, o.beta1, o.beta2, o.weight_decay, o.eps, o.max_lr, o.rectify_threshold] =
+            self.numbers;
         [o.decouple_wd, o.decouple_lr, o.maximize, o.rectify, o.unrectified, _] = self.toggles;
         o.seed = self.seed;
     }
@@ -190,7 +191,8 @@ impl Optimizer {
             }
         }
         let names: Vec<_> = before.living().map(|(id, _)| before.name(id)).collect();
-        if strict && files.iter().flat_map(|f| &f.params).any(|entry| !names.contains(&entry.name)) {
+        if strict && files.iter().flat_map(|f| &f.params).any(|entry| !names.contains(&entry.name))
+        {
             return MISMATCH;
         }
         if hyperparameters {
@@ -251,7 +253,8 @@ fn copy(file: &File, entry: &Entry, param: &Param, contents: &mut Contents) -> R
         let from = ((first - entry.offset) * size) as usize;
         let to = ((first - param.offset()) * size) as usize;
         let bytes = ((end - first) * size) as usize;
-        contents.bytes_mut(array)[to..to + bytes].copy_from_slice(&tensor.bytes[from..from + bytes]);
+        contents.bytes_mut(array)[to..to + bytes]
+            .copy_from_slice(&tensor.bytes[from..from + bytes]);
         let numbers = file.groups[entry.group as usize].numbers;
         if file.is_biased && entry.step > 0 && index < 2 {
             let beta = numbers[1 + index];

@@ -117,8 +117,12 @@ impl Sums {
         // 2^64 numbers below 2^1024.
         let fits = total.bits() <= 1074 + 1024 + 64;
         let [infinities, nans, overflows, last] = [68, 69, 70, 71].map(|index| words[index]);
-        let sums =
-            Self { total, infinities: infinities.ok()?, nans: nans.ok()?, overflows: overflows.ok()? };
+        let sums = Self {
+            total,
+            infinities: infinities.ok()?,
+            nans: nans.ok()?,
+            overflows: overflows.ok()?,
+        };
         (fits && last == Ok(0)).then_some(sums)
     }
 }

@@ -45,7 +45,8 @@ impl Addresses {
         let is_apart = |list: &[(Key, Range<usize>)]| {
             list.iter().all(|(_, other)| range.start >= other.end || other.start >= range.end)
         };
-        let apart = range.is_empty() || is_apart(&self.written) && (is_grad || is_apart(&self.grads));
+        let apart =
+            range.is_empty() || is_apart(&self.written) && (is_grad || is_apart(&self.grads));
         ensure(apart)?;
         if !range.is_empty() {
             let list = if is_grad { &mut self.grads } else { &mut self.written };
@@ -110,8 +111,11 @@ fn ranges(c: &radam_param, param: &Param) -> Result<Vec<(u8, Range<usize>)>, Sta
         (c.exp_avg_sq, second),
         (c.kahan_comp, third),
     ];
-    let known = (0..).zip(arrays).filter_map(|(kind, (pointer, dtype))| Some((kind, pointer, dtype?)));
-    known.map(|(kind, pointer, dtype)| Ok((kind, range_of(pointer.addr(), dtype, c.len)?))).collect()
+    let known =
+        (0..).zip(arrays).filter_map(|(kind, (pointer, dtype))| Some((kind, pointer, dtype?)));
+    known
+        .map(|(kind, pointer, dtype)| Ok((kind, range_of(pointer.addr(), dtype, c.len)?)))
+        .collect()
 }
 
 fn param(spec: &Spec, group: usize, kind: (Dtype, Compensation)) -> Result<Param, Status> {

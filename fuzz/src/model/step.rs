@@ -1,5 +1,6 @@
 //! Steps: of all parameters, of one, and of a tensor without an optimizer.
 
+use super::Status;
 use super::contents::{Array, Contents};
 use super::element::{Element, Rule};
 use super::exact::{Sums, sum_of_squares};
@@ -7,7 +8,6 @@ use super::number::Dtype;
 use super::optimizer::Optimizer;
 use super::options::Compensation;
 use super::rounding::{Noise, halves, master};
-use super::Status;
 use radam::ffi::*;
 use std::ops::Range;
 

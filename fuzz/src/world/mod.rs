@@ -153,7 +153,8 @@ impl World {
         if outcome.is_some() {
             self.subjects[subject].model = model;
             self.memory.contents = contents;
-            let arrays: Vec<_> = self.subjects[subject].model
+            let arrays: Vec<_> = self.subjects[subject]
+                .model
                 .living()
                 .flat_map(|(_, param)| param.arrays())
                 .collect();
@@ -185,14 +186,24 @@ impl World {
         self.trace.push(format!("{what} = {}", name.to_string_lossy()));
     }
 
-    fn check_status(&mut self, status: radam_status, expected: radam_status, excuse: Option<Status>) {
+    fn check_status(
+        &mut self,
+        status: radam_status,
+        expected: radam_status,
+        excuse: Option<Status>,
+    ) {
         if status != expected && Some(status) != excuse {
             self.fail(&format!("the status is {status}; the model has {expected}"));
         }
     }
 
     /// A failed call has a sentence; without memory it may be cut.
-    fn check_message(&mut self, status: radam_status, handle: *mut radam_optimizer, no_memory: bool) {
+    fn check_message(
+        &mut self,
+        status: radam_status,
+        handle: *mut radam_optimizer,
+        no_memory: bool,
+    ) {
         if status == RADAM_OK || no_memory {
             return;
         }
@@ -225,8 +236,22 @@ impl World {
         let style = draw.below(8);
         let mut random = Random(u64::from(draw.byte()) + 1);
         let special = [
-            0.0, -0.0, 1.0, -1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e-300, 1e-40, 6e-8,
-            3e38, 1e300, 65504.0, 5e-324, -1e-42, 1e19,
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+            1e-300,
+            1e-40,
+            6e-8,
+            3e38,
+            1e300,
+            65504.0,
+            5e-324,
+            -1e-42,
+            1e19,
         ];
         for index in 0..array.len {
             let number = match style {
@@ -251,7 +276,8 @@ impl World {
         let mut known = Addresses::default();
         for (id, param) in self.subjects[subject].model.living() {
             let arrays = [param.grad, param.data, param.copy];
-            let state = param.state.iter().zip(param.given).map(|(array, given)| array.filter(|_| given));
+            let state =
+                param.state.iter().zip(param.given).map(|(array, given)| array.filter(|_| given));
             for (kind, array) in (0..).zip(arrays.into_iter().chain(state)) {
                 let start = self.memory.pointer(array).addr();
                 let bytes = array.map_or(0, |array| array.len * array.dtype.size());

@@ -88,7 +88,8 @@ impl World {
         let text = &name[..size as usize - 1];
         self.require(text == expected.as_bytes(), "another name");
         // SAFETY: the name ends with a NUL.
-        let status = self.quietly(|| unsafe { radam_param_id(handle, name.as_ptr().cast(), &mut found) });
+        let status =
+            self.quietly(|| unsafe { radam_param_id(handle, name.as_ptr().cast(), &mut found) });
         self.require((status, found) == (RADAM_OK, id), "the name leads to another parameter");
         let counts = (steps, frozen == RADAM_ON, group as usize, c.len);
         let expected = (param.steps, param.frozen, param.group, param.len as u64);
@@ -123,8 +124,9 @@ impl World {
         for which in RADAM_STATE_EXP_AVG..=RADAM_STATE_MASTER_REMAINDER {
             let (mut place, mut dtype) = (ptr::null_mut(), -1);
             // SAFETY: as above.
-            let status =
-                self.quietly(|| unsafe { radam_param_state(handle, id, which, &mut place, &mut dtype) });
+            let status = self.quietly(|| unsafe {
+                radam_param_state(handle, id, which, &mut place, &mut dtype)
+            });
             self.require(status == RADAM_OK, "a getter of the state failed");
             let is_remainder = which == RADAM_STATE_MASTER_REMAINDER;
             let index = (which as usize - 1).min(2);
@@ -152,7 +154,8 @@ impl World {
     fn require_same<T: Copy + Debug>(&mut self, found: &T, expected: &T) {
         let bytes = |value: &T| {
             // SAFETY: all bytes of the structs of the C API belong to fields.
-            unsafe { slice::from_raw_parts(ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }.to_vec()
+            unsafe { slice::from_raw_parts(ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }
+                .to_vec()
         };
         if bytes(found) != bytes(expected) {
             self.fail(&format!("there is {found:?}; the model has {expected:?}"));
