@@ -110,8 +110,8 @@ fn read_tensor(value: &Value) -> Option<(String, Range<u64>)> {
     let elements = list(shape?)?.iter().try_fold(1u64, |n, d| n.checked_mul(unsigned(d)?))?;
     let [start, end] = list(offsets?)? else { return None };
     let (start, end) = (unsigned(start)?, unsigned(end)?);
-    let fits = elements.checked_mul(size) == end.checked_sub(start);
-    fits.then_some((dtype, start..end))
+    let len = end.checked_sub(start)?;
+    (elements.checked_mul(size) == Some(len)).then_some((dtype, start..end))
 }
 
 fn read_manifest(manifest: &Value) -> Option<File> {

@@ -237,6 +237,10 @@ fn copy(file: &File, entry: &Entry, param: &Param, contents: &mut Contents) -> R
     if first >= end {
         return Ok(());
     }
+    let numbers = file.groups[entry.group as usize].numbers;
+    if file.is_biased && !numbers[1..3].iter().all(|beta| (0.0..1.0).contains(beta)) {
+        return Err(RADAM_ERROR_MISMATCH);
+    }
     let known = arrays(param);
     let fits = known.len() == entry.checksums.len()
         && entry.checksums.iter().all(|(name, _)| known.iter().any(|(_, known, _)| known == name));
@@ -255,12 +259,8 @@ fn copy(file: &File, entry: &Entry, param: &Param, contents: &mut Contents) -> R
         let bytes = ((end - first) * size) as usize;
         contents.bytes_mut(array)[to..to + bytes]
             .copy_from_slice(&tensor.bytes[from..from + bytes]);
-        let numbers = file.groups[entry.group as usize].numbers;
         if file.is_biased && entry.step > 0 && index < 2 {
             let beta = numbers[1 + index];
-            if !(0.0..1.0).contains(&beta) {
-                return Err(RADAM_ERROR_MISMATCH);
-            }
             for element in to / size as usize..(to + bytes) / size as usize {
                 let number = contents.get(array, element) / debiased(beta, entry.step).bias;
                 contents.set(array, element, number);
