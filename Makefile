@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,7 +67,7 @@ run: ## build the library and train a small network on handwritten digits with i
 
 test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)
-	$(CARGO) $(TEST) --no-fail-fast
+	$(CARGO) $(TEST) --no-fail-fast -p radam -p radam-fuzz
 	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED, although everything that ran passed:"; sort -u $(SKIPPED); \
 		echo "(make deps installs what is missing)"; fi
 
@@ -326,12 +326,21 @@ windows: ## run the unit tests, goldens, determinism, checkpoints and C programs
 			tests/c/$$program.c $(WINDOWS_DIR)/libradam.dll.a -static -o $(WINDOWS_DIR)/$$program.exe; \
 		(cd $(WINDOWS_DIR) && $(WINE) ./$$program.exe); done
 
-# The flags that cargo-fuzz would pass, without cargo-fuzz.
-FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-	-Zsanitizer=address -Cdebug-assertions
-fuzz: ## read arbitrary bytes as checkpoints for SECONDS=60 (needs nightly Rust)
-	cd fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz \
-		$(CARGO) +nightly build --release --target $$($(CARGO) +nightly -vV | sed -n 's/host: //p')
-	mkdir -p $(TARGET)/fuzz/corpus
-	$(TARGET)/fuzz/*/release/checkpoint -max_total_time=$(or $(SECONDS),60) -max_len=4096 $(TARGET)/fuzz/corpus fuzz/seeds
+# Sanitizers are flags of nightly Rust, which stable Rust takes if RUSTC_BOOTSTRAP is set. Naming the target builds build
+# scripts without the flags.
+HOST = $$($(CARGO) -vV | sed -n 's/host: //p')
+fuzz: ## compare random calls with a model, under AddressSanitizer and with each instruction set, for SECONDS=60 in all
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/fuzz-asan \
+		$(CARGO) run --profile fuzz -p radam-fuzz --bin radam-fuzz --target $(HOST) -- $(or $(SECONDS),60) $(SEED)
+
+# The flags that cargo-fuzz would pass, without cargo-fuzz. RUN=checkpoint is the other target.
+RUN ?= calls
+LIBFUZZER := $(TARGET)/libfuzzer
+LIBFUZZER_FLAGS := -Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+libfuzzer: ## the same calls, or with RUN=checkpoint files, as libFuzzer chooses them, for SECONDS=60 (needs clang)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(LIBFUZZER_FLAGS)" CARGO_TARGET_DIR=$(LIBFUZZER) \
+		$(CARGO) build --profile fuzz -p radam-fuzz --features libfuzzer --bin $(RUN) --target $(HOST)
+	mkdir -p $(LIBFUZZER)/corpus/$(RUN)
+	$(LIBFUZZER)/*/fuzz/$(RUN) -max_total_time=$(or $(SECONDS),60) -max_len=4096 $(LIBFUZZER)/corpus/$(RUN) \
+		$(if $(filter checkpoint,$(RUN)),fuzz/seeds)

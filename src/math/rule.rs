@@ -170,7 +170,7 @@ impl Step {
             (Decay::L2, group.weight_decay, 0.0)
         };
         // Maximizing means to negate the gradients first. Negating their coefficients instead gives the
-        // same bits.
+        // same numbers; only zeros may have the other sign.
         let direction = if group.maximize { -1.0 } else { 1.0 };
         let coefficients = Coefficients {
             l2: direction * l2,

@@ -124,7 +124,9 @@ impl Given {
     };
 
     pub fn is_nothing(&self) -> bool {
-        self.slice.is_none() && self.copy.is_none() && self.state.iter().all(|a| a.is_none())
+        let has_default = self.copy_dtype == Self::NOTHING.copy_dtype;
+        let brings_none = self.copy.is_none() && self.state.iter().all(|a| a.is_none());
+        self.slice.is_none() && has_default && brings_none
     }
 }
 

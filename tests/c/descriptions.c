@@ -52,6 +52,12 @@ int main(void) {
   add_group(opt, &options);
   OK(opt, radam_add_params(opt, 1, &full, 1, NULL));
   OK(opt, radam_add_params(opt, 0, &plain, 1, NULL));
+  /* A dtype that is not in use is what it was, too. */
+  radam_param uncopied = plain;
+  uncopied.copy_dtype = RADAM_DTYPE_F32;
+  OK(opt, radam_add_params(opt, 0, &uncopied, 1, NULL));
+  uncopied.grad_dtype = RADAM_DTYPE_F16;
+  check_is(opt, 2, 0, uncopied, "param.2");
   /* Dtypes that were left to the library are those in use. */
   plain.grad_dtype = RADAM_DTYPE_F16;
   plain.copy_dtype = RADAM_DTYPE_BF16;
