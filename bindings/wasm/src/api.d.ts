@@ -2,7 +2,7 @@
 
 import type { Dtype, GradSums } from "./index.js";
 
-export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "scale";
+export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "stateScale";
 
 /**
  * Options of a parameter group. The names are those of the Python library optimi.
@@ -111,7 +111,7 @@ export interface GroupOptions {
    */
   rectifyThreshold?: number;
   /**
-   * The seed of stochasticRounding. Default: 0.
+   * The seed of stochasticRounding and of 8-bit state. Default: 0.
    */
   seed?: bigint | number;
 }
