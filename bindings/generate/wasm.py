@@ -15,7 +15,7 @@ INTERFACES = {"radam_group_options": "GroupOptions", "radam_step_options": "Step
 HIDDEN = {"struct_size", "reserved", "user", "progress", "threads"}
 KINDS = {"radam_toggle": "toggle", "radam_dtype": "dtype", "uint32_t": "u32", "int32_t": "flag", "uint64_t": "u64",
          "double": "f64"}
-TYPES = {"toggle": 'boolean | "auto"', "dtype": "Dtype | null", "u32": "number", "flag": "boolean", "u64": "bigint",
+TYPES = {"toggle": 'boolean | "auto"', "dtype": "StateDtype | null", "u32": "number", "flag": "boolean", "u64": "bigint",
          "f64": "number", "pointer": "GradSums"}
 
 
@@ -67,7 +67,7 @@ def interfaces(api: dict) -> str:
     structs = {struct["name"]: struct for struct in api["structs"]}
     names = {field["name"] for struct in api["structs"] for field in struct["fields"]}
     states = next(enum for enum in api["enums"] if enum["name"] == "radam_state_values")["values"]
-    lines = [NOTE, 'import type { Dtype, GradSums } from "./index.js";', "",
+    lines = [NOTE, 'import type { GradSums, StateDtype } from "./index.js";', "",
              f"export type StateName = {' | '.join(quoted(header.state_array(value['name'])) for value in states)};", ""]
     for name, interface in INTERFACES.items():
         lines += comment(structs[name]["doc"], names, "") + [f"export interface {interface} {{"]

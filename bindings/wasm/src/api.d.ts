@@ -1,6 +1,6 @@
 // Generated from include/radam.h by `make bindings`.
 
-import type { Dtype, GradSums } from "./index.js";
+import type { GradSums, StateDtype } from "./index.js";
 
 export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "stateScale";
 
@@ -54,7 +54,7 @@ export interface GroupOptions {
    * parameter. Tensors of fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the
    * format.
    */
-  stateDtype?: Dtype | null;
+  stateDtype?: StateDtype | null;
   /**
    * Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a
    * signed 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter,
