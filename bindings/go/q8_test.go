@@ -64,6 +64,33 @@ func TestStateOf8Bits(t *testing.T) {
 	}
 }
 
+// TestCompensationBeside8Bits has compensations of the type of the parameter, but of float32 where the state is.
+func TestCompensationBeside8Bits(t *testing.T) {
+	opt := newOptimizer(t, radam.Options{NumThreads: 1})
+	group := must(opt.AddGroup(q8Group(radam.TensorGroup(0.01))))
+	start, g := noise[radam.BFloat16](1, q8Len), noise[radam.BFloat16](2, q8Len)
+	data, grad := must(radam.TensorOf(start)), must(radam.TensorOf(g))
+	kahan := must(radam.NewTensor[radam.BFloat16](q8Len))
+	must(group.Add(radam.Spec{Data: data, Grad: grad, KahanComp: kahan}))
+	loose := make([]radam.BFloat16, q8Len)
+	avg, sq, scale := make([]int8, q8Len), make([]uint8, q8Len), make([]uint32, q8Blocks)
+	for step := uint64(1); step <= 3; step++ {
+		if err := opt.Step(); err != nil {
+			t.Fatal(err)
+		}
+		err := radam.UpdateQ8(start, g, avg, sq, scale, loose, q8Group(radam.SliceGroup(0.01)), step)
+		if err != nil || !equal(start, data.Data()) || !equal(loose, kahan.Data()) {
+			t.Fatal("another compensation", err)
+		}
+	}
+	floats := must(radam.NewTensor[float32](q8Len))
+	_, err := group.Add(radam.Spec{Dtype: radam.BF16, Len: q8Len, KahanComp: floats})
+	wantError(t, err, radam.ErrInvalidArgument, "KahanComp is a tensor of float32; it must be one of radam.BFloat16")
+	must(group.Add(radam.Spec{Dtype: radam.BF16, Len: 9, KahanComp: must(radam.NewTensor[float32](9))}))
+	err = radam.UpdateQ8(start, g, avg, sq, scale, floats.Data(), q8Group(radam.SliceGroup(0.01)), 4)
+	wantError(t, err, radam.ErrInvalidArgument, "kahanComp is a slice of float32; it must be one of radam.BFloat16")
+}
+
 func TestStateOf8BitsIsAskedForAsWhatItIs(t *testing.T) {
 	opt := newOptimizer(t, radam.Options{})
 	group := must(opt.AddGroup(q8Group(radam.SliceGroup(0.01))))

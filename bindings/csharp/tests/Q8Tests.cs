@@ -50,6 +50,36 @@ namespace Radam.Tests
         }
 
         [Test]
+        private static void compensations_have_the_type_of_the_parameter()
+        {
+            BFloat16[] data = Make.Numbers(Length, 1).Select(x => (BFloat16)x).ToArray(), loose = data.ToArray();
+            BFloat16[] grad = Make.Numbers(Length, 2).Select(x => (BFloat16)x).ToArray();
+            BFloat16[] kahan = new BFloat16[Length], looseKahan = new BFloat16[Length];
+            var expAvg = new sbyte[Length];
+            var expAvgSq = new byte[Length];
+            var scale = new uint[Blocks];
+            using (var optimizer = new Optimizer())
+            {
+                GroupId group = optimizer.AddGroup(Coded());
+                optimizer.AddParam(group, new Param { Data = data, Grad = grad, KahanComp = kahan });
+                for (int step = 1; step <= 3; step++)
+                {
+                    optimizer.Step();
+                    Optimizer.UpdateQ8(loose, grad, expAvg, expAvgSq, scale, looseKahan, Coded(), step);
+                }
+                Check.SameArrays(data, loose, "data");
+                Check.SameArrays(kahan, looseKahan, "kahanComp");
+                Check.SameArrays(kahan, optimizer.GetState<BFloat16>(param, State.KahanComp), "state");
+                Check.That(kahan.Any(x => x.Bits != 0), "nothing was compensated");
+                Check.Fails(Status.InvalidArgument, "KahanComp is an array of f32; that of the parameter must be one of bf16",
+                    () => optimizer.AddParam(group, new Param { Data = loose, KahanComp = new float[Length] }));
+                Check.Fails(Status.InvalidArgument, "kahanComp is an array of f32; it must be one of bf16", () =>
+                    Optimizer.UpdateQ8(loose, grad, expAvg, expAvgSq, scale, new float[Length], Coded(), 4));
+                optimizer.AddParam(group, new Param { Dtype = Dtype.Bf16, Length = 9, KahanComp = new float[9] });
+            }
+        }
+
+        [Test]
         private static void it_is_for_large_tensors_and_for_state_only()
         {
             using (var optimizer = new Optimizer())

@@ -32,6 +32,18 @@ coded(; options...) = RAdam(0.01; state_dtype=:q8, seed=7, options...)
     @test LibRAdam.state(param, :exp_avg) isa Vector{Float32} && LibRAdam.state(param, :state_scale) === nothing
 end
 
+@testset "compensations have the type of the parameter" begin
+    data, grad, kahan = ones(Float16, Q8_LEN), fill(Float16(0.1), Q8_LEN), zeros(Float16, Q8_LEN)
+    optimizer = Optimizer(num_threads=1)
+    group = add_group!(optimizer, coded())
+    param = add_param!(group, data; grad=grad, kahan_comp=kahan)
+    foreach(_ -> step!(optimizer), 1:3)
+    @test LibRAdam.state(param, :kahan_comp) == kahan && any(!iszero, kahan)
+    other(len) = () -> add_param!(group, Float16, len; kahan_comp=zeros(Float32, len))
+    @test refused(other(Q8_LEN), INVALID_ARGUMENT, "kahan_comp has elements of type Float32", "they are Float16")
+    @test other(9)().len == 9
+end
+
 @testset "models" begin
     rule = coded()
     @test repr(rule) == "RAdam(0.01; state_dtype=:q8, seed=7)"

@@ -51,6 +51,20 @@ test("8-bit state has the same codes in the library's arrays and the caller's", 
   check.equal(opt:state(0, "state_scale"), nil)
 end)
 
+test("compensations beside 8-bit state have the dtype of the parameter", function()
+  local function half() return ffi.new("uint16_t[?]", LEN, 0x3c00) end
+  local data, grad, kahan = half(), half(), ffi.new("uint16_t[?]", LEN)
+  local opt = optimizer {data = data, grad = grad, dtype = "f16", kahan_comp = kahan}
+  for _ = 1, 3 do opt:step() end
+  local state, dtype = opt:state(0, "kahan_comp")
+  check.equal(dtype, "f16")
+  check.same_bits(state, kahan)
+  check.equal(kahan[LEN - 1] ~= 0, true)
+  check.fails("RADAM_ERROR_INVALID_ARGUMENT", "kahan_comp has elements of type float; those of f16", opt.add_param, opt, 0,
+    {data = half(), dtype = "f16", kahan_comp = ffi.new("float[?]", LEN)})
+  opt:add_param(0, {dtype = "f16", len = 9, kahan_comp = ffi.new("float[9]")})
+end)
+
 test("8-bit state is for large tensors, and for state only", function()
   local function refused(message, call, ...) check.fails("RADAM_ERROR_INVALID_ARGUMENT", message, call, ...) end
   local opt, data = optimizer {dtype = "f32", len = 4095}, ffi.new("float[?]", LEN)

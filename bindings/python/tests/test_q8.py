@@ -99,6 +99,21 @@ class Q8(unittest.TestCase):
         id_ = self.opt.add_param(self.group, small, exp_avg=np.zeros(4095, np.float32))
         self.assertEqual(self.opt.state(id_, State.EXP_AVG).dtype, np.float32)
 
+    def test_compensations_have_the_dtype_of_the_parameter(self):
+        half, grad, placed = np.ones(LEN, np.float16), np.full(LEN, 0.1, np.float16), codes()
+        placed["kahan_comp"] = np.zeros(LEN, np.float16)
+        id_ = self.opt.add_param(self.group, half, grad, **placed)
+        loose, loose_half = {**codes(), "kahan_comp": np.zeros(LEN, np.float16)}, half.copy()
+        for step in range(1, 4):
+            self.opt.step()
+            radam.update(loose_half, grad, **loose, step=step, **OPTIONS)
+        self.assertTrue(placed["kahan_comp"].any())
+        np.testing.assert_array_equal(self.opt.state(id_, State.KAHAN_COMP), loose["kahan_comp"])
+        np.testing.assert_array_equal(loose_half, half)
+        with self.assertRaisesRegex(radam.Error, "kahan_comp is float32; it must be float16"):
+            self.opt.add_param(self.group, half.copy(), kahan_comp=np.zeros(LEN, np.float32))
+        self.opt.add_param(self.group, np.ones(9, np.float16), kahan_comp=np.zeros(9, np.float32))
+
     def test_what_is_refused(self):
         add = self.opt.add_param
         for call, words in (

@@ -37,6 +37,27 @@ test("8-bit state has the same codes in an optimizer and without one", () => {
   assert.equal(optimizer.state(param, "stateScale"), null);
 });
 
+test("compensations beside 8-bit state have the dtype of the parameter", () => {
+  const half = (length) => new Uint16Array(length).fill(0x3c00);
+  const optimizer = new Optimizer();
+  const group = optimizer.addGroup({ lr: 0.01, gradientRelease: true, ...OPTIONS });
+  const param = optimizer.addParam(group, { dtype: "f16", length: LENGTH, name: "param.0" });
+  const data = half(LENGTH);
+  const arrays = {
+    dtype: "f16", stateDtype: "q8", param: half(LENGTH), grad: half(LENGTH), expAvg: new Int8Array(LENGTH),
+    expAvgSq: new Uint8Array(LENGTH), stateScale: new Uint32Array(BLOCKS), kahanComp: new Uint16Array(LENGTH),
+  };
+  for (let step = 1; step <= 3; step++) {
+    optimizer.stepTensor(param, data, arrays.grad);
+    update(arrays, { lr: 0.01, ...OPTIONS }, step);
+  }
+  assert.deepEqual(arrays.param, data);
+  assert.deepEqual(optimizer.state(param, "kahanComp"), arrays.kahanComp);
+  assert(arrays.kahanComp.some((bits) => bits !== 0));
+  const floats = { ...arrays, kahanComp: new Float32Array(LENGTH) };
+  invalid("for f16 it must be a Tensor or Uint16Array", () => update(floats, { lr: 0.01, ...OPTIONS }, 4));
+});
+
 test("8-bit state follows that of f32, from checkpoints too", () => {
   const [coded, wide] = [OPTIONS, {}].map((options) => trained(options, { length: LENGTH }));
   for (let step = 0; step < 20; step++) for (const { optimizer } of [coded, wide]) optimizer.step();
