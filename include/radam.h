@@ -330,7 +330,7 @@ typedef struct radam_group_options {
   // finite, at least 4, since r does not exist below. Default: 5, as in optimi and PyTorch; the
   // paper has 4.
   double rectify_threshold;
-  // The seed of stochastic_rounding. Default: 0.
+  // The seed of stochastic_rounding and of 8-bit state. Default: 0.
   uint64_t seed;
 } radam_group_options;
 

@@ -58,6 +58,15 @@ radam_status update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* ka
                       static_cast<radam_dtype>(dtype<S>()), param, grad, exp_avg, exp_avg_sq, kahan_comp, n, &c, step);
 }
 
+template <class T, class G>
+radam_status update_q8(T* param, const G* grad, std::int8_t* exp_avg, std::uint8_t* exp_avg_sq,
+                       std::uint32_t* state_scale, void* kahan_comp, std::uint64_t n, const GroupOptions& options,
+                       std::uint64_t step) noexcept {
+  const radam_group_options c = options.c();
+  return radam_update_q8(static_cast<radam_dtype>(dtype<T>()), static_cast<radam_dtype>(dtype<G>()), param, grad, exp_avg,
+                         exp_avg_sq, state_scale, kahan_comp, n, &c, step);
+}
+
 }  // namespace detail
 
 // Calls that throw radam::Error.
@@ -74,6 +83,15 @@ void update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp
   detail::Throwing::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
 }
 
+// The same with 8-bit state (radam_update_q8); state_scale has an element for each block of 128. Give each tensor a seed
+// of its own.
+template <class T, class G>
+void update_q8(T* param, const G* grad, std::int8_t* exp_avg, std::uint8_t* exp_avg_sq, std::uint32_t* state_scale,
+               void* kahan_comp, std::uint64_t n, const GroupOptions& options, std::uint64_t step) {
+  detail::Throwing::outcome(
+      detail::update_q8(param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, n, options, step));
+}
+
 // The same calls, which return an Outcome or a Result.
 namespace nothrow {
 
@@ -86,6 +104,13 @@ template <class T, class G, class S>
 Outcome update(T* param, const G* grad, S* exp_avg, S* exp_avg_sq, void* kahan_comp, std::uint64_t n,
               const GroupOptions& options, std::uint64_t step) noexcept {
   return detail::Returning::outcome(detail::update(param, grad, exp_avg, exp_avg_sq, kahan_comp, n, options, step));
+}
+
+template <class T, class G>
+Outcome update_q8(T* param, const G* grad, std::int8_t* exp_avg, std::uint8_t* exp_avg_sq, std::uint32_t* state_scale,
+                  void* kahan_comp, std::uint64_t n, const GroupOptions& options, std::uint64_t step) noexcept {
+  return detail::Returning::outcome(
+      detail::update_q8(param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, n, options, step));
 }
 
 }  // namespace nothrow

@@ -18,13 +18,15 @@
 //! - **f32, f64, [`f16`](struct@f16) and [`bf16`]**, mixed in one step ([`Tensor`]). 16-bit parameters
 //!   train without f32 copies by Kahan summation, exact f32 masters in 16 more bits, or stochastic rounding
 //!   ([`GroupOptions`]).
+//! - **State of 8 bits** ([`StateDtype::Q8`]): both averages in 2.03 bytes an element instead of 8, trained as well as in
+//!   f32 ([`Optimizer::state_q8`]).
 //! - **What training loops do around a step** happens within it: gradient scaling, clipping, skipping steps that
 //!   overflowed, zeroing ([`StepOptions`]); across processes, by exact sums of gradients ([`GradSums`]).
 //! - **The same bits** on every machine, instruction set and number of threads.
 //! - **Gradient release**: [`Optimizer::step_tensor`] updates one parameter inside the backward pass, on any thread.
 //! - **Checkpoints** that continue with the same bits, verified before anything changes, also from other shards:
 //!   [`Optimizer::save`], [`Optimizer::load`]. Scripts move training runs between PyTorch and this.
-//! - **Without an optimizer**: [`update`] steps one tensor whose state is yours.
+//! - **Without an optimizer**: [`update`] and [`update_q8`] step one tensor whose state is yours.
 //! - **Errors** are values with a sentence that names the argument and what is allowed ([`Error`]); a call that fails
 //!   changes nothing. There is no `unsafe` for you to write, and the optimizer keeps no pointer between calls.
 //! - **A C API** with a generated header, `include/radam.h`, for engines in C, C++ and other languages: [`ffi`]. It has
@@ -76,7 +78,7 @@ mod system;
 
 pub use api::{
     Array, AsTensor, Element, Error, GradSums, GroupId, GroupOptions, GroupReport, Optimizer,
-    Options, ParamId, ParamOptions, State, StepOptions, Tensor, update,
+    Options, ParamId, ParamOptions, Q8State, State, StepOptions, Tensor, update, update_q8,
 };
 pub use checkpoint::LoadOptions;
 pub use half::{bf16, f16};

@@ -60,6 +60,7 @@ programs! {
     resources: "-std=c++17", "-std=c++20";
     training: "-std=c++17", "-std=c++20";
     designated: "-std=c++20";
+    q8: "-std=c++17", "-std=c++20";
     allocations: "-std=c++17";
 }
 

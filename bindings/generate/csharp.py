@@ -3,11 +3,13 @@
 import re
 import textwrap
 
+import header
+
 FOLDER = "bindings/csharp/src/generated/"
 HEAD = "// Generated from include/radam.h: `make bindings` writes it anew. SPDX: MIT OR Apache-2.0\n"
 
-SCALARS = {"char": "byte", "void": "void", "int32_t": "int", "uint32_t": "uint", "int64_t": "long",
-           "uint64_t": "ulong", "double": "double"}
+SCALARS = {"char": "byte", "void": "void", "int8_t": "sbyte", "uint8_t": "byte", "int32_t": "int", "uint32_t": "uint",
+           "int64_t": "long", "uint64_t": "ulong", "double": "double"}
 ENUMS = {"radam_status": "Status", "radam_dtype": "Dtype", "radam_toggle": "Toggle", "radam_state": "State"}
 
 # The functions that are called when there is no OptimizerHandle yet, or no longer.
@@ -50,7 +52,8 @@ def in_csharp(api: dict, text: str) -> str:
     fields = {field["name"] for struct in api["structs"] for field in struct["fields"]}
     names = {name: wrapper[0] for name, wrapper in OPTIONS.items()} | REPORTS
     names |= {"radam_param": "Param", "radam_grad_sums": "GradSums", "radam_step_with": "Step",
-              "radam_create": "the constructor", "radam_dtype": "Dtype", "int16_t": "short"}
+              "radam_create": "the constructor", "radam_dtype": "Dtype", "int8_t": "sbyte", "uint8_t": "byte",
+              "int16_t": "short", "uint32_t": "uint"}
     names |= {f["name"]: pascal(f["name"].removeprefix("radam_")) for f in api["functions"] if f["name"] not in names}
     names |= {name: pascal(name) for name in fields if "_" in name or name in ("lr", "eps", "beta1", "beta2")}
     return re.sub(r"\w+", lambda m: names.get(m[0], m[0]), text)
@@ -85,7 +88,8 @@ def enums(api: dict) -> str:
         values = '/// <summary>The default of the field or argument.</summary>\nDefault = 0,\n' if name == "radam_dtype" else ""
         for value in enum["values"]:
             prefix = next(prefix for prefix in prefixes if value["name"].startswith(prefix))
-            values += summary(api, value["doc"]) + f"{pascal(value['name'].removeprefix(prefix))} = {value['value']},\n"
+            short = value["name"].removeprefix(prefix) if name != "radam_state" else header.state_array(value["name"])
+            values += summary(api, value["doc"]) + f"{pascal(short)} = {value['value']},\n"
         head = "internal" if name == "radam_toggle" else summary(api, docs[name]) + "public"
         texts.append(f"{head} enum {ENUMS[name]}\n{{\n{indent(values)}}}\n")
     return namespace("\n".join(texts))

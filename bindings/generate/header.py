@@ -3,7 +3,7 @@
 import re
 
 # Bytes of each scalar type, which are its alignment too.
-SCALARS = {"char": 1, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8, "double": 8}
+SCALARS = {"char": 1, "int8_t": 1, "uint8_t": 1, "int32_t": 4, "uint32_t": 4, "int64_t": 8, "uint64_t": 8, "double": 8}
 
 DECLARATION = re.compile(
     r"typedef enum (?P<enum>\w+) \{(?P<values>.*?)\} \w+;"
@@ -35,6 +35,12 @@ def read(header: str) -> dict:
     numbers = {value["name"]: value["value"] for enum in api["enums"] for value in enum["values"]}
     api["version"] = ".".join(str(numbers["RADAM_VERSION_" + part]) for part in ("MAJOR", "MINOR", "PATCH"))
     return api
+
+
+def state_array(constant: str) -> str:
+    """The array of a RADAM_STATE_... constant, as radam_param calls it, in capitals."""
+    name = constant.removeprefix("RADAM_STATE_")
+    return "STATE_SCALE" if name == "SCALE" else name
 
 
 def comment_before(code: str) -> str:

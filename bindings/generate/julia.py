@@ -1,7 +1,7 @@
 """The low level of the Julia package: constants, mirrors of structs, and a function for each function of the C API."""
 
-SCALARS = {"int32_t": "Int32", "uint32_t": "UInt32", "int64_t": "Int64", "uint64_t": "UInt64", "double": "Float64",
-           "void": "Cvoid", "char": "UInt8"}
+SCALARS = {"int8_t": "Int8", "uint8_t": "UInt8", "int32_t": "Int32", "uint32_t": "UInt32", "int64_t": "Int64",
+           "uint64_t": "UInt64", "double": "Float64", "void": "Cvoid", "char": "UInt8"}
 HEAD = "# Generated from radam_api.json by bindings/generate; `make bindings` writes it anew. SPDX: MIT OR Apache-2.0\n"
 FOLDER = "bindings/julia/src/generated/"
 

@@ -1,5 +1,7 @@
 """Writes bindings/lua/radam/cdef.lua: the C declarations for LuaJIT's FFI, and what struct fields and constants are."""
 
+import header
+
 # Enums whose constants Lua programs write as strings: "f32" for RADAM_DTYPE_F32.
 NAMED = {"dtypes": ("radam_dtype_values", "RADAM_DTYPE_"), "states": ("radam_state_values", "RADAM_STATE_")}
 
@@ -27,7 +29,8 @@ def text(api: dict) -> str:
 
 def names(api: dict, table: str, enum: str, prefix: str) -> str:
     found = next(each for each in api["enums"] if each["name"] == enum)
-    pairs = [f"{value['name'].removeprefix(prefix).lower()} = {value['value']}" for value in found["values"]]
+    short = header.state_array if table == "states" else lambda name: name.removeprefix(prefix)
+    pairs = [f"{short(value['name']).lower()} = {value['value']}" for value in found["values"]]
     return f"cdef.{table} = {{{', '.join(pairs)}}}"
 
 

@@ -3,12 +3,14 @@
 import re
 import textwrap
 
+import header
+
 PACKAGE = "bindings/python/radam/"
 NOTICE = "Generated from bindings/radam_api.json by `make bindings`. SPDX: MIT OR Apache-2.0"
 ENUMS = {"radam_status_values": "Status", "radam_dtype_values": "DType", "radam_toggle_values": "Toggle",
          "radam_state_values": "State"}
-SCALARS = {"int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64", "uint64_t": "c_uint64",
-           "double": "c_double", "char": "c_char"}
+SCALARS = {"int8_t": "c_int8", "uint8_t": "c_uint8", "int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64",
+           "uint64_t": "c_uint64", "double": "c_double", "char": "c_char"}
 # The structs that users see as keywords of a call, and those that they get back.
 KEYWORDS = {"radam_group_options": "GroupOptions", "radam_step_options": "StepOptions"}
 REPORTS = {"radam_step_report": "StepReport", "radam_group_report": "GroupReport"}
@@ -47,7 +49,9 @@ def low_level(api: dict) -> str:
 
 def short_name(name: str) -> str:
     """RADAM_ERROR_BUSY is Status.BUSY, RADAM_DTYPE_F32 is DType.F32."""
-    for prefix in ("RADAM_ERROR_", "RADAM_DTYPE_", "RADAM_STATE_", "RADAM_"):
+    if name.startswith("RADAM_STATE_"):
+        return header.state_array(name)
+    for prefix in ("RADAM_ERROR_", "RADAM_DTYPE_", "RADAM_"):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     raise ValueError(name)
@@ -112,7 +116,8 @@ def members(struct: dict) -> str:
 
 def in_python(doc: str) -> str:
     """The description of an option, with Python's words for its values."""
-    for c_name, python_name in (("AUTO", "None"), ("ON", "True"), ("OFF", "False"), ("RADAM_DTYPE_F32", "f32")):
+    for c_name, python_name in (("AUTO", "None"), ("ON", "True"), ("OFF", "False"), ("RADAM_DTYPE_F32", "f32"),
+                                ("RADAM_DTYPE_Q8", '"q8"')):
         doc = re.sub(rf"\b{c_name}\b", python_name, doc)
     return doc
 

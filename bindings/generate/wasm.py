@@ -15,7 +15,7 @@ INTERFACES = {"radam_group_options": "GroupOptions", "radam_step_options": "Step
 HIDDEN = {"struct_size", "reserved", "user", "progress", "threads"}
 KINDS = {"radam_toggle": "toggle", "radam_dtype": "dtype", "uint32_t": "u32", "int32_t": "flag", "uint64_t": "u64",
          "double": "f64"}
-TYPES = {"toggle": 'boolean | "auto"', "dtype": "Dtype | null", "u32": "number", "flag": "boolean", "u64": "bigint",
+TYPES = {"toggle": 'boolean | "auto"', "dtype": "StateDtype | null", "u32": "number", "flag": "boolean", "u64": "bigint",
          "f64": "number", "pointer": "GradSums"}
 
 
@@ -45,7 +45,8 @@ def layouts(api: dict) -> str:
              f'export const VERSION = {values["radam_version_values"]["RADAM_VERSION"]};',
              constants("STATUS", values["radam_status_values"], "RADAM_(ERROR_)?", str),
              constants("DTYPE", values["radam_dtype_values"], "RADAM_DTYPE_", str.lower),
-             constants("STATE", values["radam_state_values"], "RADAM_STATE_", lambda name: camel(name.lower())), "",
+             constants("STATE", values["radam_state_values"], "", lambda name: camel(header.state_array(name).lower())),
+             "",
              "/** The number of arguments of each function. */", "export const FUNCTIONS = {"]
     lines += [f"  {name}: {count}," for name, count in functions.items()] + ["};", "", "export const STRUCTS = {"]
     for struct in api["structs"]:
@@ -66,8 +67,8 @@ def interfaces(api: dict) -> str:
     structs = {struct["name"]: struct for struct in api["structs"]}
     names = {field["name"] for struct in api["structs"] for field in struct["fields"]}
     states = next(enum for enum in api["enums"] if enum["name"] == "radam_state_values")["values"]
-    lines = [NOTE, 'import type { Dtype, GradSums } from "./index.js";', "",
-             f"export type StateName = {' | '.join(quoted(value['name'], 'RADAM_STATE_') for value in states)};", ""]
+    lines = [NOTE, 'import type { GradSums, StateDtype } from "./index.js";', "",
+             f"export type StateName = {' | '.join(quoted(header.state_array(value['name'])) for value in states)};", ""]
     for name, interface in INTERFACES.items():
         lines += comment(structs[name]["doc"], names, "") + [f"export interface {interface} {{"]
         for field in structs[name]["fields"]:
@@ -80,8 +81,8 @@ def interfaces(api: dict) -> str:
     return "\n".join(lines)
 
 
-def quoted(name: str, prefix: str) -> str:
-    return f'"{camel(name.removeprefix(prefix).lower())}"'
+def quoted(name: str) -> str:
+    return f'"{camel(name.lower())}"'
 
 
 def comment(doc: str, names: set[str], indent: str) -> list[str]:

@@ -4,6 +4,7 @@ package radam
 import "C"
 
 import (
+	"fmt"
 	"math"
 	"unsafe"
 )
@@ -17,9 +18,12 @@ const (
 	F64  Dtype = C.RADAM_DTYPE_F64  // float64
 	F16  Dtype = C.RADAM_DTYPE_F16  // Float16
 	BF16 Dtype = C.RADAM_DTYPE_BF16 // BFloat16
+	// Q8 is for GroupOptions.StateDtype only: state of 8 bits, whose arrays are []int8 (ExpAvg), []uint8 (ExpAvgSq) and
+	// []uint32 (StateScale, one for each block of 128 elements).
+	Q8 Dtype = C.RADAM_DTYPE_Q8
 )
 
-// String returns the name of the Go type.
+// String returns the name of the Go type, or of the constant of Q8.
 func (d Dtype) String() string {
 	switch d {
 	case F32:
@@ -30,8 +34,10 @@ func (d Dtype) String() string {
 		return "radam.Float16"
 	case BF16:
 		return "radam.BFloat16"
+	case Q8:
+		return "radam.Q8"
 	}
-	return "int16" // of master remainders, which have no dtype
+	return "default"
 }
 
 // An Element is what parameters and gradients are made of.
@@ -39,12 +45,15 @@ type Element interface {
 	float32 | float64 | Float16 | BFloat16
 }
 
-// A StateElement is what state is made of: MasterRemainder is int16.
+// A StateElement is what state is made of: MasterRemainder is int16, and the arrays of Q8 are int8, uint8 and uint32.
 type StateElement interface {
-	Element | int16
+	Element | int16 | int8 | uint8 | uint32
 }
 
-// DtypeOf returns the dtype of a Go type; 0 for int16.
+// elementOf returns the name of a Go type, since not all of them have a dtype.
+func elementOf[T StateElement]() string { return fmt.Sprintf("%T", *new(T)) }
+
+// DtypeOf returns the dtype of a Go type; 0 for those that only state is made of.
 func DtypeOf[T StateElement]() Dtype {
 	switch any(*new(T)).(type) {
 	case float32:

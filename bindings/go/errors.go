@@ -82,7 +82,7 @@ var cName = regexp.MustCompile(`"[^"]*"|params\[0\]\.\w+|RADAM_(?:DTYPE|STATE)_\
 // goNames are those that are not the names of C in the case of Go.
 var goNames = map[string]string{"->": ".", "NULL": "nil", "opt": "the optimizer", "first_param": "first", "radam_step_begin": "BeginStep",
 	"radam_step_wave": "Wave", "radam_step_chunk": "Chunk", "radam_step_end": "End", "radam_step_abort": "Abort",
-	"radam_step_param": "StepSlice", "radam_step_tensor": "StepSlice"}
+	"radam_step_param": "StepSlice", "radam_step_tensor": "StepSlice", "RADAM_STATE_SCALE": "StateScale"}
 
 // inGo returns a sentence of the library in the names of this package.
 func inGo(sentence string) string {

@@ -185,7 +185,7 @@ func TestSentencesHaveTheNamesOfGo(t *testing.T) {
 	_, err = group.Add(radam.Spec{Dtype: radam.F32, Len: 4, TensorOffset: 5, TensorLen: 6})
 	wantError(t, err, radam.ErrInvalidArgument, "TensorOffset is 5 and Len is 4, but TensorLen is 6")
 	_, err = radam.GetState[float32](p, 9)
-	wantError(t, err, radam.ErrInvalidArgument, "ExpAvg, ExpAvgSq, KahanComp or MasterRemainder")
+	wantError(t, err, radam.ErrInvalidArgument, "ExpAvg, ExpAvgSq, KahanComp, MasterRemainder or StateScale")
 	options := radam.TensorGroup(0.1)
 	options.DecoupleWD = 9
 	_, err = opt.AddGroup(options)

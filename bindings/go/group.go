@@ -23,7 +23,7 @@ type GroupOptions struct {
 	GradientRelease    Toggle  // step the parameters one by one: slices need it; Auto: off
 	Maximize           Toggle  // follow the gradient upwards; Auto: off
 	Rectify            Toggle  // off: Adam; Auto: on
-	StateDtype         Dtype   // 0: that of each parameter; otherwise F32, or that of all parameters
+	StateDtype         Dtype   // 0: that of each parameter; otherwise F32, that of all parameters, or Q8
 	MasterRemainder    Toggle  // 16 bits more make exact f32 masters of BF16; Auto: off
 	StochasticRounding Toggle  // round BF16 at random instead; Auto: off
 	Unrectified        Toggle  // move in the first steps too, which are not rectified; Auto: on
@@ -34,7 +34,7 @@ type GroupOptions struct {
 	Eps                float64 // default 1e-6
 	MaxLR              float64 // the highest LR of the schedule, for DecoupleLR; default NaN: LR
 	RectifyThreshold   float64 // default 5
-	Seed               uint64  // of StochasticRounding; default 0
+	Seed               uint64  // of StochasticRounding and Q8; default 0
 }
 
 // SliceGroup returns the defaults of a group of ordinary slices, which StepSlices steps: GradientRelease is on.

@@ -19,15 +19,17 @@ type Spec struct {
 	Grad      Array  // the gradient; nil: steps skip the parameter
 	Copy      Array  // receives the new values of an F32 or F64 parameter, rounded to its own dtype
 	// The state, for callers who allocate it themselves: zeros, in the dtype of the group's state. KahanComp is int16
-	// with MasterRemainder.
-	ExpAvg, ExpAvgSq, KahanComp Array
-	// For shards: the parameter begins at element TensorOffset of a tensor of TensorLen elements. 0: it is all of it.
+	// with MasterRemainder. With Q8, from TensorLen or Len 4096 on, ExpAvg is int8, ExpAvgSq uint8, KahanComp of Dtype,
+	// and StateScale uint32, one for each block of 128 elements.
+	ExpAvg, ExpAvgSq, KahanComp, StateScale Array
+	// For shards: the parameter begins at element TensorOffset of a tensor of TensorLen elements. 0: it is all of it. With
+	// Q8, TensorOffset is a multiple of 128.
 	TensorOffset, TensorLen uint64
 }
 
 func (s Spec) arrays() arrays {
 	return arrays{blockOf(s.Data), blockOf(s.Grad), blockOf(s.Copy), blockOf(s.ExpAvg), blockOf(s.ExpAvgSq),
-		blockOf(s.KahanComp)}
+		blockOf(s.KahanComp), blockOf(s.StateScale)}
 }
 
 // complete fills in what the arrays say, and checks that all of them say the same.
@@ -43,36 +45,54 @@ func (s *Spec) complete(group GroupOptions) error {
 	if s.Dtype == 0 {
 		return failed(ErrInvalidArgument, "Dtype is 0; a Spec without Data needs one: F32, F64, F16 or BF16")
 	}
+	if s.Dtype == Q8 || s.GradDtype == Q8 {
+		return failed(ErrInvalidArgument, "Dtype is %v and GradDtype %v; Q8 is for GroupOptions.StateDtype only, so they "+
+			"must be F32, F64, F16 or BF16", s.Dtype, s.GradDtype)
+	}
 	if s.Len < 0 {
 		return failed(ErrInvalidArgument, "Len is %d; it must be at least 0", s.Len)
 	}
-	state := or(group.StateDtype, s.Dtype)
-	kahan := state
+	state, kahan := s.stateDtypes(group)
+	kahanElement := kahan.String()
 	if group.MasterRemainder == On {
-		kahan = DtypeOf[int16]()
+		kahanElement = stateElement(MasterRemainder, 0)
 	}
 	for _, array := range []struct {
-		name  string
-		block *block
-		dtype Dtype
+		name    string
+		block   *block
+		element string
 	}{
-		{"Data", a.data, s.Dtype},
-		{"Grad", a.grad, s.GradDtype},
-		{"ExpAvg", a.expAvg, state},
-		{"ExpAvgSq", a.expAvgSq, state},
-		{"KahanComp", a.kahanComp, kahan},
+		{"Data", a.data, s.Dtype.String()},
+		{"Grad", a.grad, s.GradDtype.String()},
+		{"ExpAvg", a.expAvg, stateElement(ExpAvg, state)},
+		{"ExpAvgSq", a.expAvgSq, stateElement(ExpAvgSq, state)},
+		{"KahanComp", a.kahanComp, kahanElement},
 	} {
-		if err := array.block.fits(array.name, array.dtype, s.Len); err != nil {
+		if err := array.block.fits(array.name, array.element, s.Len); err != nil {
 			return err
 		}
 	}
 	if a.copy != nil {
 		if a.copy.dtype == 0 {
-			return failed(ErrInvalidArgument, "Copy is a tensor of int16; it must be one of floats")
+			return failed(ErrInvalidArgument, "Copy is a tensor of %s; it must be one of floats", a.copy.element)
 		}
-		return a.copy.fits("Copy", a.copy.dtype, s.Len)
+		if err := a.copy.fits("Copy", a.copy.element, s.Len); err != nil {
+			return err
+		}
 	}
-	return nil
+	return a.stateScale.fits("StateScale", stateElement(StateScale, state), stateLen(StateScale, s.Len))
+}
+
+// stateDtypes returns the dtypes of ExpAvg and ExpAvgSq, and of KahanComp. Small tensors have no state of 8 bits.
+func (s Spec) stateDtypes(group GroupOptions) (state, kahan Dtype) {
+	switch {
+	case group.StateDtype != Q8:
+		state = or(group.StateDtype, s.Dtype)
+		return state, state
+	case or(s.TensorLen, uint64(s.Len)) < 4096:
+		return F32, F32
+	}
+	return Q8, s.Dtype
 }
 
 func or[T comparable](value, fallback T) T {
@@ -83,15 +103,15 @@ func or[T comparable](value, fallback T) T {
 }
 
 // fits checks what the library cannot see behind a pointer.
-func (b *block) fits(name string, dtype Dtype, len int) error {
+func (b *block) fits(name, element string, len int) error {
 	if b == nil {
 		return nil
 	}
-	if b.dtype != dtype {
-		return failed(ErrInvalidArgument, "%s is a tensor of %v; it must be one of %v", name, b.dtype, dtype)
+	if b.element != element {
+		return failed(ErrInvalidArgument, "%s is a tensor of %s; it must be one of %s", name, b.element, element)
 	}
 	if b.len != len {
-		return failed(ErrInvalidArgument, "%s has %d elements; it must have %d, as many as the parameter", name, b.len, len)
+		return failed(ErrInvalidArgument, "%s has %d elements; it must have %d", name, b.len, len)
 	}
 	return nil
 }
@@ -163,7 +183,7 @@ func (g Group) add(spec Spec, arrays arrays) (C.uint32_t, error) {
 		c.copy_dtype = C.radam_dtype(arrays.copy.dtype)
 	}
 	c.tensor_offset, c.tensor_len = C.uint64_t(spec.TensorOffset), C.uint64_t(spec.TensorLen)
-	var pointers [6]C.uintptr_t
+	var pointers [7]C.uintptr_t
 	for i, b := range arrays.all() {
 		pointers[i] = b.pointer()
 	}

@@ -16,6 +16,7 @@ func Pin[T StateElement](slice []T) (*Tensor[T], error) {
 	pinner.Pin(&slice[0])
 	t := &Tensor[T]{&block{
 		dtype:   DtypeOf[T](),
+		element: elementOf[T](),
 		len:     len(slice),
 		address: unsafe.Pointer(&slice[0]),
 		free:    pinner.Unpin,

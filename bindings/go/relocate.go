@@ -96,7 +96,7 @@ func (o *Optimizer) take(name string, first C.uint32_t, arrays []Array, dtype fu
 		b := blockOf(array)
 		// A parameter that does not exist is for the library to refuse.
 		if param, exists := o.registered[uint32(first)+uint32(i)]; exists {
-			if err := b.fits(name, dtype(param.shape), param.len); err != nil {
+			if err := b.fits(name, dtype(param.shape).String(), param.len); err != nil {
 				t.letGo()
 				return taken{}, err
 			}

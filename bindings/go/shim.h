@@ -22,7 +22,7 @@ typedef void (*radam_go_body)(uint64_t index, void *body_data);
 
 static inline void radam_go_run(radam_go_body body, uint64_t index, void *body_data) { body(index, body_data); }
 
-// arrays: data, grad, copy, exp_avg, exp_avg_sq and kahan_comp.
+// arrays: data, grad, copy, exp_avg, exp_avg_sq, kahan_comp and state_scale.
 static inline radam_status radam_go_add_param(radam_optimizer *opt, uint32_t group, const radam_param *options,
                                               const uintptr_t *arrays, uint32_t *param) {
   radam_param copy = *options;
@@ -32,6 +32,7 @@ static inline radam_status radam_go_add_param(radam_optimizer *opt, uint32_t gro
   copy.exp_avg = (void *)arrays[3];
   copy.exp_avg_sq = (void *)arrays[4];
   copy.kahan_comp = (void *)arrays[5];
+  copy.state_scale = (void *)arrays[6];
   return radam_add_params(opt, group, &copy, 1, param);
 }
 
@@ -89,6 +90,14 @@ static inline radam_status radam_go_update(radam_dtype dtype, radam_dtype grad_d
                                            uint64_t step) {
   return radam_update(dtype, grad_dtype, state_dtype, param, grad, exp_avg, exp_avg_sq, kahan_comp, len, options,
                       step);
+}
+
+static inline radam_status radam_go_update_q8(radam_dtype dtype, radam_dtype grad_dtype, uint8_t *param,
+                                              const uint8_t *grad, uint8_t *exp_avg, uint8_t *exp_avg_sq,
+                                              uint8_t *state_scale, uint8_t *kahan_comp, uint64_t len,
+                                              const radam_group_options *options, uint64_t step) {
+  return radam_update_q8(dtype, grad_dtype, param, grad, (int8_t *)exp_avg, exp_avg_sq,
+                         (uint32_t *)(void *)state_scale, kahan_comp, len, options, step);
 }
 
 #endif  // RADAM_GO_SHIM_H

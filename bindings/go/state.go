@@ -14,9 +14,34 @@ const (
 	ExpAvgSq        State = C.RADAM_STATE_EXP_AVG_SQ       // the moving average of squared gradients, debiased
 	KahanComp       State = C.RADAM_STATE_KAHAN_COMP       // the compensation of Kahan summation
 	MasterRemainder State = C.RADAM_STATE_MASTER_REMAINDER // the lower parts of the master weights; int16
+	StateScale      State = C.RADAM_STATE_SCALE            // with Q8, the scale of each block of 128 elements; uint32
 )
 
-// GetState copies an array of a parameter's state; nil if the parameter has no such array.
+// stateElement returns the name of the Go type of an array, whose dtype is the library's.
+func stateElement(which State, dtype Dtype) string {
+	switch {
+	case which == MasterRemainder:
+		return elementOf[int16]()
+	case which == StateScale:
+		return elementOf[uint32]()
+	case dtype == Q8 && which == ExpAvg:
+		return elementOf[int8]()
+	case dtype == Q8:
+		return elementOf[uint8]()
+	}
+	return dtype.String()
+}
+
+// stateLen returns the length of an array of a parameter that has so many elements.
+func stateLen(which State, len int) int {
+	if which == StateScale {
+		return (len + 127) / 128
+	}
+	return len
+}
+
+// GetState copies an array of a parameter's state; nil if the parameter has no such array. T is its type; with Q8, int8
+// for ExpAvg, uint8 for ExpAvgSq and uint32 for StateScale.
 func GetState[T StateElement](p Param, which State) ([]T, error) {
 	var elements []T
 	err := withState(p, which, func(state []T) error {
@@ -48,11 +73,10 @@ func withState[T StateElement](p Param, which State, use func([]T) error) error 
 		if address == nil {
 			return use(nil)
 		}
-		if asked := DtypeOf[T](); dtype != asked {
-			return failed(ErrInvalidArgument, "the state is asked for as %v; that of parameter %d is of %v", asked, p.id,
-				dtype)
+		if asked, is := elementOf[T](), stateElement(which, dtype); is != asked {
+			return failed(ErrInvalidArgument, "the state is asked for as %s; that of parameter %d is of %s", asked, p.id, is)
 		}
-		return use(unsafe.Slice((*T)(address), p.len))
+		return use(unsafe.Slice((*T)(address), stateLen(which, p.len)))
 	})
 }
 

@@ -30,6 +30,7 @@ func (t *Tensor[T]) memory() *block {
 // A block is the memory of a tensor. The garbage collector frees it, if no optimizer and no slice can refer to it.
 type block struct {
 	dtype   Dtype
+	element string // the name of the Go type
 	len     int
 	mu      sync.Mutex
 	address unsafe.Pointer // nil once it is free
@@ -48,7 +49,8 @@ func NewTensor[T StateElement](len int) (*Tensor[T], error) {
 	if address == nil {
 		return nil, failed(ErrOutOfMemory, "there is no memory for a tensor of %d elements of %d bytes", len, size)
 	}
-	t := &Tensor[T]{&block{dtype: DtypeOf[T](), len: len, address: address, free: func() { C.free(address) }}}
+	t := &Tensor[T]{&block{dtype: DtypeOf[T](), element: elementOf[T](), len: len, address: address,
+		free: func() { C.free(address) }}}
 	runtime.SetFinalizer(t.block, (*block).collect)
 	return t, nil
 }
@@ -164,11 +166,11 @@ func blockOf(array Array) *block {
 
 // arrays are the blocks of one parameter that the library has pointers to.
 type arrays struct {
-	data, grad, copy, expAvg, expAvgSq, kahanComp *block
+	data, grad, copy, expAvg, expAvgSq, kahanComp, stateScale *block
 }
 
-func (a arrays) all() [6]*block {
-	return [...]*block{a.data, a.grad, a.copy, a.expAvg, a.expAvgSq, a.kahanComp}
+func (a arrays) all() [7]*block {
+	return [...]*block{a.data, a.grad, a.copy, a.expAvg, a.expAvgSq, a.kahanComp, a.stateScale}
 }
 
 // use counts all of them or, on error, none.

@@ -40,7 +40,18 @@ function Optimizer:free()
 end
 
 local PARAM_KEYS = {data = true, grad = true, name = true, copy = true, exp_avg = true, exp_avg_sq = true,
-  kahan_comp = true}
+  kahan_comp = true, state_scale = true}
+
+-- The dtypes of exp_avg and exp_avg_sq, and of kahan_comp. Small tensors have no 8-bit state.
+local function state_dtypes(group, param, tensor_len)
+  local state = group.state_dtype or param.dtype
+  local kahan = state
+  if state == "q8" then
+    local is_small = (tensor_len > 0 and tensor_len or param.len) < 4096
+    state, kahan = is_small and "f32" or "q8", is_small and "f32" or param.dtype
+  end
+  return state, group.master_remainder == true and "i16" or kahan
+end
 
 -- What is remembered of a parameter, of which the first arrays and dtypes come from its options. `named` says what a
 -- field is called in errors.
@@ -82,13 +93,12 @@ local function fill_param(struct, list, index, group)
   struct.len = param.len
   if options.name then struct.name = native.string(options.name, named "name") end
   if options.grad then check_grad(options, param, named) end
-  local state_dtype = group.state_dtype or param.dtype
+  local state, kahan = state_dtypes(group, param, tonumber(struct.tensor_len))
   local dtypes = {data = param.dtype, grad = param.grad_dtype, copy = options.copy_dtype or "bf16",
-    exp_avg = state_dtype, exp_avg_sq = state_dtype,
-    kahan_comp = group.master_remainder == true and "i16" or state_dtype}
+    exp_avg = state, exp_avg_sq = state, kahan_comp = kahan, state_scale = state}
   for key, dtype in pairs(dtypes) do
     if options[key] then
-      struct[key] = tensor.pointer(options[key], named(key), dtype, param.len)
+      struct[key] = tensor.pointer(options[key], named(key), tensor.of_state(key, dtype, param.len))
       param[key] = options[key]
     end
   end

@@ -30,6 +30,7 @@ enum class Dtype : radam_dtype {
   f64 = RADAM_DTYPE_F64,
   f16 = RADAM_DTYPE_F16,
   bf16 = RADAM_DTYPE_BF16,
+  q8 = RADAM_DTYPE_Q8,  // of GroupOptions::state_dtype only: 8 bits for each of exp_avg and exp_avg_sq
 };
 
 namespace detail {

@@ -317,7 +317,8 @@ class BasicOptimizer {
   R<void> reset_state() { return Errors::outcome(radam_reset_state(handle_, UINT32_MAX)); }
 
   // An array of a parameter's state, which may be read and written between calls; empty if it has no such array. T is
-  // its type: that of the state (int16_t for master_remainder).
+  // its type: that of the state (int16_t for master_remainder). With Dtype::q8, exp_avg is of int8_t, exp_avg_sq of
+  // uint8_t, and state_scale of uint32_t, one for each block of 128 elements.
   template <class T>
   R<View<T>> state(ParamId param, State which) const {
     radam_param c{};
@@ -326,10 +327,12 @@ class BasicOptimizer {
     radam_status status = radam_param_state(handle_, param, static_cast<radam_state>(which), &array, &dtype);
     if (status == RADAM_OK) status = detail::find(handle_, param, &c);
     if (status != RADAM_OK || array == nullptr) return Errors::outcome(status, View<T>());
-    if (state_dtype<T>() != static_cast<Dtype>(dtype)) {
-      return Errors::outcome(detail::wrong_type("the state", state_dtype<T>(), dtype, param), View<T>());
+    const char *given = detail::state_type<T>(), *expected = detail::state_type(which, dtype);
+    if (std::strcmp(given, expected) != 0) {
+      return Errors::outcome(detail::wrong_type("the state", given, expected, param), View<T>());
     }
-    return Errors::outcome(status, View<T>(static_cast<T*>(array), static_cast<std::size_t>(c.len)));
+    const auto size = static_cast<std::size_t>(detail::state_size(which, c.len));
+    return Errors::outcome(status, View<T>(static_cast<T*>(array), size));
   }
 
   // ---- Checkpoints
@@ -427,16 +430,6 @@ class BasicOptimizer {
     if (const Outcome fit = check_arrays(param, data, grad); !fit) return fit;
     const radam_step_options c = options.c();
     return detail::Returning::outcome(radam_step_tensor(handle_, param, data.address, grad.address, &c, report));
-  }
-
-  // The dtype of a state whose elements are of type T; a remainder, of int16_t, has none.
-  template <class T>
-  static constexpr Dtype state_dtype() noexcept {
-    if constexpr (std::is_same_v<T, std::int16_t>) {
-      return Dtype::automatic;
-    } else {
-      return detail::dtype<T>();
-    }
   }
 
   template <class Load>

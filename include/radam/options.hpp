@@ -184,10 +184,10 @@ struct GroupOptions {
   bool rectify = true;                     // false: Adam, or AdamW with decouple_wd
   double rectify_threshold = 5;            // a step is rectified if rho exceeds it
   bool unrectified = true;                 // whether parameters move in steps that are not rectified
-  Dtype state_dtype = Dtype::automatic;    // of exp_avg, exp_avg_sq and kahan_comp; by default the parameter's
+  Dtype state_dtype = Dtype::automatic;    // of exp_avg, exp_avg_sq and kahan_comp, or q8; by default the parameter's
   bool master_remainder = false;           // exact f32 master weights of bf16 parameters, at 16 bits each
   bool stochastic_rounding = false;        // rounds bf16 parameters up or down at random
-  std::uint64_t seed = 0;                  // of stochastic_rounding
+  std::uint64_t seed = 0;                  // of stochastic_rounding and of Dtype::q8
 
   radam_group_options c() const noexcept {
     radam_group_options options{};
@@ -253,6 +253,7 @@ struct Param {
   void* exp_avg = nullptr;              // state in arrays of the caller, in the dtype of the group's state
   void* exp_avg_sq = nullptr;
   void* kahan_comp = nullptr;
+  void* state_scale = nullptr;          // with Dtype::q8: a uint32_t for each block of 128 elements
   std::uint64_t tensor_offset = 0;      // the parameter is a slice of a tensor, from this element on,
   std::uint64_t tensor_len = 0;         // which has so many
 
@@ -270,6 +271,7 @@ struct Param {
     param.exp_avg = exp_avg;
     param.exp_avg_sq = exp_avg_sq;
     param.kahan_comp = kahan_comp;
+    param.state_scale = state_scale;
     param.tensor_offset = tensor_offset;
     param.tensor_len = tensor_len;
     return param;
@@ -285,6 +287,7 @@ struct Param {
     param.exp_avg = c.exp_avg;
     param.exp_avg_sq = c.exp_avg_sq;
     param.kahan_comp = c.kahan_comp;
+    param.state_scale = c.state_scale;
     param.tensor_offset = c.tensor_offset;
     param.tensor_len = c.tensor_len;
     return param;
@@ -329,6 +332,7 @@ enum class State : radam_state {
   exp_avg_sq = RADAM_STATE_EXP_AVG_SQ,
   kahan_comp = RADAM_STATE_KAHAN_COMP,
   master_remainder = RADAM_STATE_MASTER_REMAINDER,
+  state_scale = RADAM_STATE_SCALE,
 };
 
 // Called now and then while saving and loading, with the bytes done and their total; returns whether to go on. What it

@@ -71,7 +71,7 @@ pub struct GroupOptions {
     /// parameter's name, its step and the element's place in the whole tensor, and so are the same everywhere. For
     /// groups of bf16 parameters only. Default: false.
     pub stochastic_rounding: bool,
-    /// The seed of `stochastic_rounding`. Default: 0.
+    /// The seed of `stochastic_rounding` and of [`StateDtype::Q8`]. Default: 0.
     pub seed: u64,
 }
 

@@ -27,10 +27,10 @@ pub use grad_sums::GradSums;
 pub use group::{GroupOptions, GroupReport};
 pub use optimizer::Optimizer;
 pub use options::Options;
-pub use param::{ParamOptions, State};
+pub use param::{ParamOptions, Q8State, State};
 pub use step::StepOptions;
 pub use tensor::{AsTensor, GroupId, ParamId, Tensor};
-pub use update::update;
+pub use update::{update, update_q8};
 
 use crate::system::DefaultFloatMode;
 

@@ -1,11 +1,10 @@
 //! An optimizer: its groups, parameters and their state.
 
 use super::{
-    Element, Error, GroupId, GroupOptions, GroupReport, Options, ParamId, ParamOptions, State,
-    in_default_mode,
+    Element, Error, GroupId, GroupOptions, GroupReport, Options, ParamId, ParamOptions, Q8State,
+    State, in_default_mode,
 };
-use crate::error::error;
-use crate::optimizer::{self, Compensation, StateKind};
+use crate::optimizer::{self, Compensation, StateArray};
 use std::fmt;
 use std::slice;
 
@@ -252,27 +251,66 @@ impl Optimizer {
     /// [`Error::InvalidArgument`] for an unknown parameter, or if its state is of another dtype.
     pub fn state<S: Element>(&mut self, param: ParamId) -> Result<State<'_, S>, Error> {
         let state = &self.0.param(param.0)?.state;
-        let (StateKind { compensation, .. }, len) = (state.kind, state.len());
-        let moments = state.kind.moments();
-        if moments != S::DTYPE.into() {
-            return Err(error!(
-                InvalidArgument,
-                "the state of param {} is read as {}; it is {moments}",
-                param.0,
-                S::DTYPE
-            )
-            .into());
-        }
+        let (number, moments) = (param.0, state.kind.moments());
+        let reader = if state.kind.q8 { ", which state_q8 reads" } else { "" };
+        check_read(moments == S::DTYPE.into(), || {
+            let read = S::DTYPE;
+            format!("the state of param {number} is read as {read}; it is {moments}{reader}")
+        })?;
+        let len = state.len();
         // SAFETY: each array has `len` elements of this dtype, or i16, and is aligned and apart from the others. They
         // stay there while `self` is borrowed, and nobody else gets at them meanwhile.
         unsafe {
+            let (kahan_comp, master_remainder) = compensation(state);
             Ok(State {
                 exp_avg: elements(state.exp_avg().cast(), len),
                 exp_avg_sq: elements(state.exp_avg_sq().cast(), len),
-                kahan_comp: (compensation == Compensation::Kahan)
-                    .then(|| elements(state.kahan_comp().cast(), len)),
-                master_remainder: (compensation == Compensation::Remainder)
-                    .then(|| elements(state.master_remainder(), len)),
+                kahan_comp,
+                master_remainder,
+            })
+        }
+    }
+
+    /// The state of 8 bits of a parameter, to be read or written. `T` is the dtype of the parameter.
+    ///
+    /// ```
+    /// use radam::{GroupOptions, Optimizer, StateDtype};
+    ///
+    /// let mut opt = Optimizer::new()?;
+    /// let options = GroupOptions { state_dtype: Some(StateDtype::Q8), ..GroupOptions::new(1e-3) };
+    /// let group = opt.add_group(options)?;
+    /// let w = opt.add_param::<f32>(group, 5000, "weight")?; // smaller tensors than 4096 elements keep f32
+    /// opt.step(&mut [(w, &mut [0.0f32; 5000], &[1.0f32; 5000])])?;
+    ///
+    /// let state = opt.state_q8::<f32>(w)?;
+    /// assert_eq!((state.exp_avg.len(), state.exp_avg_sq.len(), state.state_scale.len()), (5000, 5000, 40));
+    /// assert!(state.exp_avg.iter().all(|code| *code > 0));
+    /// # Ok::<(), radam::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an unknown parameter, or if its state is not of 8 bits, or it is of another dtype.
+    pub fn state_q8<T: Element>(&mut self, param: ParamId) -> Result<Q8State<'_, T>, Error> {
+        let number = param.0;
+        let optimizer::Param { state, dtype, .. } = self.0.param(number)?;
+        check_read(state.kind.q8, || {
+            let moments = state.kind.moments();
+            format!("the state of param {number} is read as q8; it is {moments}, which state reads")
+        })?;
+        check_read(*dtype == T::DTYPE, || {
+            format!("param {number} is read as one of {}; it is of {dtype}", T::DTYPE)
+        })?;
+        let len = state.len();
+        let blocks = state.kind.len_of(StateArray::Scale, len as u64) as usize;
+        // SAFETY: as in `state`, with the types and lengths of codes; Kahan summation has the dtype of the parameter.
+        unsafe {
+            let (kahan_comp, master_remainder) = compensation(state);
+            Ok(Q8State {
+                exp_avg: elements(state.exp_avg().cast(), len),
+                exp_avg_sq: elements(state.exp_avg_sq(), len),
+                state_scale: elements(state.state_scale(), blocks),
+                kahan_comp,
+                master_remainder,
             })
         }
     }
@@ -294,6 +332,28 @@ impl fmt::Debug for Optimizer {
             .field("groups", &self.0.groups().len())
             .field("params", &self.0.params().count())
             .finish_non_exhaustive()
+    }
+}
+
+/// Refuses to read state as what it is not.
+fn check_read(fits: bool, sentence: impl FnOnce() -> String) -> Result<(), Error> {
+    if fits { Ok(()) } else { Err(Error::InvalidArgument(sentence())) }
+}
+
+/// `kahan_comp` and `master_remainder`, at most one of which there is.
+///
+/// # Safety
+/// `S` is the dtype of `kahan_comp`, and nothing else accesses the arrays during the lifetime `'a`.
+unsafe fn compensation<'a, S>(
+    state: &optimizer::State,
+) -> (Option<&'a mut [S]>, Option<&'a mut [i16]>) {
+    let (kind, len) = (state.kind.compensation, state.len());
+    // SAFETY: the same contract; both have the length of the parameter.
+    unsafe {
+        (
+            (kind == Compensation::Kahan).then(|| elements(state.kahan_comp().cast(), len)),
+            (kind == Compensation::Remainder).then(|| elements(state.master_remainder(), len)),
+        )
     }
 }
 

@@ -19,7 +19,7 @@ pub struct ParamOptions<'a> {
     /// tensor, which has the same name in all processes. Then checkpoints of several processes can be loaded by processes
     /// with other shards ([`Optimizer::load_shards`](crate::Optimizer::load_shards)), stochastic rounding gives the
     /// random numbers of the whole tensor, and shards cut at multiples of 16384 elements give the same norms as the
-    /// whole tensor, bit for bit. Default: 0.
+    /// whole tensor, bit for bit. With state of 8 bits it must be a multiple of 128. Default: 0.
     pub tensor_offset: u64,
     /// The number of elements of the whole tensor. Default: 0, the parameter is the whole tensor.
     pub tensor_len: u64,
@@ -61,6 +61,21 @@ pub struct State<'a, S> {
     pub exp_avg_sq: &'a mut [S],
     /// The compensation of Kahan summation, if `kahan_sum` is on.
     pub kahan_comp: Option<&'a mut [S]>,
+    /// The lower halves of f32 master weights, if `master_remainder` is on.
+    pub master_remainder: Option<&'a mut [i16]>,
+}
+
+/// The state of 8 bits of a parameter of dtype `T`. `docs/q8.md` of the crate says what the codes stand for.
+#[derive(Debug)]
+pub struct Q8State<'a, T> {
+    /// Codes of the ratio of the averages, m / (√v + ε), as many as the parameter has elements.
+    pub exp_avg: &'a mut [i8],
+    /// Codes of √v, as many.
+    pub exp_avg_sq: &'a mut [u8],
+    /// The scales of the codes: a word for each block of 128 elements, the last of which may be shorter.
+    pub state_scale: &'a mut [u32],
+    /// The compensation of Kahan summation, if `kahan_sum` is on.
+    pub kahan_comp: Option<&'a mut [T]>,
     /// The lower halves of f32 master weights, if `master_remainder` is on.
     pub master_remainder: Option<&'a mut [i16]>,
 }

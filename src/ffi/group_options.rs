@@ -89,7 +89,7 @@ pub struct radam_group_options {
     /// finite, at least 4, since r does not exist below. Default: 5, as in optimi and PyTorch; the
     /// paper has 4.
     pub rectify_threshold: f64,
-    /// The seed of stochastic_rounding. Default: 0.
+    /// The seed of stochastic_rounding and of 8-bit state. Default: 0.
     pub seed: u64,
 }
 

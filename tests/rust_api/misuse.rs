@@ -2,7 +2,7 @@
 
 use radam::{
     Dtype, Error, GradSums, GroupId, GroupOptions, Optimizer, Options, ParamId, ParamOptions,
-    State, StepOptions, bf16, f16, update,
+    Q8State, State, StateDtype, StepOptions, bf16, f16, update, update_q8,
 };
 
 use crate::lending::one_param;
@@ -170,6 +170,11 @@ fn groups_and_parameters_that_cannot_be_are_refused() {
     check(opt.add_param_with(group, &shard), Error::InvalidArgument, "tensor_offset is 8");
     check(opt.param_id("x"), Error::InvalidArgument, "name is \"x\", which no parameter has");
     check(opt.state::<f64>(first), Error::InvalidArgument, "is read as f64; it is f32");
+    check(
+        opt.state_q8::<f32>(first),
+        Error::InvalidArgument,
+        "is read as q8; it is f32, which state",
+    );
     assert!(opt.save_to_vec().unwrap() == saved);
 
     let options = Options { num_threads: 1025, ..Options::default() };
@@ -177,6 +182,45 @@ fn groups_and_parameters_that_cannot_be_are_refused() {
     let mut words = GradSums::new().words();
     words[3] = -1;
     check(GradSums::from_words(&words), Error::InvalidArgument, "words[3] is -1");
+}
+
+#[test]
+fn state_of_8_bits_is_read_as_what_it_is() {
+    let mut opt = Optimizer::new().unwrap();
+    let options = GroupOptions {
+        state_dtype: Some(StateDtype::Q8),
+        kahan_sum: Some(true),
+        ..GroupOptions::new(0.1)
+    };
+    let group = opt.add_group(options).unwrap();
+    check(opt.add_param::<f64>(group, 5000, "wide"), Error::InvalidArgument, "state_dtype is q8");
+    let coded = opt.add_param::<bf16>(group, 5000, "coded").unwrap();
+    let small = opt.add_param::<bf16>(group, 4095, "small").unwrap();
+    let words = "is read as bf16; it is q8, which state_q8 reads";
+    check(opt.state::<bf16>(coded), Error::InvalidArgument, words);
+    check(opt.state_q8::<f32>(coded), Error::InvalidArgument, "read as one of f32; it is of bf16");
+    check(opt.state_q8::<bf16>(small), Error::InvalidArgument, "it is f32, which state reads");
+    let state = opt.state_q8::<bf16>(coded).unwrap();
+    assert_eq!((state.exp_avg.len(), state.exp_avg_sq.len()), (5000, 5000));
+    assert_eq!((state.state_scale.len(), state.kahan_comp.unwrap().len()), (40, 5000));
+
+    let (mut exp_avg, mut exp_avg_sq, mut state_scale) = ([0; 129], [0; 129], [0; 2]);
+    let mut updated = |exp_avg_len, scale_len, step| {
+        let mut state = Q8State {
+            exp_avg: &mut exp_avg[..exp_avg_len],
+            exp_avg_sq: &mut exp_avg_sq,
+            state_scale: &mut state_scale[..scale_len],
+            kahan_comp: None,
+            master_remainder: None,
+        };
+        update_q8(&mut [1f32; 129], &[1f32; 129], &mut state, &GroupOptions::new(0.1), step)
+    };
+    updated(129, 2, 1).unwrap();
+    check(updated(128, 2, 2), Error::InvalidArgument, "exp_avg has 128 elements");
+    let words =
+        "state_scale has 1 elements; it must have 2, one for each 128 of param, which has 129";
+    check(updated(129, 1, 2), Error::InvalidArgument, words);
+    check(updated(129, 2, 0), Error::InvalidArgument, "step is 0");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::ptr;
 
 use radam::ffi::*;
 use radam::{
-    Dtype, Element, GradSums, GroupId, GroupOptions, Optimizer, Options, State, StepOptions,
-    Tensor, bf16, f16, update,
+    Dtype, Element, GradSums, GroupId, GroupOptions, Optimizer, Options, Q8State, State,
+    StateDtype, StepOptions, Tensor, bf16, f16, update, update_q8,
 };
 
 use crate::driver::optimizer::{NO_PARAMS, Optimizer as COptimizer};
@@ -201,6 +201,59 @@ fn steps_with_remainders_and_stochastic_rounding() {
         twins.add_dtype::<bf16>(GroupOptions { stochastic_rounding: true, ..options });
     }
     (0..8).for_each(|number| twins.step(number, &StepOptions::default(), None));
+}
+
+#[test]
+fn steps_with_state_of_8_bits() {
+    let options = GroupOptions { state_dtype: Some(StateDtype::Q8), seed: 0x5eed, ..decayed() };
+    let mut twins = Twins::new(false);
+    twins.add_dtype::<f32>(options);
+    twins.add_dtype::<f16>(options);
+    twins.add_dtype::<bf16>(GroupOptions { master_remainder: true, ..options });
+    twins.add_dtype::<bf16>(GroupOptions { stochastic_rounding: true, ..options });
+    (0..8).for_each(|number| twins.step(number, &StepOptions::default(), None));
+    assert!(twins.opt.save_to_vec().unwrap() == twins.c.save(), "the checkpoints differ");
+}
+
+#[test]
+fn update_q8_is_a_step_of_an_optimizer() {
+    fn run<T: Element>(zero: T, start: T, options: GroupOptions) {
+        const LEN: usize = 5001;
+        let options = GroupOptions { state_dtype: Some(StateDtype::Q8), seed: 3, ..options };
+        let mut opt = Optimizer::new().unwrap();
+        let group = opt.add_group(options).unwrap();
+        let id = opt.add_param::<T>(group, LEN, "param.0").unwrap();
+        let (mut stepped, mut updated) = ([start; LEN], [start; LEN]);
+        let (mut exp_avg, mut exp_avg_sq, mut state_scale) = ([0; LEN], [0; LEN], [0; 40]);
+        let (mut kahan_comp, mut master_remainder) = ([zero; LEN], [0; LEN]);
+        let mut state = Q8State {
+            exp_avg: &mut exp_avg,
+            exp_avg_sq: &mut exp_avg_sq,
+            state_scale: &mut state_scale,
+            kahan_comp: Some(&mut kahan_comp),
+            master_remainder: Some(&mut master_remainder),
+        };
+        for step in 1..=8 {
+            let mut grad = [start; LEN];
+            grad[step as usize..].fill(stepped[0]);
+            opt.step(&mut [(id, &mut stepped, &grad)]).unwrap();
+            update_q8(&mut updated, &grad, &mut state, &options, step).unwrap();
+        }
+        assert!(bytes(&stepped) == bytes(&updated) && bytes(&stepped) != bytes(&[start; LEN]));
+        let kept = opt.state_q8::<T>(id).unwrap();
+        assert!(kept.exp_avg == exp_avg && kept.exp_avg_sq == exp_avg_sq);
+        assert!(kept.state_scale == state_scale && state_scale.iter().all(|word| *word != 0));
+        if let Some(kept) = kept.kahan_comp {
+            assert!(bytes(kept) == bytes(&kahan_comp));
+        }
+        if let Some(kept) = kept.master_remainder {
+            assert!(bytes(kept) == bytes(&master_remainder) && kept != [0; LEN]);
+        }
+    }
+    run(0f32, 1f32, decayed());
+    run(f16::ZERO, f16::ONE, decayed());
+    run(bf16::ZERO, bf16::ONE, decayed());
+    run(bf16::ZERO, bf16::ONE, GroupOptions { master_remainder: true, ..decayed() });
 }
 
 /// By the sums of gradients that are twice as many, of which half are in another process.

@@ -89,22 +89,37 @@ impl<T: Element, G: Element> Twin for Pair<T, G> {
             RADAM_DTYPE_F32 => state_bytes::<f32>(opt, self.id),
             RADAM_DTYPE_F64 => state_bytes::<f64>(opt, self.id),
             RADAM_DTYPE_F16 => state_bytes::<radam::f16>(opt, self.id),
+            RADAM_DTYPE_Q8 => q8_state_bytes::<T>(opt, self.id),
             _ => state_bytes::<radam::bf16>(opt, self.id),
         };
-        for ((which, name), bytes) in crate::driver::STATES.into_iter().zip(state) {
+        let scale = (RADAM_STATE_SCALE, "state_scale");
+        for ((which, name), bytes) in crate::driver::STATES.into_iter().chain([scale]).zip(state) {
             assert!(bytes == c.state(self.c_id, which).0, "{what}: {name}");
         }
     }
 }
 
-/// In the order of the driver's `STATES`.
-fn state_bytes<S: Element>(opt: &mut Optimizer, id: ParamId) -> [Vec<u8>; 4] {
+/// In the order of the driver's `STATES`, and the scales, of which there are none.
+fn state_bytes<S: Element>(opt: &mut Optimizer, id: ParamId) -> [Vec<u8>; 5] {
     let state = opt.state::<S>(id).unwrap();
     [
         bytes(state.exp_avg),
         bytes(state.exp_avg_sq),
         bytes(state.kahan_comp.as_deref().unwrap_or_default()),
         bytes(state.master_remainder.as_deref().unwrap_or_default()),
+        Vec::new(),
+    ]
+}
+
+/// In the same order.
+fn q8_state_bytes<T: Element>(opt: &mut Optimizer, id: ParamId) -> [Vec<u8>; 5] {
+    let state = opt.state_q8::<T>(id).unwrap();
+    [
+        bytes(state.exp_avg),
+        bytes(state.exp_avg_sq),
+        bytes(state.kahan_comp.as_deref().unwrap_or_default()),
+        bytes(state.master_remainder.as_deref().unwrap_or_default()),
+        bytes(state.state_scale),
     ]
 }
 

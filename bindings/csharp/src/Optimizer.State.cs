@@ -57,11 +57,15 @@ namespace Radam
             void* address;
             Dtype dtype;
             Check(Native.radam_param_state(opt, param.Value, which, &address, &dtype));
-            return address == null ? Tensor.None : new Tensor((IntPtr)address, shapes[param].Length, dtype);
+            if (address == null)
+                return Tensor.None;
+            return new Tensor((IntPtr)address, Elements.LengthOfState(which, shapes[param].Length),
+                              Elements.OfState(which, dtype));
         }
 
         /// <summary>A copy of an array of a parameter's state; null if it has no such array. T is the type of the state:
-        /// float, double, Float16 or BFloat16; short for State.MasterRemainder.</summary>
+        /// float, double, Float16 or BFloat16; short for State.MasterRemainder. With Dtype.Q8, it is sbyte for State.ExpAvg,
+        /// byte for State.ExpAvgSq, and uint for State.StateScale, which has an element for each block of 128.</summary>
         public T[] GetState<T>(ParamId param, State which) where T : struct
         {
             T[] copy = null;
@@ -77,9 +81,10 @@ namespace Radam
         public void SetState<T>(ParamId param, State which, T[] values) where T : struct
         {
             CheckNotNull(values, nameof(values));
-            if (values.Length != shapes[param].Length)
+            long length = Elements.LengthOfState(which, shapes[param].Length);
+            if (values.Length != length)
                 throw new RadamException(Status.InvalidArgument,
-                    $"values has {values.Length} elements; it must have {shapes[param].Length}, as many as parameter {param}");
+                    $"values has {values.Length} elements; {which} of parameter {param} has {length}");
             bool isFound = false;
             WithState(param, which, Elements.DtypeOf<T>(), state =>
             {
@@ -91,15 +96,15 @@ namespace Radam
         }
 
         /// <summary>Keeps the optimizer from being freed while action uses an array of it.</summary>
-        private void WithState(ParamId param, State which, Dtype dtype, Action<Tensor> action)
+        private void WithState(ParamId param, State which, Dtype element, Action<Tensor> action)
         {
             using (opt.Hold())
             {
                 Tensor state = GetStateAddress(param, which);
                 if (state.IsNone)
                     return;
-                if (state.Dtype != dtype)
-                    throw Shape.WrongDtype("the state", dtype, state.Dtype, $"parameter {param}");
+                if (state.Element != element)
+                    throw Shape.WrongDtype("the state", element, state.Element, $"parameter {param}");
                 action(state);
             }
         }
@@ -109,7 +114,7 @@ namespace Radam
             GCHandle pin = GCHandle.Alloc(array, GCHandleType.Pinned);
             try
             {
-                long bytes = state.Length * Elements.Size(state.Dtype);
+                long bytes = state.Length * Elements.Size(state.Element);
                 void* at = (void*)pin.AddrOfPinnedObject(), stateAt = (void*)state.Address;
                 Buffer.MemoryCopy(toState ? at : stateAt, toState ? stateAt : at, bytes, bytes);
             }

@@ -175,25 +175,8 @@ namespace Radam
         public static void Update(Tensor param, Tensor grad, Tensor expAvg, Tensor expAvgSq, Tensor kahanComp,
                                   GroupOptions options, long step)
         {
-            CheckNotNull(options, nameof(options));
-            var tensors = new[] { param, grad, expAvg, expAvgSq, kahanComp };
-            string[] names = { "param", "grad", "expAvg", "expAvgSq", "kahanComp" };
-            if (step < 1)
-                throw new RadamException(Status.InvalidArgument, $"step is {step}; it must be at least 1, the first step");
-            Dtype remainder = options.MasterRemainder == true ? Dtype.Default : expAvg.Dtype;
-            for (int i = 0; i < tensors.Length; i++)
-            {
-                if (tensors[i].IsNone && i < 4)
-                    throw new RadamException(Status.NullPointer, $"{names[i]} is none; it must be an array");
-                Dtype right = i == 4 ? remainder : expAvg.Dtype;
-                if (!tensors[i].IsNone && tensors[i].Length != param.Length)
-                    throw new RadamException(Status.InvalidArgument,
-                        $"{names[i]} has {tensors[i].Length} elements; it must have {param.Length}, as many as param");
-                if (!tensors[i].IsNone && i > 2 && tensors[i].Dtype != right)
-                    throw new RadamException(Status.InvalidArgument,
-                        $"{names[i]} is an array of {Elements.Name(tensors[i].Dtype)}; it must be one of {Elements.Name(right)}");
-            }
-            Pinned[] pins = PinAll(tensors);
+            Pinned[] pins = PinLoose(new[] { param, grad, expAvg, expAvgSq, kahanComp }, expAvg.Element, expAvg.Element,
+                                     expAvg.Element, options, step);
             try
             {
                 fixed (radam_group_options* raw = &options.Raw)
@@ -205,6 +188,58 @@ namespace Radam
             {
                 Pins.Free(pins);
             }
+        }
+
+        /// <summary>The same with state of 8 bits, of a tensor of any length. stateScale has an element for each block of 128,
+        /// and kahanComp is of the type of param. Codes are rounded at random, so give each tensor its own Seed.</summary>
+        public static void UpdateQ8(Tensor param, Tensor grad, sbyte[] expAvg, byte[] expAvgSq, uint[] stateScale,
+                                    Tensor kahanComp, GroupOptions options, long step)
+        {
+            CheckNotNull(stateScale, nameof(stateScale));
+            long blocks = Elements.LengthOfState(State.StateScale, param.Length);
+            if (stateScale.Length != blocks)
+                throw new RadamException(Status.InvalidArgument,
+                    $"stateScale has {stateScale.Length} elements; it must have {blocks}, one for each 128 of param");
+            Pinned[] pins = PinLoose(new[] { param, grad, Tensor.Of(expAvg), Tensor.Of(expAvgSq), kahanComp }, Elements.SByte,
+                                     Elements.Byte, param.Element, options, step);
+            try
+            {
+                fixed (radam_group_options* raw = &options.Raw)
+                fixed (uint* scale = stateScale)
+                    Check(Native.radam_update_q8(param.Dtype, grad.Dtype, pins[0].Address, pins[1].Address,
+                        (sbyte*)pins[2].Address, (byte*)pins[3].Address, scale, pins[4].Address, (ulong)param.Length, raw,
+                        (ulong)step));
+            }
+            finally
+            {
+                Pins.Free(pins);
+            }
+        }
+
+        /// <summary>Checks and pins the arrays of a tensor without an optimizer, whose state is made of these elements: param,
+        /// grad, exp_avg, exp_avg_sq and kahan_comp.</summary>
+        private static Pinned[] PinLoose(Tensor[] tensors, Dtype expAvg, Dtype expAvgSq, Dtype kahanComp,
+                                         GroupOptions options, long step)
+        {
+            CheckNotNull(options, nameof(options));
+            string[] names = { "param", "grad", "expAvg", "expAvgSq", "kahanComp" };
+            if (options.MasterRemainder == true)
+                kahanComp = Dtype.Default;
+            Dtype[] elements = { tensors[0].Element, tensors[1].Element, expAvg, expAvgSq, kahanComp };
+            if (step < 1)
+                throw new RadamException(Status.InvalidArgument, $"step is {step}; it must be at least 1, the first step");
+            for (int i = 0; i < tensors.Length; i++)
+            {
+                if (tensors[i].IsNone && i < 4)
+                    throw new RadamException(Status.NullPointer, $"{names[i]} is none; it must be an array");
+                if (!tensors[i].IsNone && tensors[i].Length != tensors[0].Length)
+                    throw new RadamException(Status.InvalidArgument,
+                        $"{names[i]} has {tensors[i].Length} elements; it must have {tensors[0].Length}, as many as param");
+                if (!tensors[i].IsNone && tensors[i].Element != elements[i])
+                    throw new RadamException(Status.InvalidArgument,
+                        $"{names[i]} is an array of {Elements.Name(tensors[i].Element)}; it must be one of {Elements.Name(elements[i])}");
+            }
+            return PinAll(tensors);
         }
 
         /// <summary>Step options for one call, on the stack, with the sums beside them.</summary>

@@ -80,14 +80,14 @@ namespace Radam
     /// <summary>The arrays of a parameter that are registered with the library.</summary>
     internal enum Slot
     {
-        Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp,
+        Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp, StateScale,
     }
 
     /// <summary>The pins of registered arrays. Calls that register hold the optimizer and this
     /// lock, so that pins and registrations agree.</summary>
     internal sealed class Pins
     {
-        private const int SlotCount = (int)Slot.KahanComp + 1;
+        private const int SlotCount = (int)Slot.StateScale + 1;
         private readonly Dictionary<uint, Pinned[]> byParam = new Dictionary<uint, Pinned[]>();
 
         internal static Pinned[] NewSlots() => new Pinned[SlotCount];

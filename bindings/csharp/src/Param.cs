@@ -3,8 +3,8 @@ using System;
 
 namespace Radam
 {
-    /// <summary>A parameter to add. All its arrays have the same length, and stay registered: a managed array is pinned
-    /// until it is replaced, the parameter is removed or the optimizer is disposed.</summary>
+    /// <summary>A parameter to add. All its arrays but StateScale have the same length, and stay registered: a managed array
+    /// is pinned until it is replaced, the parameter is removed or the optimizer is disposed.</summary>
     public sealed class Param
     {
         /// <summary>The elements. None: the parameter is unbound, for StepTensor; set Dtype and Length.</summary>
@@ -27,12 +27,15 @@ namespace Radam
         public Tensor ExpAvgSq { get; set; }
         /// <summary>As ExpAvg, if KahanSum is on; of type short with MasterRemainder.</summary>
         public Tensor KahanComp { get; set; }
-        /// <summary>Where this shard begins in the whole tensor.</summary>
+        /// <summary>As ExpAvg, with Dtype.Q8 and from a length of the whole tensor of 4096 on: of type uint, one for each
+        /// block of 128 elements. ExpAvg is then of type sbyte, ExpAvgSq of byte, and KahanComp of that of Data.</summary>
+        public Tensor StateScale { get; set; }
+        /// <summary>Where this shard begins in the whole tensor; with Dtype.Q8 a multiple of 128.</summary>
         public long TensorOffset { get; set; }
         /// <summary>The length of the whole tensor. 0: this is not a shard.</summary>
         public long TensorLen { get; set; }
 
-        internal Tensor[] Slots => new[] { Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp };
+        internal Tensor[] Slots => new[] { Data, Grad, Copy, ExpAvg, ExpAvgSq, KahanComp, StateScale };
 
         internal unsafe radam_param Raw(Pinned[] slots, byte* name)
         {
@@ -49,6 +52,7 @@ namespace Radam
             raw.exp_avg = slots[(int)Slot.ExpAvg].Address;
             raw.exp_avg_sq = slots[(int)Slot.ExpAvgSq].Address;
             raw.kahan_comp = slots[(int)Slot.KahanComp].Address;
+            raw.state_scale = slots[(int)Slot.StateScale].Address;
             raw.name = name;
             raw.tensor_offset = (ulong)TensorOffset;
             raw.tensor_len = (ulong)TensorLen;
@@ -74,23 +78,37 @@ namespace Radam
             Tensor[] slots = Slots;
             for (int i = 0; i < slots.Length; i++)
             {
-                if (!slots[i].IsNone && slots[i].Length != length)
-                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], length, called);
+                long right = (Slot)i == Slot.StateScale ? Elements.LengthOfState(State.StateScale, length) : length;
+                if (!slots[i].IsNone && slots[i].Length != right)
+                    throw Shape.WrongLength(((Slot)i).ToString(), slots[i], right, called);
             }
         }
 
         /// <summary>The state arrays must have the dtype of the state, which C cannot check.</summary>
         internal void CheckState(GroupOptions group, string called)
         {
-            Dtype dtype = group.StateDtype == Dtype.Default ? new Shape(this).Dtype : group.StateDtype;
-            var arrays = new[] { ExpAvg, ExpAvgSq, KahanComp };
-            for (int i = 0; i < arrays.Length; i++)
+            var shape = new Shape(this);
+            if (shape.Dtype == Dtype.Q8 || shape.GradDtype == Dtype.Q8)
+                throw new RadamException(Status.InvalidArgument, $"a dtype of {called} is {Elements.OnlyOfState}");
+            Dtype state = group.StateDtype == Dtype.Default ? shape.Dtype : group.StateDtype, kahan = state;
+            if (state == Dtype.Q8)
             {
-                bool isRemainder = group.MasterRemainder == true && i == arrays.Length - 1;
-                Dtype right = isRemainder ? Dtype.Default : dtype; // remainders are of type short
-                if (!arrays[i].IsNone && arrays[i].Dtype != right)
-                    throw Shape.WrongDtype((Slot.ExpAvg + i).ToString(), arrays[i].Dtype, right, called);
+                bool isSmall = (TensorLen > 0 ? TensorLen : shape.Length) < 4096; // then it is not coded
+                state = isSmall ? Dtype.F32 : Dtype.Q8;
+                kahan = isSmall ? Dtype.F32 : shape.Dtype;
             }
+            if (group.MasterRemainder == true)
+                kahan = Dtype.Default; // remainders are of type short
+            CheckElement(Slot.ExpAvg, ExpAvg, Elements.OfState(State.ExpAvg, state), called);
+            CheckElement(Slot.ExpAvgSq, ExpAvgSq, Elements.OfState(State.ExpAvgSq, state), called);
+            CheckElement(Slot.KahanComp, KahanComp, kahan, called);
+            CheckElement(Slot.StateScale, StateScale, Elements.UInt, called);
+        }
+
+        private static void CheckElement(Slot slot, in Tensor array, Dtype right, string called)
+        {
+            if (!array.IsNone && array.Element != right)
+                throw Shape.WrongDtype(slot.ToString(), array.Element, right, called);
         }
     }
 
@@ -144,8 +162,8 @@ namespace Radam
         {
             if (tensor.IsNone)
                 return;
-            if (tensor.Dtype != right)
-                throw WrongDtype(name, tensor.Dtype, right, $"parameter {param}");
+            if (tensor.Element != right)
+                throw WrongDtype(name, tensor.Element, right, $"parameter {param}");
             if (tensor.Length != Length)
                 throw WrongLength(name, tensor, Length, $"parameter {param}");
         }

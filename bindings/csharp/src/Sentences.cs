@@ -17,7 +17,7 @@ namespace Radam
         {
             { "->", "." }, { "first_param", "first" }, { "NULL", "null" }, { "opt", "the optimizer" }, { "len", "Length" }, { "radam_step_begin", "BeginStep" },
             { "radam_step_wave", "NextWave" }, { "radam_step_chunk", "Chunk" }, { "radam_step_end", "End" },
-            { "radam_step_abort", "Abort" },
+            { "radam_step_abort", "Abort" }, { "RADAM_STATE_SCALE", "State.StateScale" },
         };
 
         internal static string InCSharp(string sentence) => names.Replace(sentence, match => InCSharp(match));
@@ -27,7 +27,7 @@ namespace Radam
             string name = match.Value, other;
             if (name[0] == '"')
                 return name;
-            if (others.TryGetValue(name, out other))
+            if (others.TryGetValue(name.Split(' ')[0], out other))
                 return other;
             if (match.Groups[1].Success) // RADAM_STATE_EXP_AVG (1)
                 return $"{Pascal(match.Groups[1].Value)}.{Pascal(name.Split(' ')[0].Substring("RADAM_DTYPE_".Length))}";

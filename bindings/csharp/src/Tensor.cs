@@ -15,8 +15,10 @@ namespace Radam
 
         /// <summary>No array.</summary>
         public static Tensor None => default(Tensor);
-        /// <summary>The type of the elements; Default if there is no array, and for short.</summary>
-        public Dtype Dtype { get; }
+        /// <summary>The type of the elements; Default if there is no array, and for the integers of state.</summary>
+        public Dtype Dtype => Element < 0 ? Dtype.Default : Element;
+        /// <summary>The same, with integers as Elements has them.</summary>
+        internal Dtype Element { get; }
         /// <summary>The number of elements.</summary>
         public long Length { get; }
         /// <summary>Where the elements are; zero for a managed array.</summary>
@@ -24,12 +26,12 @@ namespace Radam
         /// <summary>Whether there is no array.</summary>
         public bool IsNone => Array == null && address == null;
 
-        private Tensor(Array array, long start, long length, Dtype dtype)
+        private Tensor(Array array, long start, long length, Dtype element)
         {
             Array = array;
             Start = start;
             Length = length;
-            Dtype = dtype;
+            Element = element;
             address = null;
         }
 
@@ -38,10 +40,12 @@ namespace Radam
         {
             if (length < 0)
                 throw new RadamException(Status.InvalidArgument, $"length is {length}; it must not be negative");
+            if (dtype == Dtype.Q8)
+                throw new RadamException(Status.InvalidArgument, "dtype is " + Elements.OnlyOfState);
             Array = null;
             Start = 0;
             Length = length;
-            Dtype = dtype;
+            Element = dtype;
             this.address = (void*)address;
         }
 
@@ -54,8 +58,8 @@ namespace Radam
         /// <summary>length elements at data.</summary>
         public Tensor(BFloat16* data, long length) : this((IntPtr)data, length, Dtype.Bf16) { }
 
-        /// <summary>A managed array of one of the four types, of System.Half, or of short for the state of MasterRemainder;
-        /// null is no array.</summary>
+        /// <summary>A managed array of one of the four types, of System.Half, or of what state may be of besides: short
+        /// (MasterRemainder); and sbyte, byte and uint (Dtype.Q8). null is no array.</summary>
         public static Tensor Of<T>(T[] array) where T : struct =>
             array == null ? None : new Tensor(array, 0, array.LongLength, Elements.DtypeOf<T>());
 
@@ -88,7 +92,7 @@ namespace Radam
             if (tensor.Array == null)
                 return;
             pin = GCHandle.Alloc(tensor.Array, GCHandleType.Pinned);
-            Address = (byte*)pin.AddrOfPinnedObject() + tensor.Start * Elements.Size(tensor.Dtype);
+            Address = (byte*)pin.AddrOfPinnedObject() + tensor.Start * Elements.Size(tensor.Element);
         }
 
         internal void Free()
@@ -100,6 +104,11 @@ namespace Radam
 
     internal static class Elements
     {
+        // What state of 8 bits is made of, for which the C API has no dtypes.
+        internal const Dtype SByte = (Dtype)(-1), Byte = (Dtype)(-2), UInt = (Dtype)(-3);
+
+        internal const string OnlyOfState = "Q8, which is for StateDtype only; it must be F32, F64, F16 or Bf16";
+
         internal static Dtype DtypeOf<T>() where T : struct
         {
             Type type = typeof(T);
@@ -113,6 +122,12 @@ namespace Radam
                 return Dtype.Bf16;
             if (type == typeof(short))
                 return Dtype.Default; // the C API has no dtype for remainders
+            if (type == typeof(sbyte))
+                return SByte;
+            if (type == typeof(byte))
+                return Byte;
+            if (type == typeof(uint))
+                return UInt;
 #if NET5_0_OR_GREATER
             if (type == typeof(Half))
                 return Dtype.F16;
@@ -121,8 +136,52 @@ namespace Radam
                 $"the elements are of type {type}; they must be of type float, double, Float16 or BFloat16");
         }
 
-        internal static int Size(Dtype dtype) => dtype == Dtype.F64 ? 8 : dtype == Dtype.F32 ? 4 : 2;
+        internal static int Size(Dtype element)
+        {
+            switch (element)
+            {
+                case Dtype.F64:
+                    return 8;
+                case Dtype.F32:
+                case UInt:
+                    return 4;
+                case SByte:
+                case Byte:
+                    return 1;
+                default:
+                    return 2;
+            }
+        }
 
-        internal static string Name(Dtype dtype) => dtype == Dtype.Default ? "short" : dtype.ToString().ToLowerInvariant();
+        internal static string Name(Dtype element)
+        {
+            switch (element)
+            {
+                case Dtype.Default:
+                    return "short";
+                case SByte:
+                    return "sbyte";
+                case Byte:
+                    return "byte";
+                case UInt:
+                    return "uint";
+                default:
+                    return element.ToString().ToLowerInvariant();
+            }
+        }
+
+        /// <summary>What an array of state is made of which the library says is of this dtype.</summary>
+        internal static Dtype OfState(State which, Dtype dtype)
+        {
+            if (which == State.StateScale)
+                return UInt;
+            if (dtype == Dtype.Q8)
+                return which == State.ExpAvg ? SByte : Byte;
+            return dtype;
+        }
+
+        /// <summary>How many of them there are, for a parameter of this length.</summary>
+        internal static long LengthOfState(State which, long length) =>
+            which == State.StateScale ? (length + 127) / 128 : length;
     }
 }

@@ -87,7 +87,7 @@ namespace Radam.Tests
                             () => optimizer.AddParams(group, other, same));
                 Check.Fails(Status.InvalidArgument, "Dtype of the parameter is 9; it must be Dtype.F32, Dtype.F64",
                             () => optimizer.AddParam(group, (Dtype)9, 4));
-                Check.Fails(Status.InvalidArgument, "State.ExpAvg, State.ExpAvgSq",
+                Check.Fails(Status.InvalidArgument, "State.KahanComp, State.MasterRemainder or State.StateScale",
                             () => optimizer.GetStateAddress(new ParamId(0), (State)9));
                 Check.Fails(Status.InvalidArgument, "that of the parameter must have 4",
                             () => optimizer.AddParam(group, new Param { Data = new float[4], Grad = new float[3] }));

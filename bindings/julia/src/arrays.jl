@@ -17,8 +17,8 @@ end
 
 no_dtype(type) = "has elements of type $type; radam has Float32, Float64, Float16 and bfloat16 (see LibRAdam.dtype)"
 
-"The type of elements of a dtype. The remainders of master weights are Int16, for which there is no dtype."
-element_type(dtype) = (Int16, Float32, Float64, Float16, BFloat16)[dtype + 1]
+"The type of elements of a dtype."
+element_type(dtype) = (Float32, Float64, Float16, BFloat16)[dtype]
 
 "Whether the elements of an array lie one after another in this process's memory."
 is_flat(array) = array isa StridedArray && is_contiguous(array) && pointer(array) isa Ptr

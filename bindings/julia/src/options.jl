@@ -24,6 +24,8 @@ to_c(::Type{Float64}, ::Val{:max_lr}, ::Nothing, what) = NaN
 to_c(::Type{Int32}, ::Val{:state_dtype}, ::Nothing, what) = radam_dtype(0)
 to_c(::Type{Int32}, ::Val{:state_dtype}, type::Type, what) =
     dtype(type) != 0 ? dtype(type) : refuse("$what: state_dtype is $type, for which radam has no dtype")
+to_c(::Type{Int32}, ::Val{:state_dtype}, name::Symbol, what) = name === :q8 ? LowLevel.RADAM_DTYPE_Q8 :
+    refuse("$what: state_dtype is $(repr(name)); it must be a type, such as Float32, or :q8")
 to_c(::Type{<:Ptr}, ::Val, value::Ptr, what) = value
 to_c(::Type{<:Tuple}, ::Val, value::Tuple, what) = value
 to_c(::Type{Float64}, ::Val, value::Real, what) = Float64(value)
@@ -44,8 +46,8 @@ end
           rectify_threshold=5, seed=0)
 
 The options of a group of parameters; `?LibRAdam.LowLevel.radam_group_options` describes each. Switches
-are `true`, `false`, or `nothing` for the default. `state_dtype` is a type, such as `Float32`. An option is read as a
-property: `RAdam(1e-3).beta1`.
+are `true`, `false`, or `nothing` for the default. `state_dtype` is a type, such as `Float32`, or `:q8` for state of 8
+bits. An option is read as a property: `RAdam(1e-3).beta1`.
 """
 struct RAdam
     options::radam_group_options
@@ -62,14 +64,15 @@ function Base.getproperty(rule::RAdam, name::Symbol)
     name === :options && return options
     value = getfield(options, name)
     name in SWITCHES && return value == LowLevel.RADAM_AUTO ? nothing : value == LowLevel.RADAM_ON
-    name === :state_dtype && return value == 0 ? nothing : element_type(value)
+    name === :state_dtype && return value == 0 ? nothing : value == LowLevel.RADAM_DTYPE_Q8 ? :q8 : element_type(value)
     return value
 end
 
 function Base.show(io::IO, rule::RAdam)
     defaults = RAdam(NaN)
     is_set(name) = getproperty(rule, name) !== getproperty(defaults, name)
-    set = ["$name=$(getproperty(rule, name))" for name in propertynames(rule) if name !== :lr && is_set(name)]
+    shown(value) = value isa Symbol ? repr(value) : string(value)
+    set = ["$name=$(shown(getproperty(rule, name)))" for name in propertynames(rule) if name !== :lr && is_set(name)]
     print(io, "RAdam(", rule.lr, isempty(set) ? "" : "; " * join(set, ", "), ")")
 end
 

@@ -10,6 +10,8 @@ struct Param
 end
 Param(optimizer, id, slot::Slot) = Param(optimizer, id, slot.type, slot.grad_type, slot.len)
 
+const STATE_ARRAYS = (:exp_avg, :exp_avg_sq, :kahan_comp, :state_scale)
+
 "A parameter to add: what the library is told, the arrays that this is about, and the name that it points to."
 struct Described
     param::radam_param
@@ -26,14 +28,15 @@ Describes a parameter for `add_params!`: an array, or one of `len` elements of t
 - `name`: the key in checkpoints; without one it is "param." and the id.
 - `grad`: an array that is the gradient in each step; `grad_type`: the type of its elements, if it is not that of `data`.
 - `copy`: a 16-bit or Float32 array that receives the new values.
-- `exp_avg`, `exp_avg_sq`, `kahan_comp`: arrays of zeros, if the state is to be in arrays of yours.
+- `exp_avg`, `exp_avg_sq`, `kahan_comp`, `state_scale`: arrays of zeros, if the state is to be in arrays of yours. Of
+  state of 8 bits, they are of Int8, UInt8, `T`, and UInt32, one for each block of 128 elements.
 - `tensor_offset`, `tensor_len`: if the parameter is a shard, where it begins and how long the whole is.
 """
 describe(data::AbstractArray; options...) = described(data, eltype(data), length(data); options...)
 describe(type::Type, len::Integer; options...) = described(nothing, type, len; options...)
 
 function described(data, type, len; name="", grad=nothing, grad_type=type, copy=nothing, exp_avg=nothing,
-                   exp_avg_sq=nothing, kahan_comp=nothing, tensor_offset=0, tensor_len=0)
+                   exp_avg_sq=nothing, kahan_comp=nothing, state_scale=nothing, tensor_offset=0, tensor_len=0)
     what = isempty(name) ? "the parameter" : name
     occursin('\0', name) && refuse("the name $(repr(name)) has a NUL; names end there in C")
     for type in (type, grad_type)
@@ -47,16 +50,41 @@ function described(data, type, len; name="", grad=nothing, grad_type=type, copy=
                    "meant, say grad_type=$(eltype(grad)) too")
         check_array(grad, grad_type, len, "the gradient of ", what)
     end
-    for (array, key) in ((copy, "copy"), (exp_avg, "exp_avg"), (exp_avg_sq, "exp_avg_sq"), (kahan_comp, "kahan_comp"))
-        array === nothing || check_array(array, eltype(array), len, key, " of ", what)
+    state = (exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, kahan_comp=kahan_comp, state_scale=state_scale)
+    for (key, array) in pairs((copy=copy, state...))
+        array === nothing || check_array(array, eltype(array), state_length(key, len), key, " of ", what)
     end
     # The address of a String is that of its bytes, as long as Described keeps it.
     param = filled(radam_param, "describe"; dtype=dtype(type), grad_dtype=dtype(grad_type), len=len,
                    data=address(data), grad=address(grad), name=isempty(name) ? Ptr{UInt8}(C_NULL) : pointer(name),
                    copy=address(copy), copy_dtype=copy === nothing ? radam_dtype(0) : dtype(eltype(copy)),
-                   exp_avg=address(exp_avg), exp_avg_sq=address(exp_avg_sq), kahan_comp=address(kahan_comp),
-                   tensor_offset=tensor_offset, tensor_len=tensor_len)
-    return Described(param, Slot(type, grad_type, len, data, grad, (copy, exp_avg, exp_avg_sq, kahan_comp)), name)
+                   tensor_offset=tensor_offset, tensor_len=tensor_len, map(address, state)...)
+    return Described(param, Slot(type, grad_type, len, data, grad, (copy=copy, state...)), name)
+end
+
+"How many elements an array of the state has, of a parameter that has `len`."
+state_length(which, len) = which === :state_scale ? cld(len, 128) : len
+
+"The types of the arrays of the state of a parameter whose whole tensor has `len` elements."
+function state_types(rule, type, len)
+    moments = something(rule.state_dtype, type)
+    exp_avg, exp_avg_sq, kahan_comp = moments !== :q8 ? (moments, moments, moments) :
+        len >= 4096 ? (Int8, UInt8, type) : (Float32, Float32, Float32)
+    rule.master_remainder === true && (kahan_comp = Int16)
+    return (exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, kahan_comp=kahan_comp, state_scale=UInt32)
+end
+
+"Refuses state arrays of the caller that are not of the types which the options ask for."
+function check_state_types(group, description::Described)
+    slot, param = description.slot, description.param
+    any(key -> slot.others[key] !== nothing, STATE_ARRAYS) || return nothing
+    types = state_types(rule(group), slot.type, param.tensor_len == 0 ? slot.len : param.tensor_len)
+    for key in STATE_ARRAYS
+        slot.others[key] === nothing && continue
+        given, type = eltype(slot.others[key]), types[key]
+        (dtype(type) == 0 ? given === type : dtype(given) == dtype(type)) ||
+            refuse("$key has elements of type $given; with the options of the group they are $type")
+    end
 end
 
 """
@@ -70,6 +98,7 @@ alive while they are registered.
 function add_params!(group::Group, descriptions::Vector{Described})
     optimizer, first = group.optimizer, Ref{UInt32}()
     params = [description.param for description in descriptions]
+    foreach(description -> check_state_types(group, description), descriptions)
     return lock(optimizer.lock) do
         status = GC.@preserve optimizer descriptions LowLevel.radam_add_params(
             handle(optimizer), group.id, params, length(params), first)
@@ -206,14 +235,24 @@ function remove!(param::Param)
 end
 
 const STATES = (exp_avg=LowLevel.RADAM_STATE_EXP_AVG, exp_avg_sq=LowLevel.RADAM_STATE_EXP_AVG_SQ,
-                kahan_comp=LowLevel.RADAM_STATE_KAHAN_COMP, master_remainder=LowLevel.RADAM_STATE_MASTER_REMAINDER)
+                kahan_comp=LowLevel.RADAM_STATE_KAHAN_COMP, master_remainder=LowLevel.RADAM_STATE_MASTER_REMAINDER,
+                state_scale=LowLevel.RADAM_STATE_SCALE)
+
+"The type of elements of an array of the state, which the library says to be of this dtype."
+function state_type(which, dtype)
+    which === :master_remainder && return Int16
+    which === :state_scale && return UInt32
+    dtype == LowLevel.RADAM_DTYPE_Q8 && return which === :exp_avg ? Int8 : UInt8
+    return element_type(dtype)
+end
 
 """
     state(param, which) -> Vector or nothing
     set_state!(param, which, array)
 
-Copies an array of the state: `:exp_avg`, `:exp_avg_sq`, `:kahan_comp` or `:master_remainder`; `nothing` if the
-parameter has no such array.
+Copies an array of the state: `:exp_avg`, `:exp_avg_sq`, `:kahan_comp`, `:master_remainder` or `:state_scale`; `nothing`
+if the parameter has no such array. Of state of 8 bits, `:exp_avg` is of Int8, `:exp_avg_sq` of UInt8, and `:state_scale` of
+UInt32, one for each block of 128 elements.
 """
 function state(param::Param, which::Symbol)
     return with_state(param, which) do array
@@ -238,6 +277,7 @@ function with_state(f, param, which)
         pointer, type = Ref(C_NULL), Ref{radam_dtype}()
         work(LowLevel.radam_param_state, optimizer, param.id, STATES[which], pointer, type)
         pointer[] == C_NULL && return f(nothing)
-        GC.@preserve optimizer f(unsafe_wrap(Array, Ptr{element_type(type[])}(pointer[]), param.len))
+        array = Ptr{state_type(which, type[])}(pointer[])
+        GC.@preserve optimizer f(unsafe_wrap(Array, array, state_length(which, param.len)))
     end
 end

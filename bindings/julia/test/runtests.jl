@@ -32,7 +32,7 @@ const INVALID_HANDLE, INVALID_STATE = LowLevel.RADAM_ERROR_INVALID_HANDLE, LowLe
 numbers(type, count, seed=1) = type[sin(seed + 1.7f0 * i * i) for i in 1:count]
 
 @testset "LibRAdam" begin
-    for file in ("lowlevel", "rule", "arrays", "trees", "params", "tensors", "slices", "checkpoints", "memory")
+    for file in ("lowlevel", "rule", "arrays", "trees", "params", "q8", "tensors", "slices", "checkpoints", "memory")
         @testset "$file" begin
             include("$file.jl")
         end

@@ -8,7 +8,7 @@ cdef.version_number = 2000
 
 cdef.dtypes = {f32 = 1, f64 = 2, f16 = 3, bf16 = 4, q8 = 5}
 
-cdef.states = {exp_avg = 1, exp_avg_sq = 2, kahan_comp = 3, master_remainder = 4, scale = 5}
+cdef.states = {exp_avg = 1, exp_avg_sq = 2, kahan_comp = 3, master_remainder = 4, state_scale = 5}
 
 -- Sizes in bytes, and fields in their order: name, type ("" if it is not a scalar), offset in bytes.
 cdef.structs = {

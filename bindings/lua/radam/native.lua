@@ -121,8 +121,12 @@ end
 
 function native.dtype(value, name)
   local number = cdef.dtypes[value]
-  if not number then
-    native.refuse('%s is %s; it must be "f32", "f64", "f16" or "bf16"', name, tostring(value))
+  local is_state = name == "state_dtype"
+  if value == "q8" and not is_state then
+    native.refuse('%s is q8, which is for state_dtype only; it must be "f32", "f64", "f16" or "bf16"', name)
+  elseif not number then
+    native.refuse('%s is %s; it must be "f32", "f64", "f16" or "bf16"%s', name, tostring(value),
+      is_state and ', or "q8"' or "")
   end
   return number
 end

@@ -45,17 +45,18 @@ end
 -- The address, dtype and length of an array of a parameter's state, or nothing if it has none.
 local function locate(self, param, which)
   if not cdef.states[which] then
-    native.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp" or "master_remainder"',
+    native.refuse('which is %s; it must be "exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder" or "state_scale"',
       tostring(which))
   end
   local address, dtype = ffi.new("void *[1]"), ffi.new("radam_dtype[1]")
   local status = native.C.radam_param_state(self.handle, id(param, "param"), cdef.states[which], address, dtype)
   native.check(status, self.handle)
   if address[0] == nil then return nil end
-  return address[0], native.dtype_name(dtype[0]) or "i16", self.arrays[param].len
+  return address[0], tensor.of_state(which, native.dtype_name(dtype[0]), self.arrays[param].len)
 end
 
--- A copy of an array of the state, and its dtype ("i16" for master_remainder); nil if the parameter has no such array.
+-- A copy of an array of the state, and its dtype; nil if the parameter has no such array. Integers are "i16"
+-- (master_remainder) and, with 8-bit state, "i8" (exp_avg), "u8" (exp_avg_sq) and "u32" (state_scale).
 function methods:state(param, which)
   local address, dtype, len = locate(self, param, which)
   if address then return tensor.copy(address, dtype, len), dtype end

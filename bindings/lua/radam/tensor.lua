@@ -6,10 +6,16 @@ local native = require((...):gsub("tensor$", "native"))
 
 local tensor = {}
 
--- f16 and bf16 have no type in C; their bits are in uint16_t. The library's master_remainder is int16_t.
-local ELEMENTS = {f32 = "float", f64 = "double", f16 = "unsigned short", bf16 = "unsigned short", i16 = "short"}
+-- What LuaJIT calls a type: a char may be signed or not.
+local function type_name(of) return tostring(ffi.typeof(of)):match("^ctype<(.*)>$") end
+
+-- f16 and bf16 have no type in C; their bits are in uint16_t. The library's master_remainder is int16_t, and its 8-bit
+-- state int8_t, uint8_t and uint32_t.
+local ELEMENTS = {f32 = "float", f64 = "double", f16 = "unsigned short", bf16 = "unsigned short", i16 = "short",
+  i8 = type_name "int8_t", u8 = type_name "uint8_t", u32 = type_name "uint32_t"}
 local DTYPES = {float = "f32", double = "f64"}
-local SIZES = {float = 4, double = 8, ["unsigned short"] = 2, short = 2}
+local SIZES = {}
+for _, element in pairs(ELEMENTS) do SIZES[element] = ffi.sizeof(element) end
 
 local View = {}
 View.__index = View
@@ -18,7 +24,7 @@ View.__index = View
 function tensor.view(pointer, len, owner)
   local element = type(pointer) == "cdata" and tostring(ffi.typeof(pointer)):match("^ctype<(.*) %*>$")
   if not SIZES[element] then
-    native.refuse("pointer is %s; it must be a float *, double *, uint16_t * or int16_t *", tostring(pointer))
+    native.refuse("pointer is %s; it must be a float *, double *, uint16_t * or another of integers", tostring(pointer))
   end
   native.whole(len, "len", 2 ^ 53)
   return setmetatable({pointer = pointer, element = element, len = len, owner = owner}, View)
@@ -71,6 +77,16 @@ function tensor.copy(address, dtype, len)
   local array = ffi.new(ELEMENTS[dtype] .. "[?]", len)
   ffi.copy(array, address, ffi.sizeof(array))
   return array
+end
+
+-- What the arrays of 8-bit state are made of.
+local CODES = {exp_avg = "i8", exp_avg_sq = "u8"}
+
+-- The elements of an array of a state of this dtype, and their number for a parameter that has `len`.
+function tensor.of_state(which, dtype, len)
+  if which == "state_scale" then return "u32", math.ceil(len / 128) end
+  if which == "master_remainder" then return "i16", len end
+  return dtype == "q8" and CODES[which] or dtype, len
 end
 
 -- The C name of the elements of a dtype.

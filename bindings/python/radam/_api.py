@@ -77,7 +77,7 @@ class State(IntEnum):
     MASTER_REMAINDER = 4
     # What the codes of 8-bit state stand for: a uint32_t for each block of 128 elements; docs/q8.md describes it. There
     # is no radam_dtype for it.
-    SCALE = 5
+    STATE_SCALE = 5
 
 
 class radam_allocator(Structure):
@@ -297,7 +297,7 @@ FUNCTIONS = {
     "radam_param_state": (c_int32, [c_void_p, c_uint32, c_int32, POINTER(c_void_p), POINTER(c_int32)]),
     "radam_advice": (c_uint64, [c_void_p, POINTER(c_char), c_uint64]),
     "radam_update": (c_int32, [c_int32, c_int32, c_int32, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_uint64, POINTER(radam_group_options), c_uint64]),
-    "radam_update_q8": (c_int32, [c_int32, c_int32, c_void_p, c_void_p, POINTER(int8_t), POINTER(uint8_t), POINTER(c_uint32), c_void_p, c_uint64, POINTER(radam_group_options), c_uint64]),
+    "radam_update_q8": (c_int32, [c_int32, c_int32, c_void_p, c_void_p, POINTER(c_int8), POINTER(c_uint8), POINTER(c_uint32), c_void_p, c_uint64, POINTER(radam_group_options), c_uint64]),
     "radam_save_options_init": (c_int32, [POINTER(radam_save_options), c_uint32]),
     "radam_load_options_init": (c_int32, [POINTER(radam_load_options), c_uint32]),
     "radam_save": (c_int32, [c_void_p, c_char_p]),

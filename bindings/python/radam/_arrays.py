@@ -25,6 +25,10 @@ def bfloat16() -> np.dtype:
     return np.dtype(ml_dtypes.bfloat16)
 
 
+def is_q8(dtype: Any) -> bool:
+    return dtype is DType.Q8 or (isinstance(dtype, str) and dtype == "q8")
+
+
 def numpy_dtype(dtype: int) -> np.dtype:
     if dtype == DType.BF16:
         return bfloat16()
@@ -33,6 +37,8 @@ def numpy_dtype(dtype: int) -> np.dtype:
 
 def dtype_of(given: Any, what: str) -> DType:
     """The dtype that a name, a NumPy dtype or a DType means."""
+    if is_q8(given):
+        raise refuse(f"{what} is q8, which is for state_dtype only; it must be float32, float64, float16 or bfloat16")
     if isinstance(given, DType):
         return given
     if given is None:  # which is float64 to NumPy
@@ -69,9 +75,19 @@ def text(value: Any, what: str) -> bytes:
     return value.encode()
 
 
+# The elements of the arrays of 8-bit state, and the elements of a tensor that share one of state_scale.
+Q8_ARRAYS = {"exp_avg": np.int8, "exp_avg_sq": np.uint8, "state_scale": np.uint32}
+BLOCK = 128
+
+
+def state_len(which: str, len_: int) -> int:
+    """The length of an array of the state of a parameter."""
+    return -(-len_ // BLOCK) if which == "state_scale" else len_
+
+
 class Buffer(NamedTuple):
     address: int
-    dtype: DType
+    dtype: DType  # Q8 for all that is not of floats
     len: int
     owner: Any  # keeps the memory
 
@@ -85,13 +101,17 @@ def borrow(array: Any, what: str, dtype: Optional[DTypeLike] = None, writeable: 
     found = DType.BF16 if is_bits else dtype_of(array.dtype, what)
     if wanted not in (None, found):
         raise refuse(f"{what} is {array.dtype.name}; it must be {numpy_dtype(wanted).name}")
+    return buffer(array, what, found, writeable)
+
+
+def buffer(array: np.ndarray, what: str, dtype: DType, writeable: bool = True) -> Buffer:
     if not array.flags.c_contiguous:
         raise refuse(f"{what} has strides {array.strides}; it must be contiguous (numpy.ascontiguousarray copies)")
     if not array.dtype.isnative:
         raise refuse(f"{what} has the byte order of another machine; it must be that of this one")
     if writeable and not array.flags.writeable:
         raise refuse(f"{what} is read-only; it must be writeable")
-    return Buffer(array.__array_interface__["data"][0], found, array.size, array)
+    return Buffer(array.__array_interface__["data"][0], dtype, array.size, array)
 
 
 def if_bits(array: Any, dtype: Optional[DTypeLike]) -> Optional[DTypeLike]:
@@ -110,11 +130,20 @@ def borrow_grad(
     return buffer
 
 
+def integers(array: Any, what: str, of_array: type, why: str) -> Buffer:
+    """An array of state whose elements have no DType."""
+    if not isinstance(array, np.ndarray) or array.dtype != of_array:
+        name = np.dtype(of_array).name
+        raise refuse(f"{what} must be {'an' if name[0] == 'i' else 'a'} {name} array, since {why}")
+    return buffer(array, what, DType.Q8)
+
+
 def remainder(array: Any) -> Buffer:
-    """The array of master_remainder, whose int16 has no DType."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.int16:
-        raise refuse("kahan_comp must be an int16 array, since master_remainder is on")
-    return borrow(array.view(np.uint16), "kahan_comp", DType.BF16)
+    return integers(array, "kahan_comp", np.int16, "master_remainder is on")
+
+
+def code(array: Any, what: str) -> Buffer:
+    return integers(array, what, Q8_ARRAYS[what], "the state is of 8 bits")
 
 
 def of_param(array: Any, what: str, name: str, dtype: int, len_: int, writeable: bool = True) -> Buffer:

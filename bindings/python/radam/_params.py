@@ -10,7 +10,8 @@ import numpy as np
 from . import _api
 from ._api import DType, Toggle
 from ._arrays import (
-    Buffer, DTypeLike, borrow, borrow_grad, dtype_of, number, of_param, remainder, text, unsigned
+    Q8_ARRAYS, Buffer, DTypeLike, borrow, borrow_grad, code, dtype_of, number, of_param, remainder, state_len, text,
+    unsigned
 )
 from ._errors import refuse, text_from
 from ._handle import Handle, Param
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 ALL = 2**32 - 1
-STATE_ARRAYS = ("exp_avg", "exp_avg_sq", "kahan_comp")
+STATE_ARRAYS = ("exp_avg", "exp_avg_sq", "kahan_comp", "state_scale")
+Q8_FROM = 4096  # smaller tensors keep f32 state
 
 
 class Params(Handle):
@@ -49,6 +51,7 @@ class Params(Handle):
         exp_avg: Optional[np.ndarray] = None,
         exp_avg_sq: Optional[np.ndarray] = None,
         kahan_comp: Optional[np.ndarray] = None,
+        state_scale: Optional[np.ndarray] = None,
         tensor_offset: int = 0,
         tensor_len: int = 0,
     ) -> int:
@@ -58,7 +61,8 @@ class Params(Handle):
         with dtype="bf16"). `grad` has as many elements, and the same dtype unless `grad_dtype` names another; without it
         steps skip the parameter until set_grad. The optimizer keeps the arrays until they are replaced, the parameter is
         removed or it is closed.
-        `copy` receives the new values rounded to its dtype; the state may be in arrays of your own.
+        `copy` receives the new values rounded to its dtype; the state may be in arrays of your own: of its dtype or, if it
+        is of 8 bits, int8 (exp_avg), uint8 (exp_avg_sq) and uint32 (state_scale, one for each 128 elements).
         """
         of_name = "" if name is None else f' of "{name}"'
         arrays = {"data": borrow(data, f"data{of_name}", dtype)}
@@ -67,10 +71,11 @@ class Params(Handle):
             arrays["grad"] = borrow_grad(grad, f"grad{of_name}", arrays["data"], dtype, of_grad, writeable=True)
         if copy is not None:
             arrays["copy"] = borrow(copy, f"copy{of_name}", copy_dtype)
-        given = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "kahan_comp": kahan_comp}
+        given = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "kahan_comp": kahan_comp, "state_scale": state_scale}
         for what, array in given.items():
             if array is not None:
-                arrays[what] = self._state_array(group, array, what, arrays["data"].dtype)
+                is_small = (tensor_len or arrays["data"].len) < Q8_FROM
+                arrays[what] = self._state_array(group, array, what, arrays["data"].dtype, is_small)
         whole = {"tensor_offset": unsigned(tensor_offset, "tensor_offset"),
                  "tensor_len": unsigned(tensor_len, "tensor_len")}
         return self._add(group, arrays["data"].len, arrays["data"].dtype, of_grad, name, arrays, whole)
@@ -82,19 +87,24 @@ class Params(Handle):
         of_grad = None if grad_dtype is None else dtype_of(grad_dtype, "grad_dtype")
         return self._add(group, unsigned(len, "len"), dtype_of(dtype, "dtype"), of_grad, name, {}, {})
 
-    def _state_array(self, group: int, array: np.ndarray, what: str, dtype: DType) -> Buffer:
+    def _state_array(self, group: int, array: np.ndarray, what: str, dtype: DType, is_small: bool) -> Buffer:
         options = self.options(group)
+        state_dtype = options["state_dtype"] or dtype
         if what == "kahan_comp" and options["master_remainder"]:
             return remainder(array)
-        return borrow(array, what, options["state_dtype"] or dtype)
+        if what == "state_scale" or (state_dtype == DType.Q8 and not is_small and what in Q8_ARRAYS):
+            return code(array, what)
+        if state_dtype == DType.Q8:
+            state_dtype = DType.F32 if is_small else dtype
+        return borrow(array, what, state_dtype)
 
     def _add(
         self, group: int, len_: int, dtype: DType, grad_dtype: Optional[DType], name: Optional[str],
         arrays: Dict[str, Buffer], whole: Dict[str, int],
     ) -> int:
         for what, buffer in arrays.items():
-            if buffer.len != len_:
-                raise refuse(f"{what} has {buffer.len} elements; it must have {len_}, as data has")
+            if buffer.len != state_len(what, len_):
+                raise refuse(f"{what} has {buffer.len} elements; it must have {state_len(what, len_)}, as data has {len_}")
         described = new(_api.radam_param)
         described.dtype, described.grad_dtype, described.len = dtype, grad_dtype or 0, len_
         described.name = None if name is None else text(name, "name")

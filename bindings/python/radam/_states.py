@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from ._api import State, Status
-from ._arrays import bfloat16, numpy_dtype, unsigned
+from ._api import DType, State, Status
+from ._arrays import Q8_ARRAYS, bfloat16, numpy_dtype, state_len, unsigned
 from ._errors import Error, refuse
 from ._library import lib
 from ._params import ALL, Params
@@ -32,7 +32,8 @@ class States(Params):
     def state(self, param: int, which: State) -> Optional[np.ndarray]:
         """A copy of an array of the state, or None if the parameter has no such array. Averages are debiased.
 
-        bfloat16 is that of ml_dtypes, or uint16 where it is not installed.
+        bfloat16 is that of ml_dtypes, or uint16 where it is not installed. State of 8 bits is int8 (EXP_AVG), uint8
+        (EXP_AVG_SQ) and uint32 (STATE_SCALE, one for each block of 128 elements).
         """
         with self._lock:  # the memory stays while nobody changes groups or parameters
             memory = self._memory(param, which)
@@ -54,8 +55,8 @@ class States(Params):
         self._call(lib.radam_param_state, unsigned(param, "param", 32), State(which), address, dtype)
         if address.value is None:
             return None
-        of_array = numpy_dtype(dtype.value) if dtype.value else np.dtype(np.int16)
-        size = self._param(param).len * of_array.itemsize
+        of_array = element_of(State(which), dtype.value)
+        size = state_len(State(which).name.lower(), self._param(param).len) * of_array.itemsize
         memory = (ctypes.c_uint8 * size).from_address(address.value)
         return np.ctypeslib.as_array(memory).view(of_array)
 
@@ -123,6 +124,15 @@ class States(Params):
             for group, options in enumerate(old):
                 self.set_options(group, **options)
             raise
+
+
+def element_of(which: State, dtype: int) -> np.dtype:
+    """The elements of an array of the state, which the library says to be of this dtype."""
+    if which == State.MASTER_REMAINDER:
+        return np.dtype(np.int16)
+    if which == State.STATE_SCALE or dtype == DType.Q8:
+        return np.dtype(Q8_ARRAYS[which.name.lower()])
+    return numpy_dtype(dtype)
 
 
 def mismatch(message: str) -> Error:

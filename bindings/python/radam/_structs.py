@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Type, TypeVar
 
 from . import _api
 from ._api import TOGGLES, DType, Toggle
-from ._arrays import dtype_of, number, unsigned
+from ._arrays import dtype_of, is_q8, number, unsigned
 from ._errors import check, refuse
 from ._library import lib
 from ._types import GroupOptions
@@ -53,7 +53,9 @@ def to_c(name: str, value: Any) -> Any:
     if name in TOGGLES:
         return toggle(name, value)
     if name == "state_dtype":
-        return 0 if value is None else dtype_of(value, name)
+        if value is None:
+            return 0
+        return DType.Q8 if is_q8(value) else dtype_of(value, name)
     if name == "grad_sums":
         return None if value is None else ctypes.pointer(sums_struct(value, name))
     if name == "seed":

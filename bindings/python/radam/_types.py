@@ -33,12 +33,12 @@ class GroupOptions(TypedDict, total=False):
     # None: on.
     rectify: Optional[bool]
     # The dtype of exp_avg, exp_avg_sq and kahan_comp. 0: that of each parameter. Otherwise f32, the dtype of all
-    # parameters of the group, or RADAM_DTYPE_Q8. Changing it converts the state, rounding to nearest even.
-    # RADAM_DTYPE_Q8, for f32, f16 and bf16 parameters, keeps exp_avg and exp_avg_sq in 2.03 bytes an element together,
-    # and trains as well as f32: the ratio exp_avg / (sqrt(exp_avg_sq) + eps) and the root are coded in 8 bits each,
-    # rounded at random, with a scale for each block of 128 elements. Results have the same bits on every machine; the
-    # random numbers depend on seed, as those of stochastic_rounding do. kahan_comp has the dtype of the parameter.
-    # Tensors of fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.
+    # parameters of the group, or "q8". Changing it converts the state, rounding to nearest even.
+    # "q8", for f32, f16 and bf16 parameters, keeps exp_avg and exp_avg_sq in 2.03 bytes an element together, and trains
+    # as well as f32: the ratio exp_avg / (sqrt(exp_avg_sq) + eps) and the root are coded in 8 bits each, rounded at
+    # random, with a scale for each block of 128 elements. Results have the same bits on every machine; the random
+    # numbers depend on seed, as those of stochastic_rounding do. kahan_comp has the dtype of the parameter. Tensors of
+    # fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the format.
     state_dtype: Optional[DTypeLike]
     # Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a signed
     # 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter, shifted left
@@ -75,7 +75,7 @@ class GroupOptions(TypedDict, total=False):
     # A step is rectified if rho, the length of the approximated simple moving average, exceeds this; finite, at least
     # 4, since r does not exist below. Default: 5, as in optimi and PyTorch; the paper has 4.
     rectify_threshold: float
-    # The seed of stochastic_rounding. Default: 0.
+    # The seed of stochastic_rounding and of 8-bit state. Default: 0.
     seed: int
 
 

@@ -96,7 +96,7 @@ class Formula(unittest.TestCase):
     def test_update_refuses_what_does_not_fit(self):
         four = np.zeros(4)
         for arguments, sentence in (
-            ((four, np.zeros(3), four.copy(), four.copy(), 1), "param has 4 elements, and another array 3"),
+            ((four, np.zeros(3), four.copy(), four.copy(), 1), "grad has 3 elements; it must have 4, as param has 4"),
             ((four, four.copy(), four.copy(), np.zeros(4, np.float32), 1), "exp_avg_sq is float32; it must be float64"),
             ((four, four.copy(), four.copy(), four.copy(), 0), "step is 0"),
             ((four, four.copy(), four.copy(), four.copy(), -1), "step is -1"),

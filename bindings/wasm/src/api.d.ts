@@ -1,8 +1,8 @@
 // Generated from include/radam.h by `make bindings`.
 
-import type { Dtype, GradSums } from "./index.js";
+import type { GradSums, StateDtype } from "./index.js";
 
-export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "scale";
+export type StateName = "expAvg" | "expAvgSq" | "kahanComp" | "masterRemainder" | "stateScale";
 
 /**
  * Options of a parameter group. The names are those of the Python library optimi.
@@ -54,7 +54,7 @@ export interface GroupOptions {
    * parameter. Tensors of fewer than 4096 elements (of the whole tensor) keep f32 state. docs/q8.md describes the
    * format.
    */
-  stateDtype?: Dtype | null;
+  stateDtype?: StateDtype | null;
   /**
    * Exact f32 master weights at 16 bits per parameter, instead of Kahan summation: for each bf16 parameter, a
    * signed 16-bit remainder holds the rest of its f32 master. The bits of the master are those of the parameter,
@@ -111,7 +111,7 @@ export interface GroupOptions {
    */
   rectifyThreshold?: number;
   /**
-   * The seed of stochasticRounding. Default: 0.
+   * The seed of stochasticRounding and of 8-bit state. Default: 0.
    */
   seed?: bigint | number;
 }

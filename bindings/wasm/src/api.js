@@ -5,7 +5,7 @@
 export const VERSION = 2000;
 export const STATUS = { OK: 0, NULL_POINTER: 1, INVALID_HANDLE: 2, INVALID_ARGUMENT: 3, BUSY: 4, INVALID_STATE: 5, OUT_OF_MEMORY: 6, IO: 7, CORRUPT: 8, MISMATCH: 9, PANIC: 10 };
 export const DTYPE = { f32: 1, f64: 2, f16: 3, bf16: 4, q8: 5 };
-export const STATE = { expAvg: 1, expAvgSq: 2, kahanComp: 3, masterRemainder: 4, scale: 5 };
+export const STATE = { expAvg: 1, expAvgSq: 2, kahanComp: 3, masterRemainder: 4, stateScale: 5 };
 
 /** The number of arguments of each function. */
 export const FUNCTIONS = {

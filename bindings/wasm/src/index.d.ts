@@ -4,8 +4,17 @@ export type { GroupOptions, GroupReport, LoadOptions, StateName, StepOptions, St
 
 export type Dtype = "f32" | "f64" | "f16" | "bf16";
 
+/** How state is stored: as floats, or in 8 bits. */
+export type StateDtype = Dtype | "q8";
+
 /** The elements of an array. JavaScript has no 16-bit floats everywhere: f16 and bf16 are their bits. */
 export type Elements = Float32Array | Float64Array | Uint16Array;
+
+/**
+ * What arrays of state may be besides: masterRemainder is an Int16Array; of 8-bit state, expAvg is an Int8Array, expAvgSq
+ * a Uint8Array and stateScale a Uint32Array, which has an element for each block of 128.
+ */
+export type Integers = Int16Array | Int8Array | Uint8Array | Uint32Array;
 
 export type Status =
   | "NULL_POINTER" | "INVALID_HANDLE" | "INVALID_ARGUMENT" | "BUSY" | "INVALID_STATE" | "OUT_OF_MEMORY" | "IO" | "CORRUPT"
@@ -117,8 +126,8 @@ export class Optimizer {
   stepCount(param: number): bigint;
   setStepCount(param: number, steps: number | bigint): void;
   /** A copy of an array of the state; null if the parameter has none of this name. */
-  state(param: number, name: StateName): Elements | Int16Array | null;
-  setState(param: number, name: StateName, values: Elements | Int16Array | Tensor): void;
+  state(param: number, name: StateName): Elements | Integers | null;
+  setState(param: number, name: StateName, values: Elements | Integers | Tensor): void;
   /** Resets the state of a parameter, or of all, to that before the first step. */
   resetState(param?: number): void;
 
@@ -159,12 +168,17 @@ export interface UpdateArrays {
   /** Default: dtype. */
   gradDtype?: Dtype;
   /** Default: dtype. */
-  stateDtype?: Dtype;
+  stateDtype?: StateDtype;
   param: Elements | Tensor;
   grad: Elements | Tensor;
-  expAvg: Elements | Tensor;
-  expAvgSq: Elements | Tensor;
-  /** With kahanSum, which is on for f16 and bf16, or masterRemainder, for which it is an Int16Array. */
+  expAvg: Elements | Int8Array | Tensor;
+  expAvgSq: Elements | Uint8Array | Tensor;
+  /** With "q8": an element for each block of 128. Codes are rounded at random, so give each tensor its own seed. */
+  stateScale?: Uint32Array;
+  /**
+   * With kahanSum, which is on for f16 and bf16, or masterRemainder, for which it is an Int16Array. Otherwise of stateDtype,
+   * or with "q8" of dtype.
+   */
   kahanComp?: Elements | Int16Array | Tensor | null;
 }
 

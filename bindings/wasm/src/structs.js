@@ -11,9 +11,10 @@ const OWN = new Set(["structSize", "reserved", "user", "progress", "threads"]);
 
 export function dtypeNumber(name, dtype) {
   if (dtype === null || dtype === undefined) return 0;
-  const number = Object.hasOwn(DTYPE, dtype) ? DTYPE[dtype] : undefined;
-  if (number === undefined) throw invalid(`${name} is ${shown(dtype)}; it must be one of ${Object.keys(DTYPE).join(", ")}`);
-  return number;
+  const isState = name === "stateDtype";
+  if (Object.hasOwn(DTYPE, dtype) && (dtype !== "q8" || isState)) return DTYPE[dtype];
+  const known = Object.keys(DTYPE).filter((each) => each !== "q8" || isState).join(", ");
+  throw invalid(`${name} is ${shown(dtype)}${dtype === "q8" ? ", which is for stateDtype only" : ""}; it must be one of ${known}`);
 }
 
 export const dtypeName = (number) => DTYPE_NAMES[number] ?? null;

@@ -150,9 +150,10 @@ export function checkApart(arrays) {
   });
 }
 
-/** Checks the remainders of master weights, which have no dtype. */
-export function checkRemainders(name, array, length) {
-  if (!(array instanceof Int16Array) || array.length !== length) {
-    throw invalid(`${name} is ${shown(array)}; it must be an Int16Array of ${length}`);
+/** Checks an array of state that is of integers, for which there are no Tensors. */
+export function checkIntegers(name, array, Type, length) {
+  if (!(array instanceof Type) || array.length !== length) {
+    const found = array instanceof Type ? `has ${array.length} elements` : `is ${shown(array)}`;
+    throw invalid(`${name} ${found}; it must be of type ${Type.name}, with ${length} elements`);
   }
 }

@@ -151,7 +151,7 @@ test("sums and updates", () => {
   invalid(["step"], () => update(arrays, { lr: 0.1 }, 0));
   invalid(["expAvg"], () => update({ ...arrays, expAvg: new Float32Array(5) }, { lr: 0.1 }, 1));
   invalid(["expAvgSq overlaps expAvg"], () => update({ ...arrays, expAvgSq: arrays.expAvg }, { lr: 0.1 }, 1));
-  invalid(["kahanComp", "Int16Array of 4"], () => update({ ...arrays, kahanComp: new Int16Array(3) }, { lr: 0.1, masterRemainder: true }, 1));
+  invalid(["kahanComp", "Int16Array, with 4"], () => update({ ...arrays, kahanComp: new Int16Array(3) }, { lr: 0.1, masterRemainder: true }, 1));
   invalid(["param"], () => update({ ...arrays, param: undefined }, { lr: 0.1 }, 1));
 });
 

@@ -61,18 +61,18 @@ namespace Radam
     public enum State
     {
         /// <summary>The exponential moving average of gradients, debiased; in the dtype of the state. With 8-bit state
-        /// (Dtype.Q8), int8_t codes.</summary>
+        /// (Dtype.Q8), sbyte codes.</summary>
         ExpAvg = 1,
         /// <summary>The exponential moving average of squared gradients, debiased; in the dtype of the state. With 8-bit
-        /// state, uint8_t codes.</summary>
+        /// state, byte codes.</summary>
         ExpAvgSq = 2,
         /// <summary>The compensation of Kahan summation (KahanSum); in the dtype of the state. With 8-bit state, in the
         /// dtype of the parameter.</summary>
         KahanComp = 3,
         /// <summary>The lower parts of the master weights (MasterRemainder); short, for which there is no Dtype.</summary>
         MasterRemainder = 4,
-        /// <summary>What the codes of 8-bit state stand for: a uint32_t for each block of 128 elements; docs/q8.md
-        /// describes it. There is no Dtype for it.</summary>
-        Scale = 5,
+        /// <summary>What the codes of 8-bit state stand for: a uint for each block of 128 elements; docs/q8.md describes
+        /// it. There is no Dtype for it.</summary>
+        StateScale = 5,
     }
 }

@@ -171,7 +171,7 @@ namespace Radam
         internal static extern Status radam_update(Dtype dtype, Dtype grad_dtype, Dtype state_dtype, void* param, void* grad, void* exp_avg, void* exp_avg_sq, void* kahan_comp, ulong len, radam_group_options* options, ulong step);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
-        internal static extern Status radam_update_q8(Dtype dtype, Dtype grad_dtype, void* param, void* grad, int8_t* exp_avg, uint8_t* exp_avg_sq, uint* state_scale, void* kahan_comp, ulong len, radam_group_options* options, ulong step);
+        internal static extern Status radam_update_q8(Dtype dtype, Dtype grad_dtype, void* param, void* grad, sbyte* exp_avg, byte* exp_avg_sq, uint* state_scale, void* kahan_comp, ulong len, radam_group_options* options, ulong step);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern Status radam_save_options_init(radam_save_options* options, uint struct_size);

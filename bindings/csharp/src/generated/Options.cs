@@ -169,7 +169,7 @@ namespace Radam
             set => Raw.rectify_threshold = value;
         }
 
-        /// <summary>The seed of StochasticRounding. Default: 0.</summary>
+        /// <summary>The seed of StochasticRounding and of 8-bit state. Default: 0.</summary>
         public ulong Seed
         {
             get => Raw.seed;

@@ -287,7 +287,7 @@ radam_update(dtype, grad_dtype, state_dtype, param, grad, exp_avg, exp_avg_sq, k
 
 "Performs one step of one tensor with 8-bit state, without an optimizer."
 radam_update_q8(dtype, grad_dtype, param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, len, options, step) =
-    ccall(POINTERS[55], radam_status, (radam_dtype, radam_dtype, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{int8_t}, Ptr{uint8_t}, Ptr{UInt32}, Ptr{Cvoid}, UInt64, Ptr{radam_group_options}, UInt64,), dtype, grad_dtype, param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, len, options, step)
+    ccall(POINTERS[55], radam_status, (radam_dtype, radam_dtype, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{Int8}, Ptr{UInt8}, Ptr{UInt32}, Ptr{Cvoid}, UInt64, Ptr{radam_group_options}, UInt64,), dtype, grad_dtype, param, grad, exp_avg, exp_avg_sq, state_scale, kahan_comp, len, options, step)
 
 "Fills options with the default values."
 radam_save_options_init(options, struct_size) =

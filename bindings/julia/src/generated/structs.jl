@@ -77,7 +77,7 @@ Options of a parameter group. Call radam_group_options_init first, then set lr, 
 - `eps`: Added to the square root of exp_avg_sq in the denominator; finite, at least 0. Default: 1e-6.
 - `max_lr`: The highest lr of the schedule, by which decouple_lr divides; finite, at least 0, and above 0 if decouple_lr is on. NaN, the default: the value of lr in the same struct.
 - `rectify_threshold`: A step is rectified if rho, the length of the approximated simple moving average, exceeds this; finite, at least 4, since r does not exist below. Default: 5, as in optimi and PyTorch; the paper has 4.
-- `seed`: The seed of stochastic_rounding. Default: 0.
+- `seed`: The seed of stochastic_rounding and of 8-bit state. Default: 0.
 """
 struct radam_group_options
     struct_size::UInt32
