@@ -25,7 +25,8 @@ const FRACTION: u32 = (1 << FRACTION_BITS) - 1;
 const WIDEST: u32 = 19;
 const FINEST: u32 = 16;
 
-/// Whether all roots and directions of a block can be coded.
+/// Whether all roots and directions of a block can be coded. Only loops over registers have to know.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn are_extremes_finite(extremes: Extremes, beta1_comp: f32) -> bool {
     let [root, direction] = [extremes.root, extremes.direction].map(f32::from_bits);
@@ -144,7 +145,7 @@ impl Encoder {
         let scaled: i32 = unsafe { (direction * self.inverse).to_int_unchecked() };
         let direction = (scaled + fraction as i32) >> FRACTION_BITS;
         let above = (root.to_bits().wrapping_sub(self.base) as i32).max(0) as u32;
-        let root = (above << self.left_shift()) + fraction >> FRACTION_BITS;
+        let root = ((above << self.left_shift()) + fraction) >> FRACTION_BITS;
         // The root of an element that moves never becomes 0.
         (direction as i8, (root as u8).max(u8::from(direction != 0)))
     }

@@ -134,8 +134,8 @@ impl<'a> Block<'a> {
             (false, false) => grad.copy_from_slice(self.grad),
             (clips, penalizes) => {
                 let decay = if penalizes { Decay::L2 } else { Decay::None };
-                for i in 0..grad.len() {
-                    grad[i] = coefficients.grad(clips, decay, self.theta[i], self.grad[i]);
+                for ((to, grad), theta) in grad.iter_mut().zip(self.grad).zip(&*self.theta) {
+                    *to = coefficients.grad(clips, decay, *theta, *grad);
                 }
             }
         }

@@ -105,7 +105,7 @@ fn directions_and_roots_follow_exact_averages() {
         let wide = errors(beta2, |number, i| (2.0 * size[i]).exp() * (mean[i] + noise(number, i)));
         println!("wide: {:.4}, roots {:.5}", wide.direction, wide.root);
         assert!(wide.direction < 0.15, "{}", wide.direction);
-        let is_there = |number: u64, i: usize| hash(hash(number) ^ i as u64) % 50 == 0;
+        let is_there = |number: u64, i: usize| hash(hash(number) ^ i as u64).is_multiple_of(50);
         let sparse = errors(beta2, |number, i| {
             if is_there(number, i) { (0.5 * size[i]).exp() * noise(number, i) } else { 0.0 }
         });
