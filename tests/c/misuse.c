@@ -41,7 +41,7 @@ static void structs(void) {
 static void group_options_values(radam_optimizer *opt) {
   const double bad_betas[] = {-0.1, 1.0, 1.5, -INFINITY, INFINITY, NAN}, bad_sizes[] = {-1e-9, -INFINITY, INFINITY, NAN};
   const radam_toggle bad_toggles[] = {-1, 3, INT32_MAX};
-  const radam_dtype bad_dtypes[] = {-1, 5, INT32_MAX};
+  const radam_dtype bad_dtypes[] = {-1, 6, INT32_MAX};
   radam_group_options bad;
   uint32_t id = 77;
   OK(NULL, radam_group_options_init(&bad, sizeof bad));

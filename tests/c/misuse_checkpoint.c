@@ -40,9 +40,10 @@ static void structs(radam_optimizer *opt) {
   }
   OK(NULL, radam_save_options_init(&saving, sizeof saving));
   OK(NULL, radam_load_options_init(&loading, sizeof loading));
-  saving.reserved = loading.reserved = 1;
+  saving.reserved = 1;
+  loading.convert_state = 3;
   REFUSED(INVALID_ARGUMENT, "reserved", radam_save_with(opt, path, &saving));
-  refuse_loading(opt, "reserved", &loading, __LINE__);
+  refuse_loading(opt, "convert_state", &loading, __LINE__);
   CHECK(access(path, F_OK) != 0, "a refused save wrote its file");
 }
 

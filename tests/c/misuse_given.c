@@ -33,6 +33,7 @@ static void half_an_allocator(void) {
 }
 
 /* The structs of version 0.1, which was never released, are not taken for those of now. */
+/* But for radam_param, which has come to have the size that it had in 0.1. */
 static void structs_of_version_0_1(radam_optimizer *opt) {
   union { radam_options options; radam_group_options group; radam_param param; radam_step_report report; } any;
   radam_optimizer *created = NULL;
@@ -42,8 +43,8 @@ static void structs_of_version_0_1(radam_optimizer *opt) {
   REFUSED_SIZE(48, radam_create(&any.options, &created));
   REFUSED_SIZE(104, radam_group_options_init(&any.group, 104));
   REFUSED_SIZE(104, radam_add_param_group(opt, &any.group, NULL, 0, NULL));
-  REFUSED_SIZE(104, radam_param_init(&any.param, 104));
-  REFUSED_SIZE(104, radam_add_params(opt, 0, &any.param, 1, NULL));
+  REFUSED_SIZE(88, radam_param_init(&any.param, 88));
+  REFUSED_SIZE(88, radam_add_params(opt, 0, &any.param, 1, NULL));
   REFUSED_SIZE(48, radam_step_report_init(&any.report, 48));
   REFUSED_SIZE(48, radam_step_with(opt, NULL, &any.report));
   CHECK(created == NULL, "a refused radam_create wrote a handle");

@@ -94,7 +94,7 @@ static void changes_while_training(radam_optimizer *opt) {
   for (int i = 0; i < 3; i++) REFUSED(INVALID_ARGUMENT, "frozen", radam_set_frozen(opt, WEIGHT, bad_toggles[i]));
   REFUSED(NULL_POINTER, "frozen", radam_get_frozen(opt, WEIGHT, NULL));
   REFUSED(NULL_POINTER, "pointer", radam_param_state(opt, WEIGHT, RADAM_STATE_EXP_AVG, NULL, &dtype));
-  const radam_state bad_states[] = {0, -1, 5, INT32_MAX};
+  const radam_state bad_states[] = {0, -1, 6, INT32_MAX};
   for (int i = 0; i < 4; i++) REFUSED(INVALID_ARGUMENT, "which", radam_param_state(opt, WEIGHT, bad_states[i], &state, &dtype));
   CHECK(state == &state && dtype == UNWRITTEN && frozen == UNWRITTEN && steps == UNWRITTEN, "a refused call wrote its output");
 }
