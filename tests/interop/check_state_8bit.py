@@ -1,4 +1,4 @@
-"""Compares examples/interop/state_8bit.py with the library, which has converted the same state from f32 to 8 bits and back.
+"""Compares examples/interop/state_8bit.py with the library, which has converted state from f32 to 8 bits and back.
 
     python3 check_state_8bit.py F32 Q8 DECODED PAGE    # three checkpoints, and docs/q8.md, whose program is run, too
 """

@@ -4,10 +4,12 @@ use crate::common::{repository, scratch_dir, skip, succeed, target_dir, text};
 use crate::driver::optimizer::Optimizer;
 use crate::driver::param::Param;
 use crate::driver::tensor::Tensor;
-use crate::driver::filled;
+use crate::driver::{call, filled};
 use crate::python;
 use radam::ffi::*;
+use safetensors::SafeTensors;
 use std::ffi::CString;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -129,4 +131,105 @@ fn the_python_tool_knows_coded_state() {
     assert!(shown.lines().any(|shown| shown == line), "{shown}");
     let found = text(&succeed(python("tests/interop/find_damage.py").unwrap().arg(&path)));
     assert!(found.contains("damage found\n") && found.contains("wrong values: none"), "{found}");
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into()).collect()
+}
+
+/// The training run of `interop/generate.py` that an 8-bit optimizer has begun, in groups of this `state_dtype`.
+fn resumed(weights: &[f64], state_dtype: radam_dtype, checkpoint: &[u8]) -> Optimizer {
+    let mut optimizer = Optimizer::new();
+    let mut options = filled(radam_group_options_init);
+    (options.lr, options.state_dtype) = (123.0, state_dtype); // the former comes with the checkpoint
+    let (weight, bias) = weights.split_at(4096);
+    for (name, values) in [("layer.weight", weight), ("layer.bias", bias)] {
+        let param = Param {
+            grad: Some(Tensor::new(RADAM_DTYPE_F32, values.len())),
+            name: Some(CString::new(name).unwrap()),
+            ..Param::new(Tensor::of(RADAM_DTYPE_F32, values))
+        };
+        optimizer.add_group(&options, [param]);
+    }
+    optimizer.load(checkpoint).unwrap();
+    optimizer
+}
+
+/// How far the weights are from others after some steps, by the root mean square of the way there.
+fn apart(mut optimizer: Optimizer, before: &[f64], after: &[f64]) -> f64 {
+    for _ in 0..10 {
+        for Param { data, grad, .. } in &optimizer.params {
+            let gradient = |i: usize| {
+                let (pull, target) = ((i % 5 + 1) as f64 / 4.0, ((i * 7 % 11) as f64 - 5.0) / 4.0);
+                pull * (data.get(i) - target)
+            };
+            grad.as_ref().unwrap().fill((0..data.len).map(gradient));
+        }
+        optimizer.step();
+    }
+    let found = optimizer.params.iter().flat_map(|param| param.data.values());
+    let square = |(one, other): (f64, &f64)| (one - other).powi(2);
+    let way: f64 = before.iter().copied().zip(after).map(square).sum();
+    (found.zip(after).map(square).sum::<f64>() / way).sqrt()
+}
+
+/// `torch_radam.py` has decoded what the packages saved. Its codes are those that the library makes of the same, and
+/// training goes on from them, not much farther from the packages than these are from f32 state.
+#[test]
+fn trainings_of_bitsandbytes_and_torchao_go_on() {
+    for package in ["bitsandbytes", "torchao"] {
+        let read = |what: &str| {
+            fs::read(repository().join(format!("tests/interop/{package}_{what}.safetensors")))
+        };
+        let (f32_file, q8_file) = (read("f32").unwrap(), read("q8").unwrap());
+        let weights = read("weights").unwrap();
+        let weights = SafeTensors::deserialize(&weights).unwrap();
+        let [before, after] =
+            ["before", "after"].map(|when| floats(weights.tensor(when).unwrap().data()));
+        let mut converted = resumed(&before, RADAM_DTYPE_F32, &f32_file);
+        assert_eq!([converted.step_count(0), converted.step_count(1)], [10, 7], "{package}");
+        for group in 0..2 {
+            converted.change_group(group, |options| options.state_dtype = RADAM_DTYPE_Q8);
+        }
+        let coded = resumed(&before, RADAM_DTYPE_Q8, &q8_file);
+        for which in [RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_SCALE] {
+            assert!(coded.state(0, which).0.len() >= 128, "{package}");
+            for param in 0..2 {
+                let states = [&coded, &converted].map(|optimizer| optimizer.state(param, which));
+                assert!(states[0] == states[1], "{package}: array {which} of parameter {param}");
+            }
+        }
+        let f32_state = resumed(&before, RADAM_DTYPE_F32, &f32_file);
+        let anew = resumed(&before, RADAM_DTYPE_F32, &f32_file);
+        call!(radam_reset_state(anew.handle, u32::MAX));
+        let errors = [f32_state, coded, anew].map(|optimizer| apart(optimizer, &before, &after));
+        println!("{package}: {errors:.4?} apart with f32 state, 8-bit state, and none");
+        assert!(errors[0] < 0.05 && errors[1] < 0.05 && errors[2] > 0.065, "{package}: {errors:?}");
+    }
+}
+
+/// With parameters of bf16, and a compensation of the same dtype; that of the small one is f32, as its moments are.
+#[test]
+fn the_library_loads_codes_of_bf16_parameters() {
+    let mut optimizer = Optimizer::new();
+    let mut options = filled(radam_group_options_init);
+    (options.lr, options.state_dtype) = (123.0, RADAM_DTYPE_Q8);
+    for (name, len) in [("layer.weight", 4096), ("layer.bias", 4)] {
+        let name = Some(CString::new(name).unwrap());
+        optimizer.add_group(
+            &options,
+            [Param { name, ..Param::new(Tensor::new(RADAM_DTYPE_BF16, len)) }],
+        );
+    }
+    let given = fs::read(repository().join("tests/interop/coded_bf16.safetensors")).unwrap();
+    optimizer.load(&given).unwrap();
+    assert_eq!([optimizer.step_count(0), optimizer.step_count(1)], [10, 7]);
+    let saved = optimizer.save();
+    let [given, saved] = [&given, &saved].map(|file| SafeTensors::deserialize(file).unwrap());
+    assert_eq!([given.len(), saved.len()], [7; 2]);
+    for (array, tensor) in given.tensors() {
+        let other = saved.tensor(&array).unwrap();
+        assert_eq!(tensor.dtype(), other.dtype(), "{array}");
+        assert!(tensor.data() == other.data(), "{array}");
+    }
 }
