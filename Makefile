@@ -114,7 +114,7 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
-interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, optimi and transformers (6 GB of disk)
+interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, optimi, transformers, bitsandbytes and torchao (6 GB of disk)
 	$(CARGO) build --release
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/interop/continue_training.cpp \
 		-o $(TARGET)/continue_training -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
@@ -122,6 +122,7 @@ interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, 
 	$(INTEROP)/bin/python tests/interop/check_tools.py $(TARGET)/continue_training
 	$(INTEROP)/bin/python tests/interop/check_files.py
 	$(INTEROP)/bin/python tests/interop/check_damage.py
+	$(INTEROP)/bin/python tests/interop/check_8bit.py $(TARGET)/continue_training
 	$(INTEROP)/bin/python tests/interop/generate.py --check
 
 $(INTEROP)/installed: tests/interop/requirements.txt

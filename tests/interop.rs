@@ -3,6 +3,8 @@
 //!
 //! `interop/generate.py` generated the checkpoints. These tests need no PyTorch; `make interop` runs those that do.
 
+#[path = "interop/coded.rs"]
+mod coded;
 mod common;
 mod driver;
 #[path = "interop/tools.rs"]

@@ -11,6 +11,8 @@
 //       -o continue_training -Ltarget/release -lradam -Wl,-rpath,target/release      (all in one line)
 //   ./continue_training f32 20 weights.bin run.radam
 //
+// With --q8 at the end, large tensors have 8-bit state, in the program and in the checkpoint.
+//
 // SPDX: MIT OR Apache-2.0
 
 #include "radam.hpp"
@@ -19,12 +21,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <ios>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
+
+struct Arguments {
+  bool is_double;
+  int steps;
+  std::string weights, checkpoint;
+  bool eps_of_torch_radam, q8;
+};
 
 // ---- What is trained -----------------------------------------------------------------------------
 
@@ -43,20 +55,24 @@ struct Tensor {
   }
 };
 
+// The bias has 4 elements, and the weight all others of the file.
 template <typename Real>
-std::vector<Tensor<Real>> tensors() {
-  return {{"layer.weight", std::vector<Real>(12), std::vector<Real>(12)},
-          {"layer.bias", std::vector<Real>(4), std::vector<Real>(4)}};
-}
-
-template <typename Real>
-void load_weights(const std::string& path, std::vector<Tensor<Real>>& tensors) {
+std::vector<Tensor<Real>> load_weights(const std::string& path) {
+  const std::size_t bias = 4;
   std::ifstream file(path, std::ios::binary);
-  for (Tensor<Real>& tensor : tensors) {
-    const auto bytes = static_cast<std::streamsize>(tensor.weights.size() * sizeof(Real));
-    file.read(reinterpret_cast<char*>(tensor.weights.data()), bytes);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::size_t count = bytes.size() / sizeof(Real);
+  if (!file || count <= bias || bytes.size() % (bias * sizeof(Real)) != 0) {
+    throw std::runtime_error(path + " does not have the weights and nothing else");
   }
-  if (!file || file.peek() != EOF) throw std::runtime_error(path + " does not have the weights and nothing else");
+  std::vector<Tensor<Real>> tensors;
+  const char* next = bytes.data();
+  for (const auto& [name, size] : {std::pair("layer.weight", count - bias), std::pair("layer.bias", bias)}) {
+    tensors.push_back({name, std::vector<Real>(size), std::vector<Real>(size)});
+    std::memcpy(tensors.back().weights.data(), next, size * sizeof(Real));
+    next += size * sizeof(Real);
+  }
+  return tensors;
 }
 
 template <typename Real>
@@ -74,9 +90,10 @@ void save_weights(const std::string& path, const std::vector<Tensor<Real>>& tens
 
 // One group for each tensor, since each may have options of its own. They come with the checkpoint.
 template <typename Real>
-void add_groups(radam::Optimizer& optimizer, std::vector<Tensor<Real>>& tensors) {
+void add_groups(radam::Optimizer& optimizer, std::vector<Tensor<Real>>& tensors, bool q8) {
   radam::GroupOptions options;
   options.lr = 0;
+  if (q8) options.state_dtype = radam::Dtype{RADAM_DTYPE_Q8};
   for (Tensor<Real>& tensor : tensors) {
     optimizer.add_param(optimizer.add_group(options), tensor.weights, tensor.grads, tensor.name);
   }
@@ -91,36 +108,37 @@ void set_eps_like_torch(radam::Optimizer& optimizer, radam::GroupId group, radam
 }
 
 template <typename Real>
-void continue_training(int steps, const std::string& weights, const std::string& checkpoint, bool like_torch) {
-  std::vector<Tensor<Real>> model = tensors<Real>();
-  load_weights(weights, model);
+void continue_training(const Arguments& arguments) {
+  std::vector<Tensor<Real>> model = load_weights<Real>(arguments.weights);
   radam::Optimizer optimizer;
-  add_groups(optimizer, model);
-  optimizer.load(checkpoint);
+  add_groups(optimizer, model, arguments.q8);
+  optimizer.load(arguments.checkpoint);
   std::vector<radam::GroupOptions> options;
   for (std::uint32_t group = 0; group < model.size(); ++group) options.push_back(optimizer.group_options(group));
-  for (int step = 0; step < steps; ++step) {
+  for (int step = 0; step < arguments.steps; ++step) {
     for (std::uint32_t group = 0; group < model.size(); ++group) {
       model[group].compute_gradients();
-      if (like_torch) set_eps_like_torch(optimizer, group, options[group]);
+      if (arguments.eps_of_torch_radam) set_eps_like_torch(optimizer, group, options[group]);
     }
     optimizer.step();
   }
   for (std::uint32_t group = 0; group < model.size(); ++group) optimizer.set_group_options(group, options[group]);
-  save_weights(weights, model);
-  optimizer.save(checkpoint);
+  save_weights(arguments.weights, model);
+  optimizer.save(arguments.checkpoint);
 }
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  const bool like_torch = arguments.size() == 5 && arguments[4] == "--eps-of-torch-radam";
-  if ((arguments.size() != 4 && !like_torch) || (arguments[0] != "f32" && arguments[0] != "f64")) {
-    std::fputs("usage: continue_training f32|f64 STEPS WEIGHTS CHECKPOINT [--eps-of-torch-radam]\n", stderr);
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const std::string option = words.size() == 5 ? words[4] : "";
+  const bool is_known = words.size() == 4 || option == "--eps-of-torch-radam" || option == "--q8";
+  if (!is_known || (words[0] != "f32" && words[0] != "f64")) {
+    std::fputs("usage: continue_training f32|f64 STEPS WEIGHTS CHECKPOINT [--eps-of-torch-radam | --q8]\n", stderr);
     return 2;
   }
   try {
-    const auto run = arguments[0] == "f32" ? continue_training<float> : continue_training<double>;
-    run(std::stoi(arguments[1]), arguments[2], arguments[3], like_torch);
+    const Arguments arguments{words[0] == "f64", std::stoi(words[1]), words[2], words[3],
+                              option == "--eps-of-torch-radam", option == "--q8"};
+    (arguments.is_double ? continue_training<double> : continue_training<float>)(arguments);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "continue_training: %s\n", error.what());
     return 1;

@@ -41,9 +41,9 @@ OPTIMIZERS = {
 class Training:
     """The problem of continue_training.cpp: each weight is pulled towards a target, some harder than others."""
 
-    def __init__(self, optimizer, options, dtype, weights=None):
+    def __init__(self, optimizer, options, dtype, weights=None, shapes=SHAPES):
         self.params = {}
-        for name, shape in SHAPES.items():
+        for name, shape in shapes.items():
             i = torch.arange(torch.Size(shape).numel()).reshape(shape)
             start = (i * 5 % 9 + 1) * (1 - i % 2 * 2) / 8
             self.params[name] = torch.nn.Parameter((start if weights is None else weights[name]).to(dtype).clone())
@@ -56,7 +56,9 @@ class Training:
     @classmethod
     def of(cls, optimizer, options, dtype, snapshot):
         """Continues with another optimizer, which has not made a step."""
-        training = cls(optimizer, options, dtype, dict(zip(snapshot["names"], snapshot["params"])))
+        weights = dict(zip(snapshot["names"], snapshot["params"]))
+        shapes = {name: param.shape for name, param in weights.items()}
+        training = cls(optimizer, options, dtype, weights, shapes)
         training.optimizer.load_state_dict(snapshot["state_dict"])
         training.steps = BIAS_JOINS_AT
         return training

@@ -25,7 +25,10 @@ import sys
 import zlib
 
 FORMAT = 2  # what is written; format 1 is read, too
-SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I16": 2}
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "U32": 4}
+FLOATS = ("F64", "F32", "F16", "BF16")
+CODES = {"exp_avg": "I8", "exp_avg_sq": "U8", "state_scale": "U32"}  # the arrays of 8-bit state
+BLOCK = 128  # elements of 8-bit state that share an element of state_scale
 ZEROS = b"00000000"
 DIGITS = re.compile(rb'"radam\.checksum"\s*:\s*"([0-9a-f]{8})"')
 MOST_LISTED = 8
@@ -96,6 +99,7 @@ OBJECT = ("an object", lambda value: isinstance(value, dict))
 TOGGLE = ('"auto", "on" or "off"', lambda value: value in ("auto", "on", "off"))
 MOMENTS = ('"debiased" or "biased"', lambda value: value in ("debiased", "biased"))
 PARAM_DTYPE = ('"f32", "f64", "f16" or "bf16"', lambda value: value in ("f32", "f64", "f16", "bf16"))
+STATE = ('"q8"', lambda value: value == "q8")
 FILE_DTYPE = (f"one of {', '.join(SIZES)}", lambda value: isinstance(value, str) and value in SIZES)
 COUNTS = ("a list of whole numbers", lambda value: isinstance(value, list) and all(map(COUNT[1], value)))
 RANGE = ("a list of two whole numbers", lambda value: COUNTS[1](value) and len(value) == 2)
@@ -105,9 +109,9 @@ TOGGLES = ("decouple_wd", "decouple_lr", "maximize", "rectify", "unrectified", "
 GROUP = dict.fromkeys(("lr", "weight_decay", "eps", "max_lr"), NOT_NEGATIVE) | {"beta1": BETA, "beta2": BETA}
 GROUP_IF_THERE = {"rectify_threshold": THRESHOLD, "seed": COUNT} | dict.fromkeys(TOGGLES, TOGGLE)
 PARAM = {"name": TEXT, "group": COUNT, "len": COUNT, "step": COUNT, "checksums": OBJECT}
-PARAM_IF_THERE = {"dtype": PARAM_DTYPE, "offset": COUNT, "total_len": COUNT, "frozen": FLAG}
+PARAM_IF_THERE = {"dtype": PARAM_DTYPE, "offset": COUNT, "total_len": COUNT, "frozen": FLAG, "state": STATE}
 MANIFEST = {"format": COUNT, "moments": MOMENTS, "groups": LIST, "params": LIST}
-ARRAYS = dict.fromkeys(("exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"), CRC)
+ARRAYS = dict.fromkeys(("exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder", "state_scale"), CRC)
 TENSOR = {"dtype": FILE_DTYPE, "shape": COUNTS, "data_offsets": RANGE}
 
 
@@ -163,6 +167,31 @@ def check_manifest(manifest):
         check(f"the checksums of {shown(name)}", param["checksums"], {}, ARRAYS)
         unknown = set(param["checksums"]) - set(ARRAYS)
         require(not unknown, f"{shown(name)} has a checksum of {listed(unknown)}, and could have {listed(ARRAYS)}")
+        check_8bit(manifest["moments"], param)
+
+
+def check_8bit(moments, param):
+    """That 8-bit state is whole, and other state has no part of it."""
+    name, arrays, offset = shown(param["name"]), param["checksums"], param.get("offset", 0)
+    if "state" not in param:
+        require("state_scale" not in arrays, f"{name} has a state_scale, and its state is not said to be q8")
+        return
+    missing = set(CODES) - set(arrays)
+    require(not missing or param["len"] == 0, f"the 8-bit state of {name} lacks {listed(missing)}")
+    require(moments == "debiased", f"the moments of {name} are biased, which 8-bit state cannot be")
+    require(offset % BLOCK == 0, f"{name} begins at element {offset}, which cuts a block of {BLOCK} of its 8-bit state")
+
+
+def check_array(param, array, tensor):
+    """That a tensor has the dtype and the elements of an array of a parameter."""
+    what, length = f"the tensor {shown(param['name'] + '.' + array)}", param["len"]
+    dtypes = ("I16",) if array == "master_remainder" else FLOATS
+    if "state" in param and array in CODES:
+        dtypes = (CODES[array],)
+    right = -(-length // BLOCK) if array == "state_scale" else length
+    found = math.prod(tensor.shape)
+    require(tensor.dtype in dtypes, f"{what} is of {tensor.dtype}, and should be of {' or '.join(dtypes)}")
+    require(found == right, f"{what} has {found} elements, and should have {right}")
 
 
 def tensors_of(entries, data):
@@ -206,9 +235,8 @@ def decode(file):
         for array, said in param["checksums"].items():
             name = f"{param['name']}.{array}"
             require(name in unknown, f"the tensor {shown(name)} is missing")
-            tensor, length = tensors[name], param["len"]
-            found, elements = checksum(tensor.data), math.prod(tensor.shape)
-            require(elements == length, f"the tensor {shown(name)} has {elements} elements, and should have {length}")
+            check_array(param, array, tensors[name])
+            found = checksum(tensors[name].data)
             require(found == said, f"the tensor {shown(name)} has the checksum {found}, and should have {said}")
             unknown.remove(name)
     require(not unknown, f"the manifest lacks the tensors {listed(unknown)}")

@@ -11,6 +11,7 @@ import torch
 
 from parameter_names import NoNames, dealt, paired
 from radam_checkpoint import listed, require_file, sentence, shown
+from torch_8bit import STAND_INS, shape_of
 
 # What marks the options of an optimizer, of those that some have and others do not.
 MARKS = {
@@ -20,6 +21,10 @@ MARKS = {
     "optimi.RAdam": {"beta1"},
     "apex.FusedAdam": {"bias_correction"},
     "apex.FusedAdam-L2": {"bias_correction"},
+    "bitsandbytes.Adam": {"t_alpha"},
+    "bitsandbytes.AdamW": {"t_alpha"},
+    "torchao.Adam8bit": {"amsgrad"},
+    "torchao.AdamW8bit": {"amsgrad"},
 }
 OPTIMIZERS = tuple(MARKS)
 TELLING = set().union(*MARKS.values())
@@ -45,7 +50,10 @@ def snapshot(optimizer, named_parameters):
                 "which should be those of the model that the optimizer trains",
             )
     params = [param for group in optimizer.param_groups for param in group["params"]]
-    name = f"{type(optimizer).__module__.split('.')[0]}.{type(optimizer).__name__}"
+    library, kind = type(optimizer).__module__.split(".")[0], type(optimizer).__name__
+    if library == "bitsandbytes":  # the state says how many bits it has, and not where it was
+        kind = kind.removeprefix("Paged").removesuffix("8bit").removesuffix("32bit")
+    name = f"{library}.{kind}"
     masters = getattr(optimizer, "param_groups_master", None) or []
     return {
         "optimizer": name if getattr(optimizer, "adam_w_mode", True) else f"{name}-L2",
@@ -82,7 +90,7 @@ def load(path):
                 # Of what is marked as a folder, torch would return memory without reading anything into it.
                 folders = [part.filename for part in file.infolist() if part.external_attr & 0x10]
                 require(not folders, f"its parts {listed(folders)} are marked as folders")
-        with torch.serialization.safe_globals(numpy_scalars()), warnings.catch_warnings():
+        with torch.serialization.safe_globals([*numpy_scalars(), *STAND_INS]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file leads to nearly every kind of error
@@ -193,8 +201,8 @@ def with_names(path, state_dict, optimizer, model):
             pairs = paired(own, params)
             names = [pairs[name] for name in own]
         else:
-            moments = {index: state.get("exp_avg") for index, state in state_dict["state"].items()}
-            shapes = [[getattr(moments.get(index), "shape", None) for index in group["params"]] for group in groups]
+            shapes = {index: shape_of(state) for index, state in state_dict["state"].items()}
+            shapes = [[shapes.get(index) for index in group["params"]] for group in groups]
             names = sum(dealt({name: param.shape for name, param in params.items()}, shapes), [])
     except NoNames as error:
         raise NoNames(

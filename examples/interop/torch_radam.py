@@ -1,5 +1,5 @@
 """Converts the state of PyTorch optimizers to a checkpoint of radam, and back: torch.optim.RAdam, Adam and AdamW,
-optimi.RAdam, and apex.optimizers.FusedAdam.
+optimi.RAdam, apex.optimizers.FusedAdam, and, to radam only, Adam and AdamW of bitsandbytes and of torchao in 8 bits.
 
 In the program that trains with PyTorch, save what the conversion needs:
 
@@ -25,6 +25,9 @@ parameters the groups of the optimizer must have in the model's order:
 The model is a folder that transformers can load, or a file: pytorch_model.bin, or
 `torch.save(dict(model.named_parameters()), "model.pt")`. The new file is a state_dict alone, too.
 
+With `--state q8`, to-radam writes 8-bit state, for groups whose state_dtype is RADAM_DTYPE_Q8. The state of
+bitsandbytes and torchao is decoded to f32 first, by their tables, and to-torch decodes the 8-bit state of a checkpoint.
+
 All step counts, moments and options are converted, with these exceptions:
 
 - eps of torch.optim.RAdam is applied before bias correction: at step t it is radam's eps times sqrt(1 - beta2^t). The
@@ -39,14 +42,19 @@ All step counts, moments and options are converted, with these exceptions:
 - FusedAdam of apex is "apex.FusedAdam" if its adam_w_mode is on, and else "apex.FusedAdam-L2"; a state_dict does not
   say which. Its master weights are not in a state_dict, but a snapshot has them: to radam, what they have more than the
   parameters becomes the compensation.
+- "bitsandbytes.AdamW" and "bitsandbytes.Adam" are all classes of these names, paged or not and of any bits; both
+  decouple weight decay. skip_zeros, and bf16_stochastic_round of torchao, are not in a state_dict.
+- 8-bit state is rounded to nearest. In it, what is not finite starts anew as 0. A compensation beside it has the dtype
+  of the parameter. Parameters of fewer than 4096 elements have f32 state, there too.
 
 Parameters of a checkpoint and of a snapshot are paired by name. The segments that wrappers put into names, such as
 `module.` and `_orig_mod.`, may be on one side only; parameter_names.py has the rule. to-radam keeps the names of the
 snapshot; `radam_checkpoint.py rename` changes them.
 
-What has no counterpart is an error: amsgrad; maximize in optimi and apex; bias_correction off in apex; rectify if the
-optimizer does it the other way, and so any rectify_threshold but 5, and unrectified off; stochastic_rounding,
-master_remainder, frozen parameters, slices of tensors, and, on the way back, optimizer_accumulation.
+What has no counterpart is an error: amsgrad; maximize in optimi and apex; bias_correction off in apex; max_unorm in
+bitsandbytes; rectify if the optimizer does it the other way, and so any rectify_threshold but 5, and unrectified off;
+stochastic_rounding, master_remainder, frozen parameters, slices of tensors, and, on the way back,
+optimizer_accumulation.
 
 SPDX: MIT OR Apache-2.0
 """
@@ -58,13 +66,17 @@ import sys
 import torch
 
 import radam_checkpoint
+import state_8bit
 from parameter_names import NoNames, paired
-from radam_checkpoint import FORMAT, Checkpoint, Tensor, is_number, listed, sentence, shown
+from radam_checkpoint import CODES, FORMAT, Checkpoint, Tensor, is_number, listed, sentence, shown
+from torch_8bit import decoded_state
 from torch_files import OPTIMIZERS, is_tensor, read_snapshot, snapshot  # the last for the program that trains
 
 DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+FILE_DTYPES = DTYPES | {torch.int8: "I8", torch.uint8: "U8", torch.uint32: "U32"}
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
 RECTIFY_THRESHOLD = 5.0  # of both torch and optimi
+DECOUPLED = ("torch.AdamW", "apex.FusedAdam", "bitsandbytes.Adam", "bitsandbytes.AdamW", "torchao.AdamW8bit")
 MOST_STEPS = {"torch": 2**24, "optimi": 2**31 - 1, "apex": 2**31 - 1}  # they count in f32 and in 32-bit integers
 KNOWN_STATE = {"step", "exp_avg", "exp_avg_sq", "kahan_comp", "group"}  # the last is what optimi has for its hooks
 
@@ -137,7 +149,7 @@ def group_to_radam(optimizer, where, group):
     require(flag("bias_correction", True), f"bias_correction of {where} is off, which radam does not have")
     for name in ("kahan_sum", "triton", "gradient_release"):
         flag(name)
-    is_decoupled = optimizer in ("torch.AdamW", "apex.FusedAdam")
+    is_decoupled = optimizer in DECOUPLED
     lr = option("lr", group.get("lr"))
     max_lr = group.get("max_lr")
     return {
@@ -156,8 +168,9 @@ def group_to_radam(optimizer, where, group):
     }
 
 
-def state_to_radam(name, param, state, group, has_comp):
-    """The step count and the arrays of a parameter, all of one dtype that radam has for it."""
+def state_to_radam(name, param, state, group, has_comp, is_f32):
+    """The step count and the arrays of a parameter, all of one dtype that radam has for it, or all of f32."""
+    state = decoded_state(name, state)
     unknown = [key for key in state if key not in KNOWN_STATE]
     require(not unknown, f"the state of {name!r} has {shown(unknown)}, which radam does not have")
     arrays = {array: state.get(array) for array in ("exp_avg", "exp_avg_sq")}
@@ -179,7 +192,8 @@ def state_to_radam(name, param, state, group, has_comp):
         right = f"a whole tensor in memory of shape {list(param.shape)} and of {', '.join(map(str, DTYPES))}"
         require(is_right, f"{array} of {name!r} is {found}, and should be {right}")
     dtypes = {values.dtype for values in arrays.values()}
-    wide = param.dtype if dtypes == {param.dtype} or param.dtype == torch.float64 else torch.float32
+    is_own = dtypes == {param.dtype} and not is_f32 or param.dtype == torch.float64
+    wide = param.dtype if is_own else torch.float32
     require(
         wide == torch.float64 or torch.float64 not in dtypes,
         f"the state of {name!r} is torch.float64, which radam has for such parameters only, and not {param.dtype}",
@@ -187,8 +201,23 @@ def state_to_radam(name, param, state, group, has_comp):
     return step, {array: values.to(wide) for array, values in arrays.items()}
 
 
-def to_radam(snapshot, moments="debiased"):
-    """Converts a snapshot to a checkpoint, with debiased moments as radam has them or "biased" ones as torch has."""
+def to_8bit(param, arrays, eps):
+    """The arrays of a parameter, of f32, as a group of 8-bit state has them."""
+    if param.numel() < state_8bit.CODED_FROM:
+        return arrays
+    moments = (arrays[array].contiguous().flatten().numpy() for array in ("exp_avg", "exp_avg_sq"))
+    codes = map(torch.from_numpy, state_8bit.encode(*moments, eps))
+    others = {array: values.to(param.dtype) for array, values in arrays.items() if array not in CODES}
+    return dict(zip(CODES, codes)) | others
+
+
+def to_radam(snapshot, moments="debiased", state_form=None):
+    """Converts a snapshot to a checkpoint, with debiased moments as radam has them or "biased" ones as torch has.
+
+    With the state_form "q8", the state is that of groups whose state_dtype is RADAM_DTYPE_Q8, which is debiased.
+    """
+    is_q8 = state_form == "q8"
+    require(not is_q8 or moments == "debiased", f"moments are {moments}, and those of 8-bit state can only be debiased")
     optimizer = snapshot["optimizer"]
     require(optimizer in OPTIMIZERS, f"the optimizer is {optimizer}, and can be one of {', '.join(OPTIMIZERS)}")
     is_optimi = optimizer.startswith("optimi.")
@@ -205,21 +234,17 @@ def to_radam(snapshot, moments="debiased"):
             if is_16_bit and master is not None:
                 state = state | {"kahan_comp": master.float() - param.float()}
             has_comp = is_16_bit and not (is_optimi and group.get("kahan_sum") is False)
-            step, arrays = state_to_radam(name, param, state, group, has_comp)
+            is_right = not is_q8 or param.dtype != torch.float64
+            require(is_right, f"{name!r} is of torch.float64, which cannot have 8-bit state")
+            step, arrays = state_to_radam(name, param, state, group, has_comp, is_q8)
             for array, beta in (("exp_avg", groups[-1]["beta1"]), ("exp_avg_sq", groups[-1]["beta2"])):
                 arrays[array] = rescaled(arrays[array], beta, step, is_optimi, moments == "debiased")
+            arrays = to_8bit(param, arrays, groups[-1]["eps"]) if is_q8 else arrays
             for array, values in arrays.items():
-                tensors[f"{name}.{array}"] = Tensor(DTYPES[values.dtype], list(values.shape), to_bytes(values))
-            params.append(
-                {
-                    "name": name,
-                    "group": number,
-                    "dtype": DTYPES[param.dtype].lower(),
-                    "len": param.numel(),
-                    "step": step,
-                    "checksums": dict.fromkeys(arrays),
-                }
-            )
+                tensors[f"{name}.{array}"] = Tensor(FILE_DTYPES[values.dtype], list(values.shape), to_bytes(values))
+            entry = {"name": name, "group": number, "dtype": DTYPES[param.dtype].lower(), "len": param.numel()}
+            entry |= {"step": step, "checksums": dict.fromkeys(arrays)}
+            params.append(entry | {"state": "q8"} if "state_scale" in arrays else entry)
     manifest = {"format": FORMAT, "library": "torch_radam.py", "moments": moments}
     if snapshot.get("optimizer_accumulation"):
         manifest["optimizer_accumulation"] = True
@@ -269,15 +294,23 @@ def check_param(entry, param, library):
     require(step <= most, f"{name} has made {step} steps, and {library} can count {most}")
 
 
+def moments_of(entry, arrays, eps):
+    """exp_avg and exp_avg_sq of a parameter, in f32 if they are coded."""
+    if "state_scale" in arrays:
+        return map(torch.from_numpy, state_8bit.decode_tensors(arrays, eps))
+    moments = ("exp_avg", "exp_avg_sq")
+    for array in moments:
+        require(array in arrays or entry["len"] == 0, f"{shown(entry['name'])} has no {array} in the checkpoint")
+    return [from_bytes(arrays.get(array, Tensor("F32", [0], b""))) for array in moments]
+
+
 def state_to_torch(checkpoint, entry, param, library):
     """The moments of a parameter, and in optimi the compensation."""
     group, arrays = checkpoint.manifest["groups"][entry["group"]], checkpoint.arrays(entry)
     debiased, wanted = checkpoint.manifest["moments"] == "debiased", library == "optimi"
     dtype = torch.float32 if library == "apex" else param.dtype
-    state = {}
-    for array, beta in (("exp_avg", group["beta1"]), ("exp_avg_sq", group["beta2"])):
-        require(array in arrays or entry["len"] == 0, f"{shown(entry['name'])} has no {array} in the checkpoint")
-        values = from_bytes(arrays[array]) if array in arrays else torch.zeros(0, dtype=dtype)
+    state, moments = {}, moments_of(entry, arrays, group["eps"])
+    for array, values, beta in zip(("exp_avg", "exp_avg_sq"), moments, (group["beta1"], group["beta2"])):
         state[array] = rescaled(values, beta, entry["step"], debiased, wanted).reshape(param.shape).to(dtype)
     if library == "optimi" and "kahan_comp" in arrays:
         state["kahan_comp"] = from_bytes(arrays["kahan_comp"]).reshape(param.shape).to(dtype)
@@ -315,6 +348,10 @@ def to_torch(checkpoint, snapshot):
     optimizer, old = snapshot["optimizer"], snapshot["state_dict"]
     require(optimizer in OPTIMIZERS, f"the optimizer is {optimizer}, and can be one of {', '.join(OPTIMIZERS)}")
     library = optimizer.split(".")[0]
+    require(
+        library in MOST_STEPS,
+        f"the snapshot is of {optimizer}, whose state can only be converted to radam; give one of torch.AdamW",
+    )
     is_accumulating = checkpoint.manifest.get("optimizer_accumulation")
     require(
         not is_accumulating, "optimizer_accumulation is on in the checkpoint, which no state_dict can say; turn it off"
@@ -364,6 +401,7 @@ def main():
     radam.add_argument("snapshot")
     radam.add_argument("checkpoint")
     radam.add_argument("--moments", choices=("debiased", "biased"), default="debiased", help="how they are stored")
+    radam.add_argument("--state", choices=("q8",), help="8-bit state, for groups of RADAM_DTYPE_Q8")
     back = commands.add_parser("to-torch", parents=[of_state_dict], help="give a snapshot the state of a checkpoint")
     back.add_argument("checkpoint")
     back.add_argument("snapshot")
@@ -372,7 +410,7 @@ def main():
     try:
         snapshot = read_snapshot(arguments.snapshot, arguments.optimizer, arguments.model)
         if arguments.command == "to-radam":
-            radam_checkpoint.write(arguments.checkpoint, to_radam(snapshot, arguments.moments))
+            radam_checkpoint.write(arguments.checkpoint, to_radam(snapshot, arguments.moments, arguments.state))
         else:
             new = to_torch(radam_checkpoint.read(arguments.checkpoint), snapshot)
             new = new["state_dict"] if arguments.model else new

@@ -253,7 +253,7 @@ pub(crate) fn encode_moments(
     roots: &mut [u8],
 ) -> u32 {
     let element = |i: usize| {
-        let root = exp_avg_sq[i].sqrt();
+        let root = exp_avg_sq[i].sqrt().abs(); // of -0, it is 0
         let direction = exp_avg[i] / (root + eps);
         if are_finite(root, direction, 1.0) { (direction, root) } else { (0.0, 0.0) }
     };

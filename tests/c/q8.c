@@ -199,6 +199,8 @@ static void the_state_is_converted_both_ways(void) {
     fill(grad, LEN, step);
     OK(opt, radam_step(opt));
   }
+  ((float *)array_of(opt, 0, RADAM_STATE_EXP_AVG, RADAM_DTYPE_F32))[200] = 0;
+  ((float *)array_of(opt, 0, RADAM_STATE_EXP_AVG_SQ, RADAM_DTYPE_F32))[200] = -0.0f; /* a root like any other 0 */
   memcpy(m, array_of(opt, 0, RADAM_STATE_EXP_AVG, RADAM_DTYPE_F32), LEN * 4);
   memcpy(v, array_of(opt, 0, RADAM_STATE_EXP_AVG_SQ, RADAM_DTYPE_F32), LEN * 4);
   options.state_dtype = RADAM_DTYPE_Q8;

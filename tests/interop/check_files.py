@@ -17,7 +17,7 @@ import transformers
 
 import radam_checkpoint
 import torch_radam
-from check_tools import Model, assert_same, run, stepped
+from check_tools import Model, assert_same, refusal, run, stepped
 
 warnings.filterwarnings("ignore", category=UserWarning)
 transformers.logging.set_verbosity_error()
@@ -29,22 +29,6 @@ def two_groups(model):
     params = list(model.parameters())
     decayed = [param for param in params if param.dim() > 1]
     return [{"params": decayed}, {"params": [param for param in params if param.dim() <= 1], "weight_decay": 0.0}]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-def refusal(folder, *arguments):
-    """The sentence with which a command ends; nothing in the folder has changed."""
-    before = contents(folder)
-    try:
-        run(*arguments)
-    except SystemExit as error:
-        assert isinstance(error.code, str) and "\n" not in error.code, error.code
-        assert contents(folder) == before, error.code
-        return error.code
-    raise AssertionError(f"{arguments} was not refused")
 
 
 def same_state(found, expected):

@@ -32,6 +32,22 @@ def run(*arguments):
     torch_radam.main()
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def refusal(folder, *arguments):
+    """The sentence with which a command ends; nothing in the folder has changed."""
+    before = contents(folder)
+    try:
+        run(*arguments)
+    except SystemExit as error:
+        assert isinstance(error.code, str) and "\n" not in error.code, error.code
+        assert contents(folder) == before, error.code
+        return error.code
+    raise AssertionError(f"{arguments} was not refused")
+
+
 class Model(torch.nn.Module):
     """Has what models have beside parameters: buffers of integers, tied parameters, a scalar, and none at all."""
 

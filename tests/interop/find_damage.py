@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent.parent / "examples" 
 import radam_checkpoint
 
 WRONG = [None, "x", "\ud800", -1, 2.5, 2**64, 1e400, float("nan"), True, [], {}, [0], [1, 2], {"x": 1}]
+OTHER_DTYPES = {"I8": "U8", "U8": "I8", "U32": "F32", "F32": "U32", "I16": "F16"}  # of the same size
 MOST_RIGHT = 3  # of these may be right at one place
 IGNORED = {"library"}
 OPTIONAL = {"library", "optimizer_accumulation", *radam_checkpoint.GROUP_IF_THERE, *radam_checkpoint.PARAM_IF_THERE}
@@ -101,6 +102,10 @@ def find_wrong_values(path):
             if not is_found(without, path) and place[-1] not in OPTIONAL:
                 sys.exit(f"what is at {place} was left out, and nobody saw it")
             count += len(WRONG) + 1
+    for name in header.keys() - {"__metadata__"}:
+        if other := OTHER_DTYPES.get(header[name]["dtype"]):
+            if not is_found(file_of(json.dumps(header | {name: header[name] | {"dtype": other}})), path):
+                sys.exit(f"{name} was of {other}, and nobody saw it")
     print(f"{count} wrong values: none without a sentence")
 
 

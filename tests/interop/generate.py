@@ -8,6 +8,9 @@ Each case is a training of examples/interop/hand_over.py: its state after BEFORE
 and in expected.txt the weights then and after MEANWHILE more steps of the same optimizer of PyTorch. expected.txt has
 blocks: a line that names the checkpoint, dtype and optimizer, then a line per tensor and time, with the weights as the
 hexadecimal bits of their dtype. WIDENED are only loaded: their moments have another dtype than their parameters.
+EIGHT_BIT are larger: what 8-bit optimizers had after BEFORE steps, as f32 state and as 8-bit state of radam, and in a
+file NAME_weights.safetensors the weights then and after check_8bit.MEANWHILE more steps of the same optimizer.
+coded_bf16 is only loaded: 8-bit state of bf16 parameters, with a compensation.
 """
 
 import argparse
@@ -21,6 +24,8 @@ os.environ["ATEN_CPU_CAPABILITY"] = "avx2"
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent / "examples" / "interop"))
 
+import check_8bit  # before torch, for which it sets something
+import safetensors.torch
 import torch
 
 import hand_over
@@ -43,6 +48,8 @@ WIDENED = {  # dtypes of parameters and of moments
     "widened_bf16": (torch.bfloat16, torch.float32),
     "widened_f32": (torch.float32, torch.bfloat16),
 }
+EIGHT_BIT = {"bitsandbytes": "bitsandbytes.AdamW8bit", "torchao": "torchao.AdamW8bit"}
+EIGHT_BIT_BF16 = ("bitsandbytes.AdamW8bit", check_8bit.SHAPES[0], torch.bfloat16)
 BITS = {torch.float64: (torch.int64, 16), torch.float32: (torch.int32, 8), torch.bfloat16: (torch.int16, 4)}
 
 
@@ -68,6 +75,15 @@ def make():
         for state in snapshot["state_dict"]["state"].values():
             state.update({array: state[array].to(of_moments) for array in ("exp_avg", "exp_avg_sq")})
         files[f"{case}.safetensors"] = radam_checkpoint.encode(torch_radam.to_radam(snapshot))
+    for case, optimizer in EIGHT_BIT.items():
+        training = check_8bit.trained(optimizer, check_8bit.SHAPES[0])
+        for state_form in ("f32", "q8"):
+            checkpoint = torch_radam.to_radam(training.snapshot(), state_form=state_form)
+            files[f"{case}_{state_form}.safetensors"] = radam_checkpoint.encode(checkpoint)
+        before, after = training.weights(), training.run(check_8bit.MEANWHILE).weights()
+        files[f"{case}_weights.safetensors"] = safetensors.torch.save({"before": before, "after": after})
+    coded = torch_radam.to_radam(check_8bit.trained(*EIGHT_BIT_BF16).snapshot(), state_form="q8")
+    files["coded_bf16.safetensors"] = radam_checkpoint.encode(coded)
     return files | {"expected.txt": "".join(f"{line}\n" for line in lines).encode()}
 
 
