@@ -23,6 +23,7 @@ func (o *Optimizer) SaveWith(path string, progress Progress) error {
 type LoadOptions struct {
 	Partial             bool     // leaves alone parameters that only the file or only the optimizer has
 	KeepHyperparameters bool     // keeps the optimizer's own learning rates and other options
+	ConvertState        bool     // converts state that the optimizer has in another StateDtype, such as Q8
 	Progress            Progress // may be nil
 }
 
@@ -36,6 +37,9 @@ func (l LoadOptions) c() (*C.radam_load_options, error) {
 	}
 	if l.KeepHyperparameters {
 		c.hyperparameters = C.RADAM_OFF
+	}
+	if l.ConvertState {
+		c.convert_state = C.RADAM_ON
 	}
 	return &c, err
 }

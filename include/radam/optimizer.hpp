@@ -438,6 +438,7 @@ class BasicOptimizer {
     radam_load_options_init(&c, sizeof c);
     c.strict = options.strict;
     c.hyperparameters = options.hyperparameters;
+    c.convert_state = options.convert_state;
     detail::ProgressCall progress(options.progress);
     progress.set(c);
     const radam_status status = load(&c);

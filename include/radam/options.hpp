@@ -348,6 +348,7 @@ struct SaveOptions {
 struct LoadOptions {
   bool strict = true;           // the checkpoint has exactly the parameters of the optimizer
   bool hyperparameters = true;  // options come from the checkpoint too
+  bool convert_state = false;   // state of another state_dtype is converted
   Progress progress{};
 };
 

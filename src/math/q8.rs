@@ -56,10 +56,14 @@ impl Scale {
         }
     }
 
-    /// The root of a code. 0 stands for 0.
+    /// The root of a code. 0 stands for 0. What a word says that no step has made may be any number.
     #[inline(always)]
     pub fn root(self, code: u8) -> f32 {
-        f32::from_bits(if code == 0 { 0 } else { self.base + ((code as u32) << self.shift) })
+        f32::from_bits(if code == 0 {
+            0
+        } else {
+            self.base.wrapping_add((code as u32) << self.shift)
+        })
     }
 
     /// The direction of a code.
@@ -160,7 +164,7 @@ impl Extremes {
             // No old root has become smaller than by this factor. One at code 1 may have stood for less, which wider
             // steps, step by step, will reach.
             Least::OldCode { code_less_1, old } => {
-                let bits = old.base + ((code_less_1 as u32 + 1) << old.shift);
+                let bits = old.base.wrapping_add((code_less_1 as u32 + 1) << old.shift);
                 let at_least = match code_less_1 {
                     0 => old.shift + 1,
                     255 => WIDEST,

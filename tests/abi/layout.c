@@ -161,7 +161,7 @@ SIZE(radam_load_options, 32, user);
 FIELD(radam_load_options, struct_size, 0, uint32_t);
 FIELD(radam_load_options, strict, 4, radam_toggle);
 FIELD(radam_load_options, hyperparameters, 8, radam_toggle);
-FIELD(radam_load_options, reserved, 12, uint32_t);
+FIELD(radam_load_options, convert_state, 12, radam_toggle);
 FIELD(radam_load_options, progress, 16, progress_function *);
 FIELD(radam_load_options, user, 24, void *);
 

@@ -210,6 +210,7 @@ namespace Radam
                 Check(Native.radam_load_options_init(&raw, (uint)sizeof(radam_load_options)));
                 raw.strict = Toggles.Set(options?.Strict);
                 raw.hyperparameters = Toggles.Set(options?.Hyperparameters);
+                raw.convert_state = Toggles.Set(options?.ConvertState);
                 raw.progress = progress;
                 raw.user = user;
                 return load(&raw);

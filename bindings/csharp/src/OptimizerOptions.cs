@@ -43,6 +43,10 @@ namespace Radam
 
         /// <summary>Whether options of groups, frozen parameters and accumulation are restored too. null: true.</summary>
         public bool? Hyperparameters { get; set; }
+
+        /// <summary>Whether state is converted that the optimizer has in another StateDtype, such as Dtype.Q8. null:
+        /// false.</summary>
+        public bool? ConvertState { get; set; }
     }
 
     public sealed unsafe partial class StepOptions

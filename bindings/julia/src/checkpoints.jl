@@ -24,13 +24,14 @@ function save(optimizer::Optimizer)
 end
 
 """
-    load!(optimizer, path; strict=true, hyperparameters=true, progress=nothing)
+    load!(optimizer, path; strict=true, hyperparameters=true, convert_state=false, progress=nothing)
     load!(optimizer, bytes::Vector{UInt8}; ...)
     load!(optimizer, paths; ...)
 
 Loads what `save` saved, into an optimizer that already has its groups and parameters, which are found by their names.
 Of several paths, each is the checkpoint of a process that had its own shards. `strict=false` leaves parameters alone
-that are only in one of the two; `hyperparameters=false` keeps the optimizer's own options.
+that are only in one of the two; `hyperparameters=false` keeps the optimizer's own options; `convert_state=true` converts
+state that the optimizer has in another `state_dtype`, such as `:q8`.
 """
 function load!(optimizer::Optimizer, path::AbstractString; options...)
     loading(; options...) do options

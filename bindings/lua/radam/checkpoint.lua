@@ -40,7 +40,7 @@ function methods:save(path, options)
   end))
 end
 
--- options: strict, hyperparameters, progress.
+-- options: strict, hyperparameters, convert_state, progress.
 function methods:load(path, options)
   native.string(path, "path")
   with_options("radam_load_options", options, not_compiled(function(struct)

@@ -41,35 +41,39 @@ class Checkpoints(Params):
         return size.value
 
     def load(self, path: Path, progress: Optional[Progress] = None, *, strict: bool = True,
-             hyperparameters: bool = True) -> None:
+             hyperparameters: bool = True, convert_state: bool = False) -> None:
         """Loads a checkpoint into an optimizer that already has its groups and parameters, which are found by name.
 
         strict False: parameters that are only in one of the two are left alone. hyperparameters False: the optimizer
-        keeps its own options.
+        keeps its own options. convert_state: state that the optimizer has in another state_dtype, such as "q8", is
+        converted.
         """
-        with self._loading(progress, strict, hyperparameters) as options:
+        with self._loading(progress, strict, hyperparameters, convert_state) as options:
             self._call(lib.radam_load_with, encoded(path), options)
 
     def load_shards(self, paths: Sequence[Path], progress: Optional[Progress] = None, *, strict: bool = True,
-                    hyperparameters: bool = True) -> None:
+                    hyperparameters: bool = True, convert_state: bool = False) -> None:
         """Loads the checkpoints of several processes, each of which saved its own shards."""
         if isinstance(paths, (str, bytes, os.PathLike)):
             raise TypeError(f"paths is {paths!r}; it must be a sequence of paths")
         names = (ctypes.c_char_p * len(paths))(*[encoded(path) for path in paths])
-        with self._loading(progress, strict, hyperparameters) as options:
+        with self._loading(progress, strict, hyperparameters, convert_state) as options:
             self._call(lib.radam_load_shards, names, len(paths), options)
 
     def load_from_bytes(self, checkpoint: bytes, progress: Optional[Progress] = None, *, strict: bool = True,
-                        hyperparameters: bool = True) -> None:
+                        hyperparameters: bool = True, convert_state: bool = False) -> None:
         if not isinstance(checkpoint, bytes):
             raise TypeError(f"checkpoint is a {type(checkpoint).__name__}; it must be bytes")
-        with self._loading(progress, strict, hyperparameters) as options:
+        with self._loading(progress, strict, hyperparameters, convert_state) as options:
             self._call(lib.radam_load_from_buffer, checkpoint, len(checkpoint), options)
 
     @contextmanager
-    def _loading(self, progress: Optional[Progress], strict: bool, hyperparameters: bool) -> Iterator[Any]:
+    def _loading(
+        self, progress: Optional[Progress], strict: bool, hyperparameters: bool, convert_state: bool
+    ) -> Iterator[Any]:
         options = new(_api.radam_load_options)
         options.strict, options.hyperparameters = bool(strict), bool(hyperparameters)
+        options.convert_state = bool(convert_state)
         with reporting(progress, options):
             yield options
 
