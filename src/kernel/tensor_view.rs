@@ -189,7 +189,7 @@ fn prefetch<V: Lanes, E>(block: *const E) {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch_line(address: *const i8) {
+pub(super) fn prefetch_line(address: *const i8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: prefetching is allowed at any address, and every x86-64 has the instruction.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address) };
@@ -197,4 +197,4 @@ fn prefetch_line(address: *const i8) {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch_line(_: *const i8) {}
+pub(super) fn prefetch_line(_: *const i8) {}

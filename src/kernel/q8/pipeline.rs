@@ -10,7 +10,7 @@ use super::lanes::{Aligned, CodeLanes, EncoderLanes, Packing};
 use super::plain::{self, Constants};
 use crate::kernel::lanes::{Lanes, Stored};
 use crate::kernel::step_loop::StepLoop;
-use crate::kernel::tensor_view::TensorView;
+use crate::kernel::tensor_view::{TensorView, prefetch_line};
 use crate::math::q8::{
     BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_extremes_finite,
 };
@@ -307,6 +307,10 @@ where
     #[inline(always)]
     unsafe fn begin(&self, start: usize, old: &OldLanes<V>) -> InFlight<V> {
         let (view, coefficients) = (self.view, &self.coefficients);
+        prefetch::<V>(view.param.cast::<P>().wrapping_add(start).cast(), size_of::<P>());
+        prefetch::<V>(view.grad.cast::<G>().wrapping_add(start).cast(), size_of::<G>());
+        prefetch::<V>(view.exp_avg.wrapping_add(start).cast(), 1);
+        prefetch::<V>(view.exp_avg_sq.wrapping_add(start).cast(), 1);
         // SAFETY: the elements are there.
         unsafe {
             let direction = V::directions(view.exp_avg.cast::<i8>().add(start));
@@ -384,6 +388,17 @@ where
             let directions = self.view.exp_avg.cast::<i8>().add(start);
             K::store(codes, directions, self.view.exp_avg_sq.add(start));
         }
+    }
+}
+
+/// Prefetches elements of `size` bytes, as many as there are lanes and this many ahead: these take so many instructions that
+/// out-of-order execution alone does not reach far enough.
+#[inline(always)]
+fn prefetch<V: Lanes>(elements: *const i8, size: usize) {
+    const AHEAD: usize = 1024;
+    const LINE: usize = 64;
+    for line in (0..V::COUNT * size).step_by(LINE) {
+        prefetch_line(elements.wrapping_add(AHEAD * size + line));
     }
 }
 
