@@ -2,10 +2,12 @@
 
 use super::failed::failed;
 use super::files::open_to_read;
-use super::fit::{self, Fit, Transfer};
+use super::fit::Fit;
 use super::header::{self, Header};
 use super::json::Shown;
 use super::manifest::Manifest;
+use super::pieces;
+use super::transfer::Transfer;
 use super::{BLOCK, Callback, Progress, no_memory, push, zeros};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::{Dtype, Element, Real, swap_unless_little_endian};
@@ -201,7 +203,7 @@ impl<'a> Reading<'_, 'a, '_> {
     fn verify(
         &mut self,
         number: usize,
-        (header, manifest): &fit::File,
+        (header, manifest): &pieces::File,
         transfers: &[Transfer],
         verified: &mut [Cow<'a, [u8]>],
     ) -> Result<()> {

@@ -3,8 +3,9 @@
 //! - `header.rs`: the header of a file; `manifest.rs`: what it says about groups and parameters; `checksum.rs`:
 //!   checksums as text; `json.rs`: reading and writing all of them with serde_json.
 //! - `save.rs`: to a file or a buffer.
-//! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: what goes where;
-//!   `convert.rs`: state of another kind.
+//! - `load.rs`: from a file, a buffer, or the files of several shards; `fit.rs`: whether they fit;
+//!   `pieces.rs`, `transfer.rs`: what they have of each parameter, and which bytes go where; `convert.rs`: state of
+//!   another kind.
 //! - `files.rs`: which files are read and replaced, and how; `failed.rs`: what is said of those that cannot be.
 
 mod checksum;
@@ -21,7 +22,9 @@ mod json;
 mod load;
 mod manifest;
 mod order;
+mod pieces;
 mod save;
+mod transfer;
 
 pub use load::LoadOptions;
 pub(crate) use load::{load, load_files};

@@ -1,7 +1,8 @@
 //! Steps on 8-bit state. `math/q8.rs` has the formula.
 //!
 //! - `plain.rs`: plain loops over a block.
-//! - `pipeline.rs`: the same as a pipeline over registers; `lanes.rs`: what it needs of them; `avx2.rs`, `avx512.rs`.
+//! - `pipeline.rs`: the same as a pipeline over registers; `lanes.rs`: what it needs of them; `avx2.rs`, `avx512.rs`;
+//!   `rest.rs`: the short block at the end.
 //! - `convert.rs`: between 8-bit state and moments of a dtype.
 
 #[cfg(target_arch = "x86_64")]
@@ -14,6 +15,8 @@ mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod pipeline;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod rest;
 
 pub(crate) use convert::{Codes, Moments, decode, encode};
 
