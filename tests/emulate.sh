@@ -1,6 +1,6 @@
 #!/bin/sh
 # emulate.sh TARGET LINKER EMULATOR PROGRAM...: builds for another architecture and runs there, under the emulator, the
-# unit tests, goldens, determinism and checkpoint tests, and these C programs of tests/c.
+# unit tests, goldens, determinism and checkpoint tests, or those in TESTS, and these C programs of tests/c.
 #
 # A standard library that rustup has not installed is built by a compiler that has its sources: rustup's rust-src, or
 # Debian's rustc-web and rust-web-src, which `make deps` installs.
@@ -35,7 +35,9 @@ export RUSTC="$rustc" RADAM_TEST_EMULATOR="$emulator" "${variables}_LINKER=$link
 unset RUSTFLAGS CARGO_BUILD_TARGET
 
 # Two tests ask for more than an emulator has: one steps too many elements.
-"$cargo" test $build_std --target "$target" --no-fail-fast --lib --test goldens --test determinism --test checkpoint \
+tests=${TESTS:---lib --test goldens --test determinism --test checkpoint}
+# shellcheck disable=SC2086 # several words
+"$cargo" test $build_std --target "$target" --no-fail-fast $tests \
   -- --skip tensors_of_more_than_2_to_the_32_elements
 
 "$cargo" build $build_std --release --lib --target "$target"

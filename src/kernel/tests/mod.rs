@@ -204,7 +204,7 @@ fn numbers(dtype: Dtype, array: usize, i: usize) -> u64 {
     let random = any_bits(dtype, array, i);
     let least = if array == EXP_AVG_SQ { 0.0 } else { 0.5 };
     let unit = (random >> 40) as f64 / (1u64 << 24) as f64 - least;
-    let scale = [1.0, 1e-3, 1e-5, 1e-7, 1e-38, 1e-40, 1e4, 1e30, 0.0, -0.0][random as usize % 10];
+    let scale = [1.0, 1e-3, 1e-5, 1e-7, 1e-38, 1e-40, 1e4, 1e30, 0.0, -0.0][(random % 10) as usize];
     bits(dtype, unit * scale)
 }
 
