@@ -5,7 +5,7 @@ use super::call::without_handle;
 use super::group_options::group;
 use super::{radam_dtype, radam_group_options, radam_status};
 use crate::error::ensure;
-use crate::kernel::StateDtype;
+use crate::kernel::{Dtype, StateDtype};
 use crate::optimizer::{CallerArray, LooseTensor, Place, update};
 use std::ffi::c_void;
 
@@ -113,6 +113,12 @@ pub unsafe extern "C" fn radam_update_q8(
 ) -> radam_status {
     without_handle(|| {
         let own_dtype = self::dtype(Place(None), "dtype", dtype)?;
+        ensure!(
+            own_dtype != Dtype::F64,
+            InvalidArgument,
+            "dtype is RADAM_DTYPE_F64 (2), which has no 8-bit state; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F16 (3) \
+             or RADAM_DTYPE_BF16 (4)"
+        );
         let grad_dtype = dtype_or_default(Place(None), "grad_dtype", grad_dtype)?;
         // SAFETY: `options` is NULL or as long as its struct_size says, and so is what it points to.
         let mut group = unsafe { group(options) }?;

@@ -168,6 +168,10 @@ static void the_state_may_be_the_callers(void) {
             RADAM_ERROR_NULL_POINTER,
         "NULL was taken");
   check_message(NULL, "state_scale is NULL", "no state_scale");
+  CHECK(radam_update_q8(RADAM_DTYPE_F64, 0, data[2], grad, loose.exp_avg, loose.exp_avg_sq, loose.state_scale, NULL, 8, &options,
+                        1) == RADAM_ERROR_INVALID_ARGUMENT,
+        "f64 was taken");
+  check_message(NULL, "dtype is RADAM_DTYPE_F64", "f64 without an optimizer");
   CHECK(radam_update(RADAM_DTYPE_F32, 0, 0, data[2], grad, data[0], data[1], NULL, LEN, &options, 1) ==
             RADAM_ERROR_INVALID_ARGUMENT,
         "radam_update took 8-bit state");
