@@ -120,7 +120,7 @@ static void many_tensors(radam_optimizer *opt) {
   SET(INVALID_ARGUMENT, "count is 18446744073709551615", 1, UINT64_MAX, places, grads);
   SET(INVALID_ARGUMENT, "count is 4294967297", 1, (uint64_t)UINT32_MAX + 2, NULL, NULL);
   SET(INVALID_ARGUMENT, "pointers", 0, 2, (void *const *)(void *)((char *)places + 1), NULL);
-  SET(INVALID_ARGUMENT, "pointers", 0, 2, NULL, (void *const *)(void *)((char *)places + 4));
+  SET(INVALID_ARGUMENT, "pointers", 0, 2, NULL, (void *const *)(void *)((char *)places + sizeof places[0] / 2));
   for (int bad = 0; bad < REMOVED; bad++) {
     char name[16];
     GOOD()
