@@ -52,7 +52,11 @@ impl Bytes {
     ) -> Result<()> {
         let here = param.state.kind;
         let differs = |there: &StateKind| (there.dtype, there.q8) != (here.dtype, here.q8);
-        match (eps, kind_in_file(piece).filter(differs)) {
+        let there = kind_in_file(piece);
+        if common(param, piece).is_some() && !bias_is_right(piece, there, problems) {
+            return Ok(());
+        }
+        match (eps, there.filter(differs)) {
             (Some(eps), Some(there)) => {
                 add_conversion(id, param, piece, there, eps, self, problems)
             }
@@ -89,6 +93,28 @@ fn kind_in_file(piece: &Piece) -> Option<StateKind> {
             Compensation::None
         },
     })
+}
+
+/// Whether moments can be divided by what they are biased by, whatever becomes of the options of the group.
+fn bias_is_right(piece: &Piece, there: Option<StateKind>, problems: &mut Problems) -> bool {
+    if piece.file.1.moments == Moments::Debiased {
+        return true;
+    }
+    let name = Shown(piece.entry.name());
+    if there.is_some_and(|there| there.q8) {
+        problems
+            .add(format_args!("the moments of \"{name}\" are biased, which 8-bit state cannot be"));
+        return false;
+    }
+    let GroupEntry { beta1, beta2, .. } = *piece.group();
+    for outcome in [check_beta("beta1", beta1), check_beta("beta2", beta2)] {
+        if let Err(error) = outcome {
+            let problem = error.message;
+            problems.add(format_args!("in the file, \"{name}\" has biased moments, and {problem}"));
+            return false;
+        }
+    }
+    true
 }
 
 /// Adds what of a piece becomes state of another kind.
@@ -201,30 +227,12 @@ fn add_transfers(
     let Some(elements) = common(param, piece) else { return Ok(()) };
     let (offset, _) = param.slice();
     let name = Shown(piece.entry.name());
-    let (_, manifest) = piece.file;
-    if manifest.moments == Moments::Biased {
-        // They are what the moments are divided by, whatever becomes of the options of the group.
-        let GroupEntry { beta1, beta2, .. } = *piece.group();
-        for outcome in [check_beta("beta1", beta1), check_beta("beta2", beta2)] {
-            if let Err(error) = outcome {
-                let problem = error.message;
-                problems
-                    .add(format_args!("in the file, \"{name}\" has biased moments, and {problem}"));
-                return Ok(());
-            }
-        }
-    }
     for (array, _) in piece.entry.checksums.iter() {
         if !param.state.named_arrays().any(|known| known.name == array) {
             problems.add(format_args!("\"{name}\" has {array} in the file only"));
         }
     }
     let (kind, block) = (param.state.kind, q8::BLOCK as u64);
-    if kind.q8 && piece.file.1.moments == Moments::Biased {
-        problems
-            .add(format_args!("the moments of \"{name}\" are biased, which 8-bit state cannot be"));
-        return Ok(());
-    }
     if kind.q8 && !piece.entry.offset.is_multiple_of(block) {
         problems.add(format_args!(
             "\"{name}\" begins at element {} in a file, which is not a multiple of {block}, so a block of its 8-bit state is cut",

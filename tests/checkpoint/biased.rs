@@ -4,6 +4,7 @@ use std::fs;
 
 use radam::ffi::*;
 
+use crate::driver::filled;
 use crate::driver::optimizer::Optimizer;
 use crate::file::{File, crc32};
 use crate::folder;
@@ -109,6 +110,16 @@ fn debiased_moments_and_those_before_the_first_step_stay() {
     );
 }
 
+/// Loads a file of f64 moments as f32 state, without its options.
+fn convert(file: &[u8]) -> radam_status {
+    let optimizer = optimizer(RADAM_DTYPE_F32);
+    let mut options: radam_load_options = filled(radam_load_options_init);
+    (options.hyperparameters, options.convert_state) = (RADAM_OFF, RADAM_ON);
+    let (bytes, len) = (file.as_ptr().cast(), file.len() as u64);
+    // SAFETY: the buffer has so many bytes.
+    unsafe { radam_load_from_buffer(optimizer.handle, bytes, len, &options) }
+}
+
 /// Nothing is divided by what 1 − β^t is for other betas, also where the options of the file are of no interest.
 #[test]
 fn biased_moments_need_betas_that_can_be() {
@@ -135,6 +146,9 @@ fn biased_moments_need_betas_that_can_be() {
                 }
                 assert!(optimizer.picture() == before, "{name} of {beta} changed something");
             }
+            // Nor if the moments become those of another dtype.
+            assert_eq!(convert(&file("biased")), RADAM_ERROR_MISMATCH, "{name} of {beta}");
+            assert_eq!(convert(&file("debiased")), RADAM_OK);
             // Where nothing is divided, the betas of the file are not used.
             fs::write(&path, file("debiased")).unwrap();
             optimizer.load_with(&[&path], RADAM_AUTO, RADAM_OFF).unwrap();
