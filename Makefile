@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,11 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 		-DCMAKE_PREFIX_PATH=$(BENCH_ENGINES)/radam
 	cmake --build $(BENCH_ENGINES)
 	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
+
+# Without cargo, as on a machine that was lent with its GPU alone: RADAM_LIBRARY=libradam.so python3 benches/gpu/bench.py
+bench-gpu: ## measure the library on a GPU against optimi, PyTorch and a copy (3 minutes; needs PyTorch with CUDA; OPTIMI=wheel)
+	$(CARGO) build --release
+	python3 benches/gpu/bench.py $(if $(OPTIMI),--optimi-path "$(OPTIMI)")
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv

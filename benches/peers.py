@@ -40,6 +40,7 @@ import torch
 
 import peers_race
 import peers_report
+import shapes
 from peers_race import Comparison, Contender
 from peers_radam import OFF, DTYPES, Radam, load
 
@@ -121,14 +122,6 @@ OPTIMIZERS: dict[str, Callable] = {
 }
 
 
-def gpt2_shapes():
-    """The 148 tensors of GPT-2 124M."""
-    width = 768
-    block = [(width,), (width,), (width, 3 * width), (3 * width,), (width, width), (width,)]
-    block += [(width,), (width,), (width, 4 * width), (4 * width,), (4 * width, width), (width,)]
-    return [(50257, width), (1024, width), *(12 * block), (width,), (width,)]
-
-
 @dataclasses.dataclass
 class Case:
     title: str
@@ -143,21 +136,21 @@ class Case:
 
 
 CASES = [
-    Case("GPT-2 124M, f32", gpt2_shapes(), [
+    Case("GPT-2 124M, f32", shapes.gpt2(), [
         Comparison(RADAM, [DEEPSPEED], 1.2),
         Comparison(RADAM, [FUSED_ADAMW], 1.3),
         Comparison(RADAM, OPTIMIS, 5),
         Comparison(RADAM, [TORCH_RADAM], 10),
         Comparison(RADAM, [ROOF]),
     ]),
-    Case("GPT-2 124M, bf16 + Kahan", gpt2_shapes(), [
+    Case("GPT-2 124M, bf16 + Kahan", shapes.gpt2(), [
         Comparison(RADAM, OPTIMIS, 5),
     ], torch.bfloat16),
-    Case("GPT-2 124M, bf16, f32 state", gpt2_shapes(), [
+    Case("GPT-2 124M, bf16, f32 state", shapes.gpt2(), [
         Comparison(RADAM_F32_STATE, [DEEPSPEED], 1.2),
         Comparison(RADAM_F32_STATE_NO_KAHAN, [DEEPSPEED], 1.2),
     ], torch.bfloat16),
-    Case("MLP 24-64-64-16, 6800 elements in 6 tensors, f32", [(64, 24), (64,), (64, 64), (64,), (16, 64), (16,)], [
+    Case("MLP 24-64-64-16, 6800 elements in 6 tensors, f32", shapes.MLP, [
         Comparison(RADAM, OPTIMIS, 50),
         Comparison(RADAM, [TORCH_RADAM]),
         Comparison(RADAM, [FUSED_ADAMW]),

@@ -3,6 +3,7 @@
 
 use crate::common::{has_program, read, release_dir, repository, skip, succeed, target_dir, text};
 use crate::prefix;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -103,6 +104,33 @@ fn python() {
     ];
     let output = environment.run_tests(&variables);
     assert!(!output.contains("skipped=2") && !output.contains("PyTorch"), "{output}");
+    gpu_benchmark_can_be_rehearsed(&environment, &variables);
+}
+
+/// `make bench-gpu` on a CPU, with small tensors and without optimi, which it reports and goes on.
+fn gpu_benchmark_can_be_rehearsed(environment: &Environment, variables: &[(&str, &Path)]) {
+    let bench = repository().join("benches/gpu/bench.py");
+    let results = prefix::new_dir("python-bench-gpu");
+    let program = format!(
+        "import without_cuda, runpy, sys\n\
+         sys.argv = ['bench.py', '--rehearse', '--seconds', '20', '--only', '6800', '--results', {results:?}]\n\
+         sys.path[0] = {folder:?}\n\
+         runpy.run_path({bench:?}, run_name='__main__')",
+        folder = bench.parent().unwrap(),
+    );
+    let library = release_dir().join("libradam.so");
+    let variables = [variables, &[("RADAM_LIBRARY", &library)]].concat();
+    let output = environment.python(&variables, &["-c", &program]);
+    let page = fs::read_to_string(results.join("gpu.md")).unwrap();
+    for dtype in ["f32", "bf16"] {
+        let heading = format!("| 6800 in 6 tensors, {dtype} |");
+        assert!(page.contains(&heading) && output.contains(&heading), "{output}");
+    }
+    assert!(page.contains("| optimi RAdam(foreach=True) | ModuleNotFoundError"), "{page}");
+    assert_eq!(page.matches("the bits of the CPU: ").count(), 9, "{page}");
+    assert_eq!(page.matches("| 0 differing elements | 0 | met |").count(), 9, "{page}");
+    let picture = fs::read_to_string(results.join("gpu.svg")).unwrap();
+    assert!(picture.contains("<title>torch AdamW(fused=True): "), "{picture}");
 }
 
 fn wheel_is_for_the_glibc_that_its_library_needs() {
