@@ -230,6 +230,9 @@ class BasicOptimizer {
 
   // ---- Steps
 
+  // With Device::cuda, the stream that calls are enqueued on from now on.
+  R<void> set_stream(void* stream) { return Errors::outcome(radam_set_stream(handle_, stream)); }
+
   // Updates every parameter that has a gradient.
   R<void> step() { return Errors::outcome(radam_step(handle_)); }
 

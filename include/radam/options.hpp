@@ -149,12 +149,21 @@ class Allocator {
   radam_allocator functions_{};
 };
 
+// Where parameters, gradients and state are (radam_device).
+enum class Device : radam_device {
+  cpu = RADAM_DEVICE_CPU,
+  cuda = RADAM_DEVICE_CUDA,
+};
+
 // Options of an optimizer (radam_options).
 struct Options {
   std::uint32_t num_threads = 0;    // at most so many work on a step; 0: one per core; 1: never a thread
   std::uint64_t parallel_from = 0;  // elements from which several threads work on a step; 0: chosen by the library
   Executor executor{};              // the caller's threads; by default the library's own
   Allocator allocator{};            // of the optimizer's state
+  Device device = Device::cpu;      // with cuda, all arrays are in the GPU's memory, and the four options above do not apply
+  std::int32_t cuda_device = 0;     // which GPU: its ordinal, as in cudaSetDevice
+  void* cuda_stream = nullptr;      // a cudaStream_t that steps are enqueued on; nullptr: the default stream
 
   radam_options c() const noexcept {
     radam_options options{};
@@ -163,6 +172,9 @@ struct Options {
     options.parallel_from = parallel_from != 0 ? parallel_from : executor.parallel_from();
     options.executor = executor.c();
     options.allocator = allocator.c();
+    options.device = static_cast<radam_device>(device);
+    options.cuda_device = cuda_device;
+    options.cuda_stream = cuda_stream;
     return options;
   }
 };

@@ -80,6 +80,20 @@ static void defaults_agree() {
   CHECK(std::memcmp(&none, &options_c, sizeof none) == 0);
 }
 
+// What a GPU needs, and the error of a machine that has none, or has no GPU of this number.
+static void devices_are_passed_on() {
+  int stream = 0;
+  radam::Options options;
+  options.device = radam::Device::cuda;
+  options.cuda_device = 1000;
+  options.cuda_stream = &stream;
+  const radam_options c = options.c();
+  CHECK(c.device == RADAM_DEVICE_CUDA && c.cuda_device == 1000 && c.cuda_stream == &stream);
+  CHECK(radam::nothrow::Optimizer::create(options).code() == RADAM_ERROR_DEVICE);
+  radam::nothrow::Optimizer on_the_cpu;
+  CHECK(on_the_cpu.set_stream(&stream).code() == RADAM_ERROR_INVALID_STATE);
+}
+
 static void params_survive() {
   float data[6]{}, grad[6]{}, exp_avg[6]{}, exp_avg_sq[6]{}, kahan_comp[6]{};
   radam::float16 copy[6]{};
@@ -165,6 +179,7 @@ static void steps_agree() {
 int main() {
   group_options_survive();
   defaults_agree();
+  devices_are_passed_on();
   params_survive();
   steps_agree();
 }

@@ -1,4 +1,5 @@
-// radam for LibTorch: an optimizer of torch::optim that steps CPU tensors with radam, on ATen's threads.
+// radam for LibTorch: an optimizer of torch::optim that steps tensors with radam, on the CPU with ATen's threads, or on a
+// CUDA GPU. Its tensors are all on one device.
 //
 //   radam_torch::RAdam optimizer(model->named_parameters(), {.lr = 1e-3});
 //   optimizer.zero_grad();
@@ -9,12 +10,16 @@
 // group with gradient_release, each parameter is stepped inside the backward pass, as soon as its gradient is complete,
 // and the gradient is freed.
 //
+// On a GPU, steps are enqueued on PyTorch's current stream of that device, and nothing waits for them. Link libtorch_cuda.so
+// and libc10_cuda.so too; no header of CUDA is needed. docs/gpu.md has the rest.
+//
 // SPDX: MIT OR Apache-2.0
 #ifndef RADAM_TORCH_HPP
 #define RADAM_TORCH_HPP
 
 #include <radam.hpp>
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 #include <torch/torch.h>
@@ -54,6 +59,25 @@ inline radam::Dtype dtype_of(at::ScalarType type) {
   }
 }
 
+// The stream that PyTorch's operators run on now, in this thread: a cudaStream_t.
+inline void* current_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+}
+
+// How an optimizer of tensors on this device is created.
+inline radam::Options options_for(at::Device device) {
+  radam::Options options;
+  if (device.is_cpu()) {
+    options.executor = aten_executor();
+  } else {
+    TORCH_CHECK(device.is_cuda(), "radam steps tensors on the CPU and on CUDA GPUs, not on ", device);
+    options.device = radam::Device::cuda;
+    options.cuda_device = device.index();
+    options.cuda_stream = current_stream(device);
+  }
+  return options;
+}
+
 // The options of a group. Once it has been added, only lr is read again, before each step: schedulers set it. All
 // options can be changed through RAdam::radam().
 struct RAdamOptions : torch::optim::OptimizerCloneableOptions<RAdamOptions> {
@@ -70,7 +94,8 @@ class RAdam : public torch::optim::Optimizer {
 
   RAdam(const NamedParameters& params, const radam::GroupOptions& options)
       : Optimizer(std::vector<torch::optim::OptimizerParamGroup>(), std::make_unique<RAdamOptions>(options)),
-        radam_(radam::Options{.executor = aten_executor()}) {
+        device_(params.is_empty() ? at::Device(at::kCPU) : params.begin()->value().device()),
+        radam_(options_for(device_)) {
     add_param_group(params, options);
   }
   ~RAdam() override {
@@ -156,7 +181,8 @@ class RAdam : public torch::optim::Optimizer {
     void operator()(const at::Tensor&) override { optimizer.release(id); }
   };
 
-  // The addresses of a step, registered while this exists: gradients are new tensors in every backward pass.
+  // The addresses of a step, registered while this exists: gradients are new tensors in every backward pass. On a GPU they
+  // stay registered until they change, since the GPU has a table of them; a captured graph steps those of its capture.
   struct Bound {
     RAdam& optimizer;
     std::vector<void*> data, grads;  // NULL for parameters that are not stepped
@@ -164,12 +190,18 @@ class RAdam : public torch::optim::Optimizer {
     explicit Bound(RAdam& owner) : optimizer(owner) {
       for (const Param& param : optimizer.params_) {
         const bool steps = !param.released && param.tensor.grad().defined();
-        data.push_back(steps ? data_of(param) : nullptr);
-        grads.push_back(steps ? grad_of(param) : nullptr);
+        data.push_back(steps ? optimizer.data_of(param) : nullptr);
+        grads.push_back(steps ? optimizer.grad_of(param) : nullptr);
+      }
+      if (optimizer.device_.is_cuda()) {
+        if (data == optimizer.data_ && grads == optimizer.grads_) return;
+        optimizer.data_.clear();  // if the next call fails, the next step tries again
       }
       optimizer.radam_.set_tensors(0, data.size(), data.data(), grads.data());
+      if (optimizer.device_.is_cuda()) optimizer.data_ = data, optimizer.grads_ = grads;
     }
     ~Bound() {
+      if (optimizer.device_.is_cuda()) return;
       const std::vector<void*> none(data.size());
       radam_set_tensors(optimizer.radam_.handle(), 0, none.size(), none.data(), none.data());
     }
@@ -199,6 +231,7 @@ class RAdam : public torch::optim::Optimizer {
   template <typename Step>
   void step_bound(const Step& step) {
     for (std::uint32_t group = 0; group < param_groups_.size(); ++group) update_lr(group);
+    update_stream();
     const Bound bound(*this);
     step();
     for (std::size_t id = 0; id < params_.size(); ++id) {
@@ -209,6 +242,7 @@ class RAdam : public torch::optim::Optimizer {
   void release(radam::ParamId id) {
     const Param& param = params_[id];
     update_lr(param.group);
+    update_stream();
     const radam::Array data(data_of(param), dtype_of(param.dtype));
     radam_.step_tensor(id, data, radam::ConstArray(grad_of(param), dtype_of(param.grad_dtype)));
     mark_changed(param.tensor);
@@ -218,6 +252,9 @@ class RAdam : public torch::optim::Optimizer {
   void update_lr(radam::GroupId group) {
     const double lr = param_groups_[group].options().get_lr();
     if (lr != radam_.lr(group)) radam_.set_lr(group, lr);
+  }
+  void update_stream() {
+    if (device_.is_cuda()) radam_.set_stream(current_stream(device_));
   }
   void read_lr() {
     for (std::uint32_t group = 0; group < param_groups_.size(); ++group) {
@@ -231,14 +268,15 @@ class RAdam : public torch::optim::Optimizer {
 
   static at::ScalarType grad_type(const at::Tensor& param) { return param.grad_dtype().value_or(param.scalar_type()); }
 
-  static void check_layout(const char* what, const std::string& name, const at::Tensor& tensor) {
-    TORCH_CHECK(tensor.layout() == at::kStrided && tensor.is_cpu(), what, name, " is a ", tensor.layout(),
-                " tensor on ", tensor.device(), "; it must be a strided one on the CPU");
+  void check_layout(const char* what, const std::string& name, const at::Tensor& tensor) const {
+    TORCH_CHECK(tensor.layout() == at::kStrided && tensor.device() == device_, what, name, " is a ", tensor.layout(),
+                " tensor on ", tensor.device(), "; it must be a strided one on ", device_,
+                ", where this optimizer's other tensors are");
     TORCH_CHECK(tensor.is_contiguous(), what, name, " has sizes ", tensor.sizes(), " and strides ", tensor.strides(),
                 "; it must be contiguous");
   }
   // radam gets addresses alone, and trusts that what is there is what was added.
-  static void* data_of(const Param& param) {
+  void* data_of(const Param& param) const {
     const at::Tensor& tensor = param.tensor;
     check_layout("", param.name, tensor);
     TORCH_CHECK(tensor.scalar_type() == param.dtype && tensor.numel() == param.numel, param.name, " has ",
@@ -246,7 +284,7 @@ class RAdam : public torch::optim::Optimizer {
                 " of ", param.dtype, ": create the optimizer after model->to(...)");
     return tensor.mutable_data_ptr();
   }
-  static void* grad_of(const Param& param) {
+  void* grad_of(const Param& param) const {
     const at::Tensor& grad = param.tensor.grad();
     check_layout("the gradient of ", param.name, grad);
     TORCH_CHECK(grad.scalar_type() == param.grad_dtype, "the gradient of ", param.name, " is ", grad.scalar_type(),
@@ -256,8 +294,10 @@ class RAdam : public torch::optim::Optimizer {
     return grad.mutable_data_ptr();
   }
 
+  const at::Device device_;          // of all tensors
   mutable radam::Optimizer radam_;  // saving is const in torch::optim
   std::vector<Param> params_;        // in the order of their ids
+  std::vector<void*> data_, grads_;  // which a GPU's table has
 };
 
 }  // namespace radam_torch

@@ -2,7 +2,7 @@
 
 eps is applied before bias correction in torch.optim.RAdam, so it is that of radam times sqrt(1 - beta2^t).
 
-usage: reference.py f32|f64 [digits.csv]     SPDX: MIT OR Apache-2.0
+usage: reference.py f32|f64 [digits.csv [cpu|cuda]]     SPDX: MIT OR Apache-2.0
 """
 
 import math
@@ -13,12 +13,13 @@ import torch
 PIXELS, TRAINING_IMAGES, BATCH, STEPS, LEARNING_RATE = 64, 1437, 64, 300, 0.01
 
 
-def train(dtype: torch.dtype, path: str):
+def train(dtype: torch.dtype, path: str, device: str):
     with open(path) as file:
         rows = torch.tensor([[float(number) for number in row.split(",")] for row in file])
-    images, labels = (rows[:, :PIXELS] / 16).to(dtype), rows[:, PIXELS].long()
+    images, labels = (rows[:, :PIXELS] / 16).to(device, dtype), rows[:, PIXELS].long().to(device)
     torch.manual_seed(1)
-    model = torch.nn.Sequential(torch.nn.Linear(PIXELS, 128), torch.nn.Tanh(), torch.nn.Linear(128, 10)).to(dtype)
+    model = torch.nn.Sequential(torch.nn.Linear(PIXELS, 128), torch.nn.Tanh(), torch.nn.Linear(128, 10))
+    model.to(device, dtype)
     optimizer = torch.optim.RAdam(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.999))
     group = optimizer.param_groups[0]
     for step in range(1, STEPS + 1):
@@ -37,5 +38,5 @@ def train(dtype: torch.dtype, path: str):
 
 
 if __name__ == "__main__":
-    path = sys.argv[2] if len(sys.argv) > 2 else "examples/data/digits.csv"
-    train({"f32": torch.float32, "f64": torch.float64}[sys.argv[1]], path)
+    dtype, path, device = sys.argv[1:] + ["examples/data/digits.csv", "cpu"][len(sys.argv) - 2 :]
+    train({"f32": torch.float32, "f64": torch.float64}[dtype], path, device)

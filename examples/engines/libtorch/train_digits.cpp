@@ -4,7 +4,7 @@
 // Python. In bf16 and f16, parameters, gradients and state take 2 bytes per element each, and Kahan summation keeps
 // what rounding would lose.
 //
-// usage: train_digits f32|f64|bf16|f16 [digits.csv]
+// usage: train_digits f32|f64|bf16|f16 [digits.csv [cpu|cuda]]
 //
 // SPDX: MIT OR Apache-2.0
 
@@ -43,14 +43,14 @@ Digits read_digits(const std::string& path, at::ScalarType dtype) {
   return {(rows.narrow(1, 0, kPixels) / 16).to(dtype), rows.select(1, kPixels).to(at::kLong)};
 }
 
-void train(const Digits& digits, at::ScalarType dtype) {
+void train(const Digits& digits, at::ScalarType dtype, at::Device device) {
   torch::manual_seed(1);
   // One after another, so that the initial weights are those of Python: compilers choose the order of arguments.
   torch::nn::Sequential model;
   model->push_back(torch::nn::Linear(kPixels, 128));
   model->push_back(torch::nn::Tanh());
   model->push_back(torch::nn::Linear(128, 10));
-  model->to(dtype);
+  model->to(device, dtype);
   radam_torch::RAdam optimizer(model->named_parameters(), {.lr = kLearningRate, .beta2 = 0.999});
 
   for (std::int64_t step = 1; step <= kSteps; ++step) {
@@ -76,12 +76,14 @@ int main(int argc, char** argv) {
       {"f32", at::kFloat}, {"f64", at::kDouble}, {"bf16", at::kBFloat16}, {"f16", at::kHalf}};
   const auto dtype = dtypes.find(argc > 1 ? argv[1] : "");
   if (dtype == dtypes.end()) {
-    std::fputs("usage: train_digits f32|f64|bf16|f16 [digits.csv]\n", stderr);
+    std::fputs("usage: train_digits f32|f64|bf16|f16 [digits.csv [cpu|cuda]]\n", stderr);
     return 1;
   }
   try {
-    const Digits digits = read_digits(argc > 2 ? argv[2] : "examples/data/digits.csv", dtype->second);
-    train(digits, dtype->second);
+    const at::Device device(argc > 3 ? argv[3] : "cpu");
+    Digits digits = read_digits(argc > 2 ? argv[2] : "examples/data/digits.csv", dtype->second);
+    digits = {digits.images.to(device), digits.labels.to(device)};
+    train(digits, dtype->second, device);
   } catch (const c10::Error& error) {
     std::fprintf(stderr, "train_digits: %s\n", error.what_without_backtrace());
     return 1;

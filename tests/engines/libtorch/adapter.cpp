@@ -135,6 +135,10 @@ void what_does_not_fit_is_refused() {
   refused([] { RAdam(named({torch::zeros({2}, at::kComplexFloat).requires_grad_()}), {.lr = 0.1}); },
           "radam steps float, double, half and bfloat16 tensors, not ComplexFloat");
   refused([] { RAdam(named({leaf({2})}), {.lr = -1}); }, "lr is -1");
+  const at::Tensor elsewhere = torch::empty({2}, at::TensorOptions(at::kMeta)).requires_grad_();
+  refused([&] { RAdam(named({elsewhere}), {.lr = 0.1}); }, "radam steps tensors on the CPU and on CUDA GPUs, not on meta");
+  refused([&] { RAdam(named({leaf({2}), elsewhere}), {.lr = 0.1}); },
+          "tensor1 is a Strided tensor on meta; it must be a strided one on cpu");
   refused([] { RAdam(named({leaf({2}) * 2}), {.lr = 0.1}); }, "non-leaf");
   const at::Tensor param = leaf({2, 3});
   const at::Tensor before = param.detach().clone();
