@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu gpu interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -213,6 +213,12 @@ wasm: ## build the npm package for WebAssembly, in wasm/radam of the target fold
 
 bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
 	python3 bindings/generate
+
+# Tests of cargo that run on a GPU if there is one. To run all of it where no cargo is, see tests/gpu/build.sh.
+GPU_TESTS ?=
+gpu: ## test on a GPU what cannot be tested without one (4 minutes; uses compute-sanitizer, nvcc and PyTorch if they are there)
+	tests/gpu/build.sh $(TARGET)/gpu $(GPU_TESTS)
+	tests/gpu/run.sh $(TARGET)/gpu
 
 # Other flags than usual would rebuild everything each time, so this has a target folder of its own. Naming the target
 # builds build scripts without the flags.

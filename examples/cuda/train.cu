@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WEIGHTS = 1 << 20, STEPS = 400 };
+enum { WEIGHTS = 1 << 20, STEPS = 200 };
 
 static void cuda(cudaError_t error) {
   if (error == cudaSuccess) return;
@@ -51,7 +51,7 @@ int main(void) {
   options.cuda_stream = stream;
   check(radam_create(&options, &opt), NULL);
   check(radam_group_options_init(&group, sizeof group), NULL);
-  group.lr = 0.02;
+  group.lr = 0.05;
   check(radam_add_param_group(opt, &group, NULL, 0, NULL), opt);
   check(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, weight, grad, WEIGHTS, "weight", NULL), opt);
 
@@ -67,13 +67,13 @@ int main(void) {
   cuda(cudaGraphInstantiate(&training_step, graph, 0));
 
   for (int step = 2; step <= STEPS; step++) {
-    check(radam_set_lr(opt, 0, 0.02 * (STEPS - step + 1) / STEPS), opt);  // reaches the graph
+    check(radam_set_lr(opt, 0, 0.05 * (STEPS - step + 1) / STEPS), opt);  // reaches the graph
     cuda(cudaGraphLaunch(training_step, stream));
-    if (step % 100) continue;  // nothing waits for the GPU but the copy of the loss
+    if (step % 50) continue;  // nothing waits for the GPU but the copy of the loss
     float value;
     cuda(cudaMemcpyAsync(&value, loss, sizeof value, cudaMemcpyDeviceToHost, stream));
     cuda(cudaStreamSynchronize(stream));
-    printf("step %3d  loss %.6f\n", step, value);
+    printf("step %3d  loss %g\n", step, value);
   }
   uint64_t steps;
   check(radam_step_count(opt, 0, &steps), opt);

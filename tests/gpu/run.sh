@@ -1,0 +1,70 @@
+#!/bin/sh
+# run.sh FOLDER [SECONDS] runs on a GPU what build.sh has built in FOLDER, within so many seconds (by default 200), and ends
+# with a line for each: whether it passed, and how long it took. The outputs are in FOLDER/logs. SKIP="torch_door
+# racecheck" leaves some out.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(cd "$1" && pwd)
+seconds=${2:-200}
+logs=$folder/logs
+mkdir -p "$logs"
+export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PATH="$PATH:/usr/local/cuda/bin"
+end=$(($(date +%s) + seconds))
+summary= failures=0
+
+# run NAME COMMAND...: its output goes to a log, the end of which is printed if it does not pass. A command that is not
+# there, or that ends with 77 since it lacks something, is skipped.
+run() {
+	name=$1
+	shift
+	case " ${SKIP:-} " in *" $name "*) return ;; esac
+	start=$(date +%s)
+	left=$((end - start))
+	limit=$((left < seconds / 2 ? left : seconds / 2)) # so that what hangs leaves time for others
+	if ! command -v "$1" > /dev/null; then
+		outcome="skipped: there is no $1"
+	elif [ $left -lt 2 ]; then
+		outcome='no time was left'
+		failures=$((failures + 1))
+	else
+		timeout --kill-after=5 $limit "$@" > "$logs/$name" 2>&1
+		status=$?
+		case $status in
+		0) outcome=passed ;;
+		77) outcome="skipped: $(tail -n 1 "$logs/$name")" ;;
+		124 | 137) outcome="did not end within $limit seconds" ;;
+		*) outcome="failed with status $status" ;;
+		esac
+		if [ $status -ne 0 ] && [ $status -ne 77 ]; then
+			failures=$((failures + 1))
+			echo "--- $name $outcome:"
+			tail -n 25 "$logs/$name"
+		fi
+	fi
+	summary="$summary$(printf '%-24s %4d s  %s' "$name" $(($(date +%s) - start)) "$outcome")
+"
+}
+
+# nvidia-smi, as a header of what follows.
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo "there is no nvidia-smi"
+run small_steps "$folder/small_steps"
+for test in "$folder"/tests/*; do
+	if [ -x "$test" ]; then run "$(basename "$test")" "$test"; fi
+done
+if [ ! -x "$folder/cuda_train" ]; then
+	run build_cuda_train nvcc -O2 "-I$here/../../include" "$here/../../examples/cuda/train.cu" -o "$folder/cuda_train" \
+		"-L$folder" -lradam -Xlinker "-rpath=$folder"
+fi
+# Each ends with an error if it finds one. Each fifth setup has every dtype and every option.
+sanitize() {
+	run "$1" compute-sanitizer --tool "$1" --error-exitcode 9 "$folder/small_steps" 5
+}
+sanitize memcheck
+sanitize racecheck
+# It prints "step 200  loss 0.0001" and at last "200 steps".
+run cuda_train sh -c '"$1" | tee /dev/stderr | awk "/^step 200/ { loss = \$4 } END { exit !(\$0 == \"200 steps\" && loss < 1e-4) }"' \
+	sh "$folder/cuda_train"
+run torch_door sh "$here/torch_door.sh" "$folder"
+grep -h 'have the bits of the CPU\|LibTorch on a GPU\|ERROR SUMMARY\|RACECHECK SUMMARY\|^step' "$logs"/* 2> /dev/null
+printf '\n%s' "$summary"
+[ $failures -eq 0 ]

@@ -1,0 +1,243 @@
+/* Steps small tensors of every dtype, with every option, on a GPU and on the CPU side by side: parameters, gradients,
+   copies, reports and checkpoints must have the same bits. Small enough to run under compute-sanitizer, which then sees
+   every kernel. Uses the driver alone, so that it is built where no CUDA is.
+
+   usage: small_steps [N], for each N-th setup alone (5 takes all dtypes and variants in turn) */
+#define _GNU_SOURCE
+#include "../c/check.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+enum { STEPS = 7, TENSORS = 4, VARIANTS = 9 };
+static const uint64_t LENGTHS[TENSORS] = {1, 300, 4099, 20000};
+static const char *const DTYPES[] = {"", "f32", "f64", "f16", "bf16"};
+static const size_t BYTES[] = {0, 4, 8, 2, 2};
+
+/* What of the driver is needed here. */
+static struct {
+  int (*init)(unsigned), (*device)(int *, int), (*retain)(void **, int), (*current)(void *), (*allocate)(uint64_t *, size_t);
+  int (*free)(uint64_t), (*upload)(uint64_t, const void *, size_t), (*download)(void *, uint64_t, size_t);
+} cuda;
+
+static void *driver_function(const char *name) {
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL), *function = driver ? dlsym(driver, name) : NULL;
+  CHECK(function != NULL, "the driver has no %s: %s", name, dlerror());
+  return function;
+}
+
+static void done(int result, const char *what) { CHECK(result == 0, "%s gave the error %d of CUDA", what, result); }
+
+static void open_device(void) {
+  int device;
+  void *context;
+  *(void **)&cuda.init = driver_function("cuInit");
+  *(void **)&cuda.device = driver_function("cuDeviceGet");
+  *(void **)&cuda.retain = driver_function("cuDevicePrimaryCtxRetain");
+  *(void **)&cuda.current = driver_function("cuCtxSetCurrent");
+  *(void **)&cuda.allocate = driver_function("cuMemAlloc_v2");
+  *(void **)&cuda.free = driver_function("cuMemFree_v2");
+  *(void **)&cuda.upload = driver_function("cuMemcpyHtoD_v2");
+  *(void **)&cuda.download = driver_function("cuMemcpyDtoH_v2");
+  done(cuda.init(0), "cuInit");
+  done(cuda.device(&device, 0), "cuDeviceGet");
+  done(cuda.retain(&context, device), "cuDevicePrimaryCtxRetain");
+  done(cuda.current(context), "cuCtxSetCurrent");
+}
+
+/* An array on the CPU and one on the GPU, which begin with an element that no one may touch, so that they are aligned to
+   an element and no more. */
+typedef struct array {
+  radam_dtype dtype;
+  uint64_t len;
+  char *host, *seen;
+  uint64_t device;
+} array;
+
+static size_t size_of(const array *a) { return (a->len + 1) * BYTES[a->dtype]; }
+static void *on_host(const array *a) { return a->host + BYTES[a->dtype]; }
+static void *on_device(const array *a) { return (void *)(uintptr_t)(a->device + BYTES[a->dtype]); }
+
+static uint64_t next_random(void) {
+  static uint64_t state = 1;
+  state ^= state << 13;
+  state ^= state >> 7;
+  return state ^= state << 17;
+}
+
+/* A number from 2^-5 to 2, positive or negative. */
+static void draw(const array *a, uint64_t index) {
+  static const int mantissa[] = {0, 23, 52, 10, 7}, bias[] = {0, 127, 1023, 15, 127};
+  const uint64_t random = next_random(), exponent = (uint64_t)bias[a->dtype] - random % 6;
+  const int bits = mantissa[a->dtype];
+  const uint64_t word = random >> 8 & ((1ull << bits) - 1), sign = random >> 7 & 1;
+  const uint64_t number = sign << (8 * BYTES[a->dtype] - 1) | exponent << bits | word;
+  memcpy(a->host + index * BYTES[a->dtype], &number, BYTES[a->dtype]);
+}
+
+static void set_infinite(const array *a, uint64_t index) {
+  static const uint64_t infinity[] = {0, 0x7f800000, 0x7ff0000000000000, 0x7c00, 0x7f80};
+  memcpy(a->host + index * BYTES[a->dtype], &infinity[a->dtype], BYTES[a->dtype]);
+}
+
+static void upload(const array *a) { done(cuda.upload(a->device, a->host, size_of(a)), "cuMemcpyHtoD"); }
+
+static void redraw(const array *a) {
+  for (uint64_t i = 0; i <= a->len; i++) draw(a, i);
+  upload(a);
+}
+
+static array new_array(radam_dtype dtype, uint64_t len) {
+  array a = {dtype, len, NULL, NULL, 0};
+  a.host = malloc(size_of(&a));
+  a.seen = malloc(size_of(&a));
+  CHECK(a.host != NULL && a.seen != NULL, "no memory");
+  done(cuda.allocate(&a.device, size_of(&a)), "cuMemAlloc");
+  redraw(&a);
+  return a;
+}
+
+static void free_array(array *a) {
+  done(cuda.free(a->device), "cuMemFree");
+  free(a->host);
+  free(a->seen);
+}
+
+static bool is_same(const array *a) {
+  done(cuda.download(a->seen, a->device, size_of(a)), "cuMemcpyDtoH");
+  return memcmp(a->seen, a->host, size_of(a)) == 0;
+}
+
+static radam_group_options variant(int number) {
+  radam_group_options options = group_options();
+  options.seed = 5;
+  switch (number) {
+    case 1: options.decouple_wd = options.maximize = RADAM_ON; break;
+    case 2: options.decouple_lr = options.kahan_sum = RADAM_ON, options.max_lr = 0.02; break;
+    case 3: options.state_dtype = RADAM_DTYPE_F32; break;
+    case 4: options.master_remainder = RADAM_ON; break;
+    case 5: options.stochastic_rounding = RADAM_ON; break;
+    case 6: options.state_dtype = RADAM_DTYPE_Q8; break;
+    case 7: options.rectify = options.kahan_sum = RADAM_OFF; break;
+    case 8: options.unrectified = RADAM_OFF, options.beta2 = 0.999; break;
+  }
+  return options;
+}
+
+static radam_step_options step_variant(int step) {
+  radam_step_options options;
+  OK(NULL, radam_step_options_init(&options, sizeof options));
+  switch (step % 5) {
+    case 1: options.max_grad_norm = 1, options.skip_nonfinite = RADAM_ON; break;
+    case 2: options.grad_scale = 0.25, options.max_grad_value = 0.2; break;
+    case 3: options.zero_grad = options.report_norms = RADAM_ON; break;
+    case 4: options.skip_nonfinite = RADAM_ON; break; /* of a gradient that is infinite */
+  }
+  return options;
+}
+
+static radam_optimizer *create_on(radam_device device) {
+  radam_options options;
+  radam_optimizer *opt = NULL;
+  OK(NULL, radam_options_init(&options, sizeof options));
+  options.device = device;
+  if (device == RADAM_DEVICE_CPU) options.num_threads = 1;
+  OK(NULL, radam_create(&options, &opt));
+  return opt;
+}
+
+static void *saved(radam_optimizer *opt, uint64_t *size) {
+  OK(opt, radam_save_to_buffer(opt, NULL, 0, size));
+  void *file = malloc(*size);
+  OK(opt, radam_save_to_buffer(opt, file, *size, size));
+  return file;
+}
+
+/* The checkpoints are the same, and each optimizer goes on from that of the other. */
+static void exchange_checkpoints(radam_optimizer *cpu, radam_optimizer *gpu) {
+  uint64_t size, size_on_gpu;
+  void *file = saved(cpu, &size), *file_of_gpu = saved(gpu, &size_on_gpu);
+  CHECK(size == size_on_gpu && memcmp(file, file_of_gpu, size) == 0, "the checkpoints differ");
+  OK(cpu, radam_load_from_buffer(cpu, file_of_gpu, size, NULL));
+  OK(gpu, radam_load_from_buffer(gpu, file, size, NULL));
+  free(file);
+  free(file_of_gpu);
+}
+
+typedef struct tensor {
+  array data, grad, copy; /* the copy has no elements where there is none */
+} tensor;
+
+static void describe(radam_param *on, const tensor *t, void *(*place)(const array *)) {
+  OK(NULL, radam_param_init(on, sizeof *on));
+  on->dtype = t->data.dtype;
+  on->grad_dtype = t->grad.dtype;
+  on->len = t->data.len;
+  on->data = place(&t->data);
+  on->grad = place(&t->grad);
+  if (t->copy.len > 0) on->copy_dtype = t->copy.dtype, on->copy = place(&t->copy);
+}
+
+static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *tensors, int step, const char *setup) {
+  for (int i = 0; i < TENSORS; i++) {
+    redraw(&tensors[i].grad);
+    if (step % 5 == 4 && i == 2) set_infinite(&tensors[i].grad, tensors[i].grad.len), upload(&tensors[i].grad);
+  }
+  const radam_step_options options = step_variant(step);
+  radam_step_report expected, found;
+  OK(NULL, radam_step_report_init(&expected, sizeof expected));
+  OK(NULL, radam_step_report_init(&found, sizeof found));
+  OK(cpu, radam_step_with(cpu, &options, &expected));
+  OK(gpu, radam_step_with(gpu, &options, step % 2 ? &found : NULL));
+  CHECK(step % 2 == 0 || is_same_report(expected, found), "%s, step %d: another report", setup, step);
+  for (int i = 0; i < TENSORS; i++)
+    CHECK(is_same(&tensors[i].data) && is_same(&tensors[i].grad) && is_same(&tensors[i].copy),
+          "%s, step %d: tensor %d has other bits than on the CPU", setup, step, i);
+}
+
+/* Returns the number of steps: none if these options are refused for this dtype, as on the CPU. */
+static int run(radam_dtype dtype, radam_dtype grad_dtype, int number) {
+  char setup[64];
+  snprintf(setup, sizeof setup, "%s with %s gradients, variant %d", DTYPES[dtype], DTYPES[grad_dtype], number);
+  tensor tensors[TENSORS];
+  radam_param on_cpu[TENSORS], on_gpu[TENSORS];
+  const radam_dtype copy_dtype = dtype == RADAM_DTYPE_F64 ? RADAM_DTYPE_F32 : RADAM_DTYPE_BF16;
+  const bool has_copy = (dtype == RADAM_DTYPE_F32 || dtype == RADAM_DTYPE_F64) && number % 2;
+  for (int i = 0; i < TENSORS; i++) {
+    tensors[i] = (tensor){new_array(dtype, LENGTHS[i]), new_array(grad_dtype, LENGTHS[i]),
+                          new_array(copy_dtype, has_copy ? LENGTHS[i] : 0)};
+    describe(&on_cpu[i], &tensors[i], on_host);
+    describe(&on_gpu[i], &tensors[i], on_device);
+  }
+  const radam_group_options options = variant(number);
+  radam_optimizer *cpu = create_on(RADAM_DEVICE_CPU), *gpu = create_on(RADAM_DEVICE_CUDA);
+  const radam_status status = radam_add_param_group(cpu, &options, on_cpu, TENSORS, NULL);
+  CHECK(radam_add_param_group(gpu, &options, on_gpu, TENSORS, NULL) == status, "%s: the CPU says %s, and the GPU another",
+        setup, radam_status_string(status));
+  const int steps = status == RADAM_OK ? STEPS : 0;
+  for (int step = 0; step < steps; step++) {
+    step_both(cpu, gpu, tensors, step, setup);
+    if (step == STEPS / 2 || step == STEPS - 1) exchange_checkpoints(cpu, gpu);
+  }
+  OK(NULL, radam_free(cpu));
+  OK(NULL, radam_free(gpu));
+  for (int i = 0; i < TENSORS; i++) free_array(&tensors[i].data), free_array(&tensors[i].grad), free_array(&tensors[i].copy);
+  return steps;
+}
+
+int main(int argc, char **argv) {
+  alarm(300); /* ends what hangs */
+  open_device();
+  const int every = argc > 1 ? atoi(argv[1]) : 1;
+  int number_of_setup = 0, setups = 0, steps = 0;
+  for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++)
+    for (radam_dtype grad_dtype = RADAM_DTYPE_F32; grad_dtype <= RADAM_DTYPE_BF16; grad_dtype++)
+      for (int number = 0; number < VARIANTS; number++) {
+        if (number_of_setup++ % every != 0) continue;
+        const int made = run(dtype, grad_dtype, number);
+        setups += made > 0;
+        steps += made;
+      }
+  printf("%d steps of %d setups have the bits of the CPU\n", steps, setups);
+  return 0;
+}
