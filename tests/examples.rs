@@ -60,7 +60,8 @@ enum { MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD };
 #define MPI_IN_PLACE ((void *)-1)
 int MPI_Allreduce(const void *from, void *to, int count, int type, int operation, int communicator);
 int forward_and_backward(const float *weight, float *grad);
-extern radam_optimizer *opt;
+extern radam_optimizer *opt, *on_the_cpu;
+extern void *stream;
 extern radam_group_options options;
 extern radam_step_options step;
 extern radam_step_report report;
@@ -72,9 +73,9 @@ extern double loss_scale;
 
 /// The snippets are parts of functions, except for those that begin with a function.
 #[test]
-fn snippets_of_the_readme_compile() {
-    let readme = read("README.md");
-    let snippets = readme.split("```c\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+fn snippets_of_the_documents_compile() {
+    let documents = read("README.md") + &read("docs/gpu.md");
+    let snippets = documents.split("```c\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let mut compiled = 0;
     for (number, snippet) in snippets.filter(|snippet| !snippet.contains("int main")).enumerate() {
         let source = if snippet.starts_with("static ") {
@@ -90,21 +91,22 @@ fn snippets_of_the_readme_compile() {
         succeed(compile.arg(path));
         compiled += 1;
     }
-    assert!(compiled >= 7, "only {compiled} snippets");
+    assert!(compiled >= 9, "only {compiled} snippets");
 }
 
 /// Those in C++, the quickstart excepted, are parts of a function that returns what `fail` does.
 #[test]
 fn snippets_in_cpp_compile() {
-    let readme = read("README.md");
-    let snippets = readme.split("```cpp\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let documents = read("README.md") + &read("docs/gpu.md");
+    let snippets = documents.split("```cpp\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let snippets: Vec<_> = snippets.filter(|snippet| !snippet.contains("int main")).collect();
     assert!(!snippets.is_empty());
     for (number, snippet) in snippets.iter().enumerate() {
         let source = format!(
             "#include \"radam.hpp\"\nint fail(const char* message);\nint snippet(const radam::GroupOptions& options, \
-             float* weight, float* grad, std::uint64_t n);\nint snippet(const radam::GroupOptions& options, \
-             float* weight, float* grad, std::uint64_t n) {{\n{snippet}  return 0;\n}}\n"
+             float* weight, float* grad, std::uint64_t n, void* stream);\n\
+             int snippet(const radam::GroupOptions& options, float* weight, float* grad, std::uint64_t n, \
+             [[maybe_unused]] void* stream) {{\n{snippet}  return 0;\n}}\n"
         );
         let path = scratch_dir("examples").join(format!("snippet{number}.cpp"));
         fs::write(&path, source).unwrap();

@@ -33,6 +33,7 @@ const FILES: &[&str] = &[
     "share/doc/radam/docs/checkpoint.md",
     "share/doc/radam/docs/engines.md",
     "share/doc/radam/docs/ffi.md",
+    "share/doc/radam/docs/gpu.md",
     "share/doc/radam/docs/q8.md",
     "share/doc/radam/docs/speed.md",
 ];
