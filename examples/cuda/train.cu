@@ -57,7 +57,7 @@ int main(void) {
 
   cudaGraph_t graph;
   cudaGraphExec_t training_step;
-  for (int capture = 0; capture < 2; capture++) {  // the first step runs as it is, and prepares what a capture cannot
+  for (int capture = 0; capture < 2; capture++) {  // the first step runs as it is, and loads the kernels
     if (capture) cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
     cuda(cudaMemsetAsync(loss, 0, sizeof *loss, stream));
     backward<<<WEIGHTS / 256, 256, 0, stream>>>(weight, grad, loss);

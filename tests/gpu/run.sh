@@ -8,7 +8,7 @@ folder=$(cd "$1" && pwd)
 seconds=${2:-200}
 logs=$folder/logs
 mkdir -p "$logs"
-export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PATH="$PATH:/usr/local/cuda/bin"
+export LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PATH="$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer"
 end=$(($(date +%s) + seconds))
 summary= failures=0
 
