@@ -65,7 +65,8 @@ bool is_alive(CUcontext context) {
 
 Entry::Entry(const char *function, unsigned kind) : kind_(kind) {
   // Of a child process nothing is locked: another thread may have held the lock when it was forked.
-  bool is_child = state().initialized && state().process != getpid();
+  int process = state().process;
+  bool is_child = process != 0 && process != getpid();
   if (!is_child) lock_ = std::unique_lock<std::mutex>(state().mutex);
   refused_ = is_child ? CUDA_ERROR_NOT_INITIALIZED : refuse(function);
   takes_place_ = takes_place_ || refused_ == CUDA_SUCCESS;
@@ -83,7 +84,7 @@ CUresult Entry::refuse(const char *function) {
   if (all.is_lost() && (kind_ & TEXT) == 0) return all.losing.result;
   if (in_context && can && context->failed != CUDA_SUCCESS) return context->failed;
   takes_place_ = false;
-  if ((kind_ & INITIALIZED) != 0 && !all.initialized) return CUDA_ERROR_NOT_INITIALIZED;
+  if ((kind_ & INITIALIZED) != 0 && all.process == 0) return CUDA_ERROR_NOT_INITIALIZED;
   if (!can) return context == nullptr ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
   bool forbidden = (kind_ & UNSAFE) != 0 && captures_forbid_unsafe_calls();
   return forbidden ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;

@@ -5,6 +5,7 @@
 #include "memory.hpp"
 #include "work.hpp"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -59,8 +60,7 @@ struct Planned {
 
 struct State {
   std::mutex mutex;
-  int process = 0;  // that called cuInit; the driver cannot be used in its children
-  bool initialized = false;
+  std::atomic<int> process{0};  // that called cuInit; the driver cannot be used in its children
   int device_count = 1;
   uint64_t memory_of_device = uint64_t{4} << 30;
   CUctx_st contexts[MAX_DEVICES];

@@ -65,7 +65,6 @@ CUresult cuInit(unsigned flags) {
   return call("cuInit", ANY_TIME, [&] {
     if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     if (state().device_count == 0) return CUDA_ERROR_NO_DEVICE;
-    state().initialized = true;
     state().process = getpid();
     return CUDA_SUCCESS;
   });

@@ -70,8 +70,9 @@ Job launch(const std::shared_ptr<CUmod_st> &module, const Kernel &kernel, const 
   auto copied = std::make_shared<std::vector<char>>(first, first + kernel.args_size);
   std::weak_ptr<CUmod_st> alive = module;
   auto prepare = [alive]() -> std::string {
-    if (alive.expired()) return "its module was unloaded";
-    state().device.open_all();
+    auto module = alive.lock();
+    if (module == nullptr) return "its module was unloaded";
+    state().device.open_all(module->context);
     return "";
   };
   auto run = [&kernel, copied, blocks, threads] { run_kernel(kernel, copied->data(), blocks, threads); };

@@ -80,9 +80,9 @@ void Memory::open(Allocation &allocation) {
   open_.push_back(allocation.start);
 }
 
-void Memory::open_all() {
+void Memory::open_all(const CUctx_st *context) {
   for (auto &[start, allocation] : allocations_) {
-    if (allocation.life == allocation.context->life) open(allocation);
+    if (allocation.context == context && allocation.life == context->life) open(allocation);
   }
 }
 
@@ -113,9 +113,13 @@ std::string Memory::place_of(uintptr_t address) const {
   if (after != allocations_.begin()) {
     const Allocation &before = std::prev(after)->second;
     uintptr_t end = before.start + before.bytes;
-    if (address < end) return "in an allocation of " + std::to_string(before.bytes) + " bytes";
+    if (address < end) {
+      return "in an allocation of " + std::to_string(before.bytes) + " bytes of device " +
+             std::to_string(before.context->device);
+    }
     if (address < before.pages + before.page_bytes + PAGE) {
-      return std::to_string(address - end) + " bytes after the end of an allocation of " + std::to_string(before.bytes);
+      return std::to_string(address - end) + " bytes after the end of an allocation of " + std::to_string(before.bytes) +
+             " bytes";
     }
   }
   return address < end_ && address >= end_ - ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";

@@ -34,7 +34,7 @@ class Memory {
   bool has(uintptr_t address, size_t bytes);
 
   void open(Allocation &allocation);
-  void open_all();
+  void open_all(const CUctx_st *context);
   // Also looks at what lies around that which was open: which allocation was written beyond, or "".
   std::string close();
   // The same for one allocation, in words.

@@ -87,3 +87,13 @@ struct Device {
     OK(try_launch(name, args, blocks, threads, stream));
   }
 };
+
+// A test, and the signal that ends it, or 0.
+struct Test {
+  const char *name;
+  void (*run)();
+  int signal;
+};
+#define TEST(name) {#name, name, 0}
+#define TEST_ENDED_BY(signal, name) {#name, name, signal}
+extern const std::vector<Test> KERNEL_TESTS, DRIVER_TESTS, FAULT_TESTS, CAPTURE_TESTS;
