@@ -1,0 +1,48 @@
+// What is decided before the parameters move: whether they do, by what gradients are scaled, and the constants of the step.
+#pragma once
+#include "exact_sum.cuh"
+#include "rule.cuh"
+#include "scalars.cuh"
+
+// As StepOptions::settle in src/optimizer/step/options.rs.
+struct Settled {
+  double grad_scale;
+  u32 skipped;
+};
+
+static __device__ Settled settle(const PrepareArgs &args) {
+  bool is_measured = args.sums != 0 || args.has_norm;
+  if (!is_measured) return {args.grad_scale, 0};
+  double norm = args.norm;
+  u64 nonfinite = args.nonfinite;
+  if (args.sums != 0) {
+    norm = sqrt(value_of(args.sums));
+    nonfinite = args.sums[DIGITS] + args.sums[DIGITS + 1];
+  }
+  double coefficient = args.max_grad_norm / (norm * args.grad_scale + 1e-6);
+  if (args.max_grad_norm == 0.0 || coefficient > 1.0) coefficient = 1.0;
+  return {args.grad_scale * coefficient, args.skip_nonfinite && nonfinite > 0};
+}
+
+// One thread a parameter. Counts the step, and writes its constants.
+extern "C" __global__ void radam_prepare(PrepareArgs args) {
+  __shared__ Settled settled;
+  if (threadIdx.x == 0) settled = settle(args);
+  __syncthreads();
+  u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= args.count) return;
+  const Tensor &tensor = args.tensors[args.first + i];
+  Constants &to = args.constants[args.first + i];
+  to.runs = tensor.steps && !settled.skipped;
+  if (!to.runs) return;
+  u64 before = args.steps[tensor.id], t = before == ~0ull ? before : before + 1;
+  args.steps[tensor.id] = t;
+  const Group &group = args.groups[tensor.group];
+  double max_grad_value = args.max_grad_value > 0.0 ? args.max_grad_value : __longlong_as_double(0x7ff0000000000000ll);
+  write_constants(to, group, t, args.accumulate != 0, settled.grad_scale, max_grad_value);
+  to.noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
+}
+
+extern "C" __global__ void radam_set_group(SetGroupArgs args) {
+  if (blockIdx.x == 0 && threadIdx.x == 0) args.groups[args.index] = args.group;
+}

@@ -1,0 +1,333 @@
+// Steps on 8-bit state, one warp a block of 128 elements. The same as src/math/q8.rs, which explains it.
+#pragma once
+#include "update.cuh"
+
+#define LEAST_ROOT (64u << 23)
+#define LEAST_DIRECTION 0x1f800000u
+#define LARGEST_DIRECTION 0x7f000000u
+#define WIDEST 19u
+#define FINEST 16u
+#define WEYL 0x9e3779b1u
+#define FRACTION 0xffffffu
+#define OF_STATE 0x71385f7374617465ull
+#define ALL_LANES 0xffffffffu
+
+struct Scale {
+  float unit;
+  u32 shift, base;
+};
+
+static __device__ __forceinline__ Scale read_scale(u32 word) {
+  u32 low = word & 0xffff, lowest_bit = low & (0u - low);
+  return {__uint_as_float(word & 0xffff0000) * (1.0f / 126.0f), low == 0 ? WIDEST : FINEST + (u32)__ffs((int)low) - 1, (low ^ lowest_bit) << 15};
+}
+
+static __device__ __forceinline__ float root_of_code(const Scale &scale, u32 code) {
+  return __uint_as_float(code == 0 ? 0 : scale.base + (code << scale.shift));
+}
+
+static __device__ __forceinline__ u32 max_of_warp(u32 value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(ALL_LANES, value);
+#else
+  for (int offset = 16; offset > 0; offset /= 2) {
+    u32 other = __shfl_xor_sync(ALL_LANES, value, offset);
+    value = other > value ? other : value;
+  }
+  return value;
+#endif
+}
+
+static __device__ __forceinline__ bool is_finite(float root, float direction, float beta1_comp) {
+  return (__float_as_uint(root) & 0x7f800000) != 0x7f800000 &&
+         fabsf(direction) * fabsf(beta1_comp) <= __uint_as_float(LARGEST_DIRECTION);
+}
+
+// What a lane knows of its elements before their new codes can be chosen.
+struct Extremes {
+  u32 root, direction;  // bits of the largest ones
+  u32 least;            // bits of a bound below the roots that are not 0
+  u32 at_least;         // a bound below the width of steps
+};
+
+struct Encoder {
+  u32 word, shift, base;
+  float inverse;
+};
+
+// Of the extremes of a whole block.
+static __device__ __forceinline__ Encoder choose(const Extremes &extremes, float beta1_comp) {
+  u32 range = extremes.root > extremes.least ? extremes.root - extremes.least : 0;
+  u32 shift = 24 - (u32)__clz((int)((range + (range >> 6)) | 1u << 23));
+  shift = shift < extremes.at_least ? extremes.at_least : shift;
+  shift = shift > WIDEST ? WIDEST : shift;
+  u32 top = (extremes.root + ((1u << shift) - 1)) >> shift, lowest = 255 + (LEAST_ROOT >> shift);
+  u32 base = ((top < lowest ? lowest : top) - 255) << shift;
+  u32 largest = __float_as_uint(__uint_as_float(extremes.direction) * fabsf(beta1_comp));
+  largest = largest < LEAST_DIRECTION ? LEAST_DIRECTION : largest > LARGEST_DIRECTION ? LARGEST_DIRECTION : largest;
+  largest = (largest + 0xffff) & 0xffff0000;
+  return {largest | base >> 15 | 1u << (shift - FINEST), shift, base, beta1_comp * 2113929216.0f / __uint_as_float(largest)};
+}
+
+static __device__ __forceinline__ void encode(const Encoder &encoder, float direction, float root, u32 fraction, i8 &to_direction, u8 &to_root) {
+  i32 code = ((i32)(direction * encoder.inverse) + (i32)fraction) >> 24;
+  i32 above = (i32)(__float_as_uint(root) - encoder.base);
+  u32 root_code = (u8)((((u32)(above < 0 ? 0 : above) << (24 - encoder.shift)) + fraction) >> 24);
+  u32 least = code != 0;
+  to_direction = (i8)code;
+  to_root = (u8)(root_code < least ? least : root_code);
+}
+
+// The elements of a block that a lane has: element j is number `at(j)` of the block.
+struct BesideOneAnother {
+  static __device__ __forceinline__ u32 at(u32 lane, int j) { return lane * 4 + j; }
+};
+struct OneInEachRow {
+  static __device__ __forceinline__ u32 at(u32 lane, int j) { return lane + j * 32; }
+};
+
+// The codes of a lane's elements, which become the new ones.
+struct Codes {
+  i8 direction[4];
+  u8 root[4];
+};
+
+// A step of the moments of a block: by gradients as the moments take them, to exp_avg in units of 1 - beta1_hat and to
+// directions, from which parameters move; and the new codes. Lanes without an element have a gradient and codes of 0.
+struct Q8Step {
+  float exp_avg[4], direction[4], root[4];
+  Scale old;
+  u32 least_code;
+
+  __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
+    const Coefficients<float> &c = constants.in_f32;
+    old = read_scale(word);
+    float unit = old.unit * constants.keep;
+    least_code = 255;
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      u32 code = codes.root[j], less_1 = (code - 1) & 255;
+      least_code = less_1 < least_code ? less_1 : least_code;
+      float old_root = root_of_code(old, code);
+      exp_avg[j] = (float)codes.direction[j] * unit * (old_root + c.eps) + grad[j];
+      root[j] = sqrtf(c.beta2_hat * (old_root * old_root) + c.beta2_comp * grad[j] * grad[j]);
+      direction[j] = exp_avg[j] / (root[j] + c.eps);
+    }
+  }
+
+  // What is to be subtracted from the parameter.
+  __device__ __forceinline__ float lowered(const Constants &constants, float theta, int j) const {
+    float step = constants.q8_step_size * (constants.rule == RECTIFIED ? direction[j] : exp_avg[j]);
+    return constants.decay == DECOUPLED ? constants.in_f32.decay * theta + step : step;
+  }
+
+  // Replaces the codes, and returns the new word.
+  template <class Order>
+  __device__ __forceinline__ u32 end(const Constants &constants, u32 lane, u64 block, Codes &codes) {
+    float beta1_comp = constants.in_f32.beta1_comp;
+    Extremes extremes = {0, 0, 0, 0};
+    bool finite = true;
+#pragma unroll
+    for (int j = 0; j < 4; j++) finite = finite && is_finite(root[j], direction[j], beta1_comp);
+    if (!finite) {  // elements that cannot be coded start anew
+#pragma unroll
+      for (int j = 0; j < 4; j++)
+        if (!is_finite(root[j], direction[j], beta1_comp)) root[j] = direction[j] = 0.0f;
+    }
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      u32 r = __float_as_uint(root[j]), u = __float_as_uint(direction[j]) & 0x7fffffff;
+      extremes.root = r > extremes.root ? r : extremes.root;
+      extremes.direction = u > extremes.direction ? u : extremes.direction;
+    }
+    extremes.root = max_of_warp(extremes.root);
+    extremes.direction = max_of_warp(extremes.direction);
+    u32 code_less_1 = 255 - max_of_warp(255 - least_code);
+    // No old root has become smaller than by this factor. One at code 1 may have stood for less.
+    u32 bits = old.base + ((code_less_1 + 1) << old.shift);
+    extremes.least = __float_as_uint(__uint_as_float(bits) * constants.root_beta2);
+    extremes.at_least = code_less_1 == 0 ? old.shift + 1 : code_less_1 == 255 ? WIDEST : 0;
+    Encoder encoder = choose(extremes, beta1_comp);
+    u32 noise = (u32)(mix_64(constants.noise ^ OF_STATE ^ block) >> 32);
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      u32 fraction = (noise + Order::at(lane, j) * WEYL) & FRACTION;
+      encode(encoder, direction[j], root[j], fraction, codes.direction[j], codes.root[j]);
+    }
+    return encoder.word;
+  }
+};
+
+// A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp.
+template <class P, class G>
+static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) {
+  u64 i = start + lane * 4, block = (tensor.first + start) / Q8_BLOCK;
+  Pack<P, 4> param = read<P, 4>(tensor.param, i), comp;
+  Pack<G, 4> grad = read<G, 4>(tensor.grad, i);
+  Codes codes;
+  Pack<i8, 4> directions = read<i8, 4>(tensor.exp_avg, i);
+  Pack<u8, 4> roots = read<u8, 4>(tensor.exp_avg_sq, i);
+  u32 word = tensor.state_scale[start / Q8_BLOCK];
+  if (tensor.kahan_sum) comp = read<P, 4>(tensor.compensation, i);
+  Rule rule = constants.rule;
+  float g[4];
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    codes.direction[j] = directions.e[j], codes.root[j] = roots.e[j];
+    g[j] = clipped(constants.in_f32, constants.clips, load(grad.e[j]));
+    if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * load(param.e[j]);
+  }
+  Q8Step step;
+  step.begin(constants, word, codes, g);
+  if (rule != ACCUMULATE) {
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      float theta = load(param.e[j]), lowered = step.lowered(constants, theta, j);
+      if (tensor.kahan_sum) {
+        float change = load(comp.e[j]) - lowered;
+        store(theta + change, param.e[j]);
+        store(change + (theta - load(param.e[j])), comp.e[j]);
+      } else {
+        store(theta - lowered, param.e[j]);
+      }
+    }
+    write<P, 4>(tensor.param, i, param);
+    if (tensor.kahan_sum) write<P, 4>(tensor.compensation, i, comp);
+  }
+  word = step.end<BesideOneAnother>(constants, lane, block, codes);
+#pragma unroll
+  for (int j = 0; j < 4; j++) directions.e[j] = codes.direction[j], roots.e[j] = codes.root[j];
+  write<i8, 4>(tensor.exp_avg, i, directions);
+  write<u8, 4>(tensor.exp_avg_sq, i, roots);
+  if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
+  if (zero_grad) write<G, 4>(tensor.grad, i, Pack<G, 4>());
+}
+
+// A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
+template <class Visit>
+static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
+  u64 block = (tensor.first + start) / Q8_BLOCK;
+  u32 word = tensor.state_scale[start / Q8_BLOCK];
+  Rule rule = constants.rule;
+  RawElement raw[4];
+  Codes codes;
+  float g[4], theta[4];
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    u64 i = start + OneInEachRow::at(lane, j);
+    g[j] = theta[j] = 0.0f, codes.direction[j] = 0, codes.root[j] = 0;
+    if (i >= tensor.len) continue;
+    raw[j] = read_element(tensor, i);
+    codes.direction[j] = ((const i8 *)tensor.exp_avg)[i], codes.root[j] = ((const u8 *)tensor.exp_avg_sq)[i];
+    theta[j] = theta_of<float>(tensor, raw[j]);
+    g[j] = clipped(constants.in_f32, constants.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
+    if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * theta[j];
+  }
+  Q8Step step;
+  step.begin(constants, word, codes, g);
+  word = step.end<OneInEachRow>(constants, lane, block, codes);
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    u64 i = start + OneInEachRow::at(lane, j);
+    if (i >= tensor.len) continue;
+    u64 old = raw[j].param;
+    if (rule != ACCUMULATE) move<float>(tensor, constants, i, theta[j], step.lowered(constants, theta[j], j), raw[j]);
+    visit(j, old, raw[j].param);
+    ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
+    if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
+  }
+  if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
+}
+
+struct NoVisit {
+  __device__ __forceinline__ void operator()(int, u64, u64) const {}
+};
+
+// Steps a tile, one warp a block of 128 elements.
+template <class Step>
+static __device__ __forceinline__ void update_q8(const UpdateArgs &args, Step step) {
+  Part part = args.parts[blockIdx.x];
+  const Constants &constants = args.constants[part.tensor];
+  const Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
+  u32 lane = threadIdx.x % 32;
+  u64 start = (u64)part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
+  if (start >= tensor.len) return;
+  if (constants.runs) {
+    step(tensor, constants, start, lane, args.zero_grad);
+  } else if (args.zero_grad) {
+    zero_any(tensor, start + lane, start + Q8_BLOCK < tensor.len ? start + Q8_BLOCK : tensor.len, 32);
+  }
+}
+
+template <class P, class G>
+struct StepPack {
+  __device__ __forceinline__ void operator()(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) const {
+    step_q8_pack<P, G>(tensor, constants, start, lane, zero_grad);
+  }
+};
+
+struct StepAny {
+  __device__ __forceinline__ void operator()(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) const {
+    step_q8_any(tensor, constants, start, lane, zero_grad, NoVisit());
+  }
+};
+
+// For tensors of whole blocks whose arrays are aligned.
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_f32(UpdateArgs args) { update_q8(args, StepPack<float, float>()); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_bf16(UpdateArgs args) { update_q8(args, StepPack<Bfloat16, Bfloat16>()); }
+
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) { update_q8(args, StepAny()); }
+
+// Codes moments, rounded to nearest, one warp a block.
+extern "C" __global__ void radam_encode(RecodeArgs args) {
+  u32 lane = threadIdx.x % 32;
+  u64 number = (u64)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, start = number * Q8_BLOCK;
+  if (start >= args.len) return;
+  u32 size = size_of((Dtype)args.dtype);
+  float root[4], direction[4];
+  u32 least = ~0u, largest_root = 0, largest_direction = 0;
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    u64 i = start + OneInEachRow::at(lane, j);
+    root[j] = direction[j] = 0.0f;
+    if (i >= args.len) continue;
+    float exp_avg = from_raw<float>((Dtype)args.dtype, read_raw(args.exp_avg, size, i));
+    float exp_avg_sq = from_raw<float>((Dtype)args.dtype, read_raw(args.exp_avg_sq, size, i));
+    float r = fabsf(sqrtf(exp_avg_sq)), u = exp_avg / (r + args.eps);  // the root of -0 is -0
+    if (is_finite(r, u, 1.0f)) root[j] = r, direction[j] = u;
+    u32 bits = __float_as_uint(root[j]), size_of_u = __float_as_uint(direction[j]) & 0x7fffffff;
+    largest_root = bits > largest_root ? bits : largest_root;
+    largest_direction = size_of_u > largest_direction ? size_of_u : largest_direction;
+    if (root[j] > 0.0f) least = bits < least ? bits : least;
+  }
+  least = ~max_of_warp(~least);
+  Extremes extremes = {max_of_warp(largest_root), max_of_warp(largest_direction), least == ~0u ? 0 : least, 0};
+  Encoder encoder = choose(extremes, 1.0f);
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    u64 i = start + OneInEachRow::at(lane, j);
+    if (i < args.len) encode(encoder, direction[j], root[j], 1u << 23, args.directions[i], args.roots[i]);
+  }
+  if (lane == 0) args.state_scale[number] = encoder.word;
+}
+
+// The moments that codes stand for.
+extern "C" __global__ void radam_decode(RecodeArgs args) {
+  u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= args.len) return;
+  Scale scale = read_scale(args.state_scale[i / Q8_BLOCK]);
+  float root = root_of_code(scale, args.roots[i]);
+  float exp_avg = (float)args.directions[i] * scale.unit * (root + args.eps);
+  u32 size = size_of((Dtype)args.dtype);
+  write_raw(args.exp_avg, size, i, to_raw<float>((Dtype)args.dtype, exp_avg));
+  write_raw(args.exp_avg_sq, size, i, to_raw<float>((Dtype)args.dtype, root * root));
+}
+
+extern "C" __global__ void radam_convert(ConvertArgs args) {
+  u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= args.len) return;
+  Dtype from = (Dtype)args.from_dtype, to = (Dtype)args.to_dtype;
+  u64 bits = read_raw(args.from, size_of(from), i);
+  bits = from == F64 ? to_raw<double>(to, __longlong_as_double((long long)bits)) : to_raw<float>(to, from_raw<float>(from, bits));
+  write_raw(args.to, size_of(to), i, bits);
+}

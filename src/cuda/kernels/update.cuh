@@ -1,0 +1,213 @@
+// Steps of elements. radam_update_... are for layouts that are common; radam_update_any is for all.
+#pragma once
+#include "element.cuh"
+#include "exact_sum.cuh"
+#include "rule.cuh"
+
+// The arrays of a tensor as a call has them.
+static __device__ __forceinline__ Tensor with_arrays_of_call(const UpdateArgs &args, Tensor tensor) {
+  if (args.param != 0) {
+    tensor.param = args.param, tensor.grad = args.grad;
+    tensor.is_aligned = tensor.is_aligned && args.is_aligned;
+  }
+  return tensor;
+}
+
+// Elements that are read and written at once.
+template <class E, int N>
+struct alignas(sizeof(E) * N < 16 ? sizeof(E) * N : 16) Pack {
+  E e[N];
+};
+
+template <class E, int N>
+static __device__ __forceinline__ Pack<E, N> read(const void *array, u64 i) {
+  return *(const Pack<E, N> *)((const E *)array + i);
+}
+
+template <class E, int N>
+static __device__ __forceinline__ void write(void *array, u64 i, const Pack<E, N> &pack) {
+  *(Pack<E, N> *)((E *)array + i) = pack;
+}
+
+// Steps N elements from i on, of parameters of P, gradients of G, state of S and, unless it is P, copies of C.
+template <class P, class G, class S, class C, int N>
+static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Constants &constants, const Coefficients<typename RealOf<P>::type> &c,
+                                                 u64 i, bool has_copy, bool zero_grad) {
+  typedef typename RealOf<P>::type R;
+  Rule rule = constants.rule;
+  Decay decay = constants.decay;
+  bool clips = constants.clips, kahan_sum = tensor.kahan_sum;
+  Pack<P, N> param = read<P, N>(tensor.param, i);
+  Pack<G, N> grad = read<G, N>(tensor.grad, i);
+  Pack<S, N> exp_avg = read<S, N>(tensor.exp_avg, i), exp_avg_sq = read<S, N>(tensor.exp_avg_sq, i), comp;
+  Pack<C, N> copy;
+  if (kahan_sum) comp = read<S, N>(tensor.compensation, i);
+#pragma unroll
+  for (int j = 0; j < N; j++) {
+    R theta = load(param.e[j]), m = load(exp_avg.e[j]), v = load(exp_avg_sq.e[j]);
+    R g = clipped(c, clips, (R)load(grad.e[j]));
+    R lowered = step_rule(c, rule, decay, theta, g, m, v);
+    store((R)m, exp_avg.e[j]);
+    store((R)v, exp_avg_sq.e[j]);
+    if (kahan_sum) {
+      R change = (R)load(comp.e[j]) - lowered;
+      store(theta + change, param.e[j]);
+      store(change + (theta - load(param.e[j])), comp.e[j]);
+    } else {
+      store(theta - lowered, param.e[j]);
+    }
+    if (has_copy) store(load(param.e[j]), copy.e[j]);
+  }
+  write<S, N>(tensor.exp_avg, i, exp_avg);
+  write<S, N>(tensor.exp_avg_sq, i, exp_avg_sq);
+  if (rule != ACCUMULATE) {
+    write<P, N>(tensor.param, i, param);
+    if (kahan_sum) write<S, N>(tensor.compensation, i, comp);
+    if (has_copy) write<C, N>(tensor.copy, i, copy);
+  }
+  if (zero_grad) write<G, N>(tensor.grad, i, Pack<G, N>());
+}
+
+static __device__ __forceinline__ const Coefficients<float> &in_real(const Constants &constants, float) { return constants.in_f32; }
+static __device__ __forceinline__ const Coefficients<double> &in_real(const Constants &constants, double) { return constants.in_f64; }
+
+template <class G>
+static __device__ void zero_tile(const Tensor &tensor, u64 start, u64 end) {
+#pragma unroll 1
+  for (u64 i = start + threadIdx.x; i < end; i += 256) ((G *)tensor.grad)[i] = G();
+}
+
+// Steps a tile of a tensor by a block of threads, each of which has N elements beside one another.
+template <class P, class G, class S, class C, int N>
+static __device__ __forceinline__ void update(const UpdateArgs &args) {
+  Part part = args.parts[blockIdx.x];
+  const Constants &constants = args.constants[part.tensor];
+  Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
+  const u64 tile = (u64)N * 256, start = part.number * tile;
+  const u64 end = start + tile < tensor.len ? start + tile : tensor.len;
+  bool has_copy = tensor.copy_dtype != NONE, zero_grad = args.zero_grad;
+  if (!constants.runs) {
+    if (zero_grad && tensor.grad != 0) zero_tile<G>(tensor, start, end);
+    return;
+  }
+  typedef typename RealOf<P>::type R;
+  const Coefficients<R> c = in_real(constants, R());
+  if (tensor.is_aligned && end - start == tile) {
+    step_pack<P, G, S, C, N>(tensor, constants, c, start + (u64)threadIdx.x * N, has_copy, zero_grad);
+  } else {
+#pragma unroll 1
+    for (u64 i = start + threadIdx.x; i < end; i += 256)
+      step_pack<P, G, S, C, 1>(tensor, constants, c, i, has_copy, zero_grad);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(256) radam_update_f32(UpdateArgs args) { update<float, float, float, float, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_f64(UpdateArgs args) { update<double, double, double, double, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_f16(UpdateArgs args) { update<Half, Half, Half, Half, 8>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_bf16(UpdateArgs args) { update<Bfloat16, Bfloat16, Bfloat16, Bfloat16, 8>(args); }
+// bf16 parameters with f32 state, and f32 masters of bf16 weights with gradients in bf16 or f32.
+extern "C" __global__ void __launch_bounds__(256) radam_update_bf16_in_f32(UpdateArgs args) { update<Bfloat16, Bfloat16, float, Bfloat16, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_f32_by_bf16(UpdateArgs args) { update<float, Bfloat16, float, Bfloat16, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_f32_to_bf16(UpdateArgs args) { update<float, float, float, Bfloat16, 4>(args); }
+
+// An element of any layout but those with 8-bit state, in raw bits, so that all loads come before the first use.
+struct RawElement {
+  u64 param, grad, exp_avg, exp_avg_sq, compensation;
+};
+
+static __device__ __forceinline__ u32 compensation_size(const Tensor &tensor) {
+  return tensor.rounding == REMAINDER ? 2 : size_of(tensor.state_dtype);
+}
+
+static __device__ __forceinline__ bool has_compensation(const Tensor &tensor) {
+  return tensor.kahan_sum || tensor.rounding == REMAINDER;
+}
+
+static __device__ __forceinline__ RawElement read_element(const Tensor &tensor, u64 i) {
+  u32 state = tensor.q8 ? 0 : size_of(tensor.state_dtype);
+  RawElement raw;
+  raw.param = read_raw(tensor.param, size_of(tensor.param_dtype), i);
+  raw.grad = read_raw(tensor.grad, size_of(tensor.grad_dtype), i);
+  raw.exp_avg = state == 0 ? 0 : read_raw(tensor.exp_avg, state, i);
+  raw.exp_avg_sq = state == 0 ? 0 : read_raw(tensor.exp_avg_sq, state, i);
+  raw.compensation = has_compensation(tensor) ? read_raw(tensor.compensation, compensation_size(tensor), i) : 0;
+  return raw;
+}
+
+// The parameter as it is computed in.
+template <class R>
+static __device__ __forceinline__ R theta_of(const Tensor &tensor, const RawElement &raw) {
+  if (tensor.rounding == REMAINDER) return (R)joined((u16)raw.param, (i16)(u16)raw.compensation);
+  return from_raw<R>(tensor.param_dtype, raw.param);
+}
+
+// Moves the parameter, and writes it and what belongs to it. `raw.param` becomes what was written.
+template <class R>
+static __device__ __forceinline__ void move(const Tensor &tensor, const Constants &constants, u64 i, R theta, R lowered, RawElement &raw) {
+  Dtype dtype = tensor.param_dtype;
+  if (tensor.kahan_sum) {
+    R change = from_raw<R>(tensor.state_dtype, raw.compensation) - lowered;
+    raw.param = to_raw<R>(dtype, theta + change);
+    R lost = change + (theta - from_raw<R>(dtype, raw.param));
+    write_raw(tensor.compensation, size_of(tensor.state_dtype), i, to_raw<R>(tensor.state_dtype, lost));
+  } else if (tensor.rounding == REMAINDER) {
+    u16 param;
+    i16 remainder;
+    split((float)(theta - lowered), param, remainder);
+    raw.param = param;
+    ((i16 *)tensor.compensation)[i] = remainder;
+  } else if (tensor.rounding == STOCHASTIC) {
+    float value = (float)(theta - lowered);
+    u32 random = random_of(constants.noise, tensor.first + i) >> 16;
+    raw.param = is_nan(value) ? to_bf16(value) : (u16)((__float_as_uint(value) + random) >> 16);
+  } else {
+    raw.param = to_raw<R>(dtype, theta - lowered);
+  }
+  write_raw(tensor.param, size_of(dtype), i, raw.param);
+  if (tensor.copy_dtype != NONE) {
+    u64 copy = to_raw<R>(tensor.copy_dtype, from_raw<R>(dtype, raw.param));
+    write_raw(tensor.copy, size_of(tensor.copy_dtype), i, copy);
+  }
+}
+
+template <class R>
+static __device__ __forceinline__ void step_any(const Tensor &tensor, const Constants &constants, const Coefficients<R> &c, u64 i, RawElement &raw,
+                                                bool zero_grad) {
+  R theta = theta_of<R>(tensor, raw), g = clipped(c, constants.clips, from_raw<R>(tensor.grad_dtype, raw.grad));
+  Dtype state = tensor.state_dtype;
+  R m = from_raw<R>(state, raw.exp_avg), v = from_raw<R>(state, raw.exp_avg_sq);
+  R lowered = step_rule(c, constants.rule, constants.decay, theta, g, m, v);
+  write_raw(tensor.exp_avg, size_of(state), i, to_raw<R>(state, m));
+  write_raw(tensor.exp_avg_sq, size_of(state), i, to_raw<R>(state, v));
+  if (constants.rule != ACCUMULATE) move<R>(tensor, constants, i, theta, lowered, raw);
+  if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
+}
+
+static __device__ __forceinline__ void zero_any(const Tensor &tensor, u64 start, u64 end, u32 step) {
+  if (tensor.grad == 0) return;
+  u32 size = size_of(tensor.grad_dtype);
+#pragma unroll 1
+  for (u64 i = start; i < end; i += step) write_raw(tensor.grad, size, i, 0);
+}
+
+// A tile of any layout but those with 8-bit state.
+template <class R>
+static __device__ __forceinline__ void update_any(const UpdateArgs &args) {
+  Part part = args.parts[blockIdx.x];
+  const Constants &constants = args.constants[part.tensor];
+  const Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
+  const u64 start = (u64)part.number * TILE, end = start + TILE < tensor.len ? start + TILE : tensor.len;
+  if (!constants.runs) {
+    if (args.zero_grad) zero_any(tensor, start + threadIdx.x, end, 256);
+    return;
+  }
+  const Coefficients<R> c = in_real(constants, R());
+#pragma unroll 1  // there are many layouts, and each copy of the code is large
+  for (u64 i = start + threadIdx.x; i < end; i += 256) {
+    RawElement raw = read_element(tensor, i);
+    step_any<R>(tensor, constants, c, i, raw, args.zero_grad);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(256) radam_update_any(UpdateArgs args) { update_any<float>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
