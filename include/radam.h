@@ -153,6 +153,14 @@ typedef enum radam_toggle_values {
   RADAM_AUTO = 2,
 } radam_toggle_values;
 
+// The values of radam_device.
+typedef enum radam_device_values {
+  // Memory of the process, stepped by its processors.
+  RADAM_DEVICE_CPU = 0,
+  // Memory of an NVIDIA GPU, stepped there.
+  RADAM_DEVICE_CUDA = 1,
+} radam_device_values;
+
 // The values of radam_state.
 typedef enum radam_state_values {
   // The exponential moving average of gradients, debiased; in the dtype of the state. With 8-bit
@@ -867,7 +875,7 @@ radam_status radam_free(radam_optimizer *opt);
 //
 // stream is a CUstream or cudaStream_t of the optimizer's device; NULL is the legacy default stream. It
 // must exist until the optimizer is freed or has moved on. Work that is enqueued already is done first:
-// the new stream waits for it.
+// the new stream waits for it, unless it is being captured into a graph, which cannot.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE if the optimizer is on the CPU;
 // RADAM_ERROR_DEVICE; RADAM_ERROR_BUSY.

@@ -10,7 +10,8 @@ HEAD = "// Generated from include/radam.h: `make bindings` writes it anew. SPDX:
 
 SCALARS = {"char": "byte", "void": "void", "int8_t": "sbyte", "uint8_t": "byte", "int32_t": "int", "uint32_t": "uint",
            "int64_t": "long", "uint64_t": "ulong", "double": "double"}
-ENUMS = {"radam_status": "Status", "radam_dtype": "Dtype", "radam_toggle": "Toggle", "radam_state": "State"}
+ENUMS = {"radam_status": "Status", "radam_dtype": "Dtype", "radam_toggle": "Toggle", "radam_state": "State",
+         "radam_device": "Device"}
 
 # The functions that are called when there is no OptimizerHandle yet, or no longer.
 TAKES_ADDRESS = ("radam_free", "radam_last_error")

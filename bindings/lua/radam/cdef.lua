@@ -24,12 +24,15 @@ cdef.structs = {
     {"user", "", 8},
   },
   radam_options = {
-    size = 56,
+    size = 72,
     {"struct_size", "uint32_t", 0},
     {"num_threads", "uint32_t", 4},
     {"allocator", "radam_allocator", 8},
     {"executor", "radam_executor", 32},
     {"parallel_from", "uint64_t", 48},
+    {"device", "radam_device", 56},
+    {"cuda_device", "int32_t", 60},
+    {"cuda_stream", "", 64},
   },
   radam_group_options = {
     size = 112,
@@ -136,6 +139,7 @@ cdef.structs = {
 cdef.declarations = [[
 typedef struct radam_optimizer radam_optimizer;
 typedef int32_t radam_status;
+typedef int32_t radam_device;
 typedef int32_t radam_toggle;
 typedef int32_t radam_dtype;
 typedef int32_t radam_state;
@@ -154,6 +158,9 @@ typedef struct radam_options {
   radam_allocator allocator;
   radam_executor executor;
   uint64_t parallel_from;
+  radam_device device;
+  int32_t cuda_device;
+  void *cuda_stream;
 } radam_options;
 typedef struct radam_group_options {
   uint32_t struct_size;
@@ -270,6 +277,7 @@ radam_status radam_group_report_init(radam_group_report *report, uint32_t struct
 radam_status radam_get_group_report(const radam_optimizer *opt, uint32_t group, radam_group_report *report);
 radam_status radam_create(const radam_options *options, radam_optimizer **opt);
 radam_status radam_free(radam_optimizer *opt);
+radam_status radam_set_stream(radam_optimizer *opt, void *stream);
 radam_status radam_add_param_group(radam_optimizer *opt, const radam_group_options *options, const radam_param *params, uint64_t count, uint32_t *group);
 radam_status radam_add_params(radam_optimizer *opt, uint32_t group, const radam_param *params, uint64_t count, uint32_t *first);
 radam_status radam_add_param(radam_optimizer *opt, uint32_t group, radam_dtype dtype, radam_dtype grad_dtype, void *data, void *grad, uint64_t len, const char *name, uint32_t *param);

@@ -33,6 +33,8 @@ class Status(IntEnum):
     MISMATCH = 9
     # There is a bug in the library. From now on, the optimizer can only be freed.
     PANIC = 10
+    # There is no GPU or no driver, or the driver reported a failure, perhaps of an earlier call.
+    DEVICE = 11
 
 
 class DType(IntEnum):
@@ -102,6 +104,9 @@ class radam_options(Structure):
         ("allocator", radam_allocator),
         ("executor", radam_executor),
         ("parallel_from", c_uint64),
+        ("device", c_int32),
+        ("cuda_device", c_int32),
+        ("cuda_stream", c_void_p),
     ]
 
 
@@ -225,7 +230,7 @@ class radam_load_options(Structure):
 LAYOUTS = {
     radam_allocator: (24, {"allocate": 0, "release": 8, "user": 16}),
     radam_executor: (16, {"parallel_for": 0, "user": 8}),
-    radam_options: (56, {"struct_size": 0, "num_threads": 4, "allocator": 8, "executor": 32, "parallel_from": 48}),
+    radam_options: (72, {"struct_size": 0, "num_threads": 4, "allocator": 8, "executor": 32, "parallel_from": 48, "device": 56, "cuda_device": 60, "cuda_stream": 64}),
     radam_group_options: (112, {"struct_size": 0, "decouple_wd": 4, "decouple_lr": 8, "kahan_sum": 12, "for_each": 16, "gradient_release": 20, "maximize": 24, "rectify": 28, "state_dtype": 32, "master_remainder": 36, "stochastic_rounding": 40, "unrectified": 44, "lr": 48, "beta1": 56, "beta2": 64, "weight_decay": 72, "eps": 80, "max_lr": 88, "rectify_threshold": 96, "seed": 104}),
     radam_param: (104, {"struct_size": 0, "dtype": 4, "grad_dtype": 8, "copy_dtype": 12, "len": 16, "data": 24, "grad": 32, "name": 40, "copy": 48, "exp_avg": 56, "exp_avg_sq": 64, "kahan_comp": 72, "tensor_offset": 80, "tensor_len": 88, "state_scale": 96}),
     radam_grad_sums: (584, {"struct_size": 0, "reserved": 4, "words": 8}),
@@ -266,6 +271,7 @@ FUNCTIONS = {
     "radam_get_group_report": (c_int32, [c_void_p, c_uint32, POINTER(radam_group_report)]),
     "radam_create": (c_int32, [POINTER(radam_options), POINTER(c_void_p)]),
     "radam_free": (c_int32, [c_void_p]),
+    "radam_set_stream": (c_int32, [c_void_p, c_void_p]),
     "radam_add_param_group": (c_int32, [c_void_p, POINTER(radam_group_options), POINTER(radam_param), c_uint64, POINTER(c_uint32)]),
     "radam_add_params": (c_int32, [c_void_p, c_uint32, POINTER(radam_param), c_uint64, POINTER(c_uint32)]),
     "radam_add_param": (c_int32, [c_void_p, c_uint32, c_int32, c_int32, c_void_p, c_void_p, c_uint64, c_char_p, POINTER(c_uint32)]),

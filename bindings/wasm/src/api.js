@@ -3,7 +3,7 @@
 // Sizes and offsets are those of wasm32, whose pointers have 4 bytes. library.js checks them.
 
 export const VERSION = 2000;
-export const STATUS = { OK: 0, NULL_POINTER: 1, INVALID_HANDLE: 2, INVALID_ARGUMENT: 3, BUSY: 4, INVALID_STATE: 5, OUT_OF_MEMORY: 6, IO: 7, CORRUPT: 8, MISMATCH: 9, PANIC: 10 };
+export const STATUS = { OK: 0, NULL_POINTER: 1, INVALID_HANDLE: 2, INVALID_ARGUMENT: 3, BUSY: 4, INVALID_STATE: 5, OUT_OF_MEMORY: 6, IO: 7, CORRUPT: 8, MISMATCH: 9, PANIC: 10, DEVICE: 11 };
 export const DTYPE = { f32: 1, f64: 2, f16: 3, bf16: 4, q8: 5 };
 export const STATE = { expAvg: 1, expAvgSq: 2, kahanComp: 3, masterRemainder: 4, stateScale: 5 };
 
@@ -32,6 +32,7 @@ export const FUNCTIONS = {
   radam_get_group_report: 3,
   radam_create: 2,
   radam_free: 1,
+  radam_set_stream: 2,
   radam_add_param_group: 5,
   radam_add_params: 5,
   radam_add_param: 9,
@@ -77,13 +78,16 @@ export const FUNCTIONS = {
 
 export const STRUCTS = {
   radam_options: {
-    size: 40,
+    size: 56,
     fields: {
       structSize: { kind: "u32", offset: 0 },
       numThreads: { kind: "u32", offset: 4 },
       allocator: { kind: "bytes", offset: 8 },
       executor: { kind: "bytes", offset: 20 },
       parallelFrom: { kind: "u64", offset: 32 },
+      device: { kind: "bytes", offset: 40 },
+      cudaDevice: { kind: "flag", offset: 44 },
+      cudaStream: { kind: "pointer", offset: 48 },
     },
   },
   radam_group_options: {

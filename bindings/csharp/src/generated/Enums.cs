@@ -27,6 +27,8 @@ namespace Radam
         Mismatch = 9,
         /// <summary>There is a bug in the library. From now on, the optimizer can only be freed.</summary>
         Panic = 10,
+        /// <summary>There is no GPU or no driver, or the driver reported a failure, perhaps of an earlier call.</summary>
+        Device = 11,
     }
 
     /// <summary>The type of the elements of an array, or 0 for the default of the field or argument. A later version
@@ -55,6 +57,15 @@ namespace Radam
         On = 1,
         /// <summary>The default, which the description of each option states.</summary>
         Auto = 2,
+    }
+
+    /// <summary>Where an optimizer and its arrays are. A later version may add constants.</summary>
+    public enum Device
+    {
+        /// <summary>Memory of the process, stepped by its processors.</summary>
+        Cpu = 0,
+        /// <summary>Memory of an NVIDIA GPU, stepped there.</summary>
+        Cuda = 1,
     }
 
     /// <summary>An array of a parameter's state. A later version may add constants.</summary>

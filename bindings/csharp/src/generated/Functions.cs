@@ -78,6 +78,9 @@ namespace Radam
         internal static extern Status radam_free(IntPtr opt);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+        internal static extern Status radam_set_stream(OptimizerHandle opt, void* stream);
+
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
         internal static extern Status radam_add_param_group(OptimizerHandle opt, radam_group_options* options, radam_param* @params, ulong count, uint* group);
 
         [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

@@ -29,6 +29,9 @@ namespace Radam
         internal radam_allocator allocator;
         internal radam_executor executor;
         internal ulong parallel_from;
+        internal Device device;
+        internal int cuda_device;
+        internal void* cuda_stream;
     }
 
     [StructLayout(LayoutKind.Sequential)]
@@ -185,12 +188,15 @@ namespace Radam
         private static void Check_radam_options()
         {
             radam_options at;
-            Check("radam_options", sizeof(radam_options), 56);
+            Check("radam_options", sizeof(radam_options), 72);
             Check("radam_options.struct_size", (byte*)&at.struct_size - (byte*)&at, 0);
             Check("radam_options.num_threads", (byte*)&at.num_threads - (byte*)&at, 4);
             Check("radam_options.allocator", (byte*)&at.allocator - (byte*)&at, 8);
             Check("radam_options.executor", (byte*)&at.executor - (byte*)&at, 32);
             Check("radam_options.parallel_from", (byte*)&at.parallel_from - (byte*)&at, 48);
+            Check("radam_options.device", (byte*)&at.device - (byte*)&at, 56);
+            Check("radam_options.cuda_device", (byte*)&at.cuda_device - (byte*)&at, 60);
+            Check("radam_options.cuda_stream", (byte*)&at.cuda_stream - (byte*)&at, 64);
         }
 
         private static void Check_radam_group_options()

@@ -17,6 +17,7 @@ const RADAM_ERROR_IO = Int32(7)
 const RADAM_ERROR_CORRUPT = Int32(8)
 const RADAM_ERROR_MISMATCH = Int32(9)
 const RADAM_ERROR_PANIC = Int32(10)
+const RADAM_ERROR_DEVICE = Int32(11)
 
 const RADAM_DTYPE_F32 = Int32(1)
 const RADAM_DTYPE_F64 = Int32(2)
@@ -27,6 +28,9 @@ const RADAM_DTYPE_Q8 = Int32(5)
 const RADAM_OFF = Int32(0)
 const RADAM_ON = Int32(1)
 const RADAM_AUTO = Int32(2)
+
+const RADAM_DEVICE_CPU = Int32(0)
+const RADAM_DEVICE_CUDA = Int32(1)
 
 const RADAM_STATE_EXP_AVG = Int32(1)
 const RADAM_STATE_EXP_AVG_SQ = Int32(2)

@@ -5,6 +5,9 @@ struct radam_optimizer end
 "The outcome of a call: RADAM_OK (0) or one of the RADAM_ERROR_... constants."
 const radam_status = Int32
 
+"Where an optimizer and its arrays are: one of the RADAM_DEVICE_... constants. A later version may add constants."
+const radam_device = Int32
+
 "A switch with a default: RADAM_OFF (0, false), RADAM_ON (1, true) or RADAM_AUTO (2, the default of the option). The init functions set RADAM_AUTO, so a switch in a zeroed struct is off."
 const radam_toggle = Int32
 
@@ -46,6 +49,9 @@ Options of an optimizer. Call radam_options_init first.
 - `allocator`: Allocates the optimizer's state. Default: the system's allocator.
 - `executor`: Runs parallel work on the caller's threads. With it, the library never starts a thread, and the executor decides how many take part; num_threads 1 still keeps all work on the calling thread. Default: the library's own threads.
 - `parallel_from`: The number of elements from which a step runs on several threads; of measuring gradients it takes 4 times as many, since it is less work. 0, the default: chosen by the library, for threads that sleep between steps and have to be woken up. With an executor whose threads are already awake when a step begins, about 65536 pays off.
+- `device`: Where the optimizer is: one of the RADAM_DEVICE_... constants. With RADAM_DEVICE_CUDA, data, grad, copy and state arrays are device pointers, an allocator returns device memory, and calls enqueue their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in slices are for the CPU. Default: the CPU.
+- `cuda_device`: The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
+- `cuda_stream`: The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default stream.
 """
 struct radam_options
     struct_size::UInt32
@@ -53,6 +59,9 @@ struct radam_options
     allocator::radam_allocator
     executor::radam_executor
     parallel_from::UInt64
+    device::radam_device
+    cuda_device::Int32
+    cuda_stream::Ptr{Cvoid}
 end
 
 """
@@ -267,7 +276,7 @@ end
 const LAYOUTS = (
     (radam_allocator, 24, (0, 8, 16)),
     (radam_executor, 16, (0, 8)),
-    (radam_options, 56, (0, 4, 8, 32, 48)),
+    (radam_options, 72, (0, 4, 8, 32, 48, 56, 60, 64)),
     (radam_group_options, 112, (0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 72, 80, 88, 96, 104)),
     (radam_param, 104, (0, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96)),
     (radam_grad_sums, 584, (0, 4, 8)),
