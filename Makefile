@@ -214,8 +214,8 @@ wasm: ## build the npm package for WebAssembly, in wasm/radam of the target fold
 bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
 	python3 bindings/generate
 
-# Tests of cargo that run on a GPU if there is one. To run all of it where no cargo is, see tests/gpu/build.sh.
-GPU_TESTS ?=
+# Tests of cargo that step on a GPU with RADAM_TEST_DEVICE=cuda. To run it all where no cargo is, see tests/gpu/build.sh.
+GPU_TESTS ?= goldens determinism
 gpu: ## test on a GPU what cannot be tested without one (4 minutes; uses compute-sanitizer, nvcc and PyTorch if they are there)
 	tests/gpu/build.sh $(TARGET)/gpu $(GPU_TESTS)
 	tests/gpu/run.sh $(TARGET)/gpu

@@ -98,7 +98,8 @@ fn snippets_of_the_documents_compile() {
 #[test]
 fn snippets_in_cpp_compile() {
     let documents = read("README.md") + &read("docs/gpu.md");
-    let snippets = documents.split("```cpp\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let snippets =
+        documents.split("```cpp\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let snippets: Vec<_> = snippets.filter(|snippet| !snippet.contains("int main")).collect();
     assert!(!snippets.is_empty());
     for (number, snippet) in snippets.iter().enumerate() {

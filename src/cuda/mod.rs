@@ -241,17 +241,20 @@ impl Device {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enqueues work on another stream from now on, after what is enqueued already.
+    /// Enqueues work on another stream from now on, after what is enqueued already. A graph cannot depend on work from before
+    /// its capture, so a stream that is being captured does not wait for it: whoever launches the graph does.
     pub fn set_stream(&self, stream: *mut c_void) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         if stream == work.stream {
             return Ok(());
         }
-        let done = work.uploads.moved();
-        // SAFETY: the streams are the caller's, and the event is the library's.
-        unsafe {
-            self.driver.event_record(done, work.stream)?;
-            self.driver.stream_wait_event(stream, done, 0)?;
+        if !is_capturing(&self.driver, stream)? {
+            let done = work.uploads.moved();
+            // SAFETY: the streams are the caller's, and the event is the library's.
+            unsafe {
+                self.driver.event_record(done, work.stream)?;
+                self.driver.stream_wait_event(stream, done, 0)?;
+            }
         }
         work.stream = stream;
         Ok(())

@@ -14,7 +14,9 @@ ${CARGO:-cargo} build --release --lib
 cp "$target/release/libradam.so" "$folder"
 cp "$folder/libradam.so" "$folder/$(objdump -p "$folder/libradam.so" | awk '$1 == "SONAME" { print $2 }')"
 beside="-L$folder -lradam -Wl,-rpath,\$ORIGIN"
-${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/gpu/small_steps.c -o "$folder/small_steps" $beside -ldl
+for program in small_steps graphs; do
+	${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/gpu/$program.c -o "$folder/$program" $beside -lm -ldl
+done
 if [ -n "$nvcc" ]; then
 	"$nvcc" -O2 -Iinclude examples/cuda/train.cu -o "$folder/cuda_train" -L"$folder" -lradam -Xlinker -rpath='$ORIGIN'
 fi

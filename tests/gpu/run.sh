@@ -48,8 +48,9 @@ run() {
 # nvidia-smi, as a header of what follows.
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo "there is no nvidia-smi"
 run small_steps "$folder/small_steps"
+run graphs "$folder/graphs"
 for test in "$folder"/tests/*; do
-	if [ -x "$test" ]; then run "$(basename "$test")" "$test"; fi
+	if [ -x "$test" ]; then run "$(basename "$test")" env RADAM_TEST_DEVICE=cuda "$test"; fi
 done
 if [ ! -x "$folder/cuda_train" ]; then
 	run build_cuda_train nvcc -O2 "-I$here/../../include" "$here/../../examples/cuda/train.cu" -o "$folder/cuda_train" \

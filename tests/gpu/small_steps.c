@@ -3,10 +3,9 @@
    every kernel. Uses the driver alone, so that it is built where no CUDA is.
 
    usage: small_steps [N], for each N-th setup alone (5 takes all dtypes and variants in turn) */
-#define _GNU_SOURCE
-#include "../c/check.h"
+#define _POSIX_C_SOURCE 200809L
+#include "driver.h"
 
-#include <dlfcn.h>
 #include <unistd.h>
 
 enum { STEPS = 7, TENSORS = 4, VARIANTS = 9 };
@@ -14,44 +13,13 @@ static const uint64_t LENGTHS[TENSORS] = {1, 300, 4099, 20000};
 static const char *const DTYPES[] = {"", "f32", "f64", "f16", "bf16"};
 static const size_t BYTES[] = {0, 4, 8, 2, 2};
 
-/* What of the driver is needed here. */
-static struct {
-  int (*init)(unsigned), (*device)(int *, int), (*retain)(void **, int), (*current)(void *), (*allocate)(uint64_t *, size_t);
-  int (*free)(uint64_t), (*upload)(uint64_t, const void *, size_t), (*download)(void *, uint64_t, size_t);
-} cuda;
-
-static void *driver_function(const char *name) {
-  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL), *function = driver ? dlsym(driver, name) : NULL;
-  CHECK(function != NULL, "the driver has no %s: %s", name, dlerror());
-  return function;
-}
-
-static void done(int result, const char *what) { CHECK(result == 0, "%s gave the error %d of CUDA", what, result); }
-
-static void open_device(void) {
-  int device;
-  void *context;
-  *(void **)&cuda.init = driver_function("cuInit");
-  *(void **)&cuda.device = driver_function("cuDeviceGet");
-  *(void **)&cuda.retain = driver_function("cuDevicePrimaryCtxRetain");
-  *(void **)&cuda.current = driver_function("cuCtxSetCurrent");
-  *(void **)&cuda.allocate = driver_function("cuMemAlloc_v2");
-  *(void **)&cuda.free = driver_function("cuMemFree_v2");
-  *(void **)&cuda.upload = driver_function("cuMemcpyHtoD_v2");
-  *(void **)&cuda.download = driver_function("cuMemcpyDtoH_v2");
-  done(cuda.init(0), "cuInit");
-  done(cuda.device(&device, 0), "cuDeviceGet");
-  done(cuda.retain(&context, device), "cuDevicePrimaryCtxRetain");
-  done(cuda.current(context), "cuCtxSetCurrent");
-}
-
 /* An array on the CPU and one on the GPU, which begin with an element that no one may touch, so that they are aligned to
    an element and no more. */
 typedef struct array {
   radam_dtype dtype;
   uint64_t len;
   char *host, *seen;
-  uint64_t device;
+  CUdeviceptr device;
 } array;
 
 static size_t size_of(const array *a) { return (a->len + 1) * BYTES[a->dtype]; }
@@ -80,7 +48,7 @@ static void set_infinite(const array *a, uint64_t index) {
   memcpy(a->host + index * BYTES[a->dtype], &infinity[a->dtype], BYTES[a->dtype]);
 }
 
-static void upload(const array *a) { done(cuda.upload(a->device, a->host, size_of(a)), "cuMemcpyHtoD"); }
+static void upload(const array *a) { DRIVER(cuMemcpyHtoD_v2, a->device, a->host, size_of(a)); }
 
 static void redraw(const array *a) {
   for (uint64_t i = 0; i <= a->len; i++) draw(a, i);
@@ -92,19 +60,19 @@ static array new_array(radam_dtype dtype, uint64_t len) {
   a.host = malloc(size_of(&a));
   a.seen = malloc(size_of(&a));
   CHECK(a.host != NULL && a.seen != NULL, "no memory");
-  done(cuda.allocate(&a.device, size_of(&a)), "cuMemAlloc");
+  DRIVER(cuMemAlloc_v2, &a.device, size_of(&a));
   redraw(&a);
   return a;
 }
 
 static void free_array(array *a) {
-  done(cuda.free(a->device), "cuMemFree");
+  DRIVER(cuMemFree_v2, a->device);
   free(a->host);
   free(a->seen);
 }
 
 static bool is_same(const array *a) {
-  done(cuda.download(a->seen, a->device, size_of(a)), "cuMemcpyDtoH");
+  DRIVER(cuMemcpyDtoH_v2, a->seen, a->device, size_of(a));
   return memcmp(a->seen, a->host, size_of(a)) == 0;
 }
 
@@ -134,16 +102,6 @@ static radam_step_options step_variant(int step) {
     case 4: options.skip_nonfinite = RADAM_ON; break; /* of a gradient that is infinite */
   }
   return options;
-}
-
-static radam_optimizer *create_on(radam_device device) {
-  radam_options options;
-  radam_optimizer *opt = NULL;
-  OK(NULL, radam_options_init(&options, sizeof options));
-  options.device = device;
-  if (device == RADAM_DEVICE_CPU) options.num_threads = 1;
-  OK(NULL, radam_create(&options, &opt));
-  return opt;
 }
 
 static void *saved(radam_optimizer *opt, uint64_t *size) {
@@ -210,7 +168,7 @@ static int run(radam_dtype dtype, radam_dtype grad_dtype, int number) {
     describe(&on_gpu[i], &tensors[i], on_device);
   }
   const radam_group_options options = variant(number);
-  radam_optimizer *cpu = create_on(RADAM_DEVICE_CPU), *gpu = create_on(RADAM_DEVICE_CUDA);
+  radam_optimizer *cpu = create_on(RADAM_DEVICE_CPU, NULL), *gpu = create_on(RADAM_DEVICE_CUDA, NULL);
   const radam_status status = radam_add_param_group(cpu, &options, on_cpu, TENSORS, NULL);
   CHECK(radam_add_param_group(gpu, &options, on_gpu, TENSORS, NULL) == status, "%s: the CPU says %s, and the GPU another",
         setup, radam_status_string(status));
