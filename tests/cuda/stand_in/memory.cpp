@@ -18,23 +18,23 @@ size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 
 void *at(uintptr_t address) { return reinterpret_cast<void *>(address); }
 
+// Whether the first byte is right, and each one like the one before it.
 bool is_filled(uintptr_t from, uintptr_t to) {
   auto bytes = static_cast<const unsigned char *>(at(from));
-  return std::all_of(bytes, bytes + (to - from), [](unsigned char byte) { return byte == AROUND; });
+  return from == to || (bytes[0] == AROUND && std::memcmp(bytes, bytes + 1, to - from - 1) == 0);
 }
 
 }  // namespace
 
 uintptr_t Memory::allocate(size_t bytes, CUctx_st *context, uint64_t life) {
-  if (next_ == 0) {
+  if (first_ == 0) {
     void *reserved = mmap(nullptr, ADDRESSES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED) return 0;
-    next_ = reinterpret_cast<uintptr_t>(reserved);
-    end_ = next_ + ADDRESSES;
+    first_ = next_ = reinterpret_cast<uintptr_t>(reserved);
   }
   if (bytes > ADDRESSES) return 0;
   size_t page_bytes = round_up(bytes, PAGE);
-  if (page_bytes + PAGE > end_ - next_) return 0;
+  if (page_bytes + PAGE > first_ + ADDRESSES - next_) return 0;
   if (mprotect(at(next_), page_bytes, PROT_READ | PROT_WRITE) != 0) return 0;
   Allocation allocation = {};
   allocation.pages = next_;
@@ -91,9 +91,10 @@ std::string Memory::close() {
   for (uintptr_t start : open_) {
     Allocation &allocation = allocations_.at(start);
     if (damaged.empty()) damaged = damage(allocation);
-    mprotect(at(allocation.pages), allocation.page_bytes, PROT_NONE);
     allocation.open = false;
   }
+  // All at once, with the pages between, which nobody may touch anyway.
+  if (!open_.empty()) mprotect(at(first_), next_ - first_, PROT_NONE);
   open_.clear();
   return damaged;
 }
@@ -122,7 +123,7 @@ std::string Memory::place_of(uintptr_t address) const {
              " bytes";
     }
   }
-  return address < end_ && address >= end_ - ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";
+  return address - first_ < ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";
 }
 
 uint64_t Memory::bytes() const { return bytes_of(nullptr); }

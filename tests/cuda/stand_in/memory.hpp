@@ -48,7 +48,7 @@ class Memory {
 
  private:
   bool closed_;
-  uintptr_t next_ = 0, end_ = 0;  // addresses that have not been given out
+  uintptr_t first_ = 0, next_ = 0;  // all addresses, and those that have not been given out
   uint64_t last_id_ = 0;
   std::map<uintptr_t, Allocation> allocations_;
   std::vector<uintptr_t> open_;
