@@ -12,7 +12,8 @@ constexpr size_t GUARD = 4096, STACK = 128 * 1024;
 
 // The page below a stack cannot be touched, so that one which overflows ends the program.
 char *map_stack() {
-  void *memory = mmap(nullptr, GUARD + STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  constexpr int FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *memory = mmap(nullptr, GUARD + STACK, PROT_READ | PROT_WRITE, FLAGS, -1, 0);
   if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE) != 0) {
     std::perror("stand-in: no memory for the stack of a thread");
     std::abort();

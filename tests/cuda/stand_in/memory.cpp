@@ -101,12 +101,11 @@ std::string Memory::close() {
 
 std::string Memory::damage(const Allocation &allocation) const {
   uintptr_t end = allocation.start + allocation.bytes;
-  const char *where = !is_filled(allocation.pages, allocation.start)                ? "before the start"
-                      : !is_filled(end, allocation.pages + allocation.page_bytes) ? "after the end"
-                                                                                  : nullptr;
-  if (where == nullptr) return "";
-  return "something was written " + std::string(where) + " of an allocation of " + std::to_string(allocation.bytes) +
-         " bytes";
+  bool before = !is_filled(allocation.pages, allocation.start);
+  bool after = !is_filled(end, allocation.pages + allocation.page_bytes);
+  if (!before && !after) return "";
+  return std::string("something was written ") + (before ? "before the start" : "after the end") +
+         " of an allocation of " + std::to_string(allocation.bytes) + " bytes";
 }
 
 std::string Memory::place_of(uintptr_t address) const {
@@ -114,13 +113,11 @@ std::string Memory::place_of(uintptr_t address) const {
   if (after != allocations_.begin()) {
     const Allocation &before = std::prev(after)->second;
     uintptr_t end = before.start + before.bytes;
-    if (address < end) {
-      return "in an allocation of " + std::to_string(before.bytes) + " bytes of device " +
-             std::to_string(before.context->device);
-    }
+    std::string it = "an allocation of " + std::to_string(before.bytes) + " bytes of device " +
+                     std::to_string(before.context->device);
+    if (address < end) return "in " + it;
     if (address < before.pages + before.page_bytes + PAGE) {
-      return std::to_string(address - end) + " bytes after the end of an allocation of " + std::to_string(before.bytes) +
-             " bytes";
+      return std::to_string(address - end) + " bytes after the end of " + it;
     }
   }
   return address - first_ < ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";

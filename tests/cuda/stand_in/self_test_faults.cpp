@@ -61,6 +61,9 @@ void kernels_run_after_a_repair() {
   MeetArgs meet = {HALF_WARPS, at<unsigned>(to)};
   device.launch("meet", &meet, 1, 64);
   CHECK(device.read<unsigned>(to, 64)[1] == 14);
+  // A copy has no threads.
+  GIVES(CUDA_ERROR_ILLEGAL_ADDRESS, cuMemcpyHtoD_v2(to, at<char>(8), 4));
+  CHECK(std::strcmp(stand_in_last_fault(), "a copy to the device: touched 0x8, which is elsewhere") == 0);
 }
 
 void the_host_cannot_touch_the_device() {
