@@ -11,7 +11,7 @@ namespace stand_in {
 namespace {
 
 const size_t PAGE = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-constexpr size_t ALIGNMENT = 256, ADDRESSES = size_t{1} << 38;
+constexpr size_t ALIGNMENT = 256, MOST_ADDRESSES = size_t{1} << 38, LEAST_ADDRESSES = size_t{1} << 32;
 constexpr unsigned char FRESH = 0xa5, AROUND = 0xc3;
 
 size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
@@ -26,15 +26,22 @@ bool is_filled(uintptr_t from, uintptr_t to) {
 
 }  // namespace
 
-uintptr_t Memory::allocate(size_t bytes, CUctx_st *context, uint64_t life) {
-  if (first_ == 0) {
-    void *reserved = mmap(nullptr, ADDRESSES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (reserved == MAP_FAILED) return 0;
+// Addresses without memory. Valgrind has fewer of them.
+bool Memory::reserve() {
+  for (addresses_ = MOST_ADDRESSES; addresses_ >= LEAST_ADDRESSES; addresses_ /= 2) {
+    void *reserved = mmap(nullptr, addresses_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) continue;
     first_ = next_ = reinterpret_cast<uintptr_t>(reserved);
+    return true;
   }
-  if (bytes > ADDRESSES) return 0;
+  return false;
+}
+
+uintptr_t Memory::allocate(size_t bytes, CUctx_st *context, uint64_t life) {
+  if (first_ == 0 && !reserve()) return 0;
+  if (bytes > addresses_) return 0;
   size_t page_bytes = round_up(bytes, PAGE);
-  if (page_bytes + PAGE > first_ + ADDRESSES - next_) return 0;
+  if (page_bytes + PAGE > first_ + addresses_ - next_) return 0;
   if (mprotect(at(next_), page_bytes, PROT_READ | PROT_WRITE) != 0) return 0;
   Allocation allocation = {};
   allocation.pages = next_;
@@ -120,7 +127,7 @@ std::string Memory::place_of(uintptr_t address) const {
       return std::to_string(address - end) + " bytes after the end of " + it;
     }
   }
-  return address - first_ < ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";
+  return address - first_ < addresses_ ? "in memory that was freed or never allocated" : "elsewhere";
 }
 
 uint64_t Memory::bytes() const { return bytes_of(nullptr); }

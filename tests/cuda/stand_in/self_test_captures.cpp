@@ -91,6 +91,9 @@ void waiting_ends_a_capture() {
   it.begin(CU_STREAM_CAPTURE_MODE_RELAXED);
   GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuCtxSynchronize());
   it.ends_invalid();
+  it.begin(CU_STREAM_CAPTURE_MODE_RELAXED);
+  GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuStreamSynchronize(it.stream));
+  it.ends_invalid();
   it.count_by(1, it.stream);
   OK(cuStreamSynchronize(it.stream));
   CHECK(it.value() == 1);
