@@ -1,4 +1,4 @@
-//! Gives the shared library the name by which programs load it.
+//! Gives the shared library the name by which programs load it, and says whether GPUs are supported.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
 
+    if supports_gpus() {
+        println!("cargo:rustc-cfg=cuda");
+    }
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("linux") => set_soname(&out_dir),
@@ -15,6 +18,15 @@ fn main() {
         }
         _ => {}
     }
+}
+
+/// Whether the feature is on, and the system one for which NVIDIA has a driver of CUDA 12.
+fn supports_gpus() -> bool {
+    let is = |name, values: &[&str]| env::var(name).is_ok_and(|value| values.contains(&&*value));
+    env::var_os("CARGO_FEATURE_CUDA").is_some()
+        && is("CARGO_CFG_TARGET_OS", &["linux", "windows"])
+        && is("CARGO_CFG_TARGET_POINTER_WIDTH", &["64"])
+        && is("CARGO_CFG_TARGET_ENDIAN", &["little"])
 }
 
 /// Sets the name by which programs load the library. Before 1.0 it has the minor version, which may break

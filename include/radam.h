@@ -125,6 +125,8 @@ typedef enum radam_status_values {
   RADAM_ERROR_MISMATCH = 9,
   // There is a bug in the library. From now on, the optimizer can only be freed.
   RADAM_ERROR_PANIC = 10,
+  // There is no GPU or no driver, or the driver reported a failure, perhaps of an earlier call.
+  RADAM_ERROR_DEVICE = 11,
 } radam_status_values;
 
 // The values of radam_dtype.
@@ -220,6 +222,10 @@ typedef struct radam_executor {
   void *user;
 } radam_executor;
 
+// Where an optimizer and its arrays are: one of the RADAM_DEVICE_... constants. A later version may
+// add constants.
+typedef int32_t radam_device;
+
 // Options of an optimizer. Call radam_options_init first.
 typedef struct radam_options {
   // sizeof(radam_options); set by radam_options_init.
@@ -240,6 +246,17 @@ typedef struct radam_options {
   // sleep between steps and have to be woken up. With an executor whose threads are already awake
   // when a step begins, about 65536 pays off.
   uint64_t parallel_from;
+  // Where the optimizer is: one of the RADAM_DEVICE_... constants. With RADAM_DEVICE_CUDA, data, grad,
+  // copy and state arrays are device pointers, an allocator returns device memory, and calls enqueue
+  // their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in
+  // slices are for the CPU. Default: the CPU.
+  radam_device device;
+  // The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
+  int32_t cuda_device;
+  // The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist
+  // until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default
+  // stream.
+  void *cuda_stream;
 } radam_options;
 
 // A switch with a default: RADAM_OFF (0, false), RADAM_ON (1, true) or RADAM_AUTO (2, the default
@@ -824,7 +841,9 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 // struct_size is wrong, or the environment variable RADAM_ISA named an instruction set that this
 // machine lacks when the library was loaded (the variable is for tests; results are the same with
 // all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
-// 4096), which is as many as can exist at a time.
+// 4096), which is as many as can exist at a time. With options->device RADAM_DEVICE_CUDA:
+// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_STATE if an option is set
+// that is for the CPU only.
 //
 // Threads: may be called at any time.
 //
@@ -843,6 +862,20 @@ radam_status radam_create(const radam_options *options, radam_optimizer **opt);
 // Threads: may be called at any time. On Windows, not from DllMain or a destructor of a global
 // object in a DLL, since threads cannot end before it returns.
 radam_status radam_free(radam_optimizer *opt);
+
+// Enqueues the work of an optimizer on another CUDA stream from now on.
+//
+// stream is a CUstream or cudaStream_t of the optimizer's device; NULL is the legacy default stream. It
+// must exist until the optimizer is freed or has moved on. Work that is enqueued already is done first:
+// the new stream waits for it.
+//
+// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE if the optimizer is on the CPU;
+// RADAM_ERROR_DEVICE; RADAM_ERROR_BUSY.
+//
+// Undefined behaviour unless:
+// stream is NULL or a stream that exists, and so does the stream before.
+radam_status radam_set_stream(radam_optimizer *opt,
+                              void *stream);
 
 // Adds a group of parameters with common options: all of them or, on error, nothing.
 //

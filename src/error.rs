@@ -15,6 +15,7 @@ pub(crate) enum Status {
     Corrupt,
     Mismatch,
     Panic,
+    Device,
 }
 
 #[derive(Debug)]

@@ -50,8 +50,8 @@
 //!
 //! # For contributors
 //!
-//! Calls go only downwards: `api`, [`ffi`] → `checkpoint` → `optimizer` → `kernel`, `system` → `math`. `api` is what this
-//! page lists; `error` and `sync` serve all. CONTRIBUTING.md has the map.
+//! Calls go only downwards: `api`, [`ffi`] → `checkpoint` → `optimizer` → `device` (`cuda/`), `kernel`, `system` → `math`.
+//! `api` is what this page lists; `error` and `sync` serve all. CONTRIBUTING.md has the map.
 
 #[cfg(not(any(
     target_arch = "x86_64",
@@ -69,6 +69,9 @@ compile_error!(
 
 mod api;
 mod checkpoint;
+#[cfg_attr(cuda, path = "cuda/mod.rs")]
+#[cfg_attr(not(cuda), path = "no_cuda.rs")]
+mod device;
 mod error;
 pub mod ffi;
 mod kernel;

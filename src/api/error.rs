@@ -37,8 +37,10 @@ impl From<error::Error> for Error {
             Status::Io => Self::Io,
             Status::Corrupt => Self::Corrupt,
             Status::Mismatch => Self::Mismatch,
-            // Slices are never NULL; handles and caught panics are of the C API.
-            Status::NullPointer | Status::InvalidHandle | Status::Panic => Self::InvalidArgument,
+            // Slices are never NULL; handles, caught panics and devices are of the C API.
+            Status::NullPointer | Status::InvalidHandle | Status::Panic | Status::Device => {
+                Self::InvalidArgument
+            }
         };
         kind(message)
     }

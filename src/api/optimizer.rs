@@ -190,7 +190,7 @@ impl Optimizer {
     /// # Errors
     /// [`Error::InvalidArgument`] for an unknown parameter.
     pub fn step_count(&self, param: ParamId) -> Result<u64, Error> {
-        Ok(self.0.param(param.0)?.steps())
+        Ok(self.0.steps(param.0)?)
     }
 
     /// Sets the number of steps that a parameter has made, for callers who restore its [`state`](Self::state)

@@ -18,6 +18,6 @@ pub struct Options {
 
 impl From<Options> for optimizer::Options {
     fn from(Options { num_threads, parallel_from }: Options) -> Self {
-        Self { num_threads, allocator: None, executor: None, parallel_from }
+        Self { num_threads, allocator: None, executor: None, parallel_from, cuda: None }
     }
 }

@@ -1,9 +1,11 @@
 //! Moments of a file that become state of another kind.
 
+use crate::error::Result;
 use crate::kernel::{Dtype, Element, Real};
 use crate::math::q8::{self, BLOCK, Scale};
 use crate::optimizer::{ElementType, State, StateArray, StateKind};
 use half::{bf16, f16};
+use std::ops::Range;
 
 /// What has to be known of elements of a parameter whose state is of another kind in the file.
 pub(super) struct Conversion {
@@ -22,80 +24,99 @@ pub(super) struct Conversion {
     pub eps: f64,
 }
 
+/// Elements that are converted at once: whole blocks.
+const AT_ONCE: usize = 8 * BLOCK;
+
 impl Conversion {
     /// Writes the state of these elements. `bytes` are the arrays of the file.
-    pub fn write(&self, bytes: [&[u8]; StateArray::ALL.len()], state: &State) {
-        let [exp_avg, exp_avg_sq, compensation, scale] = bytes;
-        for start in (0..self.len).step_by(BLOCK) {
-            let len = BLOCK.min(self.len - start);
-            let mut moments = [[0f32; BLOCK]; 2];
-            if self.there.q8 {
-                let word = first_chunk(&scale[start / BLOCK * size_of::<u32>()..]);
+    pub fn write(&self, bytes: [&[u8]; StateArray::ALL.len()], state: &State) -> Result<()> {
+        for start in (0..self.len).step_by(AT_ONCE) {
+            let len = AT_ONCE.min(self.len - start);
+            let mut moments = [[0f32; AT_ONCE]; 2];
+            let [exp_avg, exp_avg_sq] = moments.each_mut().map(|moment| &mut moment[..len]);
+            self.read_moments(bytes, start, exp_avg, exp_avg_sq);
+            self.write_moments(exp_avg, exp_avg_sq, state, self.first + start)?;
+            let compensation = bytes[StateArray::Compensation as usize];
+            self.write_compensation(compensation, state, start..start + len)?;
+        }
+        Ok(())
+    }
+
+    /// The moments of elements of the file, from `start` on, which begins a block.
+    fn read_moments(
+        &self,
+        [directions, roots, _, words]: [&[u8]; StateArray::ALL.len()],
+        start: usize,
+        exp_avg: &mut [f32],
+        exp_avg_sq: &mut [f32],
+    ) {
+        for (i, (m, v)) in exp_avg.iter_mut().zip(exp_avg_sq).enumerate() {
+            let at = start + i;
+            (*m, *v) = if self.there.q8 {
+                let word = first_chunk(&words[at / BLOCK * size_of::<u32>()..]);
                 let scale = Scale::read(u32::from_le_bytes(word));
-                for i in 0..len {
-                    let codes = (exp_avg[start + i] as i8, exp_avg_sq[start + i]);
-                    (moments[0][i], moments[1][i]) =
-                        scale.moments(codes.0, codes.1, self.eps_there as f32);
-                }
+                scale.moments(directions[at] as i8, roots[at], self.eps_there as f32)
             } else {
-                for ((moment, array), bias) in
-                    moments.iter_mut().zip([exp_avg, exp_avg_sq]).zip(self.bias)
-                {
-                    for (i, moment) in moment[..len].iter_mut().enumerate() {
-                        *moment = (number(self.there.dtype, array, start + i) / bias) as f32;
-                    }
-                }
-            }
-            let [exp_avg, exp_avg_sq] = moments.each_ref().map(|moment| &moment[..len]);
-            self.write_moments(exp_avg, exp_avg_sq, state, self.first + start);
-            self.write_compensation(compensation, state, start..start + len);
+                let moment = |array, bias| (number(self.there.dtype, array, at) / bias) as f32;
+                (moment(directions, self.bias[0]), moment(roots, self.bias[1]))
+            };
         }
     }
 
-    fn write_moments(&self, exp_avg: &[f32], exp_avg_sq: &[f32], state: &State, at: usize) {
-        if state.kind.q8 {
-            let (mut directions, mut roots) = ([0i8; BLOCK], [0u8; BLOCK]);
-            let word = q8::encode_moments(
-                exp_avg,
-                exp_avg_sq,
-                self.eps as f32,
-                &mut directions[..exp_avg.len()],
-                &mut roots[..exp_avg.len()],
-            );
-            let directions = directions.map(|code| code as u8);
-            state.write(StateArray::ExpAvg, at, &directions[..exp_avg.len()]);
-            state.write(StateArray::ExpAvgSq, at, &roots[..exp_avg.len()]);
-            let words = at / BLOCK * size_of::<u32>();
-            state.write(StateArray::Scale, words, &word.to_le_bytes());
-        } else {
+    fn write_moments(
+        &self,
+        exp_avg: &[f32],
+        exp_avg_sq: &[f32],
+        state: &State,
+        at: usize,
+    ) -> Result<()> {
+        if !state.kind.q8 {
             let dtype = state.kind.dtype;
-            for (array, moments) in
-                [(StateArray::ExpAvg, exp_avg), (StateArray::ExpAvgSq, exp_avg_sq)]
-            {
-                for (i, moment) in moments.iter().enumerate() {
-                    write_number(dtype, (*moment).into(), state, array, at + i);
-                }
-            }
+            write_numbers(dtype, exp_avg.iter().copied(), state, StateArray::ExpAvg, at)?;
+            return write_numbers(
+                dtype,
+                exp_avg_sq.iter().copied(),
+                state,
+                StateArray::ExpAvgSq,
+                at,
+            );
         }
+        let (mut directions, mut roots) = ([0i8; AT_ONCE], [0u8; AT_ONCE]);
+        let mut words = [[0; size_of::<u32>()]; AT_ONCE / BLOCK];
+        let blocks = exp_avg.chunks(BLOCK).zip(exp_avg_sq.chunks(BLOCK));
+        let codes = directions.chunks_mut(BLOCK).zip(roots.chunks_mut(BLOCK));
+        for (((m, v), (directions, roots)), word) in blocks.zip(codes).zip(&mut words) {
+            let (directions, roots) = (&mut directions[..m.len()], &mut roots[..m.len()]);
+            *word = q8::encode_moments(m, v, self.eps as f32, directions, roots).to_le_bytes();
+        }
+        let (len, blocks) = (exp_avg.len(), exp_avg.len().div_ceil(BLOCK));
+        let directions = directions.map(|code| code as u8);
+        state.write(StateArray::ExpAvg, at, &directions[..len])?;
+        state.write(StateArray::ExpAvgSq, at, &roots[..len])?;
+        let place = at / BLOCK * size_of::<u32>();
+        state.write(StateArray::Scale, place, words[..blocks].as_flattened())
     }
 
     /// Of a compensation that both have; one that is new stays as it is.
-    fn write_compensation(&self, bytes: &[u8], state: &State, elements: std::ops::Range<usize>) {
+    fn write_compensation(
+        &self,
+        bytes: &[u8],
+        state: &State,
+        elements: Range<usize>,
+    ) -> Result<()> {
         const ARRAY: StateArray = StateArray::Compensation;
         if !self.there.has(ARRAY) {
-            return;
+            return Ok(());
         }
+        let to = self.first + elements.start;
         match (self.there.element_of(ARRAY), state.kind.element_of(ARRAY)) {
             (ElementType::Float(there), ElementType::Float(here)) => {
-                for i in elements {
-                    let number = number(there, bytes, i);
-                    write_number(here, number, state, ARRAY, self.first + i);
-                }
+                let numbers = elements.map(|i| number(there, bytes, i));
+                write_numbers(here, numbers, state, ARRAY, to)
             }
             (_, element) => {
                 let size = element.size();
-                let range = elements.start * size..elements.end * size;
-                state.write(ARRAY, (self.first + elements.start) * size, &bytes[range]);
+                state.write(ARRAY, to * size, &bytes[elements.start * size..elements.end * size])
             }
         }
     }
@@ -118,13 +139,25 @@ fn first_chunk<const N: usize>(bytes: &[u8]) -> [u8; N] {
     chunk
 }
 
-/// Writes element `index` of an array of a state, rounded to nearest even.
-fn write_number(dtype: Dtype, number: f64, state: &State, array: StateArray, index: usize) {
-    let at = index * dtype.size();
-    match dtype {
-        Dtype::F32 => state.write(array, at, &f32::store_any(number).to_le_bytes()),
-        Dtype::F64 => state.write(array, at, &number.to_le_bytes()),
-        Dtype::F16 => state.write(array, at, &f16::store_any(number).to_le_bytes()),
-        Dtype::Bf16 => state.write(array, at, &bf16::store_any(number).to_le_bytes()),
+/// Writes up to [`AT_ONCE`] elements of an array of a state, each rounded to nearest even.
+fn write_numbers(
+    dtype: Dtype,
+    numbers: impl Iterator<Item = impl Into<f64>>,
+    state: &State,
+    array: StateArray,
+    first: usize,
+) -> Result<()> {
+    let (mut bytes, size) = ([0; AT_ONCE * size_of::<f64>()], dtype.size());
+    let mut end = 0;
+    for (number, to) in numbers.zip(bytes.chunks_exact_mut(size)) {
+        let number = number.into();
+        match dtype {
+            Dtype::F32 => to.copy_from_slice(&f32::store_any(number).to_le_bytes()),
+            Dtype::F64 => to.copy_from_slice(&number.to_le_bytes()),
+            Dtype::F16 => to.copy_from_slice(&f16::store_any(number).to_le_bytes()),
+            Dtype::Bf16 => to.copy_from_slice(&bf16::store_any(number).to_le_bytes()),
+        }
+        end += size;
     }
+    state.write(array, first * size, &bytes[..end])
 }

@@ -170,13 +170,13 @@ fn load_sources(
         let mut reading = Reading { source, block: &mut block, progress: &mut progress };
         reading.verify(number, file, &transfers, &mut verified)?;
     }
-    // From here on, nothing can fail. Each array is given back as soon as it is in the state, whose own memory is often
+    // From here on, nothing can fail but a device that is lost. Each array is given back as soon as it is in the state, whose own memory is often
     // touched now for the first time.
     for conversion in &conversions {
         let state = &optimizer.param(conversion.param)?.state;
         let arrays =
             conversion.transfers.map(|number| number.map_or(&[][..], |number| &verified[number]));
-        conversion.write(arrays, state);
+        conversion.write(arrays, state)?;
         for number in conversion.transfers.into_iter().flatten() {
             verified[number] = Cow::Borrowed(&[]);
         }
@@ -185,8 +185,9 @@ fn load_sources(
         transfers.iter().zip(verified).filter(|(transfer, _)| !transfer.is_converted)
     {
         let state = &optimizer.param(transfer.param)?.state;
-        copy(transfer, &bytes, state, &mut block);
+        copy(transfer, &bytes, state, &mut block)?;
     }
+    optimizer.announce(&restored)?;
     Ok(restored)
 }
 
@@ -273,7 +274,7 @@ impl<'a> Reading<'_, 'a, '_> {
 }
 
 /// Copies verified bytes into the state of a parameter.
-fn copy(transfer: &Transfer, bytes: &[u8], state: &State, block: &mut [u8]) {
+fn copy(transfer: &Transfer, bytes: &[u8], state: &State, block: &mut [u8]) -> Result<()> {
     let Transfer { array, to, debias, .. } = *transfer;
     debug_assert_eq!(bytes.len(), transfer.bytes);
     let Some((bias, dtype)) = debias else { return state.write(array, to, bytes) };
@@ -281,8 +282,9 @@ fn copy(transfer: &Transfer, bytes: &[u8], state: &State, block: &mut [u8]) {
         let block = &mut block[..part.len()];
         block.copy_from_slice(part);
         divide(dtype, block, bias);
-        state.write(array, to + number * BLOCK, block);
+        state.write(array, to + number * BLOCK, block)?;
     }
+    Ok(())
 }
 
 /// Divides little-endian elements, rounding once.

@@ -73,6 +73,7 @@ struct Tensor<'a> {
 
 impl<'a> Checkpoint<'a> {
     fn of(optimizer: &'a Optimizer) -> Result<Self> {
+        optimizer.refresh_steps()?;
         let mut tensors = Vec::new();
         for (number, (_, param)) in optimizer.params().enumerate() {
             let state = &param.state;
@@ -125,7 +126,7 @@ impl<'a> Checkpoint<'a> {
             let mut checksum = crc32fast::Hasher::new();
             for start in (0..array.bytes).step_by(BLOCK) {
                 let block = &mut block[..BLOCK.min(array.bytes - start)];
-                state.read(array.array, start, block);
+                state.read(array.array, start, block)?;
                 checksum.update(block);
                 sink.write_all(block).map_err(failed)?;
                 progress.advance(block.len())?;

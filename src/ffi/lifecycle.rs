@@ -1,11 +1,12 @@
 //! Creating and freeing optimizers.
 
 use super::arguments::not_null;
-use super::call::{with, without_handle};
+use super::call::{with, without_handle, work};
 use super::registry;
 use super::{radam_options, radam_status};
 use crate::error::ensure;
 use crate::optimizer::Optimizer;
+use std::ffi::c_void;
 
 /// An optimizer. A pointer to it is a handle: a token that is never dereferenced.
 pub struct radam_optimizer {
@@ -22,7 +23,9 @@ pub struct radam_optimizer {
 /// struct_size is wrong, or the environment variable RADAM_ISA named an instruction set that this
 /// machine lacks when the library was loaded (the variable is for tests; results are the same with
 /// all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
-/// 4096), which is as many as can exist at a time.
+/// 4096), which is as many as can exist at a time. With options->device RADAM_DEVICE_CUDA:
+/// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_STATE if an option is set
+/// that is for the CPU only.
 ///
 /// Threads: may be called at any time.
 ///
@@ -64,4 +67,23 @@ pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
         );
         Ok(())
     })
+}
+
+/// Enqueues the work of an optimizer on another CUDA stream from now on.
+///
+/// stream is a CUstream or cudaStream_t of the optimizer's device; NULL is the legacy default stream. It
+/// must exist until the optimizer is freed or has moved on. Work that is enqueued already is done first:
+/// the new stream waits for it.
+///
+/// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE if the optimizer is on the CPU;
+/// RADAM_ERROR_DEVICE; RADAM_ERROR_BUSY.
+///
+/// # Safety
+/// stream is NULL or a stream that exists, and so does the stream before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn radam_set_stream(
+    opt: *mut radam_optimizer,
+    stream: *mut c_void,
+) -> radam_status {
+    work(opt, |optimizer| optimizer.set_stream(stream))
 }

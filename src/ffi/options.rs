@@ -1,10 +1,10 @@
 //! The options of a whole optimizer.
 
 use super::call::without_handle;
-use super::radam_status;
 use super::versioned::{Versioned, init, read_or_defaults};
+use super::{RADAM_DEVICE_CPU, RADAM_DEVICE_CUDA, radam_device, radam_status};
 use crate::error::{Result, error};
-use crate::optimizer::Options;
+use crate::optimizer::{Cuda, Options};
 use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
 use std::ptr;
@@ -84,6 +84,17 @@ pub struct radam_options {
     /// sleep between steps and have to be woken up. With an executor whose threads are already awake
     /// when a step begins, about 65536 pays off.
     pub parallel_from: u64,
+    /// Where the optimizer is: one of the RADAM_DEVICE_... constants. With RADAM_DEVICE_CUDA, data, grad,
+    /// copy and state arrays are device pointers, an allocator returns device memory, and calls enqueue
+    /// their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in
+    /// slices are for the CPU. Default: the CPU.
+    pub device: radam_device,
+    /// The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
+    pub cuda_device: i32,
+    /// The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist
+    /// until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default
+    /// stream.
+    pub cuda_stream: *mut c_void,
 }
 
 impl Versioned for radam_options {
@@ -94,6 +105,9 @@ impl Versioned for radam_options {
         allocator: radam_allocator { allocate: None, release: None, user: ptr::null_mut() },
         executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
         parallel_from: 0,
+        device: RADAM_DEVICE_CPU,
+        cuda_device: 0,
+        cuda_stream: ptr::null_mut(),
     };
 }
 
@@ -120,8 +134,21 @@ pub unsafe extern "C" fn radam_options_init(
 /// `options` is null or points to as many bytes as the `struct_size` there says.
 pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     // SAFETY: `options` is NULL or as long as its struct_size says.
-    let radam_options { num_threads, allocator, executor, parallel_from, .. } =
-        unsafe { read_or_defaults(options) }?;
+    let options = unsafe { read_or_defaults(options) }?;
+    let radam_options { num_threads, allocator, executor, parallel_from, device, .. } = options;
+    let cuda = match device {
+        RADAM_DEVICE_CPU => None,
+        RADAM_DEVICE_CUDA => {
+            Some(Cuda { ordinal: options.cuda_device, stream: options.cuda_stream })
+        }
+        _ => {
+            return Err(error!(
+                InvalidArgument,
+                "options.device is {device}; it must be RADAM_DEVICE_CPU ({RADAM_DEVICE_CPU}) or RADAM_DEVICE_CUDA \
+                 ({RADAM_DEVICE_CUDA})"
+            ));
+        }
+    };
     Ok(Options {
         num_threads: num_threads as usize,
         allocator: allocator.checked()?,
@@ -129,6 +156,7 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
             .parallel_for
             .map(|parallel_for| Executor { parallel_for, user: executor.user }),
         parallel_from,
+        cuda,
     })
 }
 

@@ -289,7 +289,7 @@ pub unsafe extern "C" fn radam_step_count(
     steps: *mut u64,
 ) -> radam_status {
     // SAFETY: `steps` is NULL or writable.
-    get(opt, |optimizer| unsafe { output("steps", steps, optimizer.param(param)?.steps()) })
+    get(opt, |optimizer| unsafe { output("steps", steps, optimizer.steps(param)?) })
 }
 
 /// An array of pointers, unless it is NULL.

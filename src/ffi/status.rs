@@ -37,16 +37,18 @@ pub enum radam_status_values {
     RADAM_ERROR_MISMATCH = 9,
     /// There is a bug in the library. From now on, the optimizer can only be freed.
     RADAM_ERROR_PANIC = 10,
+    /// There is no GPU or no driver, or the driver reported a failure, perhaps of an earlier call.
+    RADAM_ERROR_DEVICE = 11,
 }
 
 constants!(radam_status = radam_status_values:
     RADAM_OK, RADAM_ERROR_NULL_POINTER, RADAM_ERROR_INVALID_HANDLE, RADAM_ERROR_INVALID_ARGUMENT, RADAM_ERROR_BUSY,
     RADAM_ERROR_INVALID_STATE, RADAM_ERROR_OUT_OF_MEMORY, RADAM_ERROR_IO, RADAM_ERROR_CORRUPT, RADAM_ERROR_MISMATCH,
-    RADAM_ERROR_PANIC);
+    RADAM_ERROR_PANIC, RADAM_ERROR_DEVICE);
 
 pub(super) fn status_of(status: Status) -> radam_status {
     const { assert!(Status::NullPointer as radam_status == RADAM_ERROR_NULL_POINTER) };
-    const { assert!(Status::Panic as radam_status == RADAM_ERROR_PANIC) };
+    const { assert!(Status::Device as radam_status == RADAM_ERROR_DEVICE) };
     status as radam_status
 }
 
@@ -86,6 +88,7 @@ pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
         RADAM_ERROR_CORRUPT => c"RADAM_ERROR_CORRUPT",
         RADAM_ERROR_MISMATCH => c"RADAM_ERROR_MISMATCH",
         RADAM_ERROR_PANIC => c"RADAM_ERROR_PANIC",
+        RADAM_ERROR_DEVICE => c"RADAM_ERROR_DEVICE",
         _ => c"unknown radam_status",
     };
     name.as_ptr()

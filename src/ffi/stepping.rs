@@ -4,7 +4,7 @@ use super::arguments::{output, toggle, toggle_value};
 use super::call::{change, concurrent, get, work};
 use super::step_options::{check_report, step_options, write_report};
 use super::{radam_optimizer, radam_status, radam_step_options, radam_step_report, radam_toggle};
-use crate::optimizer::{CallerArray, StepOptions};
+use crate::optimizer::{CallerArray, Optimizer, StepOptions};
 use std::ffi::c_void;
 use std::ptr;
 
@@ -185,8 +185,5 @@ pub unsafe extern "C" fn radam_get_optimizer_accumulation(
 /// All registered gradients are valid and not used by anyone else during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn radam_zero_grad(opt: *mut radam_optimizer) -> radam_status {
-    work(opt, |optimizer| {
-        optimizer.zero_grad();
-        Ok(())
-    })
+    work(opt, Optimizer::zero_grad)
 }

@@ -34,6 +34,19 @@ pub enum radam_toggle_values {
     RADAM_AUTO = 2,
 }
 
+/// Where an optimizer and its arrays are: one of the RADAM_DEVICE_... constants. A later version may
+/// add constants.
+pub type radam_device = i32;
+
+/// The values of radam_device.
+#[repr(C)]
+pub enum radam_device_values {
+    /// Memory of the process, stepped by its processors.
+    RADAM_DEVICE_CPU = 0,
+    /// Memory of an NVIDIA GPU, stepped there.
+    RADAM_DEVICE_CUDA = 1,
+}
+
 /// An array of a parameter's state: one of the RADAM_STATE_... constants. A later version may add
 /// constants.
 pub type radam_state = i32;
@@ -72,6 +85,7 @@ pub(super) use constants;
 constants!(radam_dtype = radam_dtype_values:
     RADAM_DTYPE_F32, RADAM_DTYPE_F64, RADAM_DTYPE_F16, RADAM_DTYPE_BF16, RADAM_DTYPE_Q8);
 constants!(radam_toggle = radam_toggle_values: RADAM_OFF, RADAM_ON, RADAM_AUTO);
+constants!(radam_device = radam_device_values: RADAM_DEVICE_CPU, RADAM_DEVICE_CUDA);
 constants!(radam_state = radam_state_values:
     RADAM_STATE_EXP_AVG, RADAM_STATE_EXP_AVG_SQ, RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER,
     RADAM_STATE_SCALE);

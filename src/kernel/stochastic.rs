@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 
 /// The 64-bit FNV-1a hash of a name's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NameHash(u64);
+pub(crate) struct NameHash(pub u64);
 
 impl NameHash {
     pub fn of(name: impl fmt::Display) -> Self {

@@ -6,6 +6,7 @@
 //! - `step/`: how a step goes.
 //! - `group.rs`, `param.rs`, `arrays.rs`: one group, one parameter, and the arrays that its caller brings. `state.rs`,
 //!   `state_kind.rs`: the state of a parameter, and what it consists of. `placement.rs`: where in memory state lies. `grid.rs`: the pieces of a parameter.
+//! - `memory.rs`: the memory that states are in. `on_device.rs`: what is different where that is a device's.
 //! - `index.rs`, `spans.rs`: finding parameters by name, and arrays by address.
 //! - `advice.rs`: what is known to fail in training.
 
@@ -14,6 +15,9 @@ mod arrays;
 mod grid;
 mod group;
 mod index;
+mod memory;
+#[cfg_attr(not(cuda), allow(dead_code))] // what only a device reads
+mod on_device;
 mod param;
 mod placement;
 mod register;
@@ -26,6 +30,9 @@ mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
 pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
+pub(crate) use on_device::{Contents, OfCall, Stale, Task};
+#[cfg(cuda)]
+pub(crate) use param::Standing;
 pub(crate) use param::{Param, ParamSpec, Place};
 pub(crate) use state::{NamedArray, State};
 pub(crate) use state_kind::{Compensation, StateKind};
@@ -34,14 +41,18 @@ pub(crate) use step::{
     Lent, LooseTensor, Measured, StepOptions, measure_tensor, sum_of_words, update,
 };
 
+use crate::device::Device;
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::InstructionSet;
 use crate::math::Scalars;
 use crate::system::{Allocator, Executor, Threads, try_box};
 use arrays::ArrayKind;
 use index::Index;
+use memory::Memory;
+#[cfg(not(cuda))]
 use param::Standing;
 use spans::Array;
+use std::ffi::c_void;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -60,9 +71,9 @@ pub(crate) struct Optimizer {
     stepping: RwLock<Stepping>,
     /// Whether a step is open, for calls that need nothing else behind the lock.
     is_step_open: AtomicBool,
-    /// Where the state comes from, if not from the program's allocator. Parameters point at it, so that
-    /// it is made before them and dropped after them.
-    allocator: Option<Box<Allocator>>,
+    /// Where the state is, if not in memory of the program's allocator. Parameters point at it, so that it is made before
+    /// them and dropped after them.
+    memory: Option<Box<Memory>>,
 }
 
 /// How an optimizer is to be made.
@@ -73,6 +84,16 @@ pub(crate) struct Options {
     pub executor: Option<Executor>,
     /// Elements from which on a step runs on several threads; 0: the library's choice.
     pub parallel_from: u64,
+    /// The GPU that parameters and state are on.
+    pub cuda: Option<Cuda>,
+}
+
+/// A GPU.
+#[derive(Clone, Copy)]
+pub(crate) struct Cuda {
+    pub ordinal: i32,
+    /// What work is enqueued on.
+    pub stream: *mut c_void,
 }
 
 /// What a checkpoint says besides the arrays of the state.
@@ -88,12 +109,25 @@ pub(crate) struct Restored {
 impl Optimizer {
     pub fn new(options: Options) -> Result<Self> {
         const NUM_THREADS_MAX: usize = 1024;
-        let Options { num_threads, allocator, executor, parallel_from } = options;
+        let Options { num_threads, allocator, executor, parallel_from, cuda } = options;
         ensure!(
             num_threads <= NUM_THREADS_MAX,
             InvalidArgument,
             "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
         );
+        let for_cpu = [
+            ("num_threads", num_threads != 0),
+            ("executor", executor.is_some()),
+            ("parallel_from", parallel_from != 0),
+        ];
+        for (name, _) in for_cpu.into_iter().filter(|(_, is_set)| *is_set && cuda.is_some()) {
+            return Err(error!(
+                InvalidState,
+                "options.{name} is set, but it is for threads of the CPU and options.device is RADAM_DEVICE_CUDA; it must \
+                 be left at its default"
+            ));
+        }
+        let device = cuda.map(|cuda| Device::open(cuda.ordinal, cuda.stream)).transpose()?;
         Ok(Self {
             instruction_set: InstructionSet::choose()?,
             groups: Vec::new(),
@@ -103,7 +137,7 @@ impl Optimizer {
             accumulation: Toggle::Off,
             stepping: RwLock::default(),
             is_step_open: AtomicBool::new(false),
-            allocator: allocator.map(try_box).transpose()?,
+            memory: Memory::new(allocator, device).map(try_box).transpose()?,
         })
     }
 
@@ -162,12 +196,18 @@ impl Optimizer {
         // A schedule sets lr before every step, and must not have the work cut anew each time.
         let order = |group: &Group| (group.for_each, group.gradient_release);
         let plan_changes = order(&group) != order(before);
-        if state(&group) != state(before) {
+        let state_changes = state(&group) != state(before);
+        if state_changes {
             self.convert_state(id, &group)?;
+        }
+        if let Some(device) = self.device() {
+            device.set_group(id, &group)?;
         }
         self.groups[id as usize] = group;
         if plan_changes {
-            self.stepping_mut().invalidate();
+            self.changed(Stale::All);
+        } else if state_changes {
+            self.changed(Stale::Arrays);
         }
         Ok(())
     }
@@ -199,17 +239,22 @@ impl Optimizer {
     }
 
     /// Fills the gradients with zeros, those of groups with gradient release excepted.
-    pub fn zero_grad(&self) {
+    pub fn zero_grad(&self) -> Result<()> {
+        if let Some(device) = self.device() {
+            return device.zero_grad(self.contents());
+        }
         for param in &self.params {
             if !self.groups[param.group as usize].gradient_release.or(false) {
                 zero_grad(param, param.grad, 0..param.len());
             }
         }
+        Ok(())
     }
 
     /// Of the next step of a group, by the parameter that has made the most steps.
     pub fn next_scalars(&self, group: u32) -> Result<Scalars> {
         let hyperparameters = self.group(group)?.hyperparameters();
+        self.refresh_steps()?;
         let params = self.params.iter().filter(|param| param.group == group);
         let step = params.map(|param| param.next_step()).max().unwrap_or(1);
         Ok(Scalars::new(&hyperparameters, step))
@@ -225,7 +270,7 @@ impl Optimizer {
             param.set_frozen(frozen);
         }
         self.accumulation = restored.accumulation;
-        self.stepping_mut().invalidate();
+        self.changed(Stale::All);
     }
 
     pub fn accumulation(&self) -> Toggle {

@@ -3,9 +3,10 @@
 
 use super::arrays::{ArrayKind, StateArray};
 use super::index::{grad_of, written_arrays};
-use super::param::{Param, ParamSpec, check_array};
+use super::memory::Home;
+use super::param::{Param, ParamSpec};
 use super::state_kind::{Compensation, Q8_FROM};
-use super::{Group, Optimizer};
+use super::{Group, Optimizer, Stale};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 use std::sync::PoisonError;
@@ -39,7 +40,7 @@ impl Optimizer {
             self.params.truncate(first);
             self.index.truncate(first);
         }
-        self.stepping_mut().invalidate();
+        self.changed(Stale::All);
         outcome
     }
 
@@ -55,7 +56,7 @@ impl Optimizer {
         );
         let group = &self.groups[group_id as usize];
         for spec in specs {
-            check_spec(spec, group)?;
+            self.check_spec(spec, group)?;
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
         for spec in specs {
@@ -65,7 +66,11 @@ impl Optimizer {
         }
         self.add_to_index(first, specs)?;
         for param in &mut self.params[first..] {
-            param.state.allocate(param.data.pointer(), self.allocator.as_deref())?;
+            param.state.allocate(param.data.pointer(), Home::new(self.memory.as_deref()))?;
+        }
+        if let Some(device) = self.device() {
+            device.reserve(self.groups.len(), &self.params)?;
+            device.set_group(group_id, &self.groups[group_id as usize])?;
         }
         let chunks = self.params[first..].iter().map(|param| param.grid().len()).sum();
         let params = self.params.len();
@@ -110,62 +115,64 @@ impl Optimizer {
     }
 }
 
-/// Refuses a parameter that is wrong whatever others there are.
-fn check_spec(spec: &ParamSpec, group: &Group) -> Result<()> {
-    let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
-    ensure!(
-        spec.name != Some(""),
-        InvalidArgument,
-        "{place}name is empty; it must be a name that no other parameter has (without one, it is \
+impl Optimizer {
+    /// Refuses a parameter that is wrong whatever others there are.
+    fn check_spec(&self, spec: &ParamSpec, group: &Group) -> Result<()> {
+        let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
+        ensure!(
+            spec.name != Some(""),
+            InvalidArgument,
+            "{place}name is empty; it must be a name that no other parameter has (without one, it is \
          \"param.<id>\")"
-    );
-    if let Some((offset, tensor_len)) = given.slice {
-        let len = spec.len;
-        ensure!(
-            offset.checked_add(len).is_some_and(|end| end <= tensor_len),
-            InvalidArgument,
-            "{place}tensor_offset is {offset} and len is {len}, but {place}tensor_len is {tensor_len}; tensor_offset + \
+        );
+        if let Some((offset, tensor_len)) = given.slice {
+            let len = spec.len;
+            ensure!(
+                offset.checked_add(len).is_some_and(|end| end <= tensor_len),
+                InvalidArgument,
+                "{place}tensor_offset is {offset} and len is {len}, but {place}tensor_len is {tensor_len}; tensor_offset + \
              len must be at most tensor_len (or tensor_offset and tensor_len both 0, for a whole tensor)"
-        );
-    }
-    check_array(place, &"data", spec.data, dtype, spec.len)?;
-    check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
-    let slice = given.slice.unwrap_or((0, spec.len));
-    let state = group.state_kind_for(dtype, slice)?;
-    if !given.copy.is_none() {
-        ensure!(
-            !dtype.is_16_bit(),
-            InvalidArgument,
-            "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
+            );
+        }
+        self.check_array(place, &"data", spec.data, dtype, spec.len)?;
+        self.check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
+        let slice = given.slice.unwrap_or((0, spec.len));
+        let state = group.state_kind_for(dtype, slice)?;
+        if !given.copy.is_none() {
+            ensure!(
+                !dtype.is_16_bit(),
+                InvalidArgument,
+                "{place}copy is for parameters of f32 and f64, whose rounded values it gets, but the parameter's \
              dtype is {dtype}; it must be NULL"
-        );
-        ensure!(
-            given.copy_dtype != Dtype::F64,
-            InvalidArgument,
-            "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
-        );
-        check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
-    }
-    for array in StateArray::ALL {
-        let is_compensation = array == StateArray::Compensation;
-        let given = given.state[array as usize];
-        ensure!(
-            !is_compensation || given.is_none() || state.compensation != Compensation::None,
-            InvalidArgument,
-            "{place}kahan_comp is {:p}, but the group has neither kahan_sum nor master_remainder on for \
+            );
+            ensure!(
+                given.copy_dtype != Dtype::F64,
+                InvalidArgument,
+                "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
+            );
+            self.check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
+        }
+        for array in StateArray::ALL {
+            let is_compensation = array == StateArray::Compensation;
+            let given = given.state[array as usize];
+            ensure!(
+                !is_compensation || given.is_none() || state.compensation != Compensation::None,
+                InvalidArgument,
+                "{place}kahan_comp is {:p}, but the group has neither kahan_sum nor master_remainder on for \
              {dtype}; it must be NULL, or one of them on",
-            given.pointer()
-        );
-        ensure!(
-            array != StateArray::Scale || given.is_none() || state.q8,
-            InvalidArgument,
-            "{place}state_scale is {:p}, but the parameter's state is {}; it must be NULL, or state_dtype q8 and the \
+                given.pointer()
+            );
+            ensure!(
+                array != StateArray::Scale || given.is_none() || state.q8,
+                InvalidArgument,
+                "{place}state_scale is {:p}, but the parameter's state is {}; it must be NULL, or state_dtype q8 and the \
              tensor of at least {Q8_FROM} elements",
-            given.pointer(),
-            state.moments()
-        );
-        let (name, len) = (ArrayKind::State(array).name(), state.len_of(array, spec.len));
-        check_array(place, &name, given, state.element_of(array), len)?;
+                given.pointer(),
+                state.moments()
+            );
+            let (name, len) = (ArrayKind::State(array).name(), state.len_of(array, spec.len));
+            self.check_array(place, &name, given, state.element_of(array), len)?;
+        }
+        Ok(())
     }
-    Ok(())
 }

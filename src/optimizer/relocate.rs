@@ -2,9 +2,9 @@
 
 use super::arrays::{ArrayKind, CallerArray};
 use super::index::{Described, Moved, grad_of};
-use super::param::{Place, Standing, check_array};
+use super::param::{Place, Standing};
 use super::spans::Array;
-use super::{Optimizer, Param};
+use super::{Optimizer, Param, Stale};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 
@@ -32,7 +32,7 @@ impl Optimizer {
         let id = array.id as usize;
         let param = &mut self.params[id];
         let (len, old_range, old) = (param.len(), param.range_of(array.kind), *field(param));
-        check_array(Place(None), &array.kind.name(), new, dtype, len as u64)?;
+        self.check_array(Place(None), &array.kind.name(), new, dtype, len as u64)?;
         if old == new {
             return Ok(());
         }
@@ -44,7 +44,7 @@ impl Optimizer {
             return Err(error);
         }
         self.index.remove_array(array, old_range);
-        self.stepping_mut().forget_counts();
+        self.changed(Stale::Arrays);
         Ok(())
     }
 
@@ -74,10 +74,16 @@ impl Optimizer {
                 ids.start + index
             );
             if let Some(data) = data {
-                check_array(place, &format_args!("data[{index}]"), data[index], param.dtype, len)?;
+                self.check_array(
+                    place,
+                    &format_args!("data[{index}]"),
+                    data[index],
+                    param.dtype,
+                    len,
+                )?;
             }
             if let Some(grads) = grads {
-                check_array(
+                self.check_array(
                     place,
                     &format_args!("grads[{index}]"),
                     grads[index],
@@ -102,7 +108,7 @@ impl Optimizer {
                 (param.data, param.grad) = before;
             }
         });
-        self.stepping_mut().forget_counts();
+        self.changed(Stale::Arrays);
         outcome
     }
 

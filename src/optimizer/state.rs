@@ -1,19 +1,19 @@
 //! The state of one parameter: `exp_avg`, `exp_avg_sq`; with Kahan summation or master remainders, what compensates for the
 //! rounding of the parameter; and the words of the blocks of 8-bit state.
 //!
-//! This is the only place that knows where state lives: in one allocation of the library's, or in arrays that the
-//! caller brought.
+//! This is the only place that knows how state lies in memory: in one allocation of the library's, or in arrays that the
+//! caller brought. `memory.rs` knows in which memory.
 
 use super::arrays::{CallerArray, ElementType, Given, StateArray};
+use super::memory::Home;
 use super::placement::{ARRAY_ALIGNMENT, advise_huge_pages, best_offset, layout, stride};
 use super::state_kind::{Compensation, StateKind};
 use crate::error::{Result, ensure, error};
-use crate::kernel::q8::{self, Codes, Moments};
-use crate::kernel::{Dtype, InstructionSet, convert_array, swap_unless_little_endian};
-use crate::system::{Allocator, allocate_zeroed, release, try_box};
+use crate::kernel::q8::{Codes, Moments};
+use crate::kernel::{Dtype, InstructionSet};
+use crate::system::try_box;
 use std::alloc::Layout;
 use std::ptr;
-use std::slice;
 
 /// An array of a state, as checkpoints name it.
 #[derive(Clone, Copy)]
@@ -36,8 +36,8 @@ pub(crate) struct State {
     /// Null if the caller brought all arrays, or there are no elements.
     allocation: *mut u8,
     given: Option<Box<Given>>,
-    /// The optimizer's, which outlives its parameters; null: the program's allocator.
-    allocator: *const Allocator,
+    /// Where the allocation is.
+    home: Home,
 }
 
 // SAFETY: the allocation is owned, and callers' arrays are `CallerArray`s. The allocator may be called on any
@@ -56,13 +56,14 @@ impl State {
             stride: 0,
             allocation: ptr::null_mut(),
             given: if given.is_nothing() { None } else { Some(try_box(given)?) },
-            allocator: ptr::null(),
+            home: Home::PROGRAM,
         })
     }
 
     /// Allocates the arrays that the caller did not bring, as zeros. `data` is where the parameter's elements are.
-    pub fn allocate(&mut self, data: *const u8, allocator: Option<&Allocator>) -> Result<()> {
+    pub fn allocate(&mut self, data: *const u8, home: Home) -> Result<()> {
         debug_assert!(self.allocation.is_null());
+        self.home = home;
         if self.len == 0 {
             return Ok(());
         }
@@ -75,16 +76,16 @@ impl State {
         };
         let bytes = self.bytes(StateArray::ExpAvg);
         self.stride = stride(bytes).ok_or_else(no_memory)?;
-        self.allocator = allocator.map_or(ptr::null(), ptr::from_ref);
         let Some(layout) = self.layout().ok_or_else(no_memory)? else {
             return Ok(());
         };
-        self.allocation = allocate_zeroed(allocator, layout).map_err(|error| match allocator {
-            None => no_memory(),
-            Some(_) => error,
-        })?;
-        self.offset = best_offset(self.allocation, self.stride, data);
-        if allocator.is_none() {
+        let allocated = home.allocate_zeroed(layout);
+        self.allocation =
+            allocated.map_err(|error| if home.is_program() { no_memory() } else { error })?;
+        if home.is_host() {
+            self.offset = best_offset(self.allocation, self.stride, data);
+        }
+        if home.is_program() {
             advise_huge_pages(self.allocation, layout.size());
         }
         Ok(())
@@ -114,22 +115,22 @@ impl State {
             kind.moments()
         );
         let mut new = Self::new(kind, self.len, given)?;
-        new.allocate(data, self.allocator())?;
+        new.allocate(data, self.home)?;
         for array in new.arrays_in_use() {
             let is_kept = match array {
                 StateArray::Compensation => keeps_compensation,
                 _ => before.q8 == kind.q8,
             };
             if is_kept {
-                self.copy_array(&new, array, instruction_set);
+                self.copy_array(&new, array, instruction_set)?;
             }
         }
         // SAFETY: the arrays have `len` elements; the new ones are not known to anyone yet, and nobody writes the old ones
         // during an exclusive call. Whole parameters and shards of 8-bit state begin with a block.
         unsafe {
             match (before.q8, kind.q8) {
-                (false, true) => q8::encode(self.moments(), new.codes(), eps, self.len),
-                (true, false) => q8::decode(self.codes(), new.moments(), eps, self.len),
+                (false, true) => self.home.encode(self.moments(), new.codes(), eps, self.len)?,
+                (true, false) => self.home.decode(self.codes(), new.moments(), eps, self.len)?,
                 _ => {}
             }
         }
@@ -137,19 +138,24 @@ impl State {
     }
 
     /// Copies an array of the same kind, though perhaps of another dtype.
-    fn copy_array(&self, new: &Self, array: StateArray, instruction_set: InstructionSet) {
+    fn copy_array(
+        &self,
+        new: &Self,
+        array: StateArray,
+        instruction_set: InstructionSet,
+    ) -> Result<()> {
         let (from, to) = (self.array(array), new.array(array));
         if from == to {
-            return; // an array of the caller's
+            return Ok(()); // an array of the caller's
         }
         // SAFETY: both arrays have `len` elements of their types; the new one is not known to anyone yet, and nobody writes
         // the old one during an exclusive call.
         unsafe {
             match (self.kind.element_of(array), new.kind.element_of(array)) {
                 (ElementType::Float(before), ElementType::Float(dtype)) => {
-                    convert_array(instruction_set, before, from, dtype, to, self.len);
+                    self.home.convert(instruction_set, (before, from), (dtype, to), self.len)
                 }
-                _ => ptr::copy_nonoverlapping(from, to, self.bytes(array)),
+                _ => self.home.copy(from, to, self.bytes(array)),
             }
         }
     }
@@ -166,11 +172,11 @@ impl State {
     }
 
     /// Sets all arrays to zeros, as before the first step.
-    pub fn reset(&self) {
-        for array in self.arrays_in_use() {
+    pub fn reset(&self) -> Result<()> {
+        self.arrays_in_use().try_for_each(|array| {
             // SAFETY: the array has so many bytes, and nobody else uses them during an exclusive call.
-            unsafe { self.array(array).write_bytes(0, self.bytes(array)) };
-        }
+            unsafe { self.home.zero(self.array(array), self.bytes(array)) }
+        })
     }
 
     /// Elements of the parameter.
@@ -197,11 +203,6 @@ impl State {
     pub fn bytes(&self, array: StateArray) -> usize {
         let len = self.kind.len_of(array, self.len as u64) as usize;
         len * self.kind.element_of(array).size()
-    }
-
-    fn allocator(&self) -> Option<&Allocator> {
-        // SAFETY: it is null or the optimizer's, which keeps it for as long as it has parameters.
-        unsafe { self.allocator.as_ref() }
     }
 
     /// `exp_avg`, `exp_avg_sq`, and `kahan_comp` or `master_remainder`; the third is anything if there is neither.
@@ -264,22 +265,18 @@ impl State {
 
     /// Copies elements out of an array, from the byte `offset` on, and into little-endian order. Checkpoints access
     /// state only by this and `write`, so they need not know in which memory it lives. For exclusive calls.
-    pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) {
+    pub fn read(&self, array: StateArray, offset: usize, into: &mut [u8]) -> Result<()> {
         let from = self.place(array, offset, into.len());
         // SAFETY: `place` has checked that the array has these bytes, which nobody writes during an exclusive call.
-        unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
-        swap_unless_little_endian(into, self.kind.element_of(array).size());
+        unsafe { self.home.read(from, into, self.kind.element_of(array).size()) }
     }
 
-    /// Overwrites elements of an array, from the byte `offset` on, with little-endian ones. For exclusive calls.
-    pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) {
+    /// Overwrites elements of an array, from the byte `offset` on, with little-endian ones. For exclusive calls. Only a
+    /// device can fail.
+    pub fn write(&self, array: StateArray, offset: usize, from: &[u8]) -> Result<()> {
         let to = self.place(array, offset, from.len());
         // SAFETY: as in `read`, and nobody reads them either.
-        let written = unsafe {
-            ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
-            slice::from_raw_parts_mut(to, from.len())
-        };
-        swap_unless_little_endian(written, self.kind.element_of(array).size());
+        unsafe { self.home.write(to, from, self.kind.element_of(array).size()) }
     }
 
     fn place(&self, array: StateArray, offset: usize, len: usize) -> *mut u8 {
@@ -331,7 +328,7 @@ impl Drop for State {
         if let (false, Some(Some(layout))) = (self.allocation.is_null(), self.layout()) {
             // SAFETY: `allocate` got it from the same allocator with this layout, which depends on nothing that
             // has changed since.
-            unsafe { release(self.allocator(), self.allocation, layout) };
+            unsafe { self.home.release(self.allocation, layout) };
         }
     }
 }
@@ -352,7 +349,7 @@ mod tests {
                     let data = ptr::without_provenance(data);
                     let kind = StateKind { dtype, q8: false, compensation: Compensation::Kahan };
                     let mut state = State::new(kind, len, Given::NOTHING).unwrap();
-                    state.allocate(data, None).unwrap();
+                    state.allocate(data, Home::PROGRAM).unwrap();
                     let [exp_avg, exp_avg_sq, kahan_comp] = addresses(&state);
                     assert!(exp_avg + len * size <= exp_avg_sq);
                     assert!(exp_avg_sq + len * size <= kahan_comp);
@@ -371,7 +368,7 @@ mod tests {
     fn without_elements_there_is_no_memory() {
         let kind = StateKind { dtype: Dtype::F32, q8: false, compensation: Compensation::Kahan };
         let mut state = State::new(kind, 0, Given::NOTHING).unwrap();
-        state.allocate(ptr::null(), None).unwrap();
+        state.allocate(ptr::null(), Home::PROGRAM).unwrap();
         assert_eq!(addresses(&state), [0; 3]);
     }
 }

@@ -1,9 +1,9 @@
 //! Changing what there is while training: freezing and removing parameters, resetting their state.
 
-use super::Optimizer;
 use super::arrays::{CallerArray, Given};
 use super::param::{Param, Standing};
 use super::state::State;
+use super::{Optimizer, Stale};
 use crate::error::Result;
 
 impl Optimizer {
@@ -15,7 +15,7 @@ impl Optimizer {
     pub fn set_frozen(&mut self, id: u32, frozen: bool) -> Result<()> {
         self.param(id)?;
         self.params[id as usize].set_frozen(frozen);
-        self.stepping_mut().forget_counts();
+        self.changed(Stale::Arrays);
         Ok(())
     }
 
@@ -30,26 +30,25 @@ impl Optimizer {
         param.given_name = None;
         (param.data, param.grad) = (CallerArray::NONE, CallerArray::NONE);
         param.set_steps(0);
-        self.stepping_mut().invalidate();
+        self.changed(Stale::All);
         Ok(())
     }
 
     /// Makes the state of a parameter, or of all, what it was before the first step.
     pub fn reset_state(&self, id: Option<u32>) -> Result<()> {
-        let reset = |param: &Param| {
-            param.state.reset();
-            param.set_steps(0);
+        let reset = |(id, param): (u32, &Param)| {
+            param.state.reset()?;
+            self.set_steps(id, 0)
         };
         match id {
-            None => self.params.iter().for_each(reset),
-            Some(id) => reset(self.param(id)?),
+            None => self.params().try_for_each(reset),
+            Some(id) => reset((id, self.param(id)?)),
         }
-        Ok(())
     }
 
     /// Makes the next step of a parameter number `steps` + 1.
     pub fn set_step_count(&self, id: u32, steps: u64) -> Result<()> {
-        self.param(id)?.set_steps(steps);
-        Ok(())
+        self.param(id)?;
+        self.set_steps(id, steps)
     }
 }

@@ -33,6 +33,14 @@ pub(crate) fn allocate_zeroed(allocator: Option<&Allocator>, layout: Layout) -> 
         let memory = unsafe { alloc_zeroed(layout) };
         return if memory.is_null() { Err(no_memory()) } else { Ok(memory) };
     };
+    let memory = allocate(allocator, layout)?;
+    // SAFETY: `allocate` promises that what it returns, unless NULL, has `size` bytes.
+    unsafe { memory.write_bytes(0, layout.size()) };
+    Ok(memory)
+}
+
+/// Allocates memory from the caller's allocator, which may be that of a device; what is in it is undefined.
+pub(crate) fn allocate(allocator: &Allocator, layout: Layout) -> Result<*mut u8> {
     let (size, alignment) = (layout.size() as u64, layout.align() as u64);
     // SAFETY: whoever set the allocator promised that it can be called like this from any thread that
     // calls the library. What it returns is checked below.
@@ -52,8 +60,6 @@ pub(crate) fn allocate_zeroed(allocator: Option<&Allocator>, layout: Layout) -> 
              multiple of {alignment} bytes, as its argument says"
         ));
     }
-    // SAFETY: `allocate` promises that what it returns, unless NULL, has `size` bytes.
-    unsafe { memory.write_bytes(0, layout.size()) };
     Ok(memory)
 }
 

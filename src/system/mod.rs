@@ -24,6 +24,6 @@ pub(crate) use claims::Claims;
 pub(crate) use executor::Executor;
 pub(crate) use float_mode::{DefaultFloatMode, call_out};
 pub(crate) use host::{keeping_errno, now};
-pub(crate) use memory::{Allocator, allocate_zeroed, release, try_box};
+pub(crate) use memory::{Allocator, allocate, allocate_zeroed, release, try_box};
 pub(crate) use silence::Silence;
 pub(crate) use threads::{Pieces, Threads};

@@ -5,8 +5,10 @@
 //! - `pieces.rs`: what happens to a piece of a parameter.
 //! - `lent.rs`: the step in arrays of the call; `one.rs`: the step of one parameter; `stateless.rs`: of one tensor
 //!   without an optimizer.
+//! - `device.rs`: the step on a device.
 //! - `options.rs`, `sums.rs`: what a step does besides updating, and what it measures.
 
+mod device;
 mod lent;
 mod one;
 mod options;

@@ -5,11 +5,11 @@ use super::pieces::{measure_piece, zero_grad};
 use super::sums::{Measured, SharedSums, Sums};
 use super::waves::Work;
 use crate::error::{Result, ensure};
-use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{ArrayKind, CallerArray};
 use crate::optimizer::index::grad_of;
-use crate::optimizer::param::{Param, Place, check_array};
+use crate::optimizer::param::{Param, Place};
 use crate::optimizer::spans::Array;
+use crate::optimizer::{OfCall, Optimizer};
 use crate::system::Pieces;
 
 impl Optimizer {
@@ -46,7 +46,10 @@ impl Optimizer {
             "param is {id}, and another thread is stepping it; each parameter must be stepped by \
              one thread at a time"
         );
-        Ok(self.step_claimed(id, param, data, grad, options))
+        match self.device() {
+            Some(device) => self.step_one_on_device(device, &OfCall { id, data, grad }, options),
+            None => Ok(self.step_claimed(id, param, data, grad, options)),
+        }
     }
 
     /// Refuses arrays that cannot be stepped in, and returns the elements that are to be stepped.
@@ -58,8 +61,8 @@ impl Optimizer {
         grad: CallerArray,
     ) -> Result<CallerArray> {
         let (params, len) = (&self.params, param.len());
-        check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
-        check_array(Place(None), &"data", data, param.dtype, len as u64)?;
+        self.check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
+        self.check_array(Place(None), &"data", data, param.dtype, len as u64)?;
         ensure!(
             !grad.is_none() || len == 0,
             NullPointer,

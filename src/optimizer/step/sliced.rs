@@ -89,6 +89,7 @@ impl Optimizer {
 
     /// Begins a step that is then worked on in slices.
     pub fn begin_step(&self, options: StepOptions) -> Result<()> {
+        self.check_is_on_cpu("radam_step_begin")?;
         let stepping = &mut *self.stepping_alone();
         let open = self.begin(stepping, &options)?;
         self.set_open(stepping, Some(open));

@@ -4,6 +4,7 @@
 //! Here a step goes through its waves at once; in `sliced.rs`, it waits for its caller.
 
 use super::Stepping;
+use super::device::sum_from_device;
 use super::options::{StepOptions, StepReport};
 use super::pieces::{Stepper, zero_grad};
 use super::plan::Plan;
@@ -21,11 +22,11 @@ use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 pub(in crate::optimizer) struct OpenStep {
     options: StepOptions,
     /// Some gradients share memory, so that all must be read before any is zeroed.
-    zero_last: bool,
+    pub zero_last: bool,
     /// Of the tensors that are stepped.
     elements: usize,
     /// What is known so far of what becomes of the step.
-    report: StepReport,
+    pub report: StepReport,
     /// The number of the present wave, once there was one, and the wave, until there is none left.
     number: Option<usize>,
     pub wave: Option<Wave>,
@@ -147,6 +148,9 @@ impl Optimizer {
     /// Steps every parameter that has a gradient, those of groups with gradient release excepted.
     pub fn step(&self, options: &StepOptions) -> Result<StepReport> {
         let stepping = &mut *self.stepping_alone();
+        if let Some(device) = self.device() {
+            return self.step_on_device(device, stepping, options);
+        }
         let mut open = self.begin(stepping, options)?;
         let mut threads = 1;
         while stepping.next_wave(&mut open) {
@@ -160,6 +164,9 @@ impl Optimizer {
         let stepping = &mut *self.stepping_alone();
         let mut open =
             self.begin(stepping, &StepOptions { measure_grads: true, ..StepOptions::PLAIN })?;
+        if let Some(device) = self.device() {
+            return sum_from_device(&device.measure(self.contents())?);
+        }
         if stepping.next_wave(&mut open) {
             self.run_wave(stepping, &open);
         }

@@ -1,0 +1,252 @@
+//! What is handed to kernels. `kernels/types.cuh` has the same structs, and describes their fields; a test compares them.
+
+use super::driver::DevicePointer;
+use crate::kernel::{Dtype, NameHash, Rounding};
+use crate::math::Hyperparameters;
+use crate::optimizer::{Compensation, Group, Param};
+
+/// Elements that a block of threads steps: 256 threads with 4 elements each, or 8 of 16 bits.
+pub(super) const TILE: usize = 1024;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct DeviceGroup {
+    lr: f64,
+    beta1: f64,
+    beta2: f64,
+    weight_decay: f64,
+    eps: f64,
+    max_lr: f64,
+    rectify_threshold: f64,
+    seed: u64,
+    decouple_wd: u32,
+    decouple_lr: u32,
+    maximize: u32,
+    rectify: u32,
+    unrectified: u32,
+    reserved: u32,
+}
+
+impl DeviceGroup {
+    pub fn of(group: &Group) -> Self {
+        let Hyperparameters {
+            lr,
+            beta1,
+            beta2,
+            weight_decay,
+            eps,
+            max_lr,
+            decouple_wd,
+            decouple_lr,
+            maximize,
+            rectify,
+            rectify_threshold,
+            unrectified,
+        } = group.hyperparameters();
+        Self {
+            lr,
+            beta1,
+            beta2,
+            weight_decay,
+            eps,
+            max_lr,
+            rectify_threshold,
+            seed: group.seed,
+            decouple_wd: decouple_wd.into(),
+            decouple_lr: decouple_lr.into(),
+            maximize: maximize.into(),
+            rectify: rectify.into(),
+            unrectified: unrectified.into(),
+            reserved: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct DeviceTensor {
+    param: DevicePointer,
+    grad: DevicePointer,
+    exp_avg: DevicePointer,
+    exp_avg_sq: DevicePointer,
+    compensation: DevicePointer,
+    state_scale: DevicePointer,
+    copy: DevicePointer,
+    len: u64,
+    first: u64,
+    name_hash: u64,
+    id: u32,
+    group: u32,
+    param_dtype: u8,
+    grad_dtype: u8,
+    state_dtype: u8,
+    copy_dtype: u8,
+    rounding: u8,
+    kahan_sum: u8,
+    q8: u8,
+    steps: u8,
+    is_aligned: u8,
+    reserved: [u8; 7],
+}
+
+/// A dtype as the C API numbers it.
+pub(super) fn number_of(dtype: Dtype) -> u8 {
+    match dtype {
+        Dtype::F32 => 1,
+        Dtype::F64 => 2,
+        Dtype::F16 => 3,
+        Dtype::Bf16 => 4,
+    }
+}
+
+/// Whether addresses are such that 16 bytes are read at once.
+pub(super) fn are_aligned(addresses: &[DevicePointer]) -> bool {
+    addresses.iter().all(|address| address.is_multiple_of(16))
+}
+
+impl DeviceTensor {
+    /// Of a parameter of this group. `waits_for_call` is whether its step comes with arrays of its own.
+    pub fn of(id: u32, param: &Param, group: &Group, waits_for_call: bool) -> Self {
+        let state = param.state.kind;
+        let rounding =
+            if param.dtype == Dtype::Bf16 { group.rounding(state) } else { Rounding::Nearest };
+        let [exp_avg, exp_avg_sq, compensation] =
+            param.state.arrays().map(|array| array.addr() as DevicePointer);
+        let has_compensation = state.compensation != Compensation::None;
+        let compensation = if has_compensation { compensation } else { 0 };
+        let (copy, copy_dtype) = match param.state.copy() {
+            Some((copy, dtype)) => (copy.addr() as DevicePointer, number_of(dtype)),
+            None => (0, 0),
+        };
+        let data = param.data.pointer().addr() as DevicePointer;
+        let grad = param.grad.pointer().addr() as DevicePointer;
+        Self {
+            param: data,
+            grad,
+            exp_avg,
+            exp_avg_sq,
+            compensation,
+            state_scale: param.state.state_scale().addr() as DevicePointer,
+            copy,
+            len: param.len() as u64,
+            first: param.slice().0,
+            name_hash: NameHash::of(param.name(id)).0,
+            id,
+            group: param.group,
+            param_dtype: number_of(param.dtype),
+            grad_dtype: number_of(param.grad_dtype),
+            state_dtype: number_of(state.dtype),
+            copy_dtype,
+            rounding: match rounding {
+                Rounding::Nearest => 0,
+                Rounding::Remainder => 1,
+                Rounding::Stochastic => 2,
+            },
+            kahan_sum: (state.compensation == Compensation::Kahan).into(),
+            q8: state.q8.into(),
+            steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
+            is_aligned: are_aligned(&[data, grad, exp_avg, exp_avg_sq, compensation, copy]).into(),
+            reserved: [0; 7],
+        }
+    }
+}
+
+/// A tile, or a piece, of a tensor.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Part {
+    pub tensor: u32,
+    pub number: u32,
+}
+
+/// Bytes of the constants of a step of one parameter, which only kernels read.
+pub(super) const CONSTANTS_SIZE: usize = 160;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct PrepareArgs {
+    pub tensors: DevicePointer,
+    pub constants: DevicePointer,
+    pub groups: DevicePointer,
+    pub steps: DevicePointer,
+    pub sums: DevicePointer,
+    pub grad_scale: f64,
+    pub max_grad_norm: f64,
+    pub max_grad_value: f64,
+    pub norm: f64,
+    pub nonfinite: u64,
+    pub has_norm: u32,
+    pub skip_nonfinite: u32,
+    pub accumulate: u32,
+    pub first: u32,
+    pub count: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct UpdateArgs {
+    pub tensors: DevicePointer,
+    pub constants: DevicePointer,
+    pub parts: DevicePointer,
+    pub sums: DevicePointer,
+    pub param: DevicePointer,
+    pub grad: DevicePointer,
+    pub is_aligned: u32,
+    pub zero_grad: u32,
+    pub count: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct MeasureArgs {
+    pub tensors: DevicePointer,
+    pub pieces: DevicePointer,
+    pub sums: DevicePointer,
+    pub grad: DevicePointer,
+    pub count: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct ZeroArgs {
+    pub tensors: DevicePointer,
+    pub pieces: DevicePointer,
+    pub grad: DevicePointer,
+    pub count: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct SetGroupArgs {
+    pub groups: DevicePointer,
+    pub group: DeviceGroup,
+    pub index: u32,
+    pub reserved: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct ConvertArgs {
+    pub from: DevicePointer,
+    pub to: DevicePointer,
+    pub len: u64,
+    pub from_dtype: u32,
+    pub to_dtype: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct RecodeArgs {
+    pub exp_avg: DevicePointer,
+    pub exp_avg_sq: DevicePointer,
+    pub directions: DevicePointer,
+    pub roots: DevicePointer,
+    pub state_scale: DevicePointer,
+    pub len: u64,
+    pub eps: f32,
+    pub dtype: u32,
+}

@@ -1,0 +1,546 @@
+//! Parameters and state in the memory of an NVIDIA GPU.
+//!
+//! - `kernels/`: the kernels, in CUDA C++, and what `make ptx` makes of them.
+//! - `driver.rs`: the driver's library. `layout.rs`: what is handed to kernels.
+//! - `mod.rs`: a device, and the memory of states. `pointers.rs`: checks of callers' pointers. `buffers.rs`: memory of the
+//!   device and page-locked memory.
+//! - `tables.rs`: what a launch steps. `upload.rs`: bringing the tables to the device while it works.
+//! - `step.rs`: the launches of a step.
+
+mod buffers;
+mod driver;
+mod layout;
+mod pointers;
+mod step;
+mod tables;
+mod upload;
+
+use crate::error::{Result, ensure, error};
+use crate::kernel::Dtype;
+use crate::kernel::q8::{Codes, Moments};
+use crate::math::WORDS;
+use crate::math::q8::BLOCK;
+use crate::optimizer::{Group, Param, Stale};
+use buffers::{Buffer, Growing, Pinned, Retired};
+use driver::{DevicePointer, Driver, Handle};
+use layout::{CONSTANTS_SIZE, ConvertArgs, DeviceGroup, RecodeArgs, SetGroupArgs, number_of};
+use std::ffi::{CStr, c_int, c_void};
+use std::fmt;
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tables::{Sizes, Tables, UpdateKernel};
+use upload::Uploads;
+
+/// Bytes that are copied at once between state and the caller's process.
+const STAGING: usize = 1 << 20;
+
+const THREADS: usize = 256;
+
+/// Made from `kernels/` by `make ptx`, for drivers of CUDA 12 and devices of compute capability 7.0 and later.
+static PTX: &[u8] = concat!(include_str!("kernels/kernels.ptx"), "\0").as_bytes();
+
+/// A kernel that is not one of [`UpdateKernel`].
+#[derive(Clone, Copy)]
+enum Kernel {
+    Prepare,
+    SetGroup,
+    UpdateMeasured,
+    Measure,
+    Zero,
+    Convert,
+    Encode,
+    Decode,
+}
+
+impl Kernel {
+    const NAMES: [&CStr; 8] = [
+        c"radam_prepare",
+        c"radam_set_group",
+        c"radam_update_measured",
+        c"radam_measure",
+        c"radam_zero",
+        c"radam_convert",
+        c"radam_encode",
+        c"radam_decode",
+    ];
+}
+
+impl UpdateKernel {
+    const NAMES: [&CStr; Self::ALL.len()] = [
+        c"radam_update_f32",
+        c"radam_update_f64",
+        c"radam_update_f16",
+        c"radam_update_bf16",
+        c"radam_update_bf16_in_f32",
+        c"radam_update_f32_by_bf16",
+        c"radam_update_f32_to_bf16",
+        c"radam_update_q8_f32",
+        c"radam_update_q8_bf16",
+        c"radam_update_q8_any",
+        c"radam_update_any",
+        c"radam_update_any_in_f64",
+    ];
+}
+
+/// A GPU, as one optimizer uses it: in its primary context, on one stream.
+pub(crate) struct Device {
+    driver: Driver,
+    ordinal: c_int,
+    device: c_int,
+    context: Handle,
+    module: Handle,
+    kernels: [Handle; Kernel::NAMES.len()],
+    update_kernels: [Handle; UpdateKernel::ALL.len()],
+    work: Mutex<Work>,
+}
+
+/// What belongs to work that is enqueued, by one call at a time.
+struct Work {
+    stream: Handle,
+    staging: Pinned,
+    groups: Growing,
+    steps: Growing,
+    constants: Growing,
+    /// Of gradients, of updates and of parameters.
+    sums: Buffer,
+    tables: Tables,
+    /// What has changed since the tables were made.
+    stale: Stale,
+    uploads: Uploads,
+    /// Whether graphs may hold addresses of buffers, so that these are kept.
+    captured: bool,
+    /// What only graphs may use.
+    retired: Vec<Retired>,
+}
+
+// SAFETY: the driver's handles may be used on any thread, and each call makes the context current first.
+unsafe impl Send for Device {}
+// SAFETY: as above; what changes is behind the lock.
+unsafe impl Sync for Device {}
+// SAFETY: as above.
+unsafe impl Send for Work {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("Device").field("ordinal", &self.ordinal).finish_non_exhaustive()
+    }
+}
+
+/// The device's context as the current one of this thread, until this is dropped.
+struct Current<'a>(&'a Driver);
+
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        let mut context = ptr::null_mut();
+        // SAFETY: `context` is writable, and the context was pushed when this was made.
+        let _ = unsafe { self.0.context_pop(&mut context) };
+    }
+}
+
+/// Gives up what was made so far of a device that cannot be opened as a whole.
+struct Opening {
+    device: Option<Device>,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        drop(self.device.take());
+    }
+}
+
+impl Device {
+    /// The GPU of this ordinal, with its primary context. Work is enqueued on the stream.
+    pub fn open(ordinal: i32, stream: *mut c_void) -> Result<Self> {
+        let driver = Driver::load()?;
+        let (mut count, mut device, mut context) = (0, 0, ptr::null_mut());
+        // SAFETY: the outputs are writable.
+        unsafe {
+            driver.init(0)?;
+            driver.device_get_count(&mut count)?;
+            ensure!(
+                count > 0,
+                Device,
+                "options.device is RADAM_DEVICE_CUDA, but the NVIDIA driver finds no GPU"
+            );
+            ensure!(
+                (0..count).contains(&ordinal),
+                InvalidArgument,
+                "options.cuda_device is {ordinal}; it must be the number of a GPU, from 0 to {}",
+                count - 1
+            );
+            driver.device_get(&mut device, ordinal)?;
+            const COMPUTE_CAPABILITY_MAJOR: c_int = 75;
+            let mut capability = 0;
+            driver.device_get_attribute(&mut capability, COMPUTE_CAPABILITY_MAJOR, device)?;
+            ensure!(
+                capability >= 7,
+                Device,
+                "the GPU that options.cuda_device names, {ordinal}, is of compute capability {capability}; it must be of 7.0 \
+                 or later"
+            );
+            driver.primary_context_retain(&mut context, device)?;
+        }
+        let device = Self {
+            driver,
+            ordinal,
+            device,
+            context,
+            module: ptr::null_mut(),
+            kernels: [ptr::null_mut(); _],
+            update_kernels: [ptr::null_mut(); _],
+            work: Mutex::new(Work {
+                stream,
+                staging: Pinned::NONE,
+                groups: Growing::new(size_of::<DeviceGroup>()),
+                steps: Growing::new(size_of::<u64>()),
+                constants: Growing::new(CONSTANTS_SIZE),
+                sums: Buffer::NONE,
+                tables: Tables::default(),
+                stale: Stale::No,
+                uploads: Uploads::NONE,
+                captured: false,
+                retired: Vec::new(),
+            }),
+        };
+        let mut opening = Opening { device: Some(device) };
+        if let Some(device) = &mut opening.device {
+            device.prepare()?;
+        }
+        opening.device.take().ok_or_else(|| error!(Device, "the device is gone"))
+    }
+
+    /// Loads the kernels, and allocates what every step needs.
+    fn prepare(&mut self) -> Result<()> {
+        let Self { driver, context, module, .. } = self;
+        // SAFETY: the context is retained.
+        unsafe { driver.context_push(*context) }?;
+        let _current = Current(driver);
+        // SAFETY: the outputs are writable, the image ends with a 0, and names are strings of C.
+        unsafe {
+            driver.module_load(module, PTX.as_ptr().cast())?;
+            let all = self.kernels.iter_mut().zip(Kernel::NAMES);
+            for (kernel, name) in all.chain(self.update_kernels.iter_mut().zip(UpdateKernel::NAMES))
+            {
+                driver.module_get_function(kernel, *module, name.as_ptr())?;
+            }
+        }
+        let work = self.work.get_mut().unwrap_or_else(PoisonError::into_inner);
+        work.staging = Pinned::new(driver, STAGING)?;
+        work.sums = Buffer::new(driver, 3 * WORDS * size_of::<u64>())?;
+        work.uploads.open(driver)
+    }
+
+    /// Makes the context current.
+    fn enter(&self) -> Result<Current<'_>> {
+        // SAFETY: the context is retained for as long as the device is open.
+        unsafe { self.driver.context_push(self.context) }?;
+        Ok(Current(&self.driver))
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enqueues work on another stream from now on, after what is enqueued already.
+    pub fn set_stream(&self, stream: *mut c_void) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        if stream == work.stream {
+            return Ok(());
+        }
+        let done = work.uploads.moved();
+        // SAFETY: the streams are the caller's, and the event is the library's.
+        unsafe {
+            self.driver.event_record(done, work.stream)?;
+            self.driver.stream_wait_event(stream, done, 0)?;
+        }
+        work.stream = stream;
+        Ok(())
+    }
+
+    /// Launches a kernel with blocks of so many threads. A is the struct that it takes.
+    fn launch<A: Copy>(
+        &self,
+        stream: Handle,
+        kernel: Handle,
+        blocks: usize,
+        threads: usize,
+        mut arguments: A,
+    ) -> Result<()> {
+        if blocks == 0 {
+            return Ok(());
+        }
+        let mut arguments = [ptr::from_mut(&mut arguments).cast::<c_void>()];
+        // SAFETY: the kernel takes one argument of type A, which the driver copies, and what it points to is device memory
+        // that is kept until the work on the stream is done.
+        unsafe {
+            self.driver.launch(
+                kernel,
+                blocks as u32,
+                1,
+                1,
+                threads as u32,
+                1,
+                1,
+                0,
+                stream,
+                arguments.as_mut_ptr(),
+                ptr::null_mut(),
+            )
+        }
+    }
+
+    fn kernel(&self, kernel: Kernel) -> Handle {
+        self.kernels[kernel as usize]
+    }
+
+    /// Makes room for these groups and parameters, so that steps never allocate.
+    pub fn reserve(&self, groups: usize, params: &[Param]) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        let work = &mut *work;
+        let sizes = Sizes::of(params);
+        work.tables.reserve(sizes)?;
+        let arrays = [
+            (&mut work.groups, groups),
+            (&mut work.steps, params.len()),
+            (&mut work.constants, params.len()),
+        ];
+        if work.uploads.is_too_small(sizes.bytes())
+            || arrays.iter().any(|(array, count)| array.is_too_small(*count))
+        {
+            wait(&self.driver, work.stream, "making room for parameters")?;
+        }
+        for (array, count) in arrays {
+            let old = array.reserve(&self.driver, work.stream, count)?;
+            // What is enqueued copies from it still, which freeing waits for.
+            Retired::from(old).retire(&self.driver, work.captured, &mut work.retired);
+        }
+        work.uploads.reserve(&self.driver, sizes.bytes(), work.captured, &mut work.retired)
+    }
+
+    /// Tells the device the options of a group.
+    pub fn set_group(&self, index: u32, group: &Group) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        let groups = work.groups.buffer.pointer;
+        let arguments = SetGroupArgs { groups, group: DeviceGroup::of(group), index, reserved: 0 };
+        self.launch(work.stream, self.kernel(Kernel::SetGroup), 1, 1, arguments)
+    }
+
+    /// Sets the number of steps that a parameter has made.
+    pub fn set_steps(&self, id: u32, steps: u64) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        let at = work.steps.at(id);
+        // SAFETY: the device has a number for each parameter.
+        unsafe {
+            self.driver.set_words(at, steps as u32, 1, work.stream)?;
+            self.driver.set_words(at + 4, (steps >> 32) as u32, 1, work.stream)
+        }
+    }
+
+    /// Gets the numbers of steps that parameters have made, from this one on. Waits.
+    pub fn steps(&self, first: u32, steps: &mut dyn Iterator<Item = &Param>) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        wait(&self.driver, work.stream, "a step count")?;
+        let mut id = first;
+        let mut steps = steps.peekable();
+        while steps.peek().is_some() {
+            const AT_ONCE: usize = STAGING / size_of::<u64>();
+            let from = work.steps.at(id);
+            let left = (work.steps.buffer.pointer + work.steps.buffer.bytes as u64 - from) as usize;
+            let bytes = left.min(STAGING);
+            self.copy_out(&mut work, from, bytes)?;
+            let counts = work.staging.bytes()[..bytes].chunks_exact(size_of::<u64>());
+            for (count, param) in counts.zip(steps.by_ref().take(AT_ONCE)) {
+                let mut word = [0; 8];
+                word.copy_from_slice(count);
+                param.set_steps(u64::from_ne_bytes(word));
+                id += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies device memory to the beginning of the staging memory, and waits for that.
+    fn copy_out(&self, work: &mut Work, from: DevicePointer, bytes: usize) -> Result<()> {
+        let to = work.staging.bytes()[..bytes].as_mut_ptr();
+        // SAFETY: both are as large, and nobody uses the staging memory meanwhile.
+        unsafe {
+            self.driver.copy_to_host(to.cast(), from, bytes, work.stream)?;
+            self.driver.stream_synchronize(work.stream)
+        }
+    }
+}
+
+/// Waits for all work on a stream. `what` cannot be had before it is done.
+fn wait(driver: &Driver, stream: Handle, what: &str) -> Result<()> {
+    ensure!(
+        !is_capturing(driver, stream)?,
+        InvalidState,
+        "the optimizer's stream is being captured into a graph, and {what} has to wait for work on it, which a graph \
+         cannot do; call it before or after the capture"
+    );
+    // SAFETY: the stream is the caller's.
+    unsafe { driver.stream_synchronize(stream) }
+}
+
+fn is_capturing(driver: &Driver, stream: Handle) -> Result<bool> {
+    const ACTIVE: c_int = 1;
+    let mut status = 0;
+    // SAFETY: the output is writable, and the stream is the caller's.
+    unsafe { driver.stream_is_capturing(stream, &mut status) }?;
+    Ok(status == ACTIVE)
+}
+
+/// The memory of states.
+impl Device {
+    /// Allocates memory on the device.
+    pub fn allocate(&self, bytes: usize) -> Result<*mut u8> {
+        let _current = self.enter()?;
+        let buffer = Buffer::new(&self.driver, bytes)?;
+        Ok(ptr::without_provenance_mut(buffer.pointer as usize))
+    }
+
+    /// Gives memory back that `allocate` has returned, once nothing enqueued uses it any more.
+    pub fn free(&self, pointer: *mut u8) {
+        if let Ok(_current) = self.enter() {
+            let work = self.work();
+            // The driver waits by itself, but does not say so for every way of allocating.
+            let _ = wait(&self.driver, work.stream, "freeing memory");
+            Buffer { pointer: address(pointer), bytes: 0 }.free(&self.driver);
+        }
+    }
+
+    /// Waits until nothing enqueued uses memory any more that is about to be given back.
+    pub fn settle(&self) {
+        if let Ok(_current) = self.enter() {
+            let _ = wait(&self.driver, self.work().stream, "freeing memory");
+        }
+    }
+
+    pub fn zero(&self, pointer: *mut u8, bytes: usize) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        // SAFETY: the memory is a state's, and as large.
+        unsafe { self.driver.set_bytes(address(pointer), 0, bytes, work.stream) }
+    }
+
+    /// Copies bytes out of device memory.
+    pub fn read(&self, from: *const u8, into: &mut [u8]) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        wait(&self.driver, work.stream, "reading state")?;
+        let mut from = address(from);
+        for part in into.chunks_mut(STAGING) {
+            self.copy_out(&mut work, from, part.len())?;
+            part.copy_from_slice(&work.staging.bytes()[..part.len()]);
+            from += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes into device memory.
+    pub fn write(&self, to: *mut u8, from: &[u8]) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        wait(&self.driver, work.stream, "writing state")?;
+        let mut to = address(to);
+        for part in from.chunks(STAGING) {
+            let staging = &mut work.staging.bytes()[..part.len()];
+            staging.copy_from_slice(part);
+            let staging = staging.as_ptr().cast();
+            // SAFETY: both are as large, and the staging memory is not used before the copy is done.
+            unsafe {
+                self.driver.copy_to_device(to, staging, part.len(), work.stream)?;
+                self.driver.stream_synchronize(work.stream)?;
+            }
+            to += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    pub fn copy(&self, from: *const u8, to: *mut u8, bytes: usize) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        // SAFETY: both are memory of states, and as large.
+        unsafe { self.driver.copy_on_device(address(to), address(from), bytes, work.stream) }
+    }
+
+    /// Converts elements, rounding to nearest even.
+    pub fn convert(
+        &self,
+        from_dtype: Dtype,
+        from: *const u8,
+        to_dtype: Dtype,
+        to: *mut u8,
+        len: usize,
+    ) -> Result<()> {
+        if from_dtype == to_dtype {
+            return self.copy(from, to, len * from_dtype.size());
+        }
+        let (_current, work) = (self.enter()?, self.work());
+        let arguments = ConvertArgs {
+            from: address(from),
+            to: address(to),
+            len: len as u64,
+            from_dtype: number_of(from_dtype).into(),
+            to_dtype: number_of(to_dtype).into(),
+        };
+        let kernel = self.kernel(Kernel::Convert);
+        self.launch(work.stream, kernel, len.div_ceil(THREADS), THREADS, arguments)
+    }
+
+    /// Codes moments in 8 bits.
+    pub fn encode(&self, moments: Moments, codes: Codes, eps: f64, len: usize) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        let arguments = recode_args(moments, codes, eps, len);
+        let (kernel, blocks) = (self.kernel(Kernel::Encode), len.div_ceil(BLOCK * THREADS / 32));
+        self.launch(work.stream, kernel, blocks, THREADS, arguments)
+    }
+
+    /// The moments that codes stand for.
+    pub fn decode(&self, codes: Codes, moments: Moments, eps: f64, len: usize) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        let arguments = recode_args(moments, codes, eps, len);
+        let kernel = self.kernel(Kernel::Decode);
+        self.launch(work.stream, kernel, len.div_ceil(THREADS), THREADS, arguments)
+    }
+}
+
+fn recode_args(moments: Moments, codes: Codes, eps: f64, len: usize) -> RecodeArgs {
+    RecodeArgs {
+        exp_avg: address(moments.exp_avg),
+        exp_avg_sq: address(moments.exp_avg_sq),
+        directions: address(codes.exp_avg.cast()),
+        roots: address(codes.exp_avg_sq),
+        state_scale: address(codes.state_scale.cast()),
+        len: len as u64,
+        eps: eps as f32,
+        dtype: number_of(moments.dtype).into(),
+    }
+}
+
+fn address(pointer: *const u8) -> DevicePointer {
+    pointer.addr() as DevicePointer
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let Self { driver, context, module, device, work, .. } = self;
+        let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the context is retained.
+        if unsafe { driver.context_push(*context) }.is_ok() {
+            let _current = Current(driver);
+            // A device that is lost has nothing left to wait for or to give back; errors change nothing about that.
+            // SAFETY: the stream is the caller's, who must not destroy it before the optimizer is freed.
+            let _ = unsafe { driver.stream_synchronize(work.stream) };
+            work.uploads.close(driver);
+            work.staging.free(driver);
+            for array in [&mut work.groups, &mut work.steps, &mut work.constants] {
+                array.buffer.free(driver);
+            }
+            work.sums.free(driver);
+            work.retired.iter_mut().for_each(|memory| memory.free(driver));
+            if !module.is_null() {
+                // SAFETY: it was loaded, and nothing runs its kernels any more.
+                let _ = unsafe { driver.module_unload(*module) };
+            }
+        }
+        // SAFETY: it was retained when the device was opened.
+        let _ = unsafe { driver.primary_context_release(*device) };
+    }
+}

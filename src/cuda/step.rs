@@ -1,0 +1,254 @@
+//! The launches of a step. What depends on the gradients is decided on the device, so that nothing here waits for it unless
+//! the caller asks what became of the step.
+
+use super::driver::{DevicePointer, Handle};
+use super::layout::{MeasureArgs, PrepareArgs, UpdateArgs, ZeroArgs, are_aligned};
+use super::tables::UpdateKernel;
+use super::upload::Addresses;
+use super::{Device, Kernel, THREADS, Work, address, is_capturing, wait};
+use crate::error::{Result, error};
+use crate::math::{WORDS, Words};
+use crate::optimizer::{Contents, OfCall, Stale, StepOptions, Task};
+use std::ops::Range;
+
+/// Bytes of one of the sums.
+const SUM: usize = WORDS * size_of::<u64>();
+/// Warps, and so pieces, of a block of threads that measures.
+const PIECES_AT_ONCE: usize = 4;
+
+/// What is stepped, of the tables.
+struct Selected {
+    at: Addresses,
+    tensors: Range<u32>,
+    pieces: Range<u32>,
+    param: DevicePointer,
+    grad: DevicePointer,
+}
+
+impl Selected {
+    fn of(work: &Work, of_call: Option<&OfCall>) -> Result<Self> {
+        let (tables, at) = (&work.tables, work.uploads.addresses(&work.tables));
+        let Some(OfCall { id, data, grad }) = of_call else {
+            let (tensors, pieces) = (0..tables.in_step, 0..tables.pieces_in_step);
+            return Ok(Self { at, tensors, pieces, param: 0, grad: 0 });
+        };
+        let Some(entry) = tables.entry(*id) else {
+            return Err(error!(InvalidState, "param is {id}, which is not on the device"));
+        };
+        let tensors = entry.tensor..entry.tensor + 1;
+        let (param, grad) = (address(data.pointer()), address(grad.pointer()));
+        Ok(Self { at, tensors, pieces: entry.pieces(), param, grad })
+    }
+
+    fn update_args(
+        &self,
+        work: &Work,
+        zero_grad: bool,
+        parts: DevicePointer,
+        count: u32,
+    ) -> UpdateArgs {
+        UpdateArgs {
+            tensors: self.at.tensors,
+            constants: work.constants.buffer.pointer,
+            parts,
+            sums: work.sums.pointer + SUM as u64,
+            param: self.param,
+            grad: self.grad,
+            is_aligned: are_aligned(&[self.param, self.grad]).into(),
+            zero_grad: zero_grad.into(),
+            count,
+            reserved: 0,
+        }
+    }
+}
+
+impl Device {
+    /// Notes what has changed since the last step.
+    pub fn invalidate(&self, stale: Stale) {
+        let mut work = self.work();
+        work.stale = work.stale.max(stale);
+    }
+
+    /// Enqueues a step. If the caller wants a report, waits for it, and returns the sums of the squares of gradients, updates
+    /// and new parameters, as far as they were measured.
+    pub fn step(&self, contents: Contents, task: &Task) -> Result<Option<[Words; 3]>> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        let work = &mut *work;
+        let waits = task.options.measure_grads;
+        if waits {
+            wait_is_possible(self, work)?;
+        }
+        self.refresh(work, contents)?;
+        let selected = Selected::of(work, task.of_call.as_ref())?;
+        let measures_params = waits && task.options.measure_params;
+        if task.measures || measures_params {
+            self.clear_sums(work)?;
+        }
+        if task.measures {
+            self.measure_pieces(work, &selected)?;
+        }
+        self.prepare_tensors(work, task, &selected)?;
+        let zeroes = task.options.zero_grad && !task.zero_last;
+        if measures_params {
+            self.update_measured(work, &selected, zeroes)?;
+        } else {
+            self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes)?;
+        }
+        if task.options.zero_grad && task.zero_last {
+            self.zero_pieces(work, &selected)?;
+        }
+        if waits { self.sums(work).map(Some) } else { Ok(None) }
+    }
+
+    /// Measures the gradients that a step would go by. Waits.
+    pub fn measure(&self, contents: Contents) -> Result<Words> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        let work = &mut *work;
+        wait_is_possible(self, work)?;
+        self.refresh(work, contents)?;
+        self.clear_sums(work)?;
+        self.measure_pieces(work, &Selected::of(work, None)?)?;
+        let [grads, ..] = self.sums(work)?;
+        Ok(grads)
+    }
+
+    /// Fills the gradients that a step would go by with zeros.
+    pub fn zero_grad(&self, contents: Contents) -> Result<()> {
+        let (_current, mut work) = (self.enter()?, self.work());
+        let work = &mut *work;
+        self.refresh(work, contents)?;
+        self.zero_pieces(work, &Selected::of(work, None)?)
+    }
+
+    /// Brings the tables on the device up to date.
+    fn refresh(&self, work: &mut Work, contents: Contents) -> Result<()> {
+        let is_capturing = is_capturing(&self.driver, work.stream)?;
+        if work.stale != Stale::No {
+            work.tables.refresh(work.stale, contents.groups, contents.params);
+            work.upload(&self.driver, is_capturing)?;
+            work.stale = Stale::No;
+        }
+        if is_capturing {
+            work.captured = true;
+            work.uploads.capture();
+        }
+        Ok(())
+    }
+
+    fn clear_sums(&self, work: &Work) -> Result<()> {
+        // SAFETY: the sums are as large.
+        unsafe { self.driver.set_bytes(work.sums.pointer, 0, 3 * SUM, work.stream) }
+    }
+
+    fn measure_pieces(&self, work: &Work, selected: &Selected) -> Result<()> {
+        let count = selected.pieces.len();
+        let arguments = MeasureArgs {
+            tensors: selected.at.tensors,
+            pieces: selected.at.piece(selected.pieces.start),
+            sums: work.sums.pointer,
+            grad: selected.grad,
+            count: count as u32,
+            reserved: 0,
+        };
+        self.launch_warps(work.stream, Kernel::Measure, count, arguments)
+    }
+
+    fn prepare_tensors(&self, work: &Work, task: &Task, selected: &Selected) -> Result<()> {
+        let StepOptions { grad_scale, max_grad_norm, max_grad_value, measured, .. } = *task.options;
+        let count = selected.tensors.len();
+        let arguments = PrepareArgs {
+            tensors: selected.at.tensors,
+            constants: work.constants.buffer.pointer,
+            groups: work.groups.buffer.pointer,
+            steps: work.steps.buffer.pointer,
+            sums: if task.measures { work.sums.pointer } else { 0 },
+            grad_scale,
+            max_grad_norm,
+            max_grad_value,
+            norm: measured.map_or(0.0, |measured| measured.norm),
+            nonfinite: measured.map_or(0, |measured| measured.nonfinite),
+            has_norm: measured.is_some().into(),
+            skip_nonfinite: task.options.skip_nonfinite.into(),
+            accumulate: task.accumulate.into(),
+            first: selected.tensors.start,
+            count: count as u32,
+            reserved: 0,
+        };
+        let (kernel, blocks) = (self.kernel(Kernel::Prepare), count.div_ceil(THREADS));
+        self.launch(work.stream, kernel, blocks, THREADS, arguments)
+    }
+
+    fn update_tiles(
+        &self,
+        work: &Work,
+        of_call: Option<&OfCall>,
+        selected: &Selected,
+        zeroes: bool,
+    ) -> Result<()> {
+        let launch = |kernel: UpdateKernel, tiles: Range<u32>| {
+            let first = selected.at.tile(tiles.start);
+            let arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            let kernel = self.update_kernels[kernel as usize];
+            self.launch(work.stream, kernel, tiles.len(), THREADS, arguments)
+        };
+        match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {
+            Some(entry) if are_aligned(&[selected.param, selected.grad]) => {
+                launch(entry.kernel, entry.tiles())
+            }
+            Some(entry) => launch(entry.kernel.unaligned(), entry.tiles()),
+            None => work.tables.launches().try_for_each(|(kernel, tiles)| launch(kernel, tiles)),
+        }
+    }
+
+    fn update_measured(&self, work: &Work, selected: &Selected, zeroes: bool) -> Result<()> {
+        let pieces = &selected.pieces;
+        let first = selected.at.piece(pieces.start);
+        let arguments = selected.update_args(work, zeroes, first, pieces.len() as u32);
+        self.launch_warps(work.stream, Kernel::UpdateMeasured, pieces.len(), arguments)
+    }
+
+    fn zero_pieces(&self, work: &Work, selected: &Selected) -> Result<()> {
+        let count = selected.pieces.len();
+        let arguments = ZeroArgs {
+            tensors: selected.at.tensors,
+            pieces: selected.at.piece(selected.pieces.start),
+            grad: selected.grad,
+            count: count as u32,
+            reserved: 0,
+        };
+        self.launch(work.stream, self.kernel(Kernel::Zero), count, THREADS, arguments)
+    }
+
+    /// Launches a kernel that works on each piece with a warp.
+    fn launch_warps<A: Copy>(
+        &self,
+        stream: Handle,
+        kernel: Kernel,
+        pieces: usize,
+        arguments: A,
+    ) -> Result<()> {
+        let blocks = pieces.div_ceil(PIECES_AT_ONCE);
+        self.launch(stream, self.kernel(kernel), blocks, PIECES_AT_ONCE * 32, arguments)
+    }
+
+    /// Waits for the sums.
+    fn sums(&self, work: &mut Work) -> Result<[Words; 3]> {
+        self.copy_out(work, work.sums.pointer, 3 * SUM)?;
+        let mut sums = [[0; WORDS]; 3];
+        let words = work.staging.bytes()[..3 * SUM].chunks_exact(size_of::<i64>());
+        for (to, from) in sums.as_flattened_mut().iter_mut().zip(words) {
+            let mut word = [0; size_of::<i64>()];
+            word.copy_from_slice(from);
+            *to = i64::from_ne_bytes(word);
+        }
+        Ok(sums)
+    }
+}
+
+/// Refuses to wait in a capture before anything is enqueued.
+fn wait_is_possible(device: &Device, work: &Work) -> Result<()> {
+    if is_capturing(&device.driver, work.stream)? {
+        wait(&device.driver, work.stream, "a report, or a measurement,")?;
+    }
+    Ok(())
+}

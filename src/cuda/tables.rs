@@ -1,0 +1,251 @@
+//! The tables by which one launch steps all tensors: what each is, and the tiles and pieces that they consist of.
+
+use super::layout::{DeviceTensor, Part, TILE};
+use crate::error::{Result, reserve};
+use crate::kernel::{Dtype, Rounding};
+use crate::optimizer::{Compensation, Group, Param, Stale, Standing};
+use std::ops::Range;
+
+/// The kernels that step tensors, by their layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum UpdateKernel {
+    F32,
+    F64,
+    F16,
+    Bf16,
+    Bf16InF32,
+    F32ByBf16,
+    F32ToBf16,
+    Q8F32,
+    Q8Bf16,
+    Q8Any,
+    Any,
+    AnyInF64,
+}
+
+impl UpdateKernel {
+    pub const ALL: [Self; 12] = [
+        Self::F32,
+        Self::F64,
+        Self::F16,
+        Self::Bf16,
+        Self::Bf16InF32,
+        Self::F32ByBf16,
+        Self::F32ToBf16,
+        Self::Q8F32,
+        Self::Q8Bf16,
+        Self::Q8Any,
+        Self::Any,
+        Self::AnyInF64,
+    ];
+
+    /// The one for a parameter of this group.
+    fn of(param: &Param, group: &Group) -> Self {
+        use Dtype::{Bf16, F16, F32, F64};
+        let state = param.state.kind;
+        let is_nearest = param.dtype != Bf16 || group.rounding(state) == Rounding::Nearest;
+        let copy = param.state.copy().map(|(_, dtype)| dtype);
+        let is_kahan = state.compensation == Compensation::Kahan;
+        if state.q8 {
+            let is_plain =
+                is_nearest && copy.is_none() && !(is_kahan && state.dtype != param.dtype);
+            let whole_blocks = param.len().is_multiple_of(128) && Self::is_aligned(param);
+            return match (param.dtype, param.grad_dtype) {
+                (F32, F32) if is_plain && whole_blocks => Self::Q8F32,
+                (Bf16, Bf16) if is_plain && whole_blocks => Self::Q8Bf16,
+                _ => Self::Q8Any,
+            };
+        }
+        if !is_nearest {
+            return Self::Any;
+        }
+        match (param.dtype, param.grad_dtype, state.dtype, copy) {
+            (F32, F32, F32, None | Some(F32)) => Self::F32,
+            (F32, F32, F32, Some(Bf16)) => Self::F32ToBf16,
+            (F32, Bf16, F32, None | Some(Bf16)) => Self::F32ByBf16,
+            (F64, F64, F64, None) => Self::F64,
+            (F16, F16, F16, None) => Self::F16,
+            (Bf16, Bf16, Bf16, None) => Self::Bf16,
+            (Bf16, Bf16, F32, None) => Self::Bf16InF32,
+            (F64, ..) => Self::AnyInF64,
+            _ => Self::Any,
+        }
+    }
+
+    fn is_aligned(param: &Param) -> bool {
+        let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
+        let arrays = [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq];
+        let has_compensation = param.state.kind.compensation != Compensation::None;
+        arrays.iter().all(|array| array.addr().is_multiple_of(16))
+            && !(has_compensation && !compensation.addr().is_multiple_of(16))
+    }
+
+    /// The same kernel for arrays that are not aligned.
+    pub fn unaligned(self) -> Self {
+        match self {
+            Self::Q8F32 | Self::Q8Bf16 => Self::Q8Any,
+            other => other,
+        }
+    }
+
+    /// Elements of a tile.
+    fn tile(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2 * TILE,
+            _ => TILE,
+        }
+    }
+}
+
+/// Where a parameter is in the tables.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub tensor: u32,
+    pub kernel: UpdateKernel,
+    first_tile: u32,
+    tiles: u32,
+    first_piece: u32,
+    pieces: u32,
+}
+
+impl Entry {
+    pub fn tiles(&self) -> Range<u32> {
+        self.first_tile..self.first_tile + self.tiles
+    }
+
+    pub fn pieces(&self) -> Range<u32> {
+        self.first_piece..self.first_piece + self.pieces
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Tables {
+    /// First those that `step` steps, in the order of their kernels; then those of groups with gradient release.
+    pub tensors: Vec<DeviceTensor>,
+    ids: Vec<u32>,
+    pub tiles: Vec<Part>,
+    pub pieces: Vec<Part>,
+    /// By the ids of parameters.
+    entries: Vec<Option<Entry>>,
+    /// How many tensors, and how many of the pieces, `step` works on.
+    pub in_step: u32,
+    pub pieces_in_step: u32,
+    /// The kernels of `step`, each with its tiles.
+    launches: Vec<(UpdateKernel, Range<u32>)>,
+    /// Changes with the tiles and pieces.
+    pub shape: u64,
+}
+
+/// How many tiles and pieces tensors may come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    pub tensors: usize,
+    pub tiles: usize,
+    pub pieces: usize,
+}
+
+impl Sizes {
+    pub fn of(params: &[Param]) -> Self {
+        params.iter().fold(Self::default(), |sizes, param| Self {
+            tensors: sizes.tensors + 1,
+            tiles: sizes.tiles + param.len().div_ceil(TILE),
+            pieces: sizes.pieces + param.grid().len(),
+        })
+    }
+
+    pub fn bytes(self) -> usize {
+        self.tensors * size_of::<DeviceTensor>() + (self.tiles + self.pieces) * size_of::<Part>()
+    }
+}
+
+impl Tables {
+    /// Makes room, so that making the tables never allocates.
+    pub fn reserve(&mut self, sizes: Sizes) -> Result<()> {
+        fn room<T>(items: &mut Vec<T>, count: usize, what: &str) -> Result<()> {
+            reserve(items, count.saturating_sub(items.len()), what)
+        }
+        room(&mut self.tensors, sizes.tensors, "parameters")?;
+        room(&mut self.ids, sizes.tensors, "parameters")?;
+        room(&mut self.entries, sizes.tensors, "parameters")?;
+        room(&mut self.tiles, sizes.tiles, "tiles of parameters")?;
+        room(&mut self.pieces, sizes.pieces, "pieces of parameters")?;
+        room(&mut self.launches, UpdateKernel::ALL.len(), "kernels")
+    }
+
+    pub fn entry(&self, id: u32) -> Option<Entry> {
+        self.entries.get(id as usize).copied().flatten()
+    }
+
+    pub fn launches(&self) -> impl Iterator<Item = (UpdateKernel, Range<u32>)> {
+        self.launches.iter().cloned()
+    }
+
+    /// Brings the tables up to date.
+    pub fn refresh(&mut self, stale: Stale, groups: &[Group], params: &[Param]) {
+        let group_of = |param: &Param| &groups[param.group as usize];
+        let other_kernel = |id: &u32| {
+            let param = &params[*id as usize];
+            let known = self.entry(*id).map(|entry| entry.kernel);
+            known != Some(UpdateKernel::of(param, group_of(param)))
+        };
+        if stale == Stale::All || self.ids.iter().any(other_kernel) {
+            self.rebuild(groups, params);
+        }
+        self.tensors.clear();
+        for id in &self.ids {
+            let param = &params[*id as usize];
+            let group = group_of(param);
+            let releases = group.gradient_release.or(false);
+            self.tensors.push(DeviceTensor::of(*id, param, group, releases));
+        }
+    }
+
+    /// Cuts all parameters into tiles and pieces.
+    fn rebuild(&mut self, groups: &[Group], params: &[Param]) {
+        self.shape += 1;
+        self.ids.clear();
+        self.tiles.clear();
+        self.pieces.clear();
+        self.launches.clear();
+        self.entries.clear();
+        self.entries.resize(params.len(), None);
+        for releases in [false, true] {
+            for kernel in UpdateKernel::ALL {
+                let first = self.tiles.len() as u32;
+                for (id, param) in (0..).zip(params) {
+                    let group = &groups[param.group as usize];
+                    let is_there = param.standing != Standing::Removed
+                        && group.gradient_release.or(false) == releases;
+                    if is_there && UpdateKernel::of(param, group) == kernel {
+                        self.push(id, param, kernel);
+                    }
+                }
+                let tiles = first..self.tiles.len() as u32;
+                if !releases && !tiles.is_empty() {
+                    self.launches.push((kernel, tiles));
+                }
+            }
+            if !releases {
+                self.in_step = self.ids.len() as u32;
+                self.pieces_in_step = self.pieces.len() as u32;
+            }
+        }
+    }
+
+    fn push(&mut self, id: u32, param: &Param, kernel: UpdateKernel) {
+        let tensor = self.ids.len() as u32;
+        let (tiles, pieces) =
+            (param.len().div_ceil(kernel.tile()) as u32, param.grid().len() as u32);
+        self.entries[id as usize] = Some(Entry {
+            tensor,
+            kernel,
+            first_tile: self.tiles.len() as u32,
+            tiles,
+            first_piece: self.pieces.len() as u32,
+            pieces,
+        });
+        self.ids.push(id);
+        self.tiles.extend((0..tiles).map(|number| Part { tensor, number }));
+        self.pieces.extend((0..pieces).map(|number| Part { tensor, number }));
+    }
+}
