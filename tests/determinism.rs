@@ -20,6 +20,7 @@ use std::env;
 use std::sync::atomic::Ordering;
 
 use common::these_tests;
+use driver::device;
 use driver::optimizer::Optimizer;
 use engine::report_of_many;
 use variation::{LOOPS, Slicing, Variation};
@@ -98,6 +99,19 @@ fn every_instruction_set_gives_the_same_bits() {
     with_each_instruction_set("every_instruction_set_gives_the_same_bits", || {
         check([Variation::PLAIN]);
     });
+}
+
+/// On a GPU, or on what stands for one: see tests/cuda.rs.
+#[test]
+#[ignore = "for tests/cuda.rs, with RADAM_TEST_DEVICE"]
+fn a_gpu_gives_the_same_bits() {
+    assert!(device::is_used());
+    // There is no step without an optimizer.
+    let plain = Variation { optimizers_of_loose: true, ..Variation::PLAIN };
+    let offset = |data_offset, grad_offset| Variation { data_offset, grad_offset, ..plain.clone() };
+    let pieces = |pieces| Variation { pieces, norms: false, ..plain.clone() };
+    check([plain.clone(), offset(1, 0), offset(8, 3), offset(31, 8), pieces(3), pieces(64)]);
+    check([Variation { reversed: true, for_each: false, ..plain.clone() }]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 // Each of these programs compiles this module for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod device;
 pub mod group;
 pub mod optimizer;
 pub mod param;

@@ -3,13 +3,13 @@
 use std::ffi::CString;
 use std::ops::Range;
 use std::path::Path;
-use std::{ptr, slice};
+use std::ptr;
 
 use radam::ffi::*;
 
 use super::param::Param;
 use super::tensor::{Tensor, size_of_dtype};
-use super::{Refusal, call, filled, little_endian, outcome, toggle};
+use super::{Refusal, call, device, filled, little_endian, outcome, toggle};
 
 /// An optimizer, with the tensors that it works on.
 pub struct Optimizer {
@@ -29,6 +29,10 @@ impl Optimizer {
     }
 
     pub fn create(options: Option<&radam_options>) -> Result<Self, Refusal> {
+        let mut on_device: radam_options = options.copied().unwrap_or(filled(radam_options_init));
+        on_device.device = RADAM_DEVICE_CUDA;
+        on_device.num_threads = 0;
+        let options = if device::is_used() { Some(&on_device) } else { options };
         let options = options.map_or(ptr::null(), ptr::from_ref);
         let mut handle = ptr::null_mut();
         // SAFETY: options may be null, and `handle` is there to be written.
@@ -148,9 +152,10 @@ impl Optimizer {
             size = size_of::<u32>();
             bytes = len.div_ceil(128) * size;
         }
+        let mut copy = vec![0; bytes];
         // SAFETY: the array is as long as the parameter, and nothing steps meanwhile.
-        let bytes = unsafe { slice::from_raw_parts(array, bytes) };
-        (little_endian(bytes.to_vec(), size), dtype)
+        unsafe { device::read(array.cast(), &mut copy) };
+        (little_endian(copy, size), dtype)
     }
 
     pub fn set_state(&mut self, param: usize, which: radam_state, bytes: &[u8]) {
@@ -159,7 +164,7 @@ impl Optimizer {
         let bytes = little_endian(bytes.to_vec(), size_of_dtype(dtype));
         let (array, _) = self.state_array(param, which);
         // SAFETY: the array has so many bytes.
-        unsafe { bytes.as_ptr().copy_to_nonoverlapping(array, bytes.len()) };
+        unsafe { device::write(array.cast(), &bytes) };
     }
 
     fn state_array(&self, param: usize, which: radam_state) -> (*mut u8, radam_dtype) {

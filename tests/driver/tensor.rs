@@ -9,13 +9,21 @@ use std::slice;
 use half::{bf16, f16};
 use radam::ffi::*;
 
+use super::device::{self, DeviceMemory};
+
 /// Elements of one dtype. Whoever has a part of a tensor has the same memory, and keeps it alive.
 pub struct Tensor {
     pub dtype: radam_dtype,
     pub len: usize,
-    memory: Rc<Vec<Cell<Line>>>,
+    memory: Rc<Memory>,
     /// Where the first element is, in bytes.
     start: usize,
+}
+
+/// What is on a device has a copy here, which is brought up to date whenever it is looked at.
+struct Memory {
+    host: Vec<Cell<Line>>,
+    device: Option<DeviceMemory>,
 }
 
 /// A cache line, in a cell because the library writes it too.
@@ -33,8 +41,9 @@ impl Tensor {
     pub fn at(offset: usize, dtype: radam_dtype, len: usize) -> Self {
         let size = size_of_dtype(dtype);
         let lines = ((offset + len) * size).div_ceil(size_of::<Line>());
-        let memory = Rc::new(vec![Cell::new(Line([0; 8])); lines]);
-        Self { dtype, len, memory, start: offset * size }
+        let host = vec![Cell::new(Line([0; 8])); lines];
+        let device = DeviceMemory::new(lines * size_of::<Line>());
+        Self { dtype, len, memory: Rc::new(Memory { host, device }), start: offset * size }
     }
 
     /// The numbers, each rounded to the dtype.
@@ -59,10 +68,41 @@ impl Tensor {
         self.part(0..self.len)
     }
 
+    /// The address of an element, for the library.
     pub fn element(&self, index: usize) -> *mut c_void {
+        let Some(device) = &self.memory.device else { return self.on_host(index) };
         assert!(index <= self.len);
-        let memory = self.memory.as_ptr().cast_mut().cast::<u8>();
+        device.pointer().wrapping_byte_add(self.start + index * size_of_dtype(self.dtype))
+    }
+
+    fn on_host(&self, index: usize) -> *mut c_void {
+        assert!(index <= self.len);
+        let memory = self.memory.host.as_ptr().cast_mut().cast::<u8>();
         memory.wrapping_add(self.start + index * size_of_dtype(self.dtype)).cast()
+    }
+
+    /// Brings the elements of a range here from the device.
+    fn download(&self, range: Range<usize>) {
+        let bytes = range.len() * size_of_dtype(self.dtype);
+        if self.memory.device.is_some() && bytes > 0 {
+            // SAFETY: both have these elements, and the library does not step meanwhile.
+            unsafe {
+                let to = slice::from_raw_parts_mut(self.on_host(range.start).cast(), bytes);
+                device::read(self.element(range.start), to);
+            }
+        }
+    }
+
+    /// Brings the elements of a range to the device.
+    fn upload(&self, range: Range<usize>) {
+        let bytes = range.len() * size_of_dtype(self.dtype);
+        if self.memory.device.is_some() && bytes > 0 {
+            // SAFETY: as in `download`.
+            unsafe {
+                let from = slice::from_raw_parts(self.on_host(range.start).cast(), bytes);
+                device::write(self.element(range.start), from);
+            }
+        }
     }
 
     pub fn pointer(&self) -> *mut c_void {
@@ -70,8 +110,13 @@ impl Tensor {
     }
 
     pub fn get(&self, index: usize) -> f64 {
+        self.download(index..index + 1);
+        self.get_here(index)
+    }
+
+    fn get_here(&self, index: usize) -> f64 {
         assert!(index < self.len);
-        let element = self.element(index);
+        let element = self.on_host(index);
         // SAFETY: the element is there, and the library does not step meanwhile.
         let bits = unsafe {
             match size_of_dtype(self.dtype) {
@@ -84,8 +129,13 @@ impl Tensor {
     }
 
     pub fn set(&self, index: usize, number: f64) {
+        self.set_here(index, number);
+        self.upload(index..index + 1);
+    }
+
+    fn set_here(&self, index: usize, number: f64) {
         assert!(index < self.len);
-        let (element, bits) = (self.element(index), bits(self.dtype, number));
+        let (element, bits) = (self.on_host(index), bits(self.dtype, number));
         // SAFETY: as in `get`.
         unsafe {
             match size_of_dtype(self.dtype) {
@@ -97,17 +147,21 @@ impl Tensor {
     }
 
     pub fn fill(&self, numbers: impl IntoIterator<Item = f64>) {
-        (0..self.len).zip(numbers).for_each(|(index, number)| self.set(index, number));
+        self.download(0..self.len);
+        (0..self.len).zip(numbers).for_each(|(index, number)| self.set_here(index, number));
+        self.upload(0..self.len);
     }
 
     pub fn values(&self) -> Vec<f64> {
-        (0..self.len).map(|index| self.get(index)).collect()
+        self.download(0..self.len);
+        (0..self.len).map(|index| self.get_here(index)).collect()
     }
 
     pub fn bytes(&self) -> Vec<u8> {
+        self.download(0..self.len);
         let len = self.len * size_of_dtype(self.dtype);
         // SAFETY: as in `get`.
-        unsafe { slice::from_raw_parts(self.pointer().cast::<u8>(), len) }.to_vec()
+        unsafe { slice::from_raw_parts(self.on_host(0).cast::<u8>(), len) }.to_vec()
     }
 
     /// Copies elements of the same dtype, which go round and begin with one of them.
@@ -119,9 +173,10 @@ impl Tensor {
             let count = (elements - from).min(self.len - done);
             let source = bytes[from * size..][..count * size].as_ptr();
             // SAFETY: both have `count` elements from there on.
-            unsafe { source.copy_to_nonoverlapping(self.element(done).cast(), count * size) };
+            unsafe { source.copy_to_nonoverlapping(self.on_host(done).cast(), count * size) };
             (from, done) = (0, done + count);
         }
+        self.upload(0..self.len);
     }
 }
 

@@ -18,10 +18,10 @@ extern "C" char __stop_radam_shared[] __attribute__((weak, visibility("hidden"))
 namespace stand_in {
 namespace {
 
-enum class State : uint8_t { FRESH, READY, AT_WARP, AT_BLOCK, EXITED };
+enum class State : uint8_t { READY, AT_WARP, AT_BLOCK, EXITED };
 
 struct Thread {
-  State state = State::FRESH;
+  State state = State::READY;
   Fiber *fiber = nullptr;
   // What it waits in and hands in, and what it gets.
   const char *function = nullptr;
@@ -30,7 +30,8 @@ struct Thread {
 };
 
 struct Warp {
-  uint64_t met[32];  // what was handed in when the threads last met
+  unsigned begun = 0;  // threads, in their order
+  uint64_t met[32];    // what was handed in when the threads last met
 };
 
 // The running launch.
@@ -56,14 +57,12 @@ unsigned warp_begin(unsigned warp) { return warp * 32; }
 unsigned warp_size(unsigned warp) { return std::min(32u, blockDim.x - warp_begin(warp)); }
 unsigned in_order(unsigned index, unsigned count) { return descending ? count - 1 - index : index; }
 
-// The next thread of the current one's warp that has not begun.
-bool next_fresh() {
-  unsigned warp = current / 32, begin = warp_begin(warp), size = warp_size(warp);
-  for (unsigned i = 0; i < size; i++) {
-    unsigned thread = begin + in_order(i, size);
-    if (threads[thread].state == State::FRESH) return become(thread), true;
-  }
-  return false;
+// Makes the next thread of the warp that has not begun the current one, if there is one.
+bool begin_next(unsigned warp) {
+  unsigned size = warp_size(warp);
+  if (warps[warp].begun == size) return false;
+  become(warp_begin(warp) + in_order(warps[warp].begun++, size));
+  return true;
 }
 
 // What each fiber does: it runs threads of the warp to their ends. While one of them waits, other fibers do the rest.
@@ -72,25 +71,27 @@ void run_threads() {
     Fiber *fiber = idle.back();
     idle.pop_back();
     do {
-      threads[current].state = State::READY;
       threads[current].fiber = fiber;
       kernel->run(arguments);
       threads[current].state = State::EXITED;
-    } while (next_fresh());
+    } while (begin_next(current / 32));
     idle.push_back(fiber);
     fiber->leave();
   }
 }
 
-// Until the thread waits, or has exited and no other of its warp can begin.
-void resume(unsigned thread) {
-  become(thread);
-  if (threads[thread].state == State::READY) return threads[thread].fiber->enter();
-  if (idle.empty()) {
-    fibers.push_back(std::make_unique<Fiber>(run_threads));
-    idle.push_back(fibers.back().get());
+// Begins threads of the warp until all have begun; whether there were any.
+bool begin_threads(unsigned warp) {
+  bool any = false;
+  while (begin_next(warp)) {
+    any = true;
+    if (idle.empty()) {
+      fibers.push_back(std::make_unique<Fiber>(run_threads));
+      idle.push_back(fibers.back().get());
+    }
+    idle.back()->enter();  // until a thread waits, or the last one has exited
   }
-  idle.back()->enter();
+  return any;
 }
 
 [[noreturn]] void report_stuck() {
@@ -137,13 +138,16 @@ bool settle(unsigned warp) {
 // Runs the warp until all of its threads wait for other warps or have exited; whether anything ran.
 bool run_warp(unsigned warp) {
   unsigned begin = warp_begin(warp), size = warp_size(warp);
-  bool any = false;
-  for (bool ready = true; ready; ready = settle(warp)) {
+  bool any = begin_threads(warp);
+  do {
     for (unsigned i = 0; i < size; i++) {
       unsigned thread = begin + in_order(i, size);
-      if (threads[thread].state == State::FRESH || threads[thread].state == State::READY) resume(thread), any = true;
+      if (threads[thread].state != State::READY) continue;
+      become(thread);
+      threads[thread].fiber->enter();
+      any = true;
     }
-  }
+  } while (settle(warp));
   return any;
 }
 
@@ -162,6 +166,7 @@ bool open_barrier() {
 
 void run_block() {
   threads.assign(blockDim.x, Thread());
+  for (Warp &warp : warps) warp.begun = 0;
   std::memset(__start_radam_shared, 0xa5, static_cast<size_t>(__stop_radam_shared - __start_radam_shared));
   unsigned count = static_cast<unsigned>(warps.size());
   for (;;) {

@@ -1,5 +1,5 @@
-// Runs a kernel on the host: the blocks of a launch one after the other, the threads of a block on fibers. A thread that
-// meets no other one is an ordinary function call; only one that has to wait for others leaves its stack.
+// Runs a kernel on the host: the blocks of a launch one after the other, the threads of a block on fibers. A thread
+// that meets no other one is an ordinary function call; only one that has to wait for others leaves its stack.
 #pragma once
 #include <cstddef>
 #include <cstdint>

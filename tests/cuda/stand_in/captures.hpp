@@ -27,8 +27,8 @@ CUresult begin_capture(CUstream_st &stream, CUstreamCaptureMode mode);
 CUresult end_capture(CUstream_st &stream, std::vector<Node> &nodes);
 void invalidate(Capture &capture);
 
-// Whether the calling thread may not do now what is unsafe during a capture. The captures that forbid it are invalidated,
-// as they are by the driver.
+// Whether the calling thread may not do now what is unsafe during a capture. The captures that forbid it are
+// invalidated, as they are by the driver.
 bool captures_forbid_unsafe_calls();
 // Whether a stream of the context that the legacy stream waits for is captured. Such captures are invalidated too.
 bool captures_forbid_legacy(CUctx_st &context);

@@ -29,7 +29,9 @@ State *make_state() {
     made->contexts[i].legacy.context = &made->contexts[i];
   }
   if (const char *devices = std::getenv("RADAM_STAND_IN_DEVICES")) made->set_devices(std::atoi(devices));
-  if (const char *bytes = std::getenv("RADAM_STAND_IN_MEMORY")) made->memory_of_device = std::strtoull(bytes, nullptr, 10);
+  if (const char *bytes = std::getenv("RADAM_STAND_IN_MEMORY")) {
+    made->memory_of_device = std::strtoull(bytes, nullptr, 10);
+  }
   read_plan("RADAM_STAND_IN_FAIL_CALL", made->failing);
   read_plan("RADAM_STAND_IN_LOSE_DEVICE", made->losing);
   return made;

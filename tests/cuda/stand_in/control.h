@@ -1,6 +1,9 @@
 /* What a test tells the stand-in for the CUDA driver and asks it. Programs that do not know it can be run with these
    environment variables: RADAM_STAND_IN_DEVICES=N, RADAM_STAND_IN_MEMORY=BYTES, RADAM_STAND_IN_FAIL_CALL=N:RESULT,
-   RADAM_STAND_IN_LOSE_DEVICE=N:RESULT. */
+   RADAM_STAND_IN_LOSE_DEVICE=N:RESULT.
+
+   It does not show everything that a GPU would: kernels can use host memory here, and blocks and threads run one after
+   the other, so that a race shows only if its result depends on their order. */
 #ifndef RADAM_TESTS_STAND_IN_CONTROL_H
 #define RADAM_TESTS_STAND_IN_CONTROL_H
 
@@ -33,13 +36,13 @@ const char *stand_in_last_fault(void);
 
 /* What exists, on all devices. What its context has outlived is destroyed, but still counts. */
 typedef struct stand_in_counts {
-  uint64_t allocations, bytes;      /* device memory */
-  uint64_t pinned, pinned_bytes;    /* host memory of cuMemHostAlloc and cuMemAllocHost */
+  uint64_t allocations, bytes;    /* device memory */
+  uint64_t pinned, pinned_bytes;  /* host memory of cuMemHostAlloc and cuMemAllocHost */
   uint64_t streams, events, modules, graphs, graph_execs;
-  uint64_t retained;                /* primary contexts, each as often as it is retained */
-  uint64_t pushed;                  /* contexts on the stacks of all threads */
-  uint64_t queued;                  /* pieces of work that have not run */
-  uint64_t unpinned_copies;         /* asynchronous copies so far whose host memory was not pinned: these wait on a GPU */
+  uint64_t retained;              /* primary contexts, each as often as it is retained */
+  uint64_t pushed;                /* contexts on the stacks of all threads */
+  uint64_t queued;                /* pieces of work that have not run */
+  uint64_t unpinned_copies;       /* asynchronous copies so far whose host memory was not pinned, which may wait */
 } stand_in_counts;
 void stand_in_count(stand_in_counts *counts);
 

@@ -15,8 +15,9 @@
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
-// One block runs at a time. The section lets the launch poison it before each block.
-#define __shared__ static __attribute__((section("radam_shared")))
+// One block runs at a time. The section lets the launch poison it before each block, and `used` keeps the compiler from
+// assuming that it begins with zeros.
+#define __shared__ static __attribute__((used, section("radam_shared")))
 
 // Vectors with the alignment that loads of 8 and 16 bytes have.
 #define RADAM_VECTOR(name, element, bytes)                             \

@@ -202,7 +202,8 @@ CUresult cuCtxSetCurrent(CUcontext context) {
 }
 
 CUresult cuCtxGetDevice(CUdevice *device) {
-  return call("cuCtxGetDevice", INITIALIZED | IN_CONTEXT, [&] { return *device = current_context()->device, CUDA_SUCCESS; });
+  return call("cuCtxGetDevice", INITIALIZED | IN_CONTEXT,
+              [&] { return *device = current_context()->device, CUDA_SUCCESS; });
 }
 
 CUresult cuCtxSynchronize() {

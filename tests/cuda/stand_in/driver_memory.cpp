@@ -13,7 +13,7 @@ uint64_t address_of(const void *pointer) { return reinterpret_cast<uint64_t>(poi
 
 bool is_on_device(CUdeviceptr address, size_t bytes) { return state().device.has(address, bytes); }
 
-// Memory of the device is opened when the job runs, since a graph may run when it is gone. Host memory is used then too.
+// Memory of the device is opened when the job runs, since a graph may run when it is gone.
 std::string open_device(CUdeviceptr address, size_t bytes) {
   Memory &device = state().device;
   if (!device.has(address, bytes)) return std::to_string(bytes) + " bytes that are not in one allocation of the device";
@@ -22,11 +22,13 @@ std::string open_device(CUdeviceptr address, size_t bytes) {
 }
 
 Job copy_to_device(CUdeviceptr to, const void *from, size_t bytes) {
-  return {"a copy to the device", [=] { return open_device(to, bytes); }, [=] { std::memcpy(at(to), from, bytes); }};
+  return {"a copy to the device", [=] { return open_device(to, bytes); },
+          [=] { std::memcpy(at(to), from, bytes); }};
 }
 
 Job copy_from_device(void *to, CUdeviceptr from, size_t bytes) {
-  return {"a copy from the device", [=] { return open_device(from, bytes); }, [=] { std::memcpy(to, at(from), bytes); }};
+  return {"a copy from the device", [=] { return open_device(from, bytes); },
+          [=] { std::memcpy(to, at(from), bytes); }};
 }
 
 Job copy_on_device(CUdeviceptr to, CUdeviceptr from, size_t bytes) {
@@ -57,6 +59,8 @@ CUresult submit_copy(CUstream stream, CUdeviceptr device, const void *host, size
 
 // In the legacy stream, and waits for it.
 CUresult copy_now(CUdeviceptr device, size_t bytes, const Job &job) {
+  if (captures_forbid_legacy(*current_context())) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+  if (captures_forbid_unsafe_calls()) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   CUresult result = submit_checked(CU_STREAM_LEGACY, device, bytes, job);
   if (result == CUDA_SUCCESS) finish(current_context()->legacy.last);
   return result;
@@ -130,11 +134,13 @@ CUresult cuMemFreeHost(void *memory) {
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes) {
-  return call("cuMemcpyHtoD_v2", UNSAFE_CALL, [&] { return copy_now(to, bytes, copy_to_device(to, from, bytes)); });
+  return call("cuMemcpyHtoD_v2", INITIALIZED | IN_CONTEXT,
+              [&] { return copy_now(to, bytes, copy_to_device(to, from, bytes)); });
 }
 
 CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t bytes) {
-  return call("cuMemcpyDtoH_v2", UNSAFE_CALL, [&] { return copy_now(from, bytes, copy_from_device(to, from, bytes)); });
+  return call("cuMemcpyDtoH_v2", INITIALIZED | IN_CONTEXT,
+              [&] { return copy_now(from, bytes, copy_from_device(to, from, bytes)); });
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream stream) {
@@ -155,7 +161,7 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CU
 }
 
 CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count) {
-  return call("cuMemsetD8_v2", UNSAFE_CALL,
+  return call("cuMemsetD8_v2", INITIALIZED | IN_CONTEXT,
               [&] { return submit_checked(CU_STREAM_LEGACY, to, count, fill(to, value, count)); });
 }
 

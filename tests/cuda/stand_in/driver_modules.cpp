@@ -44,7 +44,8 @@ CUresult read_functions(const std::string &ptx, CUmodule module) {
     std::string head = head_of(ptx, kernel->name);
     unsigned long args_size = number_after(head, std::string(kernel->name) + "_param_0[");
     if (args_size != kernel->args_size) {
-      std::fprintf(stderr, "stand-in: %s takes %zu bytes, but %lu in the PTX\n", kernel->name, kernel->args_size, args_size);
+      std::fprintf(stderr, "stand-in: %s takes %zu bytes, but %lu in the PTX\n", kernel->name, kernel->args_size,
+                   args_size);
       return CUDA_ERROR_INVALID_PTX;
     }
     unsigned long most = number_after(head, ".maxntid ");

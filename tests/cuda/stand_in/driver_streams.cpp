@@ -16,7 +16,7 @@ CUresult stream_to_wait_for(CUstream handle, CUstream &stream) {
   }
   bool is_legacy = stream == &stream->context->legacy;
   if (is_legacy && captures_forbid_legacy(*stream->context)) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-  return CUDA_SUCCESS;
+  return captures_forbid_unsafe_calls() ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
 }
 
 CUresult event_to_wait_for(CUevent event) {
@@ -81,7 +81,7 @@ CUresult cuStreamDestroy_v2(CUstream handle) {
 }
 
 CUresult cuStreamSynchronize(CUstream handle) {
-  return call("cuStreamSynchronize", NEEDS | UNSAFE, [&] {
+  return call("cuStreamSynchronize", NEEDS, [&] {
     CUstream stream;
     CUresult result = stream_to_wait_for(handle, stream);
     if (result == CUDA_SUCCESS) finish(stream->last);
@@ -90,7 +90,7 @@ CUresult cuStreamSynchronize(CUstream handle) {
 }
 
 CUresult cuStreamQuery(CUstream handle) {
-  return call("cuStreamQuery", NEEDS | UNSAFE, [&] {
+  return call("cuStreamQuery", NEEDS, [&] {
     CUstream stream;
     CUresult result = stream_to_wait_for(handle, stream);
     if (result != CUDA_SUCCESS) return result;

@@ -24,7 +24,10 @@ void on_signal(int signal, siginfo_t *info, void *) {
     return;
   }
   address = reinterpret_cast<uintptr_t>(info->si_addr);
-  leave(CUDA_ERROR_ILLEGAL_ADDRESS);
+  // What x86 does not give an address for: an instruction that needs its operand aligned.
+  bool is_misaligned = info->si_code == SI_KERNEL;
+  if (is_misaligned) std::snprintf(message, sizeof message, "misaligned address, or one that no machine has");
+  leave(is_misaligned ? CUDA_ERROR_MISALIGNED_ADDRESS : CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 // Where the compiler has found that the code does what only a GPU, or only a CPU, allows.

@@ -11,30 +11,37 @@ namespace stand_in {
 namespace {
 
 const size_t PAGE = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-constexpr size_t ALIGNMENT = 256, ADDRESSES = size_t{1} << 38;
+constexpr size_t ALIGNMENT = 256, MOST_ADDRESSES = size_t{1} << 38, LEAST_ADDRESSES = size_t{1} << 32;
 constexpr unsigned char FRESH = 0xa5, AROUND = 0xc3;
 
 size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 
 void *at(uintptr_t address) { return reinterpret_cast<void *>(address); }
 
+// Whether the first byte is right, and each one like the one before it.
 bool is_filled(uintptr_t from, uintptr_t to) {
   auto bytes = static_cast<const unsigned char *>(at(from));
-  return std::all_of(bytes, bytes + (to - from), [](unsigned char byte) { return byte == AROUND; });
+  return from == to || (bytes[0] == AROUND && std::memcmp(bytes, bytes + 1, to - from - 1) == 0);
 }
 
 }  // namespace
 
-uintptr_t Memory::allocate(size_t bytes, CUctx_st *context, uint64_t life) {
-  if (next_ == 0) {
-    void *reserved = mmap(nullptr, ADDRESSES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (reserved == MAP_FAILED) return 0;
-    next_ = reinterpret_cast<uintptr_t>(reserved);
-    end_ = next_ + ADDRESSES;
+// Addresses without memory. Valgrind has fewer of them.
+bool Memory::reserve() {
+  for (addresses_ = MOST_ADDRESSES; addresses_ >= LEAST_ADDRESSES; addresses_ /= 2) {
+    void *reserved = mmap(nullptr, addresses_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) continue;
+    first_ = next_ = reinterpret_cast<uintptr_t>(reserved);
+    return true;
   }
-  if (bytes > ADDRESSES) return 0;
+  return false;
+}
+
+uintptr_t Memory::allocate(size_t bytes, CUctx_st *context, uint64_t life) {
+  if (first_ == 0 && !reserve()) return 0;
+  if (bytes > addresses_) return 0;
   size_t page_bytes = round_up(bytes, PAGE);
-  if (page_bytes + PAGE > end_ - next_) return 0;
+  if (page_bytes + PAGE > first_ + addresses_ - next_) return 0;
   if (mprotect(at(next_), page_bytes, PROT_READ | PROT_WRITE) != 0) return 0;
   Allocation allocation = {};
   allocation.pages = next_;
@@ -91,21 +98,21 @@ std::string Memory::close() {
   for (uintptr_t start : open_) {
     Allocation &allocation = allocations_.at(start);
     if (damaged.empty()) damaged = damage(allocation);
-    mprotect(at(allocation.pages), allocation.page_bytes, PROT_NONE);
     allocation.open = false;
   }
+  // All at once, with the pages between, which nobody may touch anyway.
+  if (!open_.empty()) mprotect(at(first_), next_ - first_, PROT_NONE);
   open_.clear();
   return damaged;
 }
 
 std::string Memory::damage(const Allocation &allocation) const {
   uintptr_t end = allocation.start + allocation.bytes;
-  const char *where = !is_filled(allocation.pages, allocation.start)                ? "before the start"
-                      : !is_filled(end, allocation.pages + allocation.page_bytes) ? "after the end"
-                                                                                  : nullptr;
-  if (where == nullptr) return "";
-  return "something was written " + std::string(where) + " of an allocation of " + std::to_string(allocation.bytes) +
-         " bytes";
+  bool before = !is_filled(allocation.pages, allocation.start);
+  bool after = !is_filled(end, allocation.pages + allocation.page_bytes);
+  if (!before && !after) return "";
+  return std::string("something was written ") + (before ? "before the start" : "after the end") +
+         " of an allocation of " + std::to_string(allocation.bytes) + " bytes";
 }
 
 std::string Memory::place_of(uintptr_t address) const {
@@ -113,16 +120,14 @@ std::string Memory::place_of(uintptr_t address) const {
   if (after != allocations_.begin()) {
     const Allocation &before = std::prev(after)->second;
     uintptr_t end = before.start + before.bytes;
-    if (address < end) {
-      return "in an allocation of " + std::to_string(before.bytes) + " bytes of device " +
-             std::to_string(before.context->device);
-    }
+    std::string it = "an allocation of " + std::to_string(before.bytes) + " bytes of device " +
+                     std::to_string(before.context->device);
+    if (address < end) return "in " + it;
     if (address < before.pages + before.page_bytes + PAGE) {
-      return std::to_string(address - end) + " bytes after the end of an allocation of " + std::to_string(before.bytes) +
-             " bytes";
+      return std::to_string(address - end) + " bytes after the end of " + it;
     }
   }
-  return address < end_ && address >= end_ - ADDRESSES ? "in memory that was freed or never allocated" : "elsewhere";
+  return address - first_ < addresses_ ? "in memory that was freed or never allocated" : "elsewhere";
 }
 
 uint64_t Memory::bytes() const { return bytes_of(nullptr); }

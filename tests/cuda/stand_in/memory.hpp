@@ -47,8 +47,11 @@ class Memory {
   uint64_t bytes_of(const CUctx_st *context) const;
 
  private:
+  bool reserve();
+
   bool closed_;
-  uintptr_t next_ = 0, end_ = 0;  // addresses that have not been given out
+  uintptr_t first_ = 0, next_ = 0;  // all addresses, and those that have not been given out
+  size_t addresses_ = 0;
   uint64_t last_id_ = 0;
   std::map<uintptr_t, Allocation> allocations_;
   std::vector<uintptr_t> open_;

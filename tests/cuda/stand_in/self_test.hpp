@@ -78,7 +78,8 @@ struct Device {
     return values;
   }
 
-  CUresult try_launch(const char *name, void *args, unsigned blocks, unsigned threads, CUstream stream = nullptr) const {
+  CUresult try_launch(const char *name, void *args, unsigned blocks, unsigned threads,
+                      CUstream stream = nullptr) const {
     CUfunction function;
     OK(cuModuleGetFunction(&function, module, name));
     return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream, &args, nullptr);

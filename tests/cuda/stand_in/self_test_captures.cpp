@@ -91,6 +91,9 @@ void waiting_ends_a_capture() {
   it.begin(CU_STREAM_CAPTURE_MODE_RELAXED);
   GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuCtxSynchronize());
   it.ends_invalid();
+  it.begin(CU_STREAM_CAPTURE_MODE_RELAXED);
+  GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuStreamSynchronize(it.stream));
+  it.ends_invalid();
   it.count_by(1, it.stream);
   OK(cuStreamSynchronize(it.stream));
   CHECK(it.value() == 1);
@@ -133,6 +136,30 @@ void the_legacy_stream_cannot_be_captured_or_used() {
   GIVES(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, cuStreamIsCapturing(nullptr, &status));
   it.count_by(1, it.stream);
   GIVES(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, cuMemsetD32Async(it.memory, 1, 1, nullptr));
+  it.ends_invalid();
+  for (CUresult (*wait)(CUstream) : {cuStreamSynchronize, cuStreamQuery}) {
+    it.begin();
+    GIVES(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, wait(nullptr));
+    it.ends_invalid();
+  }
+  it.begin();
+  unsigned back;
+  GIVES(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, cuMemcpyDtoH_v2(&back, it.memory, 4));
+  it.ends_invalid();
+}
+
+void a_capture_forbids_other_waiting() {
+  Capturing it;
+  CUstream other;
+  CUevent event;
+  OK(cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+  OK(cuEventCreate(&event, 0));
+  OK(cuEventRecord(event, other));
+  it.begin();
+  GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuStreamSynchronize(other));
+  it.ends_invalid();
+  it.begin();
+  GIVES(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, cuEventQuery(event));
   it.ends_invalid();
 }
 
@@ -178,5 +205,6 @@ const std::vector<Test> CAPTURE_TESTS = {
     TEST(waiting_ends_a_capture),
     TEST(modes_permit_unsafe_calls),
     TEST(the_legacy_stream_cannot_be_captured_or_used),
+    TEST(a_capture_forbids_other_waiting),
     TEST(events_fork_and_join),
 };

@@ -174,8 +174,8 @@ void modules_need_the_same_kernels() {
   CUmodule module;
   CUfunction function;
   GIVES(CUDA_ERROR_INVALID_IMAGE, cuModuleLoadData(&module, "not PTX"));
-  GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, (".version 8.0\n.target sm_70\n" + ptx_of("count", 16)).c_str()));
-  std::string other_size = ptx();
+  std::string one_kernel = ".version 8.0\n.target sm_70\n" + ptx_of("count", 16), other_size = ptx();
+  GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, one_kernel.c_str()));
   other_size.replace(other_size.find("count_param_0[16"), 16, "count_param_0[24");
   GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, other_size.c_str()));
   GIVES(CUDA_ERROR_NOT_FOUND, cuModuleGetFunction(&function, device.module, "coun"));

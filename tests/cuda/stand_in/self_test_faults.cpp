@@ -27,7 +27,7 @@ void writing_just_behind_is_found() { GIVES(CUDA_ERROR_ILLEGAL_ADDRESS, reach(10
 void writing_before_is_found() { GIVES(CUDA_ERROR_ILLEGAL_ADDRESS, reach(-1, 1)); }
 void misaligned_accesses_are_found() {
   GIVES(CUDA_ERROR_MISALIGNED_ADDRESS, reach(8, 16));
-  CHECK(std::strstr(stand_in_last_fault(), "self_test_kernels.cu") != nullptr);
+  CHECK(std::strstr(stand_in_last_fault(), "misaligned address") != nullptr);
 }
 
 void a_fault_stays_until_the_end() {
@@ -61,6 +61,9 @@ void kernels_run_after_a_repair() {
   MeetArgs meet = {HALF_WARPS, at<unsigned>(to)};
   device.launch("meet", &meet, 1, 64);
   CHECK(device.read<unsigned>(to, 64)[1] == 14);
+  // A copy has no threads.
+  GIVES(CUDA_ERROR_ILLEGAL_ADDRESS, cuMemcpyHtoD_v2(to, at<char>(8), 4));
+  CHECK(std::strcmp(stand_in_last_fault(), "a copy to the device: touched 0x8, which is elsewhere") == 0);
 }
 
 void the_host_cannot_touch_the_device() {

@@ -14,7 +14,8 @@ void lanes_and_blocks_add_up() {
   for (unsigned i = 0; i < count; i++) values[i] = static_cast<float>(i);
   CUdeviceptr from = device.with(values), to = device.with(std::vector<float>(4));
   CUdeviceptr totals = device.with(std::vector<unsigned long long>(2));
-  SumArgs args = {at<float>(from), at<float>(to), at<unsigned long long>(totals), at<unsigned long long>(totals + 8), count};
+  auto total_at = at<unsigned long long>(totals);
+  SumArgs args = {at<float>(from), at<float>(to), total_at, total_at + 1, count};
   device.launch("sum", &args, 4, 256);
   auto sums = device.read<float>(to, 4);
   for (unsigned block = 0; block < 4; block++) {

@@ -94,8 +94,8 @@ std::vector<std::shared_ptr<Work>> before(CUstream_st &stream) {
   } else if (stream.is_blocking) {
     works.push_back(context.legacy.last);
   }
-  works.erase(std::remove_if(works.begin(), works.end(), [](const auto &work) { return work == nullptr || work->done; }),
-              works.end());
+  auto is_done = [](const auto &work) { return work == nullptr || work->done; };
+  works.erase(std::remove_if(works.begin(), works.end(), is_done), works.end());
   return works;
 }
 

@@ -1,5 +1,5 @@
-// Work that waits in streams. Nothing runs until a call waits for it, and then only what it waits for, and what that has
-// to come after: earlier work of its stream, what events say, and the order that the legacy default stream imposes.
+// Work that waits in streams. Nothing runs until a call waits for it, and then only what it waits for, and what that
+// has to come after: earlier work of its stream, what events say, and the order that the legacy default stream imposes.
 #pragma once
 #include "../driver_api.h"
 
