@@ -4,7 +4,7 @@
 use std::env;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 type Code = c_int;
 
@@ -131,31 +131,76 @@ pub unsafe fn write(to: *mut c_void, from: &[u8]) {
 }
 
 /// Memory of the device.
-pub struct DeviceMemory(u64);
+pub struct DeviceMemory {
+    pointer: u64,
+    is_pooled: bool,
+}
+
+/// Memory for many small tensors, since what stands for a GPU protects each allocation by itself, which takes time.
+struct Pool {
+    start: u64,
+    used: usize,
+    /// How many tensors have memory here.
+    live: usize,
+}
+
+static POOL_OF_TENSORS: Mutex<Pool> = Mutex::new(Pool { start: 0, used: 0, live: 0 });
+const POOL: usize = 64 << 20;
+
+impl Pool {
+    fn take(&mut self, driver: &Driver, bytes: usize) -> Option<u64> {
+        if self.start == 0 {
+            self.start = driver.allocated(POOL);
+        }
+        let used = self.used + bytes.next_multiple_of(256);
+        (used <= POOL).then(|| {
+            let pointer = self.start + self.used as u64;
+            (self.used, self.live) = (used, self.live + 1);
+            pointer
+        })
+    }
+
+    fn give_back(&mut self) {
+        self.live -= 1;
+        if self.live == 0 {
+            self.used = 0;
+        }
+    }
+}
+
+impl Driver {
+    fn allocated(&self, bytes: usize) -> u64 {
+        let mut pointer = 0;
+        // SAFETY: the output is writable.
+        self.call(|driver| unsafe { (driver.allocate)(&mut pointer, bytes) });
+        pointer
+    }
+}
 
 impl DeviceMemory {
     /// Zeros, if tests run on a device.
     pub fn new(bytes: usize) -> Option<Self> {
         let driver = Driver::get()?;
-        let mut pointer = 0;
-        // SAFETY: the output is writable.
-        driver.call(|driver| unsafe { (driver.allocate)(&mut pointer, bytes.max(1)) });
-        let memory = Self(pointer);
+        let pooled = POOL_OF_TENSORS.lock().unwrap().take(driver, bytes.max(1));
+        let pointer = pooled.unwrap_or_else(|| driver.allocated(bytes.max(1)));
+        let memory = Self { pointer, is_pooled: pooled.is_some() };
         // SAFETY: it is as large.
         unsafe { write(memory.pointer(), &vec![0; bytes]) };
         Some(memory)
     }
 
     pub fn pointer(&self) -> *mut c_void {
-        ptr::without_provenance_mut(self.0 as usize)
+        ptr::without_provenance_mut(self.pointer as usize)
     }
 }
 
 impl Drop for DeviceMemory {
     fn drop(&mut self) {
-        if let Some(driver) = Driver::get() {
+        if self.is_pooled {
+            POOL_OF_TENSORS.lock().unwrap().give_back();
+        } else if let Some(driver) = Driver::get() {
             // SAFETY: it was allocated, and nobody uses it any more.
-            driver.call(|driver| unsafe { (driver.free)(self.0) });
+            driver.call(|driver| unsafe { (driver.free)(self.pointer) });
         }
     }
 }

@@ -64,7 +64,7 @@ struct State {
   int device_count = 1;
   uint64_t memory_of_device = uint64_t{4} << 30;
   CUctx_st contexts[MAX_DEVICES];
-  Memory device{true}, pinned{false};
+  Memory device{std::getenv("RADAM_STAND_IN_OPEN") == nullptr}, pinned{false};
   Handles<CUstream_st> streams;
   Handles<CUevent_st> events;
   Handles<CUmod_st> modules;

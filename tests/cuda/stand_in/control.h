@@ -1,6 +1,7 @@
 /* What a test tells the stand-in for the CUDA driver and asks it. Programs that do not know it can be run with these
    environment variables: RADAM_STAND_IN_DEVICES=N, RADAM_STAND_IN_MEMORY=BYTES, RADAM_STAND_IN_FAIL_CALL=N:RESULT,
-   RADAM_STAND_IN_LOSE_DEVICE=N:RESULT.
+   RADAM_STAND_IN_LOSE_DEVICE=N:RESULT. With RADAM_STAND_IN_OPEN=1, the host may touch device memory, which saves most of
+   the time of programs with many tensors.
 
    It does not show everything that a GPU would: kernels can use host memory here, and blocks and threads run one after
    the other, so that a race shows only if its result depends on their order. */
