@@ -8,7 +8,7 @@ mod prefix;
 
 use common::{
     Compiler, has_program, read, release_dir, repository, scratch_dir, skip, succeed, target_dir,
-    text,
+    stand_in, text, with_libraries,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,13 +111,19 @@ fn llm_c() {
 #[test]
 fn libtorch() {
     let torch = engines().join("torch");
-    let option = format!("-DTORCH_DIR={}", torch.display());
-    let Some(folder) = build("tests/engines/libtorch", &torch, &[option]) else { return };
+    let Some(stand_in) = stand_in("the LibTorch adapter on a GPU") else { return };
+    let options = [
+        format!("-DTORCH_DIR={}", torch.display()),
+        format!("-DCUDA_DRIVER={}", stand_in.join("libcuda.so.1").display()),
+    ];
+    let Some(folder) = build("tests/engines/libtorch", &torch, &options) else { return };
     let saved = folder.join("saved");
     assert_eq!(run(&folder.join("adapter"), &[saved.to_str().unwrap()]), "ok\n");
     libtorch_has_one_openmp_runtime(&folder);
     libtorch_losses_are_those_of_torch(&folder);
     libtorch_gradient_release_saves_memory(&folder);
+    let mut on_gpu = with_libraries(stand_in, &folder.join("cuda_adapter"));
+    assert_eq!(text(&succeed(&mut on_gpu)), "ok\n");
 }
 
 /// Two would have threads that compete.

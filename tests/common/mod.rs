@@ -113,6 +113,32 @@ pub fn has_program(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// The folder of a `libcuda.so.1` that stands for the driver and runs our kernels on the CPU, or skips what needs it.
+pub fn stand_in(what: &str) -> Option<&'static Path> {
+    static STAND_IN: OnceLock<PathBuf> = OnceLock::new();
+    if !has_program("make") || !has_program("g++") {
+        skip(&format!("{what}, which needs make and g++"));
+        return None;
+    }
+    Some(STAND_IN.get_or_init(|| {
+        // Test binaries may run at the same time, each with a folder of its own.
+        let folder = scratch_dir("stand_in").join(env!("CARGO_CRATE_NAME"));
+        let mut make = Command::new("make");
+        make.args(["-f", "tests/cuda/stand_in/Makefile", "library"]);
+        make.arg(format!("OUT={}", folder.display())).current_dir(repository());
+        succeed(&mut make);
+        folder
+    }))
+}
+
+/// A program as a command that loads libraries from this folder too. (`succeed` removes LD_LIBRARY_PATH.)
+pub fn with_libraries(folder: &Path, program: &Path) -> Command {
+    let mut command = Command::new("env");
+    command.arg(format!("LD_LIBRARY_PATH={}", folder.display())).arg(program);
+    command.current_dir(repository());
+    command
+}
+
 #[derive(Clone, Copy)]
 pub enum Link {
     Shared,
