@@ -7,8 +7,8 @@ mod common;
 mod prefix;
 
 use common::{
-    Compiler, has_program, read, release_dir, repository, scratch_dir, skip, succeed, target_dir,
-    stand_in, text, with_libraries,
+    Compiler, has_program, read, release_dir, repository, scratch_dir, skip, stand_in, succeed,
+    target_dir, text, with_libraries,
 };
 use std::fs;
 use std::path::{Path, PathBuf};

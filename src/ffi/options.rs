@@ -7,6 +7,7 @@ use crate::error::{Result, error};
 use crate::optimizer::{Cuda, Options};
 use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::ptr;
 
 /// The caller's allocator for the optimizer's state.
@@ -99,6 +100,7 @@ pub struct radam_options {
 
 impl Versioned for radam_options {
     const NAME: &str = "radam_options";
+    const EARLIER_SIZES: &[usize] = &[offset_of!(Self, device)];
     const DEFAULTS: Self = Self {
         struct_size: size_of::<Self>() as u32,
         num_threads: 0,

@@ -36,8 +36,8 @@ fn what_breaks_an_older_program_is_found() {
     for (from, to) in [
         ("uint32_t radam_version(void);\n", ""),
         ("uint32_t group,\n", "uint64_t group,\n"),
-        ("  uint64_t parallel_from;\n", "  double parallel_from;\n"),
-        ("  uint64_t parallel_from;\n", "  uint64_t other;\n  uint64_t parallel_from;\n"),
+        ("  uint64_t seed;\n", "  double seed;\n"),
+        ("  uint64_t seed;\n", "  uint64_t other;\n  uint64_t seed;\n"),
         ("RADAM_DTYPE_F16 = 3", "RADAM_DTYPE_F16 = 5"),
     ] {
         assert_ne!(changed(from, to), "", "{to} in the place of {from}");

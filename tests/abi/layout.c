@@ -20,6 +20,7 @@ VALUE(RADAM_VERSION, RADAM_VERSION_MAJOR * 1000000 + RADAM_VERSION_MINOR * 1000 
 TYPE(radam_status, int32_t);
 TYPE(radam_dtype, int32_t);
 TYPE(radam_toggle, int32_t);
+TYPE(radam_device, int32_t);
 TYPE(radam_state, int32_t);
 
 VALUE(RADAM_OK, 0);
@@ -33,6 +34,7 @@ VALUE(RADAM_ERROR_IO, 7);
 VALUE(RADAM_ERROR_CORRUPT, 8);
 VALUE(RADAM_ERROR_MISMATCH, 9);
 VALUE(RADAM_ERROR_PANIC, 10);
+VALUE(RADAM_ERROR_DEVICE, 11);
 
 VALUE(RADAM_DTYPE_F32, 1);
 VALUE(RADAM_DTYPE_F64, 2);
@@ -43,6 +45,9 @@ VALUE(RADAM_DTYPE_Q8, 5);
 VALUE(RADAM_OFF, 0);
 VALUE(RADAM_ON, 1);
 VALUE(RADAM_AUTO, 2);
+
+VALUE(RADAM_DEVICE_CPU, 0);
+VALUE(RADAM_DEVICE_CUDA, 1);
 
 VALUE(RADAM_STATE_EXP_AVG, 1);
 VALUE(RADAM_STATE_EXP_AVG_SQ, 2);
@@ -66,12 +71,15 @@ SIZE(radam_executor, 16, user);
 FIELD(radam_executor, parallel_for, 0, parallel_for_function *);
 FIELD(radam_executor, user, 8, void *);
 
-SIZE(radam_options, 56, parallel_from);
+SIZE(radam_options, 72, cuda_stream);
 FIELD(radam_options, struct_size, 0, uint32_t);
 FIELD(radam_options, num_threads, 4, uint32_t);
 FIELD(radam_options, allocator, 8, radam_allocator);
 FIELD(radam_options, executor, 32, radam_executor);
 FIELD(radam_options, parallel_from, 48, uint64_t);
+FIELD(radam_options, device, 56, radam_device);
+FIELD(radam_options, cuda_device, 60, int32_t);
+FIELD(radam_options, cuda_stream, 64, void *);
 
 SIZE(radam_group_options, 112, seed);
 FIELD(radam_group_options, struct_size, 0, uint32_t);
@@ -189,6 +197,7 @@ radam_status radam_group_report_init(radam_group_report *, uint32_t);
 radam_status radam_get_group_report(const radam_optimizer *, uint32_t, radam_group_report *);
 radam_status radam_create(const radam_options *, radam_optimizer **);
 radam_status radam_free(radam_optimizer *);
+radam_status radam_set_stream(radam_optimizer *, void *);
 radam_status radam_add_param_group(radam_optimizer *, const radam_group_options *, const radam_param *, uint64_t, uint32_t *);
 radam_status radam_add_params(radam_optimizer *, uint32_t, const radam_param *, uint64_t, uint32_t *);
 radam_status radam_add_param(radam_optimizer *, uint32_t, radam_dtype, radam_dtype, void *, void *, uint64_t, const char *, uint32_t *);

@@ -109,9 +109,8 @@ pub unsafe fn read(from: *const c_void, into: &mut [u8]) {
         // SAFETY: the caller has promised it.
         None => unsafe { from.cast::<u8>().copy_to_nonoverlapping(to, into.len()) },
         // SAFETY: as above.
-        Some(driver) => driver.call(|driver| unsafe {
-            (driver.to_host)(to.cast(), from.addr() as u64, into.len())
-        }),
+        Some(driver) => driver
+            .call(|driver| unsafe { (driver.to_host)(to.cast(), from.addr() as u64, into.len()) }),
     }
 }
 

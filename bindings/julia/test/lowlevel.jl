@@ -3,7 +3,7 @@
 @testset "the library fits" begin
     @test LibRAdam.version() == LowLevel.API_VERSION
     @test all(pointer -> pointer != C_NULL, LowLevel.POINTERS)
-    @test length(LowLevel.FUNCTIONS) == 64
+    @test length(LowLevel.FUNCTIONS) == 65
     @test thrown(() -> LowLevel.check_version(3_000, "x")) isa ErrorException
     @test thrown(() -> LowLevel.check_version(1_000, "x")) isa ErrorException
     @test thrown(() -> LowLevel.check_version(2_007, "x")) === nothing

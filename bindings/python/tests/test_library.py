@@ -53,5 +53,6 @@ class Loading(unittest.TestCase):
             "radam_add_param", "radam_step_param",  # and so do radam_add_params and radam_step_tensor
             "radam_get_param",  # the package knows what it has added
             "radam_status_string",  # Status has the names
+            "radam_set_stream",  # of a GPU, whose memory the package's arrays are not in
         }
         self.assertEqual({name for name in unused if not name.endswith("_init")}, others)
