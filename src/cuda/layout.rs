@@ -63,7 +63,7 @@ impl DeviceGroup {
 }
 
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(16))]
 pub(super) struct DeviceTensor {
     param: DevicePointer,
     grad: DevicePointer,
@@ -86,7 +86,9 @@ pub(super) struct DeviceTensor {
     q8: u8,
     steps: u8,
     is_aligned: u8,
-    reserved: [u8; 7],
+    reserved: [u8; 3],
+    tile: u32,
+    padding: u64,
 }
 
 /// A dtype as the C API numbers it.
@@ -106,7 +108,7 @@ pub(super) fn are_aligned(addresses: &[DevicePointer]) -> bool {
 
 impl DeviceTensor {
     /// Of a parameter of this group. `waits_for_call` is whether its step comes with arrays of its own.
-    pub fn of(id: u32, param: &Param, group: &Group, waits_for_call: bool) -> Self {
+    pub fn of(id: u32, param: &Param, group: &Group, waits_for_call: bool, tile: u32) -> Self {
         let state = param.state.kind;
         let rounding =
             if param.dtype == Dtype::Bf16 { group.rounding(state) } else { Rounding::Nearest };
@@ -146,10 +148,14 @@ impl DeviceTensor {
             q8: state.q8.into(),
             steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
             is_aligned: are_aligned(&[data, grad, exp_avg, exp_avg_sq, compensation, copy]).into(),
-            reserved: [0; 7],
+            reserved: [0; 3],
+            tile,
+            padding: 0,
         }
     }
 }
+
+const _: () = assert!(size_of::<DeviceGroup>() == 88 && size_of::<DeviceTensor>() == 112);
 
 /// A tile, or a piece, of a tensor.
 #[derive(Clone, Copy)]
@@ -195,7 +201,15 @@ pub(super) struct UpdateArgs {
     pub is_aligned: u32,
     pub zero_grad: u32,
     pub count: u32,
-    pub reserved: u32,
+    pub at_once: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct SmallArgs {
+    pub prepare: PrepareArgs,
+    pub update: UpdateArgs,
+    pub arrived: DevicePointer,
 }
 
 #[derive(Clone, Copy)]

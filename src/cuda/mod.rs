@@ -43,6 +43,7 @@ static PTX: &[u8] = concat!(include_str!("kernels/kernels.ptx"), "\0").as_bytes(
 #[derive(Clone, Copy)]
 enum Kernel {
     Prepare,
+    StepSmall,
     SetGroup,
     UpdateMeasured,
     Measure,
@@ -53,8 +54,9 @@ enum Kernel {
 }
 
 impl Kernel {
-    const NAMES: [&CStr; 8] = [
+    const NAMES: [&CStr; 9] = [
         c"radam_prepare",
+        c"radam_step_small",
         c"radam_set_group",
         c"radam_update_measured",
         c"radam_measure",
@@ -87,6 +89,7 @@ pub(crate) struct Device {
     driver: Driver,
     ordinal: c_int,
     device: c_int,
+    multiprocessors: c_int,
     context: Handle,
     module: Handle,
     kernels: [Handle; Kernel::NAMES.len()],
@@ -101,6 +104,8 @@ struct Work {
     groups: Growing,
     steps: Growing,
     constants: Growing,
+    /// For each tensor, how many blocks of a small step have begun.
+    arrived: Growing,
     /// Of gradients, of updates and of parameters.
     sums: Buffer,
     tables: Tables,
@@ -152,7 +157,7 @@ impl Device {
     /// The GPU of this ordinal, with its primary context. Work is enqueued on the stream.
     pub fn open(ordinal: i32, stream: *mut c_void) -> Result<Self> {
         let driver = Driver::load()?;
-        let (mut count, mut device, mut context) = (0, 0, ptr::null_mut());
+        let (mut count, mut device, mut multiprocessors, mut context) = (0, 0, 1, ptr::null_mut());
         // SAFETY: the outputs are writable.
         unsafe {
             driver.init(0)?;
@@ -169,8 +174,10 @@ impl Device {
                 count - 1
             );
             driver.device_get(&mut device, ordinal)?;
+            const MULTIPROCESSOR_COUNT: c_int = 16;
             const COMPUTE_CAPABILITY_MAJOR: c_int = 75;
             let mut capability = 0;
+            driver.device_get_attribute(&mut multiprocessors, MULTIPROCESSOR_COUNT, device)?;
             driver.device_get_attribute(&mut capability, COMPUTE_CAPABILITY_MAJOR, device)?;
             ensure!(
                 capability >= 7,
@@ -184,6 +191,7 @@ impl Device {
             driver,
             ordinal,
             device,
+            multiprocessors,
             context,
             module: ptr::null_mut(),
             kernels: [ptr::null_mut(); _],
@@ -194,6 +202,7 @@ impl Device {
                 groups: Growing::new(size_of::<DeviceGroup>()),
                 steps: Growing::new(size_of::<u64>()),
                 constants: Growing::new(CONSTANTS_SIZE),
+                arrived: Growing::new(size_of::<u32>()),
                 sums: Buffer::NONE,
                 tables: Tables::default(),
                 stale: Stale::No,
@@ -306,6 +315,7 @@ impl Device {
             (&mut work.groups, groups),
             (&mut work.steps, params.len()),
             (&mut work.constants, params.len()),
+            (&mut work.arrived, params.len()),
         ];
         if work.uploads.is_too_small(sizes.bytes())
             || arrays.iter().any(|(array, count)| array.is_too_small(*count))
@@ -533,7 +543,8 @@ impl Drop for Device {
             let _ = unsafe { driver.stream_synchronize(work.stream) };
             work.uploads.close(driver);
             work.staging.free(driver);
-            for array in [&mut work.groups, &mut work.steps, &mut work.constants] {
+            let Work { groups, steps, constants, arrived, .. } = work;
+            for array in [groups, steps, constants, arrived] {
                 array.buffer.free(driver);
             }
             work.sums.free(driver);

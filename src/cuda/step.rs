@@ -2,7 +2,7 @@
 //! the caller asks what became of the step.
 
 use super::driver::{DevicePointer, Handle};
-use super::layout::{MeasureArgs, PrepareArgs, UpdateArgs, ZeroArgs, are_aligned};
+use super::layout::{MeasureArgs, PrepareArgs, SmallArgs, UpdateArgs, ZeroArgs, are_aligned};
 use super::tables::UpdateKernel;
 use super::upload::Addresses;
 use super::{Device, Kernel, THREADS, Work, address, is_capturing, wait};
@@ -57,7 +57,7 @@ impl Selected {
             is_aligned: are_aligned(&[self.param, self.grad]).into(),
             zero_grad: zero_grad.into(),
             count,
-            reserved: 0,
+            at_once: 1,
         }
     }
 }
@@ -87,12 +87,23 @@ impl Device {
         if task.measures {
             self.measure_pieces(work, &selected)?;
         }
-        self.prepare_tensors(work, task, &selected)?;
         let zeroes = task.options.zero_grad && !task.zero_last;
-        if measures_params {
-            self.update_measured(work, &selected, zeroes)?;
-        } else {
-            self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes)?;
+        let is_simple = !task.measures && !measures_params && task.of_call.is_none();
+        let prepare = prepare_args(work, task, &selected);
+        match work.tables.small_threads {
+            Some(threads) if is_simple => {
+                self.step_small(work, &selected, prepare, zeroes, threads)?;
+            }
+            _ => {
+                // Two threads for each tensor.
+                let (kernel, blocks) = (self.kernel(Kernel::Prepare), prepare.count as usize);
+                self.launch(work.stream, kernel, (2 * blocks).div_ceil(64), 64, prepare)?;
+                if measures_params {
+                    self.update_measured(work, &selected, zeroes)?;
+                } else {
+                    self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes)?;
+                }
+            }
         }
         if task.options.zero_grad && task.zero_last {
             self.zero_pieces(work, &selected)?;
@@ -153,29 +164,19 @@ impl Device {
         self.launch_warps(work.stream, Kernel::Measure, count, arguments)
     }
 
-    fn prepare_tensors(&self, work: &Work, task: &Task, selected: &Selected) -> Result<()> {
-        let StepOptions { grad_scale, max_grad_norm, max_grad_value, measured, .. } = *task.options;
-        let count = selected.tensors.len();
-        let arguments = PrepareArgs {
-            tensors: selected.at.tensors,
-            constants: work.constants.buffer.pointer,
-            groups: work.groups.buffer.pointer,
-            steps: work.steps.buffer.pointer,
-            sums: if task.measures { work.sums.pointer } else { 0 },
-            grad_scale,
-            max_grad_norm,
-            max_grad_value,
-            norm: measured.map_or(0.0, |measured| measured.norm),
-            nonfinite: measured.map_or(0, |measured| measured.nonfinite),
-            has_norm: measured.is_some().into(),
-            skip_nonfinite: task.options.skip_nonfinite.into(),
-            accumulate: task.accumulate.into(),
-            first: selected.tensors.start,
-            count: count as u32,
-            reserved: 0,
-        };
-        let (kernel, blocks) = (self.kernel(Kernel::Prepare), count.div_ceil(THREADS));
-        self.launch(work.stream, kernel, blocks, THREADS, arguments)
+    /// A small step, at once.
+    fn step_small(
+        &self,
+        work: &Work,
+        selected: &Selected,
+        prepare: PrepareArgs,
+        zeroes: bool,
+        threads: usize,
+    ) -> Result<()> {
+        let tiles: usize = work.tables.launches().map(|(_, tiles)| tiles.len()).sum();
+        let update = selected.update_args(work, zeroes, selected.at.tile(0), tiles as u32);
+        let arguments = SmallArgs { prepare, update, arrived: work.arrived.buffer.pointer };
+        self.launch(work.stream, self.kernel(Kernel::StepSmall), tiles, threads, arguments)
     }
 
     fn update_tiles(
@@ -187,9 +188,11 @@ impl Device {
     ) -> Result<()> {
         let launch = |kernel: UpdateKernel, tiles: Range<u32>| {
             let first = selected.at.tile(tiles.start);
-            let arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            let at_once = kernel.at_once(tiles.len() / self.multiprocessors.max(1) as usize);
+            let mut arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            arguments.at_once = at_once as u32;
             let kernel = self.update_kernels[kernel as usize];
-            self.launch(work.stream, kernel, tiles.len(), THREADS, arguments)
+            self.launch(work.stream, kernel, tiles.len().div_ceil(at_once), THREADS, arguments)
         };
         match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {
             Some(entry) if are_aligned(&[selected.param, selected.grad]) => {
@@ -242,6 +245,28 @@ impl Device {
             *to = i64::from_ne_bytes(word);
         }
         Ok(sums)
+    }
+}
+
+fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
+    let StepOptions { grad_scale, max_grad_norm, max_grad_value, measured, .. } = *task.options;
+    PrepareArgs {
+        tensors: selected.at.tensors,
+        constants: work.constants.buffer.pointer,
+        groups: work.groups.buffer.pointer,
+        steps: work.steps.buffer.pointer,
+        sums: if task.measures { work.sums.pointer } else { 0 },
+        grad_scale,
+        max_grad_norm,
+        max_grad_value,
+        norm: measured.map_or(0.0, |measured| measured.norm),
+        nonfinite: measured.map_or(0, |measured| measured.nonfinite),
+        has_norm: measured.is_some().into(),
+        skip_nonfinite: task.options.skip_nonfinite.into(),
+        accumulate: task.accumulate.into(),
+        first: selected.tensors.start,
+        count: selected.tensors.len() as u32,
+        reserved: 0,
     }
 }
 

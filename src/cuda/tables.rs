@@ -95,6 +95,21 @@ impl UpdateKernel {
             _ => TILE,
         }
     }
+
+    /// How many tiles a block steps, if there are so many for each multiprocessor. The kernels for any layout take one.
+    pub fn at_once(self, tiles_each: usize) -> usize {
+        match self {
+            Self::Any | Self::AnyInF64 | Self::Q8Any => 1,
+            _ if tiles_each >= 64 => 4,
+            _ if tiles_each >= 32 => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether the kernel for small steps does as well.
+    fn is_for_small_steps(self) -> bool {
+        !matches!(self, Self::F64 | Self::AnyInF64 | Self::Q8F32 | Self::Q8Bf16 | Self::Q8Any)
+    }
 }
 
 /// Where a parameter is in the tables.
@@ -132,6 +147,8 @@ pub(super) struct Tables {
     pub pieces_in_step: u32,
     /// The kernels of `step`, each with its tiles.
     launches: Vec<(UpdateKernel, Range<u32>)>,
+    /// Threads of a block for a step that is small, if it is.
+    pub small_threads: Option<usize>,
     /// Changes with the tiles and pieces.
     pub shape: u64,
 }
@@ -196,7 +213,8 @@ impl Tables {
             let param = &params[*id as usize];
             let group = group_of(param);
             let releases = group.gradient_release.or(false);
-            self.tensors.push(DeviceTensor::of(*id, param, group, releases));
+            let tile = UpdateKernel::of(param, group).tile() as u32;
+            self.tensors.push(DeviceTensor::of(*id, param, group, releases, tile));
         }
     }
 
@@ -228,8 +246,25 @@ impl Tables {
             if !releases {
                 self.in_step = self.ids.len() as u32;
                 self.pieces_in_step = self.pieces.len() as u32;
+                self.small_threads = self.small_threads_for(params);
             }
         }
+    }
+
+    /// Threads for a small step of these parameters. Each needs a block that counts its steps.
+    fn small_threads_for(&self, params: &[Param]) -> Option<usize> {
+        const ELEMENTS: usize = 1 << 18;
+        const TILES: usize = 2048;
+        let of_ids = || self.ids[..self.in_step as usize].iter().map(|id| &params[*id as usize]);
+        let (elements, longest) = of_ids().fold((0usize, 0), |(elements, longest), param| {
+            (elements.saturating_add(param.len()), longest.max(param.len()))
+        });
+        let tiles = self.launches.iter().map(|(_, tiles)| tiles.len()).sum::<usize>();
+        let is_small = elements <= ELEMENTS && tiles <= TILES;
+        (is_small
+            && of_ids().all(|param| param.len() > 0)
+            && self.launches.iter().all(|(kernel, _)| kernel.is_for_small_steps()))
+        .then(|| longest.next_power_of_two().clamp(32, 256))
     }
 
     fn push(&mut self, id: u32, param: &Param, kernel: UpdateKernel) {

@@ -2,6 +2,7 @@
 #define RADAM_KERNELS(KERNEL)                      \
   KERNEL(radam_prepare, PrepareArgs)               \
   KERNEL(radam_set_group, SetGroupArgs)            \
+  KERNEL(radam_step_small, SmallArgs)              \
   KERNEL(radam_update_f32, UpdateArgs)             \
   KERNEL(radam_update_f64, UpdateArgs)             \
   KERNEL(radam_update_f16, UpdateArgs)             \

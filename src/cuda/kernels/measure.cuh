@@ -105,12 +105,13 @@ struct VisitNorms {
 
 template <class R>
 static __device__ void step_measured(const Tensor &tensor, const Constants &constants, Piece run, u32 lane, bool zero_grad, Norms &norms) {
-  const Coefficients<R> c = in_real(constants, R());
+  Step<R> step;
+  step.read(constants);
 #pragma unroll 1
   for (u64 i = run.start + lane; i < run.end; i += 32) {
     RawElement raw = read_element(tensor, i);
     u64 old = raw.param;
-    step_any<R>(tensor, constants, c, i, raw, zero_grad);
+    step_any<R>(tensor, step, constants.noise, i, raw, zero_grad);
     norms.add(tensor.param_dtype, old, raw.param);
   }
 }
@@ -121,7 +122,8 @@ extern "C" __global__ void __launch_bounds__(128) radam_update_measured(UpdateAr
   if (number >= args.count) return;
   Part part = args.parts[number];
   const Constants &constants = args.constants[part.tensor];
-  const Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
+  Tensor tensor = args.tensors[part.tensor];
+  if (args.param != 0) tensor.param = args.param, tensor.grad = args.grad;
   Piece piece = piece_of(tensor, part.number);
   if (!constants.runs) {
     if (args.zero_grad) zero_any(tensor, piece.start + lane, piece.end, 32);
@@ -132,9 +134,11 @@ extern "C" __global__ void __launch_bounds__(128) radam_update_measured(UpdateAr
   for (u64 start = piece.start; start < piece.end; start += MEASURED) {
     Piece run = {start, start + MEASURED < piece.end ? start + MEASURED : piece.end};
     if (tensor.q8) {
+      Q8Constants in_registers;
+      in_registers.read(constants);
 #pragma unroll 1
       for (u64 block = run.start; block < run.end; block += Q8_BLOCK)
-        step_q8_any(tensor, constants, block, lane, args.zero_grad, VisitNorms{&norms, tensor.param_dtype});
+        step_q8_any(tensor, in_registers, block, lane, args.zero_grad, VisitNorms{&norms, tensor.param_dtype});
     } else if (tensor.param_dtype == F64) {
       step_measured<double>(tensor, constants, run, lane, args.zero_grad, norms);
     } else {

@@ -24,23 +24,30 @@ static __device__ Settled settle(const PrepareArgs &args) {
   return {args.grad_scale * coefficient, args.skip_nonfinite && nonfinite > 0};
 }
 
-// One thread a parameter. Counts the step, and writes its constants.
-extern "C" __global__ void radam_prepare(PrepareArgs args) {
+// The number of the next step of a parameter, and the constants of that step. Two neighbouring threads a parameter; the first
+// has the result. All threads of a warp must call this.
+static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, const Tensor &tensor, Constants &to) {
+  u64 before = args.steps[tensor.id], t = before == ~0ull ? before : before + 1;
+  const Group &group = args.groups[tensor.group];
+  double max_grad_value = args.max_grad_value > 0.0 ? args.max_grad_value : __longlong_as_double(0x7ff0000000000000ll);
+  find_constants(to, group, t, args.accumulate != 0, settled.grad_scale, max_grad_value);
+  to.runs = tensor.steps && !settled.skipped;
+  to.noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
+  return t;
+}
+
+// Counts the step of each parameter, and writes its constants. Two threads a parameter.
+extern "C" __global__ void __launch_bounds__(64) radam_prepare(PrepareArgs args) {
   __shared__ Settled settled;
   if (threadIdx.x == 0) settled = settle(args);
   __syncthreads();
-  u32 i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= args.count) return;
-  const Tensor &tensor = args.tensors[args.first + i];
-  Constants &to = args.constants[args.first + i];
-  to.runs = tensor.steps && !settled.skipped;
-  if (!to.runs) return;
-  u64 before = args.steps[tensor.id], t = before == ~0ull ? before : before + 1;
-  args.steps[tensor.id] = t;
-  const Group &group = args.groups[tensor.group];
-  double max_grad_value = args.max_grad_value > 0.0 ? args.max_grad_value : __longlong_as_double(0x7ff0000000000000ll);
-  write_constants(to, group, t, args.accumulate != 0, settled.grad_scale, max_grad_value);
-  to.noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
+  u32 i = (blockIdx.x * 64 + threadIdx.x) / 2, last = args.first + args.count - 1;
+  u32 index = args.first + i < last ? args.first + i : last;
+  Constants constants;
+  u64 t = prepare(args, settled, args.tensors[index], constants);
+  if (i >= args.count || threadIdx.x % 2 != 0) return;
+  args.constants[index] = constants;
+  if (constants.runs) args.steps[args.tensors[index].id] = t;
 }
 
 extern "C" __global__ void radam_set_group(SetGroupArgs args) {

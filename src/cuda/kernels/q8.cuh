@@ -92,6 +92,19 @@ struct Codes {
   u8 root[4];
 };
 
+// The constants of a step on 8-bit state, in registers.
+struct Q8Constants {
+  Step<float> step;
+  float keep, step_size, root_beta2;
+  u64 noise;
+
+  __device__ __forceinline__ void read(const Constants &constants) {
+    step.read(constants);
+    keep = constants.keep, step_size = constants.q8_step_size, root_beta2 = constants.root_beta2;
+    noise = constants.noise ^ OF_STATE;
+  }
+};
+
 // A step of the moments of a block: by gradients as the moments take them, to exp_avg in units of 1 - beta1_hat and to
 // directions, from which parameters move; and the new codes. Lanes without an element have a gradient and codes of 0.
 struct Q8Step {
@@ -99,8 +112,8 @@ struct Q8Step {
   Scale old;
   u32 least_code;
 
-  __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
-    const Coefficients<float> &c = constants.in_f32;
+  __device__ __forceinline__ void begin(const Q8Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
+    const Coefficients<float> &c = constants.step.c;
     old = read_scale(word);
     float unit = old.unit * constants.keep;
     least_code = 255;
@@ -116,24 +129,14 @@ struct Q8Step {
   }
 
   // What is to be subtracted from the parameter.
-  __device__ __forceinline__ float lowered(const Constants &constants, float theta, int j) const {
-    float step = constants.q8_step_size * (constants.rule == RECTIFIED ? direction[j] : exp_avg[j]);
-    return constants.decay == DECOUPLED ? constants.in_f32.decay * theta + step : step;
+  __device__ __forceinline__ float lowered(const Q8Constants &constants, Rule rule, float theta, int j) const {
+    float step = constants.step_size * (rule == RECTIFIED ? direction[j] : exp_avg[j]);
+    return constants.step.decay == DECOUPLED ? constants.step.c.decay * theta + step : step;
   }
 
-  // Replaces the codes, and returns the new word.
-  template <class Order>
-  __device__ __forceinline__ u32 end(const Constants &constants, u32 lane, u64 block, Codes &codes) {
-    float beta1_comp = constants.in_f32.beta1_comp;
-    Extremes extremes = {0, 0, 0, 0};
-    bool finite = true;
-#pragma unroll
-    for (int j = 0; j < 4; j++) finite = finite && is_finite(root[j], direction[j], beta1_comp);
-    if (!finite) {  // elements that cannot be coded start anew
-#pragma unroll
-      for (int j = 0; j < 4; j++)
-        if (!is_finite(root[j], direction[j], beta1_comp)) root[j] = direction[j] = 0.0f;
-    }
+  // The largest root and direction of the block.
+  __device__ __forceinline__ void find_extremes(Extremes &extremes) const {
+    extremes.root = extremes.direction = 0;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
       u32 r = __float_as_uint(root[j]), u = __float_as_uint(direction[j]) & 0x7fffffff;
@@ -142,13 +145,28 @@ struct Q8Step {
     }
     extremes.root = max_of_warp(extremes.root);
     extremes.direction = max_of_warp(extremes.direction);
+  }
+
+  // Replaces the codes, and returns the new word.
+  template <class Order>
+  __device__ __forceinline__ u32 end(const Q8Constants &constants, u32 lane, u64 block, Codes &codes) {
+    float beta1_comp = constants.step.c.beta1_comp;
+    Extremes extremes;
+    find_extremes(extremes);
+    // As bits, infinities and NaNs are larger than numbers.
+    if (!is_finite(__uint_as_float(extremes.root), __uint_as_float(extremes.direction), beta1_comp)) {
+#pragma unroll
+      for (int j = 0; j < 4; j++)  // elements that cannot be coded start anew
+        if (!is_finite(root[j], direction[j], beta1_comp)) root[j] = direction[j] = 0.0f;
+      find_extremes(extremes);
+    }
     u32 code_less_1 = 255 - max_of_warp(255 - least_code);
     // No old root has become smaller than by this factor. One at code 1 may have stood for less.
     u32 bits = old.base + ((code_less_1 + 1) << old.shift);
     extremes.least = __float_as_uint(__uint_as_float(bits) * constants.root_beta2);
     extremes.at_least = code_less_1 == 0 ? old.shift + 1 : code_less_1 == 255 ? WIDEST : 0;
     Encoder encoder = choose(extremes, beta1_comp);
-    u32 noise = (u32)(mix_64(constants.noise ^ OF_STATE ^ block) >> 32);
+    u32 noise = (u32)(mix_64(constants.noise ^ block) >> 32);
 #pragma unroll
     for (int j = 0; j < 4; j++) {
       u32 fraction = (noise + Order::at(lane, j) * WEYL) & FRACTION;
@@ -158,32 +176,37 @@ struct Q8Step {
   }
 };
 
-// A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp.
-template <class P, class G>
-static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) {
-  u64 i = start + lane * 4, block = (tensor.first + start) / Q8_BLOCK;
+// A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp. PLAIN is
+// for rectified steps that neither clip, nor penalize, nor compensate: without these branches it takes much less time.
+template <class P, class G, bool PLAIN>
+static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const Q8Constants &constants, u64 start, u32 lane, bool zero_grad) {
+  u64 i = start + lane * 4;
+  Rule rule = PLAIN ? RECTIFIED : constants.step.rule;
+  bool kahan_sum = !PLAIN && tensor.kahan_sum;
   Pack<P, 4> param = read<P, 4>(tensor.param, i), comp;
   Pack<G, 4> grad = read<G, 4>(tensor.grad, i);
   Codes codes;
   Pack<i8, 4> directions = read<i8, 4>(tensor.exp_avg, i);
   Pack<u8, 4> roots = read<u8, 4>(tensor.exp_avg_sq, i);
   u32 word = tensor.state_scale[start / Q8_BLOCK];
-  if (tensor.kahan_sum) comp = read<P, 4>(tensor.compensation, i);
-  Rule rule = constants.rule;
+  if (kahan_sum) comp = read<P, 4>(tensor.compensation, i);
   float g[4];
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     codes.direction[j] = directions.e[j], codes.root[j] = roots.e[j];
-    g[j] = clipped(constants.in_f32, constants.clips, load(grad.e[j]));
-    if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * load(param.e[j]);
+    g[j] = load(grad.e[j]);
+    if (!PLAIN) {
+      g[j] = clipped(constants.step.c, constants.step.clips, g[j]);
+      if (constants.step.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.step.c.l2 * load(param.e[j]);
+    }
   }
   Q8Step step;
   step.begin(constants, word, codes, g);
-  if (rule != ACCUMULATE) {
+  if (PLAIN || rule != ACCUMULATE) {
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      float theta = load(param.e[j]), lowered = step.lowered(constants, theta, j);
-      if (tensor.kahan_sum) {
+      float theta = load(param.e[j]), lowered = step.lowered(constants, rule, theta, j);
+      if (kahan_sum) {
         float change = load(comp.e[j]) - lowered;
         store(theta + change, param.e[j]);
         store(change + (theta - load(param.e[j])), comp.e[j]);
@@ -192,9 +215,9 @@ static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const 
       }
     }
     write<P, 4>(tensor.param, i, param);
-    if (tensor.kahan_sum) write<P, 4>(tensor.compensation, i, comp);
+    if (kahan_sum) write<P, 4>(tensor.compensation, i, comp);
   }
-  word = step.end<BesideOneAnother>(constants, lane, block, codes);
+  word = step.end<BesideOneAnother>(constants, lane, (tensor.first + start) / Q8_BLOCK, codes);
 #pragma unroll
   for (int j = 0; j < 4; j++) directions.e[j] = codes.direction[j], roots.e[j] = codes.root[j];
   write<i8, 4>(tensor.exp_avg, i, directions);
@@ -205,10 +228,11 @@ static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const 
 
 // A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
 template <class Visit>
-static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
+static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Q8Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
   u64 block = (tensor.first + start) / Q8_BLOCK;
   u32 word = tensor.state_scale[start / Q8_BLOCK];
-  Rule rule = constants.rule;
+  const Step<float> &of_step = constants.step;
+  Rule rule = of_step.rule;
   RawElement raw[4];
   Codes codes;
   float g[4], theta[4];
@@ -220,8 +244,8 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const C
     raw[j] = read_element(tensor, i);
     codes.direction[j] = ((const i8 *)tensor.exp_avg)[i], codes.root[j] = ((const u8 *)tensor.exp_avg_sq)[i];
     theta[j] = theta_of<float>(tensor, raw[j]);
-    g[j] = clipped(constants.in_f32, constants.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
-    if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * theta[j];
+    g[j] = clipped(of_step.c, of_step.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
+    if (of_step.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + of_step.c.l2 * theta[j];
   }
   Q8Step step;
   step.begin(constants, word, codes, g);
@@ -231,7 +255,7 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const C
     u64 i = start + OneInEachRow::at(lane, j);
     if (i >= tensor.len) continue;
     u64 old = raw[j].param;
-    if (rule != ACCUMULATE) move<float>(tensor, constants, i, theta[j], step.lowered(constants, theta[j], j), raw[j]);
+    if (rule != ACCUMULATE) move<float>(tensor, constants.noise ^ OF_STATE, i, theta[j], step.lowered(constants, rule, theta[j], j), raw[j]);
     visit(j, old, raw[j].param);
     ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
     if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
@@ -243,40 +267,50 @@ struct NoVisit {
   __device__ __forceinline__ void operator()(int, u64, u64) const {}
 };
 
-// Steps a tile, one warp a block of 128 elements.
-template <class Step>
-static __device__ __forceinline__ void update_q8(const UpdateArgs &args, Step step) {
-  Part part = args.parts[blockIdx.x];
-  const Constants &constants = args.constants[part.tensor];
-  const Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
+// Steps the block of a tile that this warp has. ANY is whether the layout is.
+template <bool ANY, class P, class G>
+static __device__ __forceinline__ void step_q8_block(const Stepped &stepped, const Q8Constants &constants) {
+  const Tensor &tensor = stepped.tensor;
   u32 lane = threadIdx.x % 32;
-  u64 start = (u64)part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
+  u64 start = (u64)stepped.part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
+  bool zero_grad = stepped.args.zero_grad;
+  const Step<float> &step = constants.step;
   if (start >= tensor.len) return;
-  if (constants.runs) {
-    step(tensor, constants, start, lane, args.zero_grad);
-  } else if (args.zero_grad) {
-    zero_any(tensor, start + lane, start + Q8_BLOCK < tensor.len ? start + Q8_BLOCK : tensor.len, 32);
+  if (!step.runs) {
+    if (zero_grad) zero_any(tensor, start + lane, start + Q8_BLOCK < tensor.len ? start + Q8_BLOCK : tensor.len, 32);
+  } else if (ANY) {
+    step_q8_any(tensor, constants, start, lane, zero_grad, NoVisit());
+  } else if (step.rule == RECTIFIED && !step.clips && step.decay != L2 && !tensor.kahan_sum) {
+    step_q8_pack<P, G, true>(tensor, constants, start, lane, zero_grad);
+  } else {
+    step_q8_pack<P, G, false>(tensor, constants, start, lane, zero_grad);
   }
 }
 
+// Steps tiles of tensors of whole blocks whose arrays are aligned.
 template <class P, class G>
-struct StepPack {
-  __device__ __forceinline__ void operator()(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) const {
-    step_q8_pack<P, G>(tensor, constants, start, lane, zero_grad);
+static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
+  Stepped stepped(args);
+  Q8Constants constants;
+  constants.read(*stepped.constants);
+#pragma unroll 1
+  while (true) {
+    step_q8_block<false, P, G>(stepped, constants);
+    if (++stepped.index >= stepped.end) break;
+    if (stepped.next()) constants.read(*stepped.constants);
   }
-};
+}
 
-struct StepAny {
-  __device__ __forceinline__ void operator()(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad) const {
-    step_q8_any(tensor, constants, start, lane, zero_grad, NoVisit());
-  }
-};
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float>(args); }
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16>(args); }
 
-// For tensors of whole blocks whose arrays are aligned.
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_f32(UpdateArgs args) { update_q8(args, StepPack<float, float>()); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_bf16(UpdateArgs args) { update_q8(args, StepPack<Bfloat16, Bfloat16>()); }
-
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) { update_q8(args, StepAny()); }
+// A tile of any layout, one part a block, as in update_any.
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) {
+  Stepped stepped(args);
+  Q8Constants constants;
+  constants.read(*stepped.constants);
+  step_q8_block<true, float, float>(stepped, constants);
+}
 
 // Codes moments, rounded to nearest, one warp a block.
 extern "C" __global__ void radam_encode(RecodeArgs args) {

@@ -16,19 +16,10 @@ static __device__ Exact normalized(double nearest, double missing) {
   return {sum, missing - (sum - nearest)};
 }
 
-// Splits a number into two whose significands have half the bits (Veltkamp 1968).
-static __device__ void halves(double number, double &high, double &low) {
-  double scaled = 134217729.0 * number;
-  high = scaled - (scaled - number);
-  low = number - high;
-}
-
 static __device__ Exact times(Exact a, Exact b) {
-  double high, low, other_high, other_low;
-  halves(a.nearest, high, low);
-  halves(b.nearest, other_high, other_low);
   double product = a.nearest * b.nearest;
-  double missing = ((high * other_high - product) + high * other_low + low * other_high) + low * other_low;
+  // The error of the product, exactly, as Dekker's algorithm gives it on the CPU: powers are too large to underflow.
+  double missing = fma(a.nearest, b.nearest, -product);
   return normalized(product, missing + (a.nearest * b.rest + a.rest * b.nearest));
 }
 
@@ -103,10 +94,17 @@ static __device__ Coefficients<float> rounded(const Coefficients<double> &c) {
           (float)c.beta2_comp, (float)c.step_size, (float)c.eps,       (float)c.grad_scale, (float)c.max_grad_value};
 }
 
-// The constants of step number `t` of a group.
-static __device__ void write_constants(Constants &to, const Group &group, u64 t, bool accumulate, double grad_scale,
-                                       double max_grad_value) {
-  BetaPower beta1 = beta_power(group.beta1, t), beta2 = beta_power(group.beta2, t);
+// The other one of a pair of neighbouring threads, which share the work of a parameter.
+static __device__ double of_neighbour(double mine) { return __shfl_xor_sync(0xffffffffu, mine, 1); }
+
+// The constants of step number `t` of a group: of beta1 by threads with even numbers, which get the result, and of beta2 by
+// those with odd ones. All threads of a warp must call this.
+static __device__ void find_constants(Constants &to, const Group &group, u64 t, bool accumulate, double grad_scale, double max_grad_value) {
+  bool is_first = threadIdx.x % 2 == 0;
+  BetaPower mine = beta_power(is_first ? group.beta1 : group.beta2, t);
+  double rho = of_neighbour(mine.rho), rho_inf = of_neighbour(mine.rho_inf);
+  BetaPower beta1 = mine, beta2 = {of_neighbour(mine.beta_hat), of_neighbour(mine.beta_hat_comp), rho, rho_inf};
+  if (!is_first) return;
   bool is_rectified = !group.rectify || beta2.rho > group.rectify_threshold;
   double r = group.rectify && is_rectified ? rectification(beta2) : 1.0;
   to.rule = accumulate ? ACCUMULATE : is_rectified ? RECTIFIED : group.unrectified ? UNRECTIFIED : ACCUMULATE;

@@ -25,8 +25,8 @@ struct Group {
   u32 decouple_wd, decouple_lr, maximize, rectify, unrectified, reserved;
 };
 
-// One parameter, and where its arrays are.
-struct Tensor {
+// One parameter, and where its arrays are. Aligned, so that threads read it in few pieces.
+struct alignas(16) Tensor {
   void *param, *grad, *exp_avg, *exp_avg_sq;
   void *compensation;  // kahan_comp or master_remainder
   u32 *state_scale;
@@ -40,7 +40,9 @@ struct Tensor {
   u8 kahan_sum, q8;
   u8 steps;       // whether it has a gradient, is not frozen, and has a place
   u8 is_aligned;  // whether all arrays are at multiples of 16 bytes
-  u8 reserved[7];
+  u8 reserved[3];
+  u32 tile;       // elements of a tile
+  u64 padding;
 };
 
 // A part of a tensor that a block, or a warp, works on.
@@ -54,7 +56,7 @@ struct Coefficients {
 };
 
 // The constants of one step of one parameter, which radam_prepare writes.
-struct Constants {
+struct alignas(16) Constants {
   Coefficients<double> in_f64;
   Coefficients<float> in_f32;
   float keep, q8_step_size, root_beta2;  // of 8-bit state
@@ -91,7 +93,14 @@ struct UpdateArgs {
   void *param, *grad;   // if param is not null, these are used instead of the tensor's
   u32 is_aligned;       // whether they are at multiples of 16 bytes
   u32 zero_grad;
-  u32 count, reserved;  // parts
+  u32 count, at_once;   // parts, and how many of them a block steps
+};
+
+// Of a small step, which is prepared and made at once.
+struct SmallArgs {
+  PrepareArgs prepare;
+  UpdateArgs update;
+  u32 *arrived;  // for each tensor, how many of its blocks know the step count; 0 between steps
 };
 
 struct MeasureArgs {
@@ -139,3 +148,5 @@ enum {
   MEASURED = 1024, // elements of one sum of a measured update, as on the CPU
   Q8_BLOCK = 128
 };
+
+static_assert(sizeof(Group) == 88 && sizeof(Tensor) == 112 && sizeof(Part) == 8 && sizeof(Constants) == 160, "as in layout.rs");

@@ -2,16 +2,42 @@
 #pragma once
 #include "element.cuh"
 #include "exact_sum.cuh"
+#include "prepare.cuh"
 #include "rule.cuh"
 
-// The arrays of a tensor as a call has them.
-static __device__ __forceinline__ Tensor with_arrays_of_call(const UpdateArgs &args, Tensor tensor) {
-  if (args.param != 0) {
-    tensor.param = args.param, tensor.grad = args.grad;
-    tensor.is_aligned = tensor.is_aligned && args.is_aligned;
+// What a block knows of the parts that it steps one after another. Most are of the same tensor.
+struct Stepped {
+  const UpdateArgs &args;
+  u32 index, end;
+  Part part;
+  Tensor tensor;
+  const Constants *constants;
+
+  __device__ __forceinline__ explicit Stepped(const UpdateArgs &args) : args(args) {
+    index = blockIdx.x * args.at_once;
+    end = index + args.at_once < args.count ? index + args.at_once : args.count;
+    part = args.parts[index];
+    read_tensor();
   }
-  return tensor;
-}
+
+  __device__ __forceinline__ void read_tensor() {
+    tensor = args.tensors[part.tensor];
+    constants = args.constants + part.tensor;
+    if (args.param != 0) {  // the arrays of a call
+      tensor.param = args.param, tensor.grad = args.grad;
+      tensor.is_aligned = tensor.is_aligned && args.is_aligned;
+    }
+  }
+
+  // Goes on to the next part, and returns whether it is of another tensor.
+  __device__ __forceinline__ bool next() {
+    u32 before = part.tensor;
+    part = args.parts[index];
+    if (part.tensor == before) return false;
+    read_tensor();
+    return true;
+  }
+};
 
 // Elements that are read and written at once.
 template <class E, int N>
@@ -29,14 +55,34 @@ static __device__ __forceinline__ void write(void *array, u64 i, const Pack<E, N
   *(Pack<E, N> *)((E *)array + i) = pack;
 }
 
+// The constants of a step, in registers.
+template <class R>
+struct Step {
+  Coefficients<R> c;
+  Rule rule;
+  Decay decay;
+  bool clips, runs;
+
+  __device__ __forceinline__ void read(const Constants &constants);
+};
+
+template <>
+__device__ __forceinline__ void Step<float>::read(const Constants &constants) {
+  c = constants.in_f32, rule = constants.rule, decay = constants.decay, clips = constants.clips, runs = constants.runs;
+}
+template <>
+__device__ __forceinline__ void Step<double>::read(const Constants &constants) {
+  c = constants.in_f64, rule = constants.rule, decay = constants.decay, clips = constants.clips, runs = constants.runs;
+}
+
 // Steps N elements from i on, of parameters of P, gradients of G, state of S and, unless it is P, copies of C.
 template <class P, class G, class S, class C, int N>
-static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Constants &constants, const Coefficients<typename RealOf<P>::type> &c,
-                                                 u64 i, bool has_copy, bool zero_grad) {
+static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Step<typename RealOf<P>::type> &step, u64 i, bool zero_grad) {
   typedef typename RealOf<P>::type R;
-  Rule rule = constants.rule;
-  Decay decay = constants.decay;
-  bool clips = constants.clips, kahan_sum = tensor.kahan_sum;
+  const Coefficients<R> &c = step.c;
+  Rule rule = step.rule;
+  Decay decay = step.decay;
+  bool clips = step.clips, kahan_sum = tensor.kahan_sum, has_copy = tensor.copy_dtype != NONE;
   Pack<P, N> param = read<P, N>(tensor.param, i);
   Pack<G, N> grad = read<G, N>(tensor.grad, i);
   Pack<S, N> exp_avg = read<S, N>(tensor.exp_avg, i), exp_avg_sq = read<S, N>(tensor.exp_avg_sq, i), comp;
@@ -68,36 +114,34 @@ static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Con
   if (zero_grad) write<G, N>(tensor.grad, i, Pack<G, N>());
 }
 
-static __device__ __forceinline__ const Coefficients<float> &in_real(const Constants &constants, float) { return constants.in_f32; }
-static __device__ __forceinline__ const Coefficients<double> &in_real(const Constants &constants, double) { return constants.in_f64; }
-
 template <class G>
-static __device__ void zero_tile(const Tensor &tensor, u64 start, u64 end) {
+static __device__ __forceinline__ void zero_tile(const Tensor &tensor, u64 start, u64 end) {
+  if (tensor.grad == 0) return;
 #pragma unroll 1
   for (u64 i = start + threadIdx.x; i < end; i += 256) ((G *)tensor.grad)[i] = G();
 }
 
-// Steps a tile of a tensor by a block of threads, each of which has N elements beside one another.
+// Steps tiles by a block of threads, each of which has N elements of a tile beside one another.
 template <class P, class G, class S, class C, int N>
 static __device__ __forceinline__ void update(const UpdateArgs &args) {
-  Part part = args.parts[blockIdx.x];
-  const Constants &constants = args.constants[part.tensor];
-  Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
-  const u64 tile = (u64)N * 256, start = part.number * tile;
-  const u64 end = start + tile < tensor.len ? start + tile : tensor.len;
-  bool has_copy = tensor.copy_dtype != NONE, zero_grad = args.zero_grad;
-  if (!constants.runs) {
-    if (zero_grad && tensor.grad != 0) zero_tile<G>(tensor, start, end);
-    return;
-  }
-  typedef typename RealOf<P>::type R;
-  const Coefficients<R> c = in_real(constants, R());
-  if (tensor.is_aligned && end - start == tile) {
-    step_pack<P, G, S, C, N>(tensor, constants, c, start + (u64)threadIdx.x * N, has_copy, zero_grad);
-  } else {
+  Stepped stepped(args);
+  Step<typename RealOf<P>::type> step;
+  step.read(*stepped.constants);
+  const Tensor &tensor = stepped.tensor;
 #pragma unroll 1
-    for (u64 i = start + threadIdx.x; i < end; i += 256)
-      step_pack<P, G, S, C, 1>(tensor, constants, c, i, has_copy, zero_grad);
+  while (true) {
+    const u64 tile = (u64)N * 256, start = stepped.part.number * tile;
+    const u64 end = start + tile < tensor.len ? start + tile : tensor.len;
+    if (!step.runs) {
+      if (args.zero_grad) zero_tile<G>(tensor, start, end);
+    } else if (tensor.is_aligned && end - start == tile) {
+      step_pack<P, G, S, C, N>(tensor, step, start + (u64)threadIdx.x * N, args.zero_grad);
+    } else {
+#pragma unroll 1
+      for (u64 i = start + threadIdx.x; i < end; i += 256) step_pack<P, G, S, C, 1>(tensor, step, i, args.zero_grad);
+    }
+    if (++stepped.index >= stepped.end) break;
+    if (stepped.next()) step.read(*stepped.constants);
   }
 }
 
@@ -143,7 +187,7 @@ static __device__ __forceinline__ R theta_of(const Tensor &tensor, const RawElem
 
 // Moves the parameter, and writes it and what belongs to it. `raw.param` becomes what was written.
 template <class R>
-static __device__ __forceinline__ void move(const Tensor &tensor, const Constants &constants, u64 i, R theta, R lowered, RawElement &raw) {
+static __device__ __forceinline__ void move(const Tensor &tensor, u64 noise, u64 i, R theta, R lowered, RawElement &raw) {
   Dtype dtype = tensor.param_dtype;
   if (tensor.kahan_sum) {
     R change = from_raw<R>(tensor.state_dtype, raw.compensation) - lowered;
@@ -158,7 +202,7 @@ static __device__ __forceinline__ void move(const Tensor &tensor, const Constant
     ((i16 *)tensor.compensation)[i] = remainder;
   } else if (tensor.rounding == STOCHASTIC) {
     float value = (float)(theta - lowered);
-    u32 random = random_of(constants.noise, tensor.first + i) >> 16;
+    u32 random = random_of(noise, tensor.first + i) >> 16;
     raw.param = is_nan(value) ? to_bf16(value) : (u16)((__float_as_uint(value) + random) >> 16);
   } else {
     raw.param = to_raw<R>(dtype, theta - lowered);
@@ -171,15 +215,14 @@ static __device__ __forceinline__ void move(const Tensor &tensor, const Constant
 }
 
 template <class R>
-static __device__ __forceinline__ void step_any(const Tensor &tensor, const Constants &constants, const Coefficients<R> &c, u64 i, RawElement &raw,
-                                                bool zero_grad) {
-  R theta = theta_of<R>(tensor, raw), g = clipped(c, constants.clips, from_raw<R>(tensor.grad_dtype, raw.grad));
+static __device__ __forceinline__ void step_any(const Tensor &tensor, const Step<R> &step, u64 noise, u64 i, RawElement &raw, bool zero_grad) {
+  R theta = theta_of<R>(tensor, raw), g = clipped(step.c, step.clips, from_raw<R>(tensor.grad_dtype, raw.grad));
   Dtype state = tensor.state_dtype;
   R m = from_raw<R>(state, raw.exp_avg), v = from_raw<R>(state, raw.exp_avg_sq);
-  R lowered = step_rule(c, constants.rule, constants.decay, theta, g, m, v);
+  R lowered = step_rule(step.c, step.rule, step.decay, theta, g, m, v);
   write_raw(tensor.exp_avg, size_of(state), i, to_raw<R>(state, m));
   write_raw(tensor.exp_avg_sq, size_of(state), i, to_raw<R>(state, v));
-  if (constants.rule != ACCUMULATE) move<R>(tensor, constants, i, theta, lowered, raw);
+  if (step.rule != ACCUMULATE) move<R>(tensor, noise, i, theta, lowered, raw);
   if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
 }
 
@@ -190,24 +233,61 @@ static __device__ __forceinline__ void zero_any(const Tensor &tensor, u64 start,
   for (u64 i = start; i < end; i += step) write_raw(tensor.grad, size, i, 0);
 }
 
-// A tile of any layout but those with 8-bit state.
+// A tile of any layout but those with 8-bit state. One part a block: in a loop over parts, compilers make a copy of the code for
+// each combination of dtypes.
 template <class R>
 static __device__ __forceinline__ void update_any(const UpdateArgs &args) {
-  Part part = args.parts[blockIdx.x];
-  const Constants &constants = args.constants[part.tensor];
-  const Tensor tensor = with_arrays_of_call(args, args.tensors[part.tensor]);
-  const u64 start = (u64)part.number * TILE, end = start + TILE < tensor.len ? start + TILE : tensor.len;
-  if (!constants.runs) {
+  Stepped stepped(args);
+  Step<R> step;
+  step.read(*stepped.constants);
+  const Tensor &tensor = stepped.tensor;
+  const u64 start = (u64)stepped.part.number * tensor.tile;
+  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
+  if (!step.runs) {
     if (args.zero_grad) zero_any(tensor, start + threadIdx.x, end, 256);
     return;
   }
-  const Coefficients<R> c = in_real(constants, R());
-#pragma unroll 1  // there are many layouts, and each copy of the code is large
+  u64 noise = stepped.constants->noise;
+#pragma unroll 1
   for (u64 i = start + threadIdx.x; i < end; i += 256) {
     RawElement raw = read_element(tensor, i);
-    step_any<R>(tensor, constants, c, i, raw, args.zero_grad);
+    step_any<R>(tensor, step, noise, i, raw, args.zero_grad);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(256) radam_update_any(UpdateArgs args) { update_any<float>(args); }
 extern "C" __global__ void __launch_bounds__(256) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
+
+// A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch. There are
+// no sums to wait for.
+extern "C" __global__ void __launch_bounds__(256) radam_step_small(SmallArgs args) {
+  __shared__ Constants constants;
+  __shared__ u64 t;
+  Stepped stepped(args.update);
+  const Tensor &tensor = stepped.tensor;
+  if (threadIdx.x < 32) {
+    Constants mine;
+    u64 number = prepare(args.prepare, settle(args.prepare), tensor, mine);
+    if (threadIdx.x == 0) constants = mine, t = number;
+  }
+  __syncthreads();
+  const u64 start = (u64)stepped.part.number * tensor.tile;
+  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
+  if (!constants.runs) {
+    if (args.update.zero_grad) zero_any(tensor, start + threadIdx.x, end, blockDim.x);
+    return;
+  }
+  if (threadIdx.x == 0) {
+    // Whichever block of the tensor comes last counts the step, when no other reads the count any more.
+    u32 blocks = (u32)((tensor.len + tensor.tile - 1) / tensor.tile);
+    u32 *arrived = args.arrived + stepped.part.tensor;
+    if (atomicAdd(arrived, 1u) == blocks - 1) *arrived = 0, args.prepare.steps[tensor.id] = t;
+  }
+  Step<float> step;
+  step.read(constants);
+#pragma unroll 1
+  for (u64 i = start + threadIdx.x; i < end; i += blockDim.x) {
+    RawElement raw = read_element(tensor, i);
+    step_any<float>(tensor, step, constants.noise, i, raw, args.update.zero_grad);
+  }
+}
