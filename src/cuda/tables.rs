@@ -96,12 +96,14 @@ impl UpdateKernel {
         }
     }
 
-    /// How many tiles a block steps, if there are so many for each multiprocessor. The kernels for any layout take one.
+    /// How many tiles a block steps, if there are so many for each multiprocessor. The kernels for any layout take one, and
+    /// so do those for 8-bit state, which need few registers more than they need fewer blocks.
     pub fn at_once(self, tiles_each: usize) -> usize {
         match self {
-            Self::Any | Self::AnyInF64 | Self::Q8Any => 1,
-            _ if tiles_each >= 64 => 4,
-            _ if tiles_each >= 32 => 2,
+            Self::Any | Self::AnyInF64 | Self::Q8F32 | Self::Q8Bf16 | Self::Q8Any => 1,
+            _ if tiles_each >= 64 => 8,
+            _ if tiles_each >= 32 => 4,
+            _ if tiles_each >= 16 => 2,
             _ => 1,
         }
     }
@@ -264,7 +266,7 @@ impl Tables {
         (is_small
             && of_ids().all(|param| param.len() > 0)
             && self.launches.iter().all(|(kernel, _)| kernel.is_for_small_steps()))
-        .then(|| longest.next_power_of_two().clamp(32, 256))
+        .then(|| longest.next_power_of_two().clamp(32, 1024))
     }
 
     fn push(&mut self, id: u32, param: &Param, kernel: UpdateKernel) {

@@ -134,11 +134,9 @@ extern "C" __global__ void __launch_bounds__(128) radam_update_measured(UpdateAr
   for (u64 start = piece.start; start < piece.end; start += MEASURED) {
     Piece run = {start, start + MEASURED < piece.end ? start + MEASURED : piece.end};
     if (tensor.q8) {
-      Q8Constants in_registers;
-      in_registers.read(constants);
 #pragma unroll 1
       for (u64 block = run.start; block < run.end; block += Q8_BLOCK)
-        step_q8_any(tensor, in_registers, block, lane, args.zero_grad, VisitNorms{&norms, tensor.param_dtype});
+        step_q8_any(tensor, constants, block, lane, args.zero_grad, VisitNorms{&norms, tensor.param_dtype});
     } else if (tensor.param_dtype == F64) {
       step_measured<double>(tensor, constants, run, lane, args.zero_grad, norms);
     } else {

@@ -11,6 +11,8 @@
 #define FRACTION 0xffffffu
 #define OF_STATE 0x71385f7374617465ull
 #define ALL_LANES 0xffffffffu
+// Blocks of threads on a multiprocessor at a time: so each thread has 32 registers.
+#define Q8_BLOCKS 8
 
 struct Scale {
   float unit;
@@ -92,19 +94,6 @@ struct Codes {
   u8 root[4];
 };
 
-// The constants of a step on 8-bit state, in registers.
-struct Q8Constants {
-  Step<float> step;
-  float keep, step_size, root_beta2;
-  u64 noise;
-
-  __device__ __forceinline__ void read(const Constants &constants) {
-    step.read(constants);
-    keep = constants.keep, step_size = constants.q8_step_size, root_beta2 = constants.root_beta2;
-    noise = constants.noise ^ OF_STATE;
-  }
-};
-
 // A step of the moments of a block: by gradients as the moments take them, to exp_avg in units of 1 - beta1_hat and to
 // directions, from which parameters move; and the new codes. Lanes without an element have a gradient and codes of 0.
 struct Q8Step {
@@ -112,8 +101,8 @@ struct Q8Step {
   Scale old;
   u32 least_code;
 
-  __device__ __forceinline__ void begin(const Q8Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
-    const Coefficients<float> &c = constants.step.c;
+  __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
+    const Coefficients<float> &c = constants.in_f32;
     old = read_scale(word);
     float unit = old.unit * constants.keep;
     least_code = 255;
@@ -129,9 +118,9 @@ struct Q8Step {
   }
 
   // What is to be subtracted from the parameter.
-  __device__ __forceinline__ float lowered(const Q8Constants &constants, Rule rule, float theta, int j) const {
-    float step = constants.step_size * (rule == RECTIFIED ? direction[j] : exp_avg[j]);
-    return constants.step.decay == DECOUPLED ? constants.step.c.decay * theta + step : step;
+  __device__ __forceinline__ float lowered(const Constants &constants, Rule rule, float theta, int j) const {
+    float step = constants.q8_step_size * (rule == RECTIFIED ? direction[j] : exp_avg[j]);
+    return constants.decay == DECOUPLED ? constants.in_f32.decay * theta + step : step;
   }
 
   // The largest root and direction of the block.
@@ -149,8 +138,8 @@ struct Q8Step {
 
   // Replaces the codes, and returns the new word.
   template <class Order>
-  __device__ __forceinline__ u32 end(const Q8Constants &constants, u32 lane, u64 block, Codes &codes) {
-    float beta1_comp = constants.step.c.beta1_comp;
+  __device__ __forceinline__ u32 end(const Constants &constants, u32 lane, u64 block, Codes &codes) {
+    float beta1_comp = constants.in_f32.beta1_comp;
     Extremes extremes;
     find_extremes(extremes);
     // As bits, infinities and NaNs are larger than numbers.
@@ -166,7 +155,7 @@ struct Q8Step {
     extremes.least = __float_as_uint(__uint_as_float(bits) * constants.root_beta2);
     extremes.at_least = code_less_1 == 0 ? old.shift + 1 : code_less_1 == 255 ? WIDEST : 0;
     Encoder encoder = choose(extremes, beta1_comp);
-    u32 noise = (u32)(mix_64(constants.noise ^ block) >> 32);
+    u32 noise = (u32)(mix_64(constants.noise ^ OF_STATE ^ block) >> 32);
 #pragma unroll
     for (int j = 0; j < 4; j++) {
       u32 fraction = (noise + Order::at(lane, j) * WEYL) & FRACTION;
@@ -176,32 +165,43 @@ struct Q8Step {
   }
 };
 
+// Lets the compiler forget what it has read. What hides latencies here is the number of warps, and that depends on how many
+// registers each needs: addresses and constants are read again instead of being kept.
+static __device__ __forceinline__ void forget() {
+#ifdef __CUDA_ARCH__
+  asm volatile("" ::: "memory");
+#endif
+}
+
 // A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp. PLAIN is
-// for rectified steps that neither clip, nor penalize, nor compensate: without these branches it takes much less time.
+// for rectified steps that neither clip, nor penalize, nor compensate, and leave gradients as they are.
 template <class P, class G, bool PLAIN>
-static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const Q8Constants &constants, u64 start, u32 lane, bool zero_grad) {
-  u64 i = start + lane * 4;
-  Rule rule = PLAIN ? RECTIFIED : constants.step.rule;
+static __device__ __forceinline__ void step_q8_pack(void *param_array, void *grad_array, const Tensor &tensor, const Constants &constants, u64 start,
+                                                    u32 lane, bool zero_grad) {
+  Rule rule = PLAIN ? RECTIFIED : constants.rule;
   bool kahan_sum = !PLAIN && tensor.kahan_sum;
-  Pack<P, 4> param = read<P, 4>(tensor.param, i), comp;
-  Pack<G, 4> grad = read<G, 4>(tensor.grad, i);
+  u64 i = start + lane * 4;
+  Pack<P, 4> param = read<P, 4>(param_array, i), comp;
+  Pack<G, 4> grad = read<G, 4>(grad_array, i);
   Codes codes;
   Pack<i8, 4> directions = read<i8, 4>(tensor.exp_avg, i);
   Pack<u8, 4> roots = read<u8, 4>(tensor.exp_avg_sq, i);
   u32 word = tensor.state_scale[start / Q8_BLOCK];
   if (kahan_sum) comp = read<P, 4>(tensor.compensation, i);
+  forget();
   float g[4];
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     codes.direction[j] = directions.e[j], codes.root[j] = roots.e[j];
     g[j] = load(grad.e[j]);
     if (!PLAIN) {
-      g[j] = clipped(constants.step.c, constants.step.clips, g[j]);
-      if (constants.step.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.step.c.l2 * load(param.e[j]);
+      g[j] = clipped(constants.in_f32, constants.clips, g[j]);
+      if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * load(param.e[j]);
     }
   }
   Q8Step step;
   step.begin(constants, word, codes, g);
+  forget();
   if (PLAIN || rule != ACCUMULATE) {
 #pragma unroll
     for (int j = 0; j < 4; j++) {
@@ -214,25 +214,26 @@ static __device__ __forceinline__ void step_q8_pack(const Tensor &tensor, const 
         store(theta - lowered, param.e[j]);
       }
     }
-    write<P, 4>(tensor.param, i, param);
+    write<P, 4>(param_array, i, param);
     if (kahan_sum) write<P, 4>(tensor.compensation, i, comp);
   }
+  forget();
   word = step.end<BesideOneAnother>(constants, lane, (tensor.first + start) / Q8_BLOCK, codes);
 #pragma unroll
   for (int j = 0; j < 4; j++) directions.e[j] = codes.direction[j], roots.e[j] = codes.root[j];
+  forget();
   write<i8, 4>(tensor.exp_avg, i, directions);
   write<u8, 4>(tensor.exp_avg_sq, i, roots);
   if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
-  if (zero_grad) write<G, 4>(tensor.grad, i, Pack<G, 4>());
+  if (!PLAIN && zero_grad) write<G, 4>(grad_array, i, Pack<G, 4>());
 }
 
 // A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
 template <class Visit>
-static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Q8Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
+static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
   u64 block = (tensor.first + start) / Q8_BLOCK;
   u32 word = tensor.state_scale[start / Q8_BLOCK];
-  const Step<float> &of_step = constants.step;
-  Rule rule = of_step.rule;
+  Rule rule = constants.rule;
   RawElement raw[4];
   Codes codes;
   float g[4], theta[4];
@@ -244,8 +245,8 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Q
     raw[j] = read_element(tensor, i);
     codes.direction[j] = ((const i8 *)tensor.exp_avg)[i], codes.root[j] = ((const u8 *)tensor.exp_avg_sq)[i];
     theta[j] = theta_of<float>(tensor, raw[j]);
-    g[j] = clipped(of_step.c, of_step.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
-    if (of_step.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + of_step.c.l2 * theta[j];
+    g[j] = clipped(constants.in_f32, constants.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
+    if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * theta[j];
   }
   Q8Step step;
   step.begin(constants, word, codes, g);
@@ -255,7 +256,7 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Q
     u64 i = start + OneInEachRow::at(lane, j);
     if (i >= tensor.len) continue;
     u64 old = raw[j].param;
-    if (rule != ACCUMULATE) move<float>(tensor, constants.noise ^ OF_STATE, i, theta[j], step.lowered(constants, rule, theta[j], j), raw[j]);
+    if (rule != ACCUMULATE) move<float>(tensor, constants.noise, i, theta[j], step.lowered(constants, rule, theta[j], j), raw[j]);
     visit(j, old, raw[j].param);
     ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
     if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
@@ -267,49 +268,47 @@ struct NoVisit {
   __device__ __forceinline__ void operator()(int, u64, u64) const {}
 };
 
-// Steps the block of a tile that this warp has. ANY is whether the layout is.
-template <bool ANY, class P, class G>
-static __device__ __forceinline__ void step_q8_block(const Stepped &stepped, const Q8Constants &constants) {
+// The gradients of a block that is not stepped.
+static __device__ __forceinline__ void zero_block(const Tensor &tensor, u64 start, u32 lane) {
+  u64 end = start + Q8_BLOCK < tensor.len ? start + Q8_BLOCK : tensor.len;
+  zero_any(tensor, start + lane, end, 32);
+}
+
+// Steps that are not plain; not inlined, so that plain ones have their registers.
+template <class P, class G>
+static __device__ __noinline__ void step_q8_other(void *param, void *grad, const Tensor &tensor, const Constants &constants, u64 start, u32 lane,
+                                                  bool zero_grad) {
+  if (constants.runs) step_q8_pack<P, G, false>(param, grad, tensor, constants, start, lane, zero_grad);
+  else if (zero_grad && grad != 0) write<G, 4>(grad, start + lane * 4, Pack<G, 4>());
+}
+
+// Steps a tile of a tensor of whole blocks whose arrays are aligned, one warp a block of 128 elements.
+template <class P, class G>
+static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
+  Part part = args.parts[blockIdx.x];
+  const Tensor &tensor = args.tensors[part.tensor];
+  const Constants &constants = args.constants[part.tensor];
+  u32 lane = threadIdx.x % 32;
+  u64 start = (u64)part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
+  if (start >= tensor.len) return;
+  void *param = args.param != 0 ? args.param : tensor.param, *grad = args.param != 0 ? args.grad : tensor.grad;
+  bool is_plain = constants.runs && constants.rule == RECTIFIED && !constants.clips && constants.decay != L2 && !tensor.kahan_sum;
+  if (is_plain && !args.zero_grad) step_q8_pack<P, G, true>(param, grad, tensor, constants, start, lane, false);
+  else step_q8_other<P, G>(param, grad, tensor, constants, start, lane, args.zero_grad);
+}
+
+extern "C" __global__ void __launch_bounds__(256, Q8_BLOCKS) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float>(args); }
+extern "C" __global__ void __launch_bounds__(256, Q8_BLOCKS) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16>(args); }
+
+// A tile of any layout.
+extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) {
+  Stepped stepped(args);
   const Tensor &tensor = stepped.tensor;
   u32 lane = threadIdx.x % 32;
   u64 start = (u64)stepped.part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
-  bool zero_grad = stepped.args.zero_grad;
-  const Step<float> &step = constants.step;
   if (start >= tensor.len) return;
-  if (!step.runs) {
-    if (zero_grad) zero_any(tensor, start + lane, start + Q8_BLOCK < tensor.len ? start + Q8_BLOCK : tensor.len, 32);
-  } else if (ANY) {
-    step_q8_any(tensor, constants, start, lane, zero_grad, NoVisit());
-  } else if (step.rule == RECTIFIED && !step.clips && step.decay != L2 && !tensor.kahan_sum) {
-    step_q8_pack<P, G, true>(tensor, constants, start, lane, zero_grad);
-  } else {
-    step_q8_pack<P, G, false>(tensor, constants, start, lane, zero_grad);
-  }
-}
-
-// Steps tiles of tensors of whole blocks whose arrays are aligned.
-template <class P, class G>
-static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
-  Stepped stepped(args);
-  Q8Constants constants;
-  constants.read(*stepped.constants);
-#pragma unroll 1
-  while (true) {
-    step_q8_block<false, P, G>(stepped, constants);
-    if (++stepped.index >= stepped.end) break;
-    if (stepped.next()) constants.read(*stepped.constants);
-  }
-}
-
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16>(args); }
-
-// A tile of any layout, one part a block, as in update_any.
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) {
-  Stepped stepped(args);
-  Q8Constants constants;
-  constants.read(*stepped.constants);
-  step_q8_block<true, float, float>(stepped, constants);
+  if (stepped.constants->runs) step_q8_any(tensor, *stepped.constants, start, lane, args.zero_grad, NoVisit());
+  else if (args.zero_grad) zero_block(tensor, start, lane);
 }
 
 // Codes moments, rounded to nearest, one warp a block.

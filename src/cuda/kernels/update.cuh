@@ -75,26 +75,41 @@ __device__ __forceinline__ void Step<double>::read(const Constants &constants) {
   c = constants.in_f64, rule = constants.rule, decay = constants.decay, clips = constants.clips, runs = constants.runs;
 }
 
-// Steps N elements from i on, of parameters of P, gradients of G, state of S and, unless it is P, copies of C.
+// N elements of all arrays that a step reads, of parameters of P, gradients of G and state of S.
+template <class P, class G, class S, int N>
+struct Loaded {
+  Pack<P, N> param;
+  Pack<G, N> grad;
+  Pack<S, N> exp_avg, exp_avg_sq, comp;
+
+  __device__ __forceinline__ void read_all(const Tensor &tensor, u64 i) {
+    param = read<P, N>(tensor.param, i);
+    grad = read<G, N>(tensor.grad, i);
+    exp_avg = read<S, N>(tensor.exp_avg, i);
+    exp_avg_sq = read<S, N>(tensor.exp_avg_sq, i);
+    if (tensor.kahan_sum) comp = read<S, N>(tensor.compensation, i);
+  }
+};
+
+// Steps the elements from i on that were loaded. Unless they are P, copies are of C.
 template <class P, class G, class S, class C, int N>
-static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Step<typename RealOf<P>::type> &step, u64 i, bool zero_grad) {
+static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Step<typename RealOf<P>::type> &step, u64 i, bool zero_grad,
+                                                 Loaded<P, G, S, N> &loaded) {
   typedef typename RealOf<P>::type R;
   const Coefficients<R> &c = step.c;
   Rule rule = step.rule;
   Decay decay = step.decay;
   bool clips = step.clips, kahan_sum = tensor.kahan_sum, has_copy = tensor.copy_dtype != NONE;
-  Pack<P, N> param = read<P, N>(tensor.param, i);
-  Pack<G, N> grad = read<G, N>(tensor.grad, i);
-  Pack<S, N> exp_avg = read<S, N>(tensor.exp_avg, i), exp_avg_sq = read<S, N>(tensor.exp_avg_sq, i), comp;
+  Pack<P, N> &param = loaded.param;
+  Pack<S, N> &comp = loaded.comp;
   Pack<C, N> copy;
-  if (kahan_sum) comp = read<S, N>(tensor.compensation, i);
 #pragma unroll
   for (int j = 0; j < N; j++) {
-    R theta = load(param.e[j]), m = load(exp_avg.e[j]), v = load(exp_avg_sq.e[j]);
-    R g = clipped(c, clips, (R)load(grad.e[j]));
+    R theta = load(param.e[j]), m = load(loaded.exp_avg.e[j]), v = load(loaded.exp_avg_sq.e[j]);
+    R g = clipped(c, clips, (R)load(loaded.grad.e[j]));
     R lowered = step_rule(c, rule, decay, theta, g, m, v);
-    store((R)m, exp_avg.e[j]);
-    store((R)v, exp_avg_sq.e[j]);
+    store((R)m, loaded.exp_avg.e[j]);
+    store((R)v, loaded.exp_avg_sq.e[j]);
     if (kahan_sum) {
       R change = (R)load(comp.e[j]) - lowered;
       store(theta + change, param.e[j]);
@@ -104,8 +119,8 @@ static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Ste
     }
     if (has_copy) store(load(param.e[j]), copy.e[j]);
   }
-  write<S, N>(tensor.exp_avg, i, exp_avg);
-  write<S, N>(tensor.exp_avg_sq, i, exp_avg_sq);
+  write<S, N>(tensor.exp_avg, i, loaded.exp_avg);
+  write<S, N>(tensor.exp_avg_sq, i, loaded.exp_avg_sq);
   if (rule != ACCUMULATE) {
     write<P, N>(tensor.param, i, param);
     if (kahan_sum) write<S, N>(tensor.compensation, i, comp);
@@ -121,38 +136,54 @@ static __device__ __forceinline__ void zero_tile(const Tensor &tensor, u64 start
   for (u64 i = start + threadIdx.x; i < end; i += 256) ((G *)tensor.grad)[i] = G();
 }
 
-// Steps tiles by a block of threads, each of which has N elements of a tile beside one another.
+// Steps tiles by a block of threads, each of which has N elements of a tile beside one another. What the next tile needs is
+// loaded before the present one is stepped, so that memory is never waited for.
 template <class P, class G, class S, class C, int N>
 static __device__ __forceinline__ void update(const UpdateArgs &args) {
+  const u64 tile = (u64)N * 256;
   Stepped stepped(args);
   Step<typename RealOf<P>::type> step;
   step.read(*stepped.constants);
   const Tensor &tensor = stepped.tensor;
+  Loaded<P, G, S, N> now, next;
+  bool is_loaded = false;
 #pragma unroll 1
   while (true) {
-    const u64 tile = (u64)N * 256, start = stepped.part.number * tile;
+    const u64 start = stepped.part.number * tile, i = start + (u64)threadIdx.x * N;
     const u64 end = start + tile < tensor.len ? start + tile : tensor.len;
-    if (!step.runs) {
-      if (args.zero_grad) zero_tile<G>(tensor, start, end);
-    } else if (tensor.is_aligned && end - start == tile) {
-      step_pack<P, G, S, C, N>(tensor, step, start + (u64)threadIdx.x * N, args.zero_grad);
-    } else {
+    bool is_whole = step.runs && tensor.is_aligned && end - start == tile;
+    if (is_whole && !is_loaded) now.read_all(tensor, i);
+    // Tiles of a tensor follow one another.
+    u32 of_next = stepped.index + 1 < stepped.end ? args.parts[stepped.index + 1].tensor : ~0u;
+    bool loads_next = is_whole && of_next == stepped.part.tensor && start + 2 * tile <= tensor.len;
+    if (loads_next) next.read_all(tensor, i + tile);
+    if (is_whole) {
+      step_pack<P, G, S, C, N>(tensor, step, i, args.zero_grad, now);
+    } else if (step.runs) {
 #pragma unroll 1
-      for (u64 i = start + threadIdx.x; i < end; i += 256) step_pack<P, G, S, C, 1>(tensor, step, i, args.zero_grad);
+      for (u64 one = start + threadIdx.x; one < end; one += 256) {
+        Loaded<P, G, S, 1> loaded;
+        loaded.read_all(tensor, one);
+        step_pack<P, G, S, C, 1>(tensor, step, one, args.zero_grad, loaded);
+      }
+    } else if (args.zero_grad) {
+      zero_tile<G>(tensor, start, end);
     }
     if (++stepped.index >= stepped.end) break;
+    is_loaded = loads_next;
+    now = next;
     if (stepped.next()) step.read(*stepped.constants);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256) radam_update_f32(UpdateArgs args) { update<float, float, float, float, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32(UpdateArgs args) { update<float, float, float, float, 4>(args); }
 extern "C" __global__ void __launch_bounds__(256) radam_update_f64(UpdateArgs args) { update<double, double, double, double, 4>(args); }
 extern "C" __global__ void __launch_bounds__(256) radam_update_f16(UpdateArgs args) { update<Half, Half, Half, Half, 8>(args); }
 extern "C" __global__ void __launch_bounds__(256) radam_update_bf16(UpdateArgs args) { update<Bfloat16, Bfloat16, Bfloat16, Bfloat16, 8>(args); }
 // bf16 parameters with f32 state, and f32 masters of bf16 weights with gradients in bf16 or f32.
-extern "C" __global__ void __launch_bounds__(256) radam_update_bf16_in_f32(UpdateArgs args) { update<Bfloat16, Bfloat16, float, Bfloat16, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_f32_by_bf16(UpdateArgs args) { update<float, Bfloat16, float, Bfloat16, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_f32_to_bf16(UpdateArgs args) { update<float, float, float, Bfloat16, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256, 3) radam_update_bf16_in_f32(UpdateArgs args) { update<Bfloat16, Bfloat16, float, Bfloat16, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32_by_bf16(UpdateArgs args) { update<float, Bfloat16, float, Bfloat16, 4>(args); }
+extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32_to_bf16(UpdateArgs args) { update<float, float, float, Bfloat16, 4>(args); }
 
 // An element of any layout but those with 8-bit state, in raw bits, so that all loads come before the first use.
 struct RawElement {
@@ -260,21 +291,25 @@ extern "C" __global__ void __launch_bounds__(256) radam_update_any_in_f64(Update
 
 // A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch. There are
 // no sums to wait for.
-extern "C" __global__ void __launch_bounds__(256) radam_step_small(SmallArgs args) {
+extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs args) {
   __shared__ Constants constants;
   __shared__ u64 t;
   Stepped stepped(args.update);
   const Tensor &tensor = stepped.tensor;
+  const u64 start = (u64)stepped.part.number * tensor.tile;
+  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
+  u64 i = start + threadIdx.x;
+  RawElement raw;
+  bool is_loaded = tensor.steps && i < end;
+  if (is_loaded) raw = read_element(tensor, i);  // while the constants are found
   if (threadIdx.x < 32) {
     Constants mine;
     u64 number = prepare(args.prepare, settle(args.prepare), tensor, mine);
     if (threadIdx.x == 0) constants = mine, t = number;
   }
   __syncthreads();
-  const u64 start = (u64)stepped.part.number * tensor.tile;
-  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
   if (!constants.runs) {
-    if (args.update.zero_grad) zero_any(tensor, start + threadIdx.x, end, blockDim.x);
+    if (args.update.zero_grad) zero_any(tensor, i, end, blockDim.x);
     return;
   }
   if (threadIdx.x == 0) {
@@ -286,8 +321,9 @@ extern "C" __global__ void __launch_bounds__(256) radam_step_small(SmallArgs arg
   Step<float> step;
   step.read(constants);
 #pragma unroll 1
-  for (u64 i = start + threadIdx.x; i < end; i += blockDim.x) {
-    RawElement raw = read_element(tensor, i);
+  for (; i < end; i += blockDim.x) {
+    if (!is_loaded) raw = read_element(tensor, i);
+    is_loaded = false;
     step_any<float>(tensor, step, constants.noise, i, raw, args.update.zero_grad);
   }
 }
