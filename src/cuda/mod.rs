@@ -2,6 +2,7 @@
 //!
 //! - `kernels/`: the kernels, in CUDA C++, and what `make ptx` makes of them.
 //! - `driver.rs`: the driver's library. `layout.rs`: what is handed to kernels.
+//! - `image.rs`: what is handed to the driver as a program.
 //! - `mod.rs`: a device, and the memory of states. `pointers.rs`: checks of callers' pointers. `buffers.rs`: memory of the
 //!   device and page-locked memory.
 //! - `tables.rs`: what a launch steps. `upload.rs`: bringing the tables to the device while it works.
@@ -9,6 +10,7 @@
 
 mod buffers;
 mod driver;
+mod image;
 mod layout;
 mod pointers;
 mod step;
@@ -35,9 +37,6 @@ use upload::Uploads;
 const STAGING: usize = 1 << 20;
 
 const THREADS: usize = 256;
-
-/// Made from `kernels/` by `make ptx`, for drivers of CUDA 12 and devices of compute capability 7.0 and later.
-static PTX: &[u8] = concat!(include_str!("kernels/kernels.ptx"), "\0").as_bytes();
 
 /// A kernel that is not one of [`UpdateKernel`].
 #[derive(Clone, Copy)]
@@ -224,9 +223,10 @@ impl Device {
         // SAFETY: the context is retained.
         unsafe { driver.context_push(*context) }?;
         let _current = Current(driver);
+        let image = image::unpacked()?;
         // SAFETY: the outputs are writable, the image ends with a 0, and names are strings of C.
         unsafe {
-            driver.module_load(module, PTX.as_ptr().cast())?;
+            driver.module_load(module, image.as_ptr().cast())?;
             let all = self.kernels.iter_mut().zip(Kernel::NAMES);
             for (kernel, name) in all.chain(self.update_kernels.iter_mut().zip(UpdateKernel::NAMES))
             {
