@@ -13,10 +13,11 @@ ENGINES := $(TARGET)/engines
 DOTNET := $(TARGET)/dotnet
 GO := $(TARGET)/go
 PYTHON := $(TARGET)/python
+NVRTC := $(TARGET)/nvrtc
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu gpu interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu gpu ptx interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,7 +145,7 @@ PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	mono-mcs mono-runtime \
 	luajit love godot3-server xvfb xauth xz-utils \
 	nodejs rustc-web rust-web-src
-UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON),$(folder)/installed)
+UNPACKED := $(foreach folder,$(ENGINES) $(GO) $(DOTNET) $(PYTHON) $(NVRTC),$(folder)/installed)
 GDNATIVE := $(ENGINES)/godot/gdnative_api_struct.gen.h
 GODOT4 := $(ENGINES)/godot4/gdextension_interface.h
 deps: debian-packages $(UNPACKED) $(ENGINES)/julia/julia $(GDNATIVE) $(GODOT4) ## install what the optional tests use: Debian packages, and others in the target folder (2 GB)
@@ -178,6 +179,11 @@ $(GO)/installed: bindings/go/requirements.txt | debian-packages
 	$(call unpack,$<)
 	touch $@
 
+# The compiler of the kernels for GPUs.
+$(NVRTC)/installed: tests/cuda/requirements.txt | debian-packages
+	$(call unpack,$<)
+	touch $@
+
 # Wheels for an environment that has nothing yet, and a pip to install them with.
 $(PYTHON)/installed: bindings/python/tests/requirements.txt | debian-packages
 	rm -rf $(PYTHON)
@@ -200,6 +206,7 @@ $(GODOT4): examples/games/godot4/fetch_godot.sh | $(ENGINES)/installed
 lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 header: ## regenerate include/radam.h from src/ffi
@@ -210,6 +217,9 @@ package: ## pack the crate, and build it from what was packed alone
 
 wasm: ## build the npm package for WebAssembly, in wasm/radam of the target folder
 	bindings/wasm/build.sh "$(TARGET)/wasm/radam"
+
+ptx: $(NVRTC)/installed ## compile the kernels for GPUs (needs no GPU)
+	python3 src/cuda/kernels/compile.py $(NVRTC)
 
 bindings: ## regenerate bindings/radam_api.json and what the bindings generate from it (needs Python 3)
 	python3 bindings/generate

@@ -280,5 +280,6 @@ fn shared_library_is_small() {
     strip.arg("--strip-all").arg("-o").arg(&stripped).arg(release_dir().join("libradam.so"));
     succeed(&mut strip);
     let bytes = fs::metadata(stripped).unwrap().len();
-    assert!(bytes <= 3 << 19, "{bytes} bytes when stripped");
+    // A quarter of a megabyte is for GPUs: half of it the kernels.
+    assert!(bytes <= 7 << 18, "{bytes} bytes when stripped");
 }
