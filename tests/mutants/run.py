@@ -23,6 +23,8 @@ TESTS = {
     "src/optimizer/step/plan.rs": ["--lib", "plan::"],
     "src/checkpoint/header.rs": ["--test", "checkpoint"],
     "src/checkpoint/fit.rs": ["--test", "checkpoint"],
+    "src/checkpoint/pieces.rs": ["--test", "checkpoint"],
+    "src/checkpoint/transfer.rs": ["--test", "checkpoint"],
 }
 
 # src/math needs nothing of the rest, so it is a package of its own here, which builds in a second.
