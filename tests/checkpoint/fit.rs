@@ -128,6 +128,9 @@ fn everything_at_once() {
 fn many_problems_are_counted() {
     let specs = |letter| (0..500).map(|i| f32_spec(&format!("{letter}{i}"), 1)).collect::<Vec<_>>();
     misfit(&specs("a"), &specs("b"), &["the file lacks \"b9\"; and 990 more; nothing was changed"]);
+    let [five, other_five] = ["a", "b"].map(|letter| specs(letter)[..5].to_vec());
+    misfit(&five, &other_five, &["optimizer: the file lacks \"b0\"; the file lacks \"b1\"; "]);
+    misfit(&five, &other_five, &["the file has \"a4\", which the optimizer does not; nothing was"]);
 }
 
 /// Parameters of one group here that had different options there.
