@@ -161,6 +161,8 @@ fn what_cannot_be_converted_is_told() {
     let compensated = save(&[&trained(&f32, &narrow)], &folder).remove(0);
     let words = ["kahan_comp in the file and no compensation in the optimizer"];
     refuses(&plain, &narrow, &compensated, &words);
+    let same_dtype = radam_group_options { state_dtype: RADAM_DTYPE_F32, ..plain };
+    refuses(&same_dtype, &narrow, &compensated, &["\"a\" has kahan_comp in the file only"]);
     refuses(
         &q8,
         &narrow,

@@ -284,3 +284,17 @@ fn an_open_step_is_in_the_way() {
     call!(radam_step_abort(optimizer.handle));
     optimizer.load(&bytes).unwrap();
 }
+
+/// A slice without elements has no arrays that could be others in the file.
+#[test]
+fn an_empty_slice_fits() {
+    let there = trained(&group_options(), &[Spec::new("a", RADAM_DTYPE_BF16, 3)]);
+    let mut options = group_options();
+    options.kahan_sum = RADAM_OFF;
+    for offset in [0, 1, 3] {
+        let spec = Spec::slice("a", RADAM_DTYPE_BF16, 0, offset, 3);
+        let mut here = Optimizer::of(&options, [&spec]);
+        here.load(&there.save()).unwrap();
+        assert_eq!(here.step_count(0), 3);
+    }
+}
