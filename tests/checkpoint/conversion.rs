@@ -175,6 +175,15 @@ fn what_cannot_be_converted_is_told() {
     refuses(&q8, &narrow, &biased, &["\"a\" are biased, which 8-bit state cannot be"]);
     refuses(&f32, &narrow, &biased, &["\"a\" are biased, which 8-bit state cannot be"]);
 
+    // An array that is not listed, though it is there.
+    let json = File::of(&fs::read(&coded).unwrap()).json;
+    let start = json.find("\\\"exp_avg_sq\\\":").unwrap();
+    let entry = &json[start..start + json[start..].find(',').unwrap() + 1];
+    let path = changed(&coded, entry, "");
+    let words = ["\"a\" has exp_avg_sq in the optimizer only"];
+    refuses(&f32, &narrow, &path, &words);
+    refuses(&q8, &narrow, &path, &words);
+
     // An array that has no place, beside those that have one.
     let listed = format!("{{\\\"master_remainder\\\":\\\"{:08x}\\\",", crc32(&[]));
     let path = changed(&coded, "\\\"checksums\\\":{", &format!("\\\"checksums\\\":{listed}"));
@@ -194,10 +203,10 @@ fn no_block_is_cut() {
     };
     let (f32, q8) = (options(RADAM_DTYPE_F32), options(RADAM_DTYPE_Q8));
     let attempt = |from: &radam_group_options,
-                   cuts: &[usize],
+                   pieces: &[(usize, usize)],
                    to: &radam_group_options,
                    here: Range<usize>| {
-        let pieces = cuts.windows(2).map(|ends| trained(from, &slice(ends[0]..ends[1])));
+        let pieces = pieces.iter().map(|(start, end)| trained(from, &slice(*start..*end)));
         let pieces: Vec<_> = pieces.collect();
         let files = save(&pieces.iter().collect::<Vec<_>>(), &folder);
         let outcome = convert_with(&mut Optimizer::of(to, [&slice(here)]), &files, |_| {});
@@ -208,14 +217,16 @@ fn no_block_is_cut() {
     };
     let at = 1280;
     for cut in [at - 1, at + 1, at + BLOCK / 2] {
-        assert!(attempt(&f32, &[0, cut, LEN], &q8, 0..LEN).is_err(), "coded from {cut}");
-        assert!(attempt(&q8, &[0, LEN], &f32, cut..LEN).is_err(), "decoded from {cut}");
+        assert!(attempt(&f32, &[(0, cut), (cut, LEN)], &q8, 0..LEN).is_err(), "coded from {cut}");
+        let overlapping = [(0, cut), (at - BLOCK, LEN)];
+        assert!(attempt(&f32, &overlapping, &q8, 0..LEN).is_err(), "coded up to {cut}");
+        assert!(attempt(&q8, &[(0, LEN)], &f32, cut..LEN).is_err(), "decoded from {cut}");
         // Where codes end does not matter, or where a slice or the tensor does.
-        attempt(&q8, &[0, LEN], &f32, 0..cut).unwrap();
-        attempt(&f32, &[0, LEN], &q8, 0..cut).unwrap();
-        attempt(&f32, &[0, cut], &q8, 0..cut).unwrap();
+        attempt(&q8, &[(0, LEN)], &f32, 0..cut).unwrap();
+        attempt(&f32, &[(0, LEN)], &q8, 0..cut).unwrap();
+        attempt(&f32, &[(0, cut)], &q8, 0..cut).unwrap();
     }
-    attempt(&f32, &[0, at, LEN], &q8, 0..LEN).unwrap();
-    attempt(&q8, &[0, LEN], &f32, at..LEN).unwrap();
-    attempt(&f32, &[0, at, LEN], &q8, at..LEN).unwrap();
+    attempt(&f32, &[(0, at), (at, LEN)], &q8, 0..LEN).unwrap();
+    attempt(&q8, &[(0, LEN)], &f32, at..LEN).unwrap();
+    attempt(&f32, &[(0, at), (at, LEN)], &q8, at..LEN).unwrap();
 }

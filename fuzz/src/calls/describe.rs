@@ -118,9 +118,14 @@ impl World {
             c.tensor_offset = draw.pick(&[0, 128, 4096, 16_256, 1 << 39, 0, 3968, 7]);
             let total_len = draw.pick(&[4096, 4095, 4096, 5000]);
             c.tensor_len = (c.tensor_offset + c.len).max(total_len);
-        } else if draw.chance(6) {
-            c.tensor_offset = draw.pick(&[7, 16_384, 16_380, (1 << 32) - 2, 100_000]);
-            c.tensor_len = c.tensor_offset + c.len + draw.below(5) as u64;
+        } else {
+            let is_long = draw.clone().byte() >= 176; // and may become 8-bit state
+            if draw.chance(6) {
+                c.tensor_offset = draw.pick(&[7, 16_384, 16_380, (1 << 32) - 2, 100_000]);
+                c.tensor_len = c.tensor_offset + c.len + draw.below(5) as u64;
+            } else if is_long {
+                c.tensor_len = c.len.max(4096);
+            }
         }
         let copy_dtype = draw.pick(&[Dtype::Bf16, Dtype::F16, Dtype::F32]);
         c.copy_dtype = if copy_dtype == Dtype::Bf16 { 0 } else { copy_dtype.code() };
