@@ -26,23 +26,31 @@ impl Conversion {
     /// Writes the state of these elements. `bytes` are the arrays of the file.
     pub fn write(&self, bytes: [&[u8]; StateArray::ALL.len()], state: &State) {
         let [exp_avg, exp_avg_sq, compensation, scale] = bytes;
+        if self.there.q8 && state.kind.q8 {
+            // Only the compensation is of another dtype.
+            state.write(StateArray::ExpAvg, self.first, exp_avg);
+            state.write(StateArray::ExpAvgSq, self.first, exp_avg_sq);
+            state.write(StateArray::Scale, self.first / BLOCK * size_of::<u32>(), scale);
+            return self.write_compensation(compensation, state, 0..self.len);
+        }
         for start in (0..self.len).step_by(BLOCK) {
             let len = BLOCK.min(self.len - start);
-            let mut moments = [[0f32; BLOCK]; 2];
+            let mut moments = [[0f64; BLOCK]; 2];
             if self.there.q8 {
                 let word = first_chunk(&scale[start / BLOCK * size_of::<u32>()..]);
                 let scale = Scale::read(u32::from_le_bytes(word));
                 for i in 0..len {
                     let codes = (exp_avg[start + i] as i8, exp_avg_sq[start + i]);
-                    (moments[0][i], moments[1][i]) =
+                    let (exp_avg, exp_avg_sq) =
                         scale.moments(codes.0, codes.1, self.eps_there as f32);
+                    (moments[0][i], moments[1][i]) = (exp_avg.into(), exp_avg_sq.into());
                 }
             } else {
                 for ((moment, array), bias) in
                     moments.iter_mut().zip([exp_avg, exp_avg_sq]).zip(self.bias)
                 {
                     for (i, moment) in moment[..len].iter_mut().enumerate() {
-                        *moment = (number(self.there.dtype, array, start + i) / bias) as f32;
+                        *moment = number(self.there.dtype, array, start + i) / bias;
                     }
                 }
             }
@@ -52,19 +60,21 @@ impl Conversion {
         }
     }
 
-    fn write_moments(&self, exp_avg: &[f32], exp_avg_sq: &[f32], state: &State, at: usize) {
+    /// Writes the moments of elements, at most of a block, rounded once.
+    fn write_moments(&self, exp_avg: &[f64], exp_avg_sq: &[f64], state: &State, at: usize) {
         if state.kind.q8 {
+            let len = exp_avg.len();
+            let mut moments = [[0f32; BLOCK]; 2];
+            for (rounded, moment) in moments.iter_mut().zip([exp_avg, exp_avg_sq]) {
+                rounded.iter_mut().zip(moment).for_each(|(to, number)| *to = *number as f32);
+            }
+            let [exp_avg, exp_avg_sq] = moments.each_ref().map(|moment| &moment[..len]);
             let (mut directions, mut roots) = ([0i8; BLOCK], [0u8; BLOCK]);
-            let word = q8::encode_moments(
-                exp_avg,
-                exp_avg_sq,
-                self.eps as f32,
-                &mut directions[..exp_avg.len()],
-                &mut roots[..exp_avg.len()],
-            );
+            let codes = (&mut directions[..len], &mut roots[..len]);
+            let word = q8::encode_moments(exp_avg, exp_avg_sq, self.eps as f32, codes.0, codes.1);
             let directions = directions.map(|code| code as u8);
-            state.write(StateArray::ExpAvg, at, &directions[..exp_avg.len()]);
-            state.write(StateArray::ExpAvgSq, at, &roots[..exp_avg.len()]);
+            state.write(StateArray::ExpAvg, at, &directions[..len]);
+            state.write(StateArray::ExpAvgSq, at, &roots[..len]);
             let words = at / BLOCK * size_of::<u32>();
             state.write(StateArray::Scale, words, &word.to_le_bytes());
         } else {
@@ -73,7 +83,7 @@ impl Conversion {
                 [(StateArray::ExpAvg, exp_avg), (StateArray::ExpAvgSq, exp_avg_sq)]
             {
                 for (i, moment) in moments.iter().enumerate() {
-                    write_number(dtype, (*moment).into(), state, array, at + i);
+                    write_number(dtype, *moment, state, array, at + i);
                 }
             }
         }
