@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,21 @@ run: ## build the library and train a small network on handwritten digits with i
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o $(TARGET)/train_digits \
 		-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
 	$(TARGET)/train_digits examples/data/digits.csv $(TARGET)/digits.svg
+
+# More processes than cores may take part. In many containers, none may read another's memory, so that is turned off.
+MPI := $(TARGET)/mpi
+MPIRUN = mpirun --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none \
+	$(if $(filter 0,$(shell id -u)),--allow-run-as-root)
+MPICXX = OMPI_CXX="$(CXX)" mpicxx -std=c++17 -O3 -ffp-contract=off -fopenmp-simd -Iinclude $(1) -o $(MPI)/$(2) \
+	-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+mpi: ## train on 1 and on 4 processes by Open MPI, and draw the losses of both (a minute)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,examples/mpi/zero1.cpp,zero1)
+	$(CXX) -std=c++17 -O2 examples/mpi/plot_losses.cpp -o $(MPI)/plot_losses
+	for ranks in 1 4; do $(MPIRUN) -n $$ranks $(MPI)/zero1 600 | tee $(MPI)/$$ranks.txt; done
+	$(MPI)/plot_losses $(MPI)/1.txt $(MPI)/4.txt $(MPI)/losses.svg
 
 test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)
@@ -135,6 +150,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 # its standard library, from which the one for WebAssembly can be built.
 PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
+	libopenmpi-dev openmpi-bin \
 	golang-go \
 	mono-mcs mono-runtime \
 	luajit love godot3-server xvfb xauth xz-utils \
