@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +126,13 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 		-DCMAKE_PREFIX_PATH=$(BENCH_ENGINES)/radam
 	cmake --build $(BENCH_ENGINES)
 	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
+
+bench-mpi: ## measure what a step on many machines is made of, and compute it for 1,024 (3 minutes)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,benches/mpi/phases.cpp,phases)
+	python3 benches/mpi/scaling.py $(MPI)/phases benches/results
 
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv

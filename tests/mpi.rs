@@ -4,7 +4,7 @@
 mod common;
 
 use common::{
-    Link, build_cpp, has_program, release_dir, repository, scratch_dir, skip, succeed, text,
+    Link, build_cpp, has_program, read, release_dir, repository, scratch_dir, skip, succeed, text,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -109,6 +109,19 @@ fn shards_step_and_load_as_the_whole() {
         let folder = folder.to_str().unwrap();
         run(savers, &sharded, &["new", folder]);
         run(loaders, &sharded, &["continue", folder]);
+    }
+}
+
+/// The program of docs/scaling.md that sends gradients while the backward pass goes on.
+#[test]
+fn layers_stepped_in_the_backward_pass_have_the_bits_of_one_process() {
+    let source = read("tests/mpi/overlap.cpp");
+    let shown = source.split_once("// ---- As in docs/scaling.md\n").unwrap().1;
+    let shown = shown.split_once("// ---- End").unwrap().0;
+    assert!(read("docs/scaling.md").contains(&format!("```cpp\n{shown}```")), "{shown}");
+    let Some(overlap) = build("tests/mpi/overlap.cpp") else { return };
+    for ranks in 1..=4 {
+        assert_eq!(run(ranks, &overlap, &[]), "the same bits\n".repeat(ranks));
     }
 }
 
@@ -265,4 +278,28 @@ fn every_rank_says_what_is_missing_or_damaged() {
     let output = mpirun(9, &zero1, &["1"]).output().unwrap();
     assert!(text(&output).contains("a step has work for 8 ranks, and there are 9"));
     run(4, &zero1, &arguments);
+}
+
+/// `make bench-mpi`, with few parameters and rounds; and what docs/scaling.md has of its results.
+#[test]
+fn benchmark() {
+    let Some(phases) = build("benches/mpi/phases.cpp") else { return };
+    let folder = new_folder("bench");
+    let mut bench = Command::new("python3");
+    bench.current_dir(repository()).arg("benches/mpi/scaling.py").arg(phases).arg(&folder);
+    let output = text(&succeed(bench.args(["65536", "3"])));
+    let written = fs::read_to_string(folder.join("scaling.md")).unwrap();
+    assert_eq!(written.trim_end(), output.trim_end());
+    for row in
+        ["| reduce-scatter | 5.45 GB, ", "| all-gather | 4 | ", "| together | 24.9 GB | 15.6 GB | "]
+    {
+        assert!(output.contains(row), "no {row:?} in {output}");
+    }
+    let (docs, results) = (read("docs/scaling.md"), read("benches/results/scaling.md"));
+    let rows: Vec<_> =
+        docs.lines().filter(|line| line.contains(" ms") && line.starts_with("| ")).collect();
+    assert!(rows.len() >= 8);
+    for row in rows {
+        assert!(results.contains(row), "benches/results/scaling.md has no {row:?}");
+    }
 }
