@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,21 @@ run: ## build the library and train a small network on handwritten digits with i
 		-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
 	$(TARGET)/train_digits examples/data/digits.csv $(TARGET)/digits.svg
 
+# More processes than cores may take part. In many containers, none may read another's memory, so that is turned off.
+MPI := $(TARGET)/mpi
+MPIRUN = mpirun --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none \
+	$(if $(filter 0,$(shell id -u)),--allow-run-as-root)
+MPICXX = OMPI_CXX="$(CXX)" mpicxx -std=c++17 -O3 -ffp-contract=off -fopenmp-simd -Iinclude $(1) -o $(MPI)/$(2) \
+	-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+mpi: ## train on 1 and on 4 processes by Open MPI, and draw the losses of both (a minute)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,examples/mpi/zero1.cpp,zero1)
+	$(CXX) -std=c++17 -O2 examples/mpi/plot_losses.cpp -o $(MPI)/plot_losses
+	for ranks in 1 4; do $(MPIRUN) -n $$ranks $(MPI)/zero1 600 | tee $(MPI)/$$ranks.txt; done
+	$(MPI)/plot_losses $(MPI)/1.txt $(MPI)/4.txt $(MPI)/losses.svg
+
 test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)
 	$(CARGO) $(TEST) --no-fail-fast -p radam -p radam-fuzz
@@ -112,6 +127,13 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 	cmake --build $(BENCH_ENGINES)
 	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
 
+bench-mpi: ## measure what a step on many machines is made of, and compute it for 1,024 (3 minutes)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,benches/mpi/phases.cpp,phases)
+	python3 benches/mpi/scaling.py $(MPI)/phases benches/results
+
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
 interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, optimi, transformers, bitsandbytes and torchao (6 GB of disk)
@@ -135,6 +157,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 # its standard library, from which the one for WebAssembly can be built.
 PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
+	libopenmpi-dev openmpi-bin \
 	golang-go \
 	mono-mcs mono-runtime \
 	luajit love godot3-server xvfb xauth xz-utils \

@@ -1,4 +1,4 @@
-// Plots numbers over the epochs of a training run: panels side by side, in an SVG picture.
+// Plots numbers over the epochs or steps of a training run: panels side by side, in an SVG picture.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef SVG_PLOT_HPP
@@ -15,7 +15,7 @@
 struct PlotLine {
   std::string label;
   std::string style;           // SVG attributes: colour, width, dashes
-  std::vector<double> values;  // one for each epoch, from epoch 1
+  std::vector<double> values;  // one for each epoch, from epoch 1; or as the axis says
 };
 
 struct PlotPanel {
@@ -27,9 +27,17 @@ struct PlotPanel {
   std::vector<PlotLine> lines;
 };
 
+// The horizontal axis: what it counts, how much of it a value stands for, and how much lies between two numbers.
+struct PlotAxis {
+  std::string label = "epoch";
+  std::size_t value = 1, tick = 5;
+};
+
 class SvgPlot {
  public:
-  SvgPlot(const std::string& title, const std::string& subtitle, const std::vector<PlotPanel>& panels) {
+  SvgPlot(const std::string& title, const std::string& subtitle, const std::vector<PlotPanel>& panels,
+          const PlotAxis& axis = {})
+      : axis_(axis) {
     const double width = kMargin + static_cast<double>(panels.size()) * kPanelStride;
     const std::string size = number(width) + "\" height=\"" + number(kHeight);
     svg_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) + " " + number(kHeight) +
@@ -105,13 +113,14 @@ class SvgPlot {
       segment(left_, y, right, y, kGridStyle);
       text(number(tick, "%g") + panel.unit, left_ - 8, y + 5, kQuietText + std::string(" text-anchor=\"end\""));
     }
-    for (std::size_t epoch = 1; epoch <= epochs; epoch = epoch == 1 ? 5 : epoch + 5) {
+    const std::size_t tick = axis_.tick / axis_.value;
+    for (std::size_t epoch = 1; epoch <= epochs; epoch = epoch == 1 ? tick : epoch + tick) {
       const double x = x_of(epoch, epochs);
       segment(x, kTop, x, kBottom, kGridStyle);
-      text(std::to_string(epoch), x, kBottom + 20, kQuietText + std::string(" text-anchor=\"middle\""));
+      text(std::to_string(epoch * axis_.value), x, kBottom + 20, kQuietText + std::string(" text-anchor=\"middle\""));
     }
     segment(left_, kBottom, right, kBottom, "stroke=\"#8c959f\"");
-    text("epoch", (left_ + right) / 2, kBottom + 42, kQuietText + std::string(" text-anchor=\"middle\""));
+    text(axis_.label, (left_ + right) / 2, kBottom + 42, kQuietText + std::string(" text-anchor=\"middle\""));
   }
 
   // On the right above the panel, where no line can cross it.
@@ -126,6 +135,7 @@ class SvgPlot {
     }
   }
 
+  PlotAxis axis_;
   std::string svg_;
   double left_ = 0;
 };
