@@ -1,7 +1,7 @@
 // Trains a small transformer to write Shakespeare, one character at a time, in plain C.
 //
 // It is written as trainers in C often are: all parameters are one array, all gradients are another, forward and
-// backward pass, in transformer.h, are loops, and the optimizer, AdamW, is a loop over these arrays. radam.patch, beside
+// backward pass (transformer.h) are loops, and the optimizer, AdamW, is a loop over these arrays. radam.patch, beside
 // this file, exchanges AdamW for radam. README.md says how to build both.
 //
 // usage: train [text file] [steps]

@@ -1,5 +1,5 @@
-// A small transformer over characters: its tensors, forward pass and backward pass, for one thread or OpenMP's. In plain C,
-// which compiles as C++ too.
+// A small transformer over characters: its tensors, forward pass and backward pass, for one thread or OpenMP's. In
+// plain C, which compiles as C++ too.
 //
 // Whoever includes this has defined its size: CONTEXT (tokens in a sequence), CHANNELS (a multiple of 16), LAYERS and
 // BATCH (sequences in a step).
@@ -297,8 +297,8 @@ static void backward(Parameters params, Parameters grads, Activations acts, Acti
 }
 
 // Fills a batch with sequences from random places of the text; targets are the characters that follow.
-static void load_batch(const unsigned char *text, size_t size, uint64_t *random, unsigned char *tokens,
-                       unsigned char *targets) {
+static inline void load_batch(const unsigned char *text, size_t size, uint64_t *random, unsigned char *tokens,
+                              unsigned char *targets) {
   for (int row = 0; row < ROWS; row += CONTEXT) {
     const size_t at = (size_t)(random_unit(random) * (float)(size - CONTEXT - 1));
     memcpy(tokens + row, text + at, CONTEXT);
