@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop lr-robustness q8-quality package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,19 @@ mpi: ## train on 1 and on 4 processes by Open MPI, and draw the losses of both (
 	$(CXX) -std=c++17 -O2 examples/mpi/plot_losses.cpp -o $(MPI)/plot_losses
 	for ranks in 1 4; do $(MPIRUN) -n $$ranks $(MPI)/zero1 600 | tee $(MPI)/$$ranks.txt; done
 	$(MPI)/plot_losses $(MPI)/1.txt $(MPI)/4.txt $(MPI)/losses.svg
+
+# Every sum has a fixed order, and no result depends on the number of threads; but exp and log are the machine's.
+define study
+	$(CARGO) build --release
+	$(CXX) -std=c++17 -O3 -ffp-contract=off -fopenmp-simd -pthread -Wno-unknown-pragmas -Iinclude \
+		examples/$(1)/$(1).cpp -o $(TARGET)/$(1) -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+	$(TARGET)/$(1) examples/$(1)/results
+endef
+lr-robustness: q8-quality ## measure what rectification does, into examples/lr_robustness/results (10 minutes of 2 cores)
+	$(call study,lr_robustness)
+
+q8-quality: ## measure how well 8-bit and 16-bit state train, into examples/q8/results (2 minutes of 2 cores)
+	$(call study,q8)
 
 test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)

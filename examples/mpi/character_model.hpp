@@ -5,7 +5,8 @@
 #ifndef CHARACTER_MODEL_HPP
 #define CHARACTER_MODEL_HPP
 
-#define BATCH 1  // sequences in a micro-batch
+// The size of the model; BATCH is the sequences in a micro-batch.
+enum { CONTEXT = 48, CHANNELS = 64, LAYERS = 2, BATCH = 1 };
 #include "../engines/llm_c/transformer.h"
 #include "../portable_numbers.hpp"
 
@@ -30,9 +31,9 @@ class CharacterModel {
 
   // The same values in every run.
   void initialize(float* params) const {
-    random_state = 1;
+    std::uint64_t random = 1;
     const Parameters tensors = divided<Parameters>(params, parameter_sizes);
-    ::initialize(&tensors, params);
+    ::initialize(&tensors, params, &random);
   }
 
   // Adds the gradient of a micro-batch to grads, and returns its loss. A micro-batch depends on nothing but its number,

@@ -6,6 +6,7 @@
 
 #include "../svg_plot.hpp"
 
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -31,6 +32,16 @@ static Run read_run(const std::string& path) {
   return run;
 }
 
+// A loss is the mean of 10 steps.
+static PlotAxis steps(std::size_t losses) {
+  PlotAxis axis{"step", false, {}, {}};
+  for (std::size_t i = 1; i <= losses; ++i) {
+    axis.positions.push_back(static_cast<double>(10 * i));
+    if (i == 1 || i % 10 == 0) axis.ticks.push_back(axis.positions.back());
+  }
+  return axis;
+}
+
 int main(int argc, char** argv) {
   if (argc != 4) {
     std::fputs("usage: plot_losses ONE_RANK.txt FOUR_RANKS.txt PICTURE.svg\n", stderr);
@@ -42,9 +53,9 @@ int main(int argc, char** argv) {
     std::printf("losses and parameters of 1 and 4 ranks: %s\n", same ? "the same" : "DIFFERENT");
     const PlotPanel panel{"Nats per character", false, 1.5, 5, {2, 3, 4, 5}, "",
                           {{"1 rank", "stroke=\"#e69f00\" stroke-width=\"7\" stroke-opacity=\"0.5\"", one.losses},
-                           {"4 ranks", "stroke=\"#0072b2\" stroke-width=\"1.5\"", four.losses}}};
-    const SvgPlot plot("A small transformer on 1 and on 4 ranks", "zero1.cpp, means of 10 steps", {panel},
-                       PlotAxis{"step", 10, 100});
+                           {"4 ranks", "stroke=\"#0072b2\" stroke-width=\"1.5\"", four.losses}},
+                          steps(one.losses.size())};
+    const SvgPlot plot("A small transformer on 1 and on 4 ranks", "zero1.cpp, means of 10 steps", {panel});
     std::ofstream file(argv[3]);
     file << plot.svg();
     file.close();

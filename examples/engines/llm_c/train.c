@@ -1,19 +1,28 @@
 // Trains a small transformer to write Shakespeare, one character at a time, in plain C.
 //
 // It is written as trainers in C often are: all parameters are one array, all gradients are another, forward and
-// backward pass are loops, and the optimizer, AdamW, is a loop over these arrays. radam.patch, beside this file,
-// exchanges AdamW for radam. README.md says how to build both.
+// backward pass (transformer.h) are loops, and the optimizer, AdamW, is a loop over these arrays. radam.patch, beside
+// this file, exchanges AdamW for radam. README.md says how to build both.
 //
 // usage: train [text file] [steps]
 //
 // SPDX: MIT OR Apache-2.0
 
-#include "transformer.h"
-
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+// ---- The model -----------------------------------------------------------------------------------
+
+enum {
+  CONTEXT = 48,
+  CHANNELS = 64,
+  LAYERS = 2,
+  BATCH = 8,
+};
+#include "transformer.h"
 
 // ---- The optimizer -------------------------------------------------------------------------------
 
@@ -31,15 +40,6 @@ static void adamw(float *params, const float *grads, float *m, float *v, size_t 
 
 // ---- Training ------------------------------------------------------------------------------------
 
-static float *zeros(size_t len) {
-  float *block = calloc(len, sizeof *block);
-  if (!block) {
-    fputs("train: out of memory\n", stderr);
-    exit(1);
-  }
-  return block;
-}
-
 static unsigned char *read_text(const char *path, size_t *size) {
   static unsigned char text[1 << 20];
   FILE *file = fopen(path, "rb");
@@ -55,13 +55,13 @@ static unsigned char *read_text(const char *path, size_t *size) {
   exit(1);
 }
 
-// Fills a batch with sequences from random places of the text; targets are the characters that follow.
-static void load_batch(const unsigned char *text, size_t size, unsigned char *tokens, unsigned char *targets) {
-  for (int row = 0; row < ROWS; row += CONTEXT) {
-    const size_t at = (size_t)(random_unit() * (float)(size - CONTEXT - 1));
-    memcpy(tokens + row, text + at, CONTEXT);
-    memcpy(targets + row, text + at + 1, CONTEXT);
+static float *zeros(size_t len) {
+  float *block = calloc(len, sizeof *block);
+  if (!block) {
+    fputs("train: out of memory\n", stderr);
+    exit(1);
   }
+  return block;
 }
 
 int main(int argc, char **argv) {
@@ -75,15 +75,16 @@ int main(int argc, char **argv) {
   Parameters p, g;
   Activations a, d;
   unsigned char tokens[ROWS], targets[ROWS];
+  uint64_t random = 1;
   divide(params, parameter_sizes, &p);
   divide(grads, parameter_sizes, &g);
   divide(acts, activation_sizes, &a);
   divide(dacts, activation_sizes, &d);
-  initialize(&p, params);
+  initialize(&p, params, &random);
   printf("%zu parameters, %zu characters\n", len, size);
   float recent = 0.0f;
   for (int step = 1; step <= steps; step++) {
-    load_batch(text, training, tokens, targets);
+    load_batch(text, training, &random, tokens, targets);
     forward(p, a, tokens);
     recent += mean_loss(a, targets);
     memset(grads, 0, len * sizeof *grads);
@@ -96,7 +97,7 @@ int main(int argc, char **argv) {
   }
   float held_out = 0.0f;
   for (int i = 0; i < 20; i++) {
-    load_batch(text + training, size - training, tokens, targets);
+    load_batch(text + training, size - training, &random, tokens, targets);
     forward(p, a, tokens);
     held_out += mean_loss(a, targets) / 20;
   }

@@ -1,5 +1,8 @@
-// The model of train.c, in C and C++: a small transformer that reads and writes characters, with a forward and a
-// backward pass in plain loops.
+// A small transformer over characters: its tensors, forward pass and backward pass, for one thread or OpenMP's. In
+// plain C, which compiles as C++ too.
+//
+// Whoever includes this has defined its size: CONTEXT (tokens in a sequence), CHANNELS (a multiple of 16), LAYERS and
+// BATCH (sequences in a step).
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef TRANSFORMER_H
@@ -10,19 +13,13 @@
 #include <stdint.h>
 #include <string.h>
 
-// Sequences in a batch. Another number may be defined before this file is included.
-#ifndef BATCH
-#define BATCH 8
-#endif
+// ---- The model -----------------------------------------------------------------------------------
 
 enum {
-  VOCAB = 128,         // a token is an ASCII character
-  CONTEXT = 48,        // tokens in a sequence
-  CHANNELS = 64,
-  HEADS = 4,
-  HEAD_SIZE = CHANNELS / HEADS,
+  VOCAB = 128,  // a token is an ASCII character
+  HEAD_SIZE = 16,
+  HEADS = CHANNELS / HEAD_SIZE,
   HIDDEN = 4 * CHANNELS,
-  LAYERS = 2,
   ROWS = BATCH * CONTEXT,
 };
 
@@ -71,17 +68,16 @@ static void divide(float *block, const size_t *sizes, void *tensors) {
   memcpy(tensors, pointers, sizeof pointers);
 }
 
-// The same numbers on every machine: xorshift64*.
-static uint64_t random_state = 1;
-static float random_unit(void) {
-  random_state ^= random_state >> 12;
-  random_state ^= random_state << 25;
-  random_state ^= random_state >> 27;
-  return (float)(random_state * 0x2545F4914F6CDD1Du >> 40) / 16777216.0f;
+// The same numbers on every machine: xorshift64*, whose state is not 0.
+static float random_unit(uint64_t *random) {
+  *random ^= *random >> 12;
+  *random ^= *random << 25;
+  *random ^= *random >> 27;
+  return (float)(*random * 0x2545F4914F6CDD1Du >> 40) / 16777216.0f;
 }
 
-static void initialize(const Parameters *p, float *block) {
-  for (size_t i = 0; i < sum(parameter_sizes); i++) block[i] = 0.2f * (random_unit() - 0.5f);
+static void initialize(const Parameters *p, float *block, uint64_t *random) {
+  for (size_t i = 0; i < sum(parameter_sizes); i++) block[i] = 0.2f * (random_unit(random) - 0.5f);
   for (int i = 0; i < LAYERS * CHANNELS; i++) p->norm1[i] = p->norm2[i] = 1.0f;
   for (int i = 0; i < CHANNELS; i++) p->norm3[i] = 1.0f;
 }
@@ -123,7 +119,7 @@ static void matmul_backward(float *din, float *dweight, const float *dout, const
 static float inverse_rms(const float *x) {
   float squares = 0.0f;
   for (int c = 0; c < CHANNELS; c++) squares += x[c] * x[c];
-  return 1.0f / sqrtf(squares / (float)CHANNELS + 1e-5f);
+  return 1.0f / sqrtf(squares / CHANNELS + 1e-5f);
 }
 
 static void norm(float *out, const float *in, const float *scale) {
@@ -139,7 +135,7 @@ static void norm_backward(float *din, float *dscale, const float *dout, const fl
     const float factor = inverse_rms(in);
     float dot = 0.0f;
     for (int c = 0; c < CHANNELS; c++) dot += dout[c] * scale[c] * in[c];
-    const float towards_in = dot * factor * factor * factor / (float)CHANNELS;
+    const float towards_in = dot * factor * factor * factor / CHANNELS;
     for (int c = 0; c < CHANNELS; c++) {
       din[c] += dout[c] * scale[c] * factor - in[c] * towards_in;
       dscale[c] += dout[c] * in[c] * factor;
@@ -265,7 +261,7 @@ static float mean_loss(Activations acts, const unsigned char *targets) {
     const float target = acts.logits[row * VOCAB + targets[row]];
     loss += softmax(acts.logits + row * VOCAB, VOCAB) - target;
   }
-  return loss / (float)ROWS;
+  return loss / ROWS;
 }
 
 // Adds the gradients of the mean loss to grads.
@@ -273,7 +269,7 @@ static void backward(Parameters params, Parameters grads, Activations acts, Acti
                      const unsigned char *tokens, const unsigned char *targets) {
   float *dinput = dacts.input + LAYERS * ROWS * CHANNELS;
   for (int i = 0; i < ROWS * VOCAB; i++) {
-    dacts.logits[i] = (acts.logits[i] - (i % VOCAB == targets[i / VOCAB] ? 1.0f : 0.0f)) / (float)ROWS;
+    dacts.logits[i] = (acts.logits[i] - (i % VOCAB == targets[i / VOCAB] ? 1.0f : 0.0f)) / ROWS;
   }
   matmul_backward(dacts.norm3, grads.logits, dacts.logits, acts.norm3, params.logits, CHANNELS, VOCAB);
   memset(dinput, 0, ROWS * CHANNELS * sizeof *dinput);
@@ -297,6 +293,16 @@ static void backward(Parameters params, Parameters grads, Activations acts, Acti
     const int row = i / CHANNELS, c = i % CHANNELS;
     grads.token[tokens[row] * CHANNELS + c] += dacts.input[i];
     grads.position[row % CONTEXT * CHANNELS + c] += dacts.input[i];
+  }
+}
+
+// Fills a batch with sequences from random places of the text; targets are the characters that follow.
+static inline void load_batch(const unsigned char *text, size_t size, uint64_t *random, unsigned char *tokens,
+                              unsigned char *targets) {
+  for (int row = 0; row < ROWS; row += CONTEXT) {
+    const size_t at = (size_t)(random_unit(random) * (float)(size - CONTEXT - 1));
+    memcpy(tokens + row, text + at, CONTEXT);
+    memcpy(targets + row, text + at + 1, CONTEXT);
   }
 }
 
