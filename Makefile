@@ -17,7 +17,7 @@ NVRTC := $(TARGET)/nvrtc
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-gpu gpu ptx interop package wasm
+.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi bench-gpu gpu ptx interop lr-robustness q8-quality package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,34 @@ run: ## build the library and train a small network on handwritten digits with i
 	$(CXX) -std=c++17 -O2 -ffp-contract=off -Iinclude examples/train_digits.cpp -o $(TARGET)/train_digits \
 		-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
 	$(TARGET)/train_digits examples/data/digits.csv $(TARGET)/digits.svg
+
+# More processes than cores may take part. In many containers, none may read another's memory, so that is turned off.
+MPI := $(TARGET)/mpi
+MPIRUN = mpirun --oversubscribe --bind-to none --mca btl_vader_single_copy_mechanism none \
+	$(if $(filter 0,$(shell id -u)),--allow-run-as-root)
+MPICXX = OMPI_CXX="$(CXX)" mpicxx -std=c++17 -O3 -ffp-contract=off -fopenmp-simd -Iinclude $(1) -o $(MPI)/$(2) \
+	-L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+mpi: ## train on 1 and on 4 processes by Open MPI, and draw the losses of both (a minute)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,examples/mpi/zero1.cpp,zero1)
+	$(CXX) -std=c++17 -O2 examples/mpi/plot_losses.cpp -o $(MPI)/plot_losses
+	for ranks in 1 4; do $(MPIRUN) -n $$ranks $(MPI)/zero1 600 | tee $(MPI)/$$ranks.txt; done
+	$(MPI)/plot_losses $(MPI)/1.txt $(MPI)/4.txt $(MPI)/losses.svg
+
+# Every sum has a fixed order, and no result depends on the number of threads; but exp and log are the machine's.
+define study
+	$(CARGO) build --release
+	$(CXX) -std=c++17 -O3 -ffp-contract=off -fopenmp-simd -pthread -Wno-unknown-pragmas -Iinclude \
+		examples/$(1)/$(1).cpp -o $(TARGET)/$(1) -L$(TARGET)/release -lradam -Wl,-rpath,$(abspath $(TARGET)/release)
+	$(TARGET)/$(1) examples/$(1)/results
+endef
+lr-robustness: q8-quality ## measure what rectification does, into examples/lr_robustness/results (10 minutes of 2 cores)
+	$(call study,lr_robustness)
+
+q8-quality: ## measure how well 8-bit and 16-bit state train, into examples/q8/results (2 minutes of 2 cores)
+	$(call study,q8)
 
 test: ## run all tests, and list at the end those that were skipped because a tool is missing
 	@rm -f $(SKIPPED)
@@ -118,6 +146,13 @@ bench-gpu: ## measure the library on a GPU against optimi, PyTorch and a copy (3
 	$(CARGO) build --release
 	python3 benches/gpu/bench.py $(if $(OPTIMI),--optimi-path "$(OPTIMI)")
 
+bench-mpi: ## measure what a step on many machines is made of, and compute it for 1,024 (3 minutes)
+	$(call has,mpicxx mpirun,libopenmpi-dev and openmpi-bin)
+	$(CARGO) build --release
+	mkdir -p $(MPI)
+	$(call MPICXX,benches/mpi/phases.cpp,phases)
+	python3 benches/mpi/scaling.py $(MPI)/phases benches/results
+
 # Uses a virtual environment. The tests that need no PyTorch are in tests/interop.rs.
 INTEROP := $(TARGET)/interop-venv
 interop: $(INTEROP)/installed ## test the exchange of checkpoints with PyTorch, optimi, transformers, bitsandbytes and torchao (6 GB of disk)
@@ -141,6 +176,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 # its standard library, from which the one for WebAssembly can be built.
 PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
+	libopenmpi-dev openmpi-bin \
 	golang-go \
 	mono-mcs mono-runtime \
 	luajit love godot3-server xvfb xauth xz-utils \

@@ -43,9 +43,10 @@ class Random {
 
 constexpr double kLn2 = 0.693147180559945309417;
 
-// e^x for x <= 0, which is all that softmax needs, to about 13 digits; 0 for x < -700.
+// e^x for x <= 0, which is all that softmax needs, to about 13 digits; 0 for x < -700, and for NaN, since a training that
+// diverges comes to that.
 inline double portable_exp(double x) {
-  if (x < -700.0) return 0.0;
+  if (!(x >= -700.0)) return 0.0;
   // x = powers_of_two * ln 2 + rest, and up to |rest| = ln 2 / 2 the Taylor series is short.
   const double powers_of_two = std::floor(x / kLn2 + 0.5);
   const double rest = x - powers_of_two * kLn2;

@@ -1,4 +1,4 @@
-// Plots numbers over the epochs of a training run: panels side by side, in an SVG picture.
+// Plots numbers over the epochs of a training run, or over what an axis says: panels side by side, in an SVG picture.
 //
 // SPDX: MIT OR Apache-2.0
 #ifndef SVG_PLOT_HPP
@@ -10,12 +10,22 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct PlotLine {
   std::string label;
   std::string style;           // SVG attributes: colour, width, dashes
-  std::vector<double> values;  // one for each epoch, from epoch 1
+  std::vector<double> values;  // one for each epoch, from epoch 1, or for each position of the axis
+  std::vector<std::pair<double, double>> ranges{};  // of the values: a band behind the line
+};
+
+// A horizontal axis.
+struct PlotAxis {
+  std::string label;
+  bool log_scale;
+  std::vector<double> positions;  // of the values, ascending
+  std::vector<double> ticks;      // grid lines with numbers
 };
 
 struct PlotPanel {
@@ -25,6 +35,7 @@ struct PlotPanel {
   std::vector<double> ticks;  // grid lines with numbers
   std::string unit;           // what follows these numbers
   std::vector<PlotLine> lines;
+  PlotAxis axis{};  // by default, the epochs
 };
 
 class SvgPlot {
@@ -64,15 +75,27 @@ class SvgPlot {
   // Approximately: the width of letters depends on the viewer's fonts.
   static double text_width(const std::string& content) { return 8.0 * static_cast<double>(content.size()); }
 
-  static double y_of(const PlotPanel& panel, double value) {
-    const double height = panel.log_scale
-                              ? portable_log(value / panel.low) / portable_log(panel.high / panel.low)
-                              : (value - panel.low) / (panel.high - panel.low);
-    return kBottom - std::clamp(height, 0.0, 1.0) * (kBottom - kTop);
+  static double part_of(double value, double low, double high, bool log_scale) {
+    return log_scale ? portable_log(value / low) / portable_log(high / low) : (value - low) / (high - low);
   }
 
-  double x_of(std::size_t epoch, std::size_t epochs) const {
-    return left_ + kPanelWidth * static_cast<double>(epoch - 1) / static_cast<double>(epochs - 1);
+  static double y_of(const PlotPanel& panel, double value) {
+    // What is not a number is at the top, as is what is infinite.
+    const double height = value < panel.high ? part_of(value, panel.low, panel.high, panel.log_scale) : 1.0;
+    return kBottom - std::max(height, 0.0) * (kBottom - kTop);
+  }
+
+  double x_of(const PlotAxis& axis, double position) const {
+    return left_ + kPanelWidth * part_of(position, axis.positions.front(), axis.positions.back(), axis.log_scale);
+  }
+
+  static PlotAxis epochs(std::size_t count) {
+    PlotAxis axis{"epoch", false, {}, {}};
+    for (std::size_t epoch = 1; epoch <= count; ++epoch) {
+      axis.positions.push_back(static_cast<double>(epoch));
+      if (epoch == 1 || epoch % 5 == 0) axis.ticks.push_back(static_cast<double>(epoch));
+    }
+    return axis;
   }
 
   void text(const std::string& content, double x, double y, const std::string& style) {
@@ -86,32 +109,49 @@ class SvgPlot {
 
   void draw(const PlotPanel& panel) {
     text(panel.title, left_, kTop - 20, "font-size=\"16\" font-weight=\"600\"");
-    const std::size_t epochs = panel.lines.front().values.size();
-    draw_grid(panel, epochs);
+    const PlotAxis axis = panel.axis.positions.empty() ? epochs(panel.lines.front().values.size()) : panel.axis;
+    draw_grid(panel, axis);
+    for (const PlotLine& line : panel.lines) draw_band(panel, axis, line);
     for (const PlotLine& line : panel.lines) {
-      for (std::size_t epoch = 1; epoch <= epochs; ++epoch) {
-        svg_ += epoch == 1 ? "<path fill=\"none\" stroke-linejoin=\"round\" d=\"M" : "L";
-        svg_ += number(x_of(epoch, epochs)) + " " + number(y_of(panel, line.values[epoch - 1]));
+      for (std::size_t i = 0; i < line.values.size(); ++i) {
+        svg_ += i == 0 ? "<path fill=\"none\" stroke-linejoin=\"round\" d=\"M" : "L";
+        svg_ += point(panel, axis, i, line.values[i]);
       }
       svg_ += "\" " + line.style + "/>\n";
     }
     draw_legend(panel);
   }
 
-  void draw_grid(const PlotPanel& panel, std::size_t epochs) {
+  std::string point(const PlotPanel& panel, const PlotAxis& axis, std::size_t index, double value) const {
+    return number(x_of(axis, axis.positions[index])) + " " + number(y_of(panel, value));
+  }
+
+  // In the colour of the line, which the style begins with.
+  void draw_band(const PlotPanel& panel, const PlotAxis& axis, const PlotLine& line) {
+    if (line.ranges.empty()) return;
+    std::string outline;
+    for (std::size_t i = 0; i < line.ranges.size(); ++i) outline += point(panel, axis, i, line.ranges[i].first) + "L";
+    for (std::size_t i = line.ranges.size(); i-- > 0;) {
+      outline += point(panel, axis, i, line.ranges[i].second) + (i > 0 ? "L" : "");
+    }
+    const std::string colour = line.style.substr(line.style.find('#'), 7);
+    svg_ += "<path fill=\"" + colour + "\" fill-opacity=\"0.2\" d=\"M" + outline + "Z\"/>\n";
+  }
+
+  void draw_grid(const PlotPanel& panel, const PlotAxis& axis) {
     const double right = left_ + kPanelWidth;
     for (const double tick : panel.ticks) {
       const double y = y_of(panel, tick);
       segment(left_, y, right, y, kGridStyle);
       text(number(tick, "%g") + panel.unit, left_ - 8, y + 5, kQuietText + std::string(" text-anchor=\"end\""));
     }
-    for (std::size_t epoch = 1; epoch <= epochs; epoch = epoch == 1 ? 5 : epoch + 5) {
-      const double x = x_of(epoch, epochs);
+    for (const double tick : axis.ticks) {
+      const double x = x_of(axis, tick);
       segment(x, kTop, x, kBottom, kGridStyle);
-      text(std::to_string(epoch), x, kBottom + 20, kQuietText + std::string(" text-anchor=\"middle\""));
+      text(number(tick, "%g"), x, kBottom + 20, kQuietText + std::string(" text-anchor=\"middle\""));
     }
     segment(left_, kBottom, right, kBottom, "stroke=\"#8c959f\"");
-    text("epoch", (left_ + right) / 2, kBottom + 42, kQuietText + std::string(" text-anchor=\"middle\""));
+    text(axis.label, (left_ + right) / 2, kBottom + 42, kQuietText + std::string(" text-anchor=\"middle\""));
   }
 
   // On the right above the panel, where no line can cross it.

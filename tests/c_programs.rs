@@ -111,6 +111,7 @@ programs! {
     nan: shared, statically, valgrind, with_each_instruction_set;
     surgery: shared, statically, valgrind;
     fork: shared, statically, valgrind;
+    fork_first_step: shared, statically;
     environment: shared, statically;
     sentences: shared, statically, valgrind;
     float_modes: shared, statically;

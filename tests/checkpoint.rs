@@ -5,6 +5,8 @@
 mod biased;
 #[path = "checkpoint/callbacks.rs"]
 mod callbacks;
+#[path = "checkpoint/conversion.rs"]
+mod conversion;
 #[path = "checkpoint/damage.rs"]
 mod damage;
 #[path = "checkpoint/earlier.rs"]

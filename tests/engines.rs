@@ -102,6 +102,7 @@ fn llm_c() {
     let program = folder.join("train_unrectified");
     let mut compile = Compiler::c().command();
     compile.args(["-std=c11", "-O3", "-ffp-contract=off", "-fopenmp-simd", "-Iinclude"]);
+    compile.arg(format!("-I{source}"));
     compile.arg(unrectified).arg(release_dir().join("package/libradam.a")).arg("-o").arg(&program);
     succeed(compile.args(common::NATIVE_LIBRARIES.split(' ')));
     let error = largest_error(&numbers(&train(&program), "loss "), &numbers(&adamw, "loss "));

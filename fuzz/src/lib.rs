@@ -18,4 +18,4 @@ pub mod sequence;
 pub mod shrink;
 mod world;
 
-pub use calls::{can_create, clean_up, load_bytes};
+pub use calls::{can_create, load_bytes};

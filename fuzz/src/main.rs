@@ -4,9 +4,9 @@
 //!                                   with each instruction set of the machine, or with what RADAM_ISA names
 //!     radam-fuzz --replay FILE...   runs sequences that were written to files
 
+use radam_fuzz::can_create;
 use radam_fuzz::sequence::Sequence;
 use radam_fuzz::shrink::shrink;
-use radam_fuzz::{can_create, clean_up};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -47,7 +47,6 @@ fn replay(files: &[&str]) {
         let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
         Sequence::parse(&text).unwrap_or_else(|| panic!("{file} is no sequence")).run();
     }
-    clean_up();
 }
 
 /// Runs sequences and prints the seed of each before it begins, and at the end the number of calls.
@@ -63,13 +62,12 @@ fn work(seconds: u64, first: u64) {
         calls += sequence.0.len();
         sequence.run();
     }
-    clean_up();
 }
 
 /// Fuzzes with every instruction set of the machine, or with the one that RADAM_ISA names.
 fn fuzz(seconds: u64, first: u64) -> ExitCode {
     let only = env::var("RADAM_ISA").ok();
-    let mut sets = vec!["portable", "avx2", "avx512", "neon"];
+    let mut sets = vec!["portable", "avx2", "avx512", "avx512vbmi", "neon"];
     sets.retain(|set| only.as_deref().is_none_or(|only| only == *set) && is_available(set));
     if sets.is_empty() {
         println!("RADAM_ISA names no instruction set of this machine");

@@ -1,7 +1,7 @@
 //! Runs what once failed, and a few sequences that are new.
 
+use radam_fuzz::load_bytes;
 use radam_fuzz::sequence::Sequence;
-use radam_fuzz::{clean_up, load_bytes};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,13 +20,11 @@ fn what_once_failed_passes() {
         println!("{}", file.display());
         Sequence::parse(&fs::read_to_string(file).unwrap()).expect("a sequence").run();
     }
-    clean_up();
 }
 
 #[test]
 fn random_sequences_pass() {
     (0..300).for_each(|seed| Sequence::random(seed).run());
-    clean_up();
 }
 
 #[test]

@@ -50,13 +50,11 @@ impl Bytes {
         eps: Option<f64>,
         problems: &mut Problems,
     ) -> Result<()> {
-        let here = param.state.kind;
-        let differs = |there: &StateKind| (there.dtype, there.q8) != (here.dtype, here.q8);
         let there = kind_in_file(piece);
         if common(param, piece).is_some() && !bias_is_right(piece, there, problems) {
             return Ok(());
         }
-        match (eps, there.filter(differs)) {
+        match (eps, there.filter(|there| differ(*there, param.state.kind))) {
             (Some(eps), Some(there)) => {
                 add_conversion(id, param, piece, there, eps, self, problems)
             }
@@ -93,6 +91,12 @@ fn kind_in_file(piece: &Piece) -> Option<StateKind> {
             Compensation::None
         },
     })
+}
+
+/// Whether state of one kind has to be converted to be of the other. Codes have a dtype only beside a compensation.
+fn differ(there: StateKind, here: StateKind) -> bool {
+    let has_dtype = !there.q8 || there.compensation == Compensation::Kahan;
+    there.q8 != here.q8 || has_dtype && there.dtype != here.dtype
 }
 
 /// Whether moments can be divided by what they are biased by, whatever becomes of the options of the group.
@@ -160,6 +164,7 @@ fn add_conversion(
             eps_there,
             eps,
         };
+        add_unexpected(piece, there, problems);
         for array in StateArray::ALL.into_iter().filter(|array| there.has(*array)) {
             conversion.transfers[array as usize] = Some(bytes.transfers.len());
             let transfer = transfer(id, piece, there, array, &elements, problems);
@@ -169,6 +174,17 @@ fn add_conversion(
         push(&mut bytes.conversions, conversion)?;
     }
     Ok(())
+}
+
+/// Adds the arrays of a piece that state of this kind does not have.
+fn add_unexpected(piece: &Piece, kind: StateKind, problems: &mut Problems) {
+    for (name, _) in piece.entry.checksums.iter() {
+        let is_it = |array: &StateArray| kind.has(*array) && kind.name_of(*array) == name;
+        if !StateArray::ALL.iter().any(is_it) {
+            let param = Shown(piece.entry.name());
+            problems.add(format_args!("\"{param}\" has {name} in the file only"));
+        }
+    }
 }
 
 /// The bytes of an array of a piece, whose state is of this kind.
@@ -227,12 +243,8 @@ fn add_transfers(
     let Some(elements) = common(param, piece) else { return Ok(()) };
     let (offset, _) = param.slice();
     let name = Shown(piece.entry.name());
-    for (array, _) in piece.entry.checksums.iter() {
-        if !param.state.named_arrays().any(|known| known.name == array) {
-            problems.add(format_args!("\"{name}\" has {array} in the file only"));
-        }
-    }
     let (kind, block) = (param.state.kind, q8::BLOCK as u64);
+    add_unexpected(piece, kind, problems);
     if kind.q8 && !piece.entry.offset.is_multiple_of(block) {
         problems.add(format_args!(
             "\"{name}\" begins at element {} in a file, which is not a multiple of {block}, so a block of its 8-bit state is cut",

@@ -4,6 +4,7 @@ use super::gate::Gate;
 use super::memory::has_memory;
 use super::thread::Thread;
 use rayon::{ThreadBuilder, ThreadPool, ThreadPoolBuilder, current_thread_index};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Threads that wait for work. The fields are dropped in this order: the pool, which tells its threads to end;
 /// those that were never started; and the others, which are joined.
@@ -17,9 +18,9 @@ impl Crew {
     /// Of up to so many threads, none of which is started yet. Rayon does not mind: a job waits for whichever
     /// thread comes first. (Only `broadcast` would wait for every one of them.)
     ///
-    /// `None` where there is no memory for them.
+    /// `None` where there is no memory for them, or where they would wait for ever.
     pub fn new(threads: usize) -> Option<Self> {
-        if !has_memory(threads * BYTES_OF_A_THREAD) {
+        if !has_memory(threads * BYTES_OF_A_THREAD) || !is_crossbeam_ready() {
             return None;
         }
         let mut waiting = Vec::new();
@@ -57,6 +58,24 @@ impl Crew {
                 self.pool.spawn(|| gate.answer(1 + current_thread_index().unwrap_or(0) as u64));
             }
         }
+    }
+}
+
+/// Rayon's threads take work from one another by crossbeam, which initializes itself when the first thread of a process
+/// does. In a child that was forked meanwhile this would never end, and neither would threads that wait for it. So it is
+/// done here, where it is known whether it has only begun.
+fn is_crossbeam_ready() -> bool {
+    const UNTOUCHED: u8 = 0;
+    const BEGUN: u8 = 1;
+    const READY: u8 = 2;
+    static STATE: AtomicU8 = AtomicU8::new(UNTOUCHED);
+    match STATE.compare_exchange(UNTOUCHED, BEGUN, Ordering::Relaxed, Ordering::Acquire) {
+        Ok(_) => {
+            crossbeam_epoch::default_collector();
+            STATE.store(READY, Ordering::Release);
+            true
+        }
+        Err(state) => state == READY,
     }
 }
 

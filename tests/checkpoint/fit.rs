@@ -128,6 +128,9 @@ fn everything_at_once() {
 fn many_problems_are_counted() {
     let specs = |letter| (0..500).map(|i| f32_spec(&format!("{letter}{i}"), 1)).collect::<Vec<_>>();
     misfit(&specs("a"), &specs("b"), &["the file lacks \"b9\"; and 990 more; nothing was changed"]);
+    let [five, other_five] = ["a", "b"].map(|letter| specs(letter)[..5].to_vec());
+    misfit(&five, &other_five, &["optimizer: the file lacks \"b0\"; the file lacks \"b1\"; "]);
+    misfit(&five, &other_five, &["the file has \"a4\", which the optimizer does not; nothing was"]);
 }
 
 /// Parameters of one group here that had different options there.
@@ -280,4 +283,18 @@ fn an_open_step_is_in_the_way() {
     assert_eq!((status, size), (RADAM_ERROR_BUSY, 77));
     call!(radam_step_abort(optimizer.handle));
     optimizer.load(&bytes).unwrap();
+}
+
+/// A slice without elements has no arrays that could be others in the file.
+#[test]
+fn an_empty_slice_fits() {
+    let there = trained(&group_options(), &[Spec::new("a", RADAM_DTYPE_BF16, 3)]);
+    let mut options = group_options();
+    options.kahan_sum = RADAM_OFF;
+    for offset in [0, 1, 3] {
+        let spec = Spec::slice("a", RADAM_DTYPE_BF16, 0, offset, 3);
+        let mut here = Optimizer::of(&options, [&spec]);
+        here.load(&there.save()).unwrap();
+        assert_eq!(here.step_count(0), 3);
+    }
 }

@@ -22,7 +22,7 @@ impl Picture {
 #[derive(Clone, Debug, PartialEq)]
 struct TensorPicture {
     data: Vec<u8>,
-    states: [(Vec<u8>, radam_dtype); 4],
+    states: [(Vec<u8>, radam_dtype); STATES.len()],
     steps: u64,
     frozen: bool,
 }

@@ -158,9 +158,14 @@ pub fn build_c_with(include: &str, source: &str, link: Link) -> PathBuf {
 
 /// The program has the name of the first source.
 pub fn build_cpp(sources: &[&str], link: Link) -> PathBuf {
-    let flags =
-        "-std=c++17 -O2 -ffp-contract=off -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude";
-    build(Compiler::cpp(), flags, sources, link)
+    build_cpp_with("-O2", sources, link)
+}
+
+pub fn build_cpp_with(more_flags: &str, sources: &[&str], link: Link) -> PathBuf {
+    let flags = format!(
+        "-std=c++17 -ffp-contract=off -pthread -Wall -Wextra -Wpedantic -Werror -Iinclude {more_flags}"
+    );
+    build(Compiler::cpp(), &flags, sources, link)
 }
 
 fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathBuf {

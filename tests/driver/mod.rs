@@ -80,9 +80,10 @@ pub fn toggle(on: bool) -> radam_toggle {
 }
 
 /// The arrays of a state, as their names in files end.
-pub const STATES: [(radam_state, &str); 4] = [
+pub const STATES: [(radam_state, &str); 5] = [
     (RADAM_STATE_EXP_AVG, "exp_avg"),
     (RADAM_STATE_EXP_AVG_SQ, "exp_avg_sq"),
     (RADAM_STATE_KAHAN_COMP, "kahan_comp"),
     (RADAM_STATE_MASTER_REMAINDER, "master_remainder"),
+    (RADAM_STATE_SCALE, "state_scale"),
 ];

@@ -250,7 +250,7 @@ fn the_dtype_of_exact_gradients_does_not_matter_to_clipping() {
 struct Everything {
     params: Vec<f64>,
     copy: Option<Vec<f64>>,
-    state: [Vec<u8>; 4],
+    state: [Vec<u8>; STATES.len()],
     steps: u64,
 }
 

@@ -35,6 +35,8 @@ const FILES: &[&str] = &[
     "share/doc/radam/docs/ffi.md",
     "share/doc/radam/docs/gpu.md",
     "share/doc/radam/docs/q8.md",
+    "share/doc/radam/docs/rectification.md",
+    "share/doc/radam/docs/scaling.md",
     "share/doc/radam/docs/speed.md",
 ];
 

@@ -92,14 +92,13 @@ impl<T: Element, G: Element> Twin for Pair<T, G> {
             RADAM_DTYPE_Q8 => q8_state_bytes::<T>(opt, self.id),
             _ => state_bytes::<radam::bf16>(opt, self.id),
         };
-        let scale = (RADAM_STATE_SCALE, "state_scale");
-        for ((which, name), bytes) in crate::driver::STATES.into_iter().chain([scale]).zip(state) {
+        for ((which, name), bytes) in crate::driver::STATES.into_iter().zip(state) {
             assert!(bytes == c.state(self.c_id, which).0, "{what}: {name}");
         }
     }
 }
 
-/// In the order of the driver's `STATES`, and the scales, of which there are none.
+/// In the order of the driver's `STATES`; there are no scales.
 fn state_bytes<S: Element>(opt: &mut Optimizer, id: ParamId) -> [Vec<u8>; 5] {
     let state = opt.state::<S>(id).unwrap();
     [

@@ -18,7 +18,8 @@ pub fn fill(world: &mut World, draw: &mut Draw) {
         return;
     }
     let Ok(param) = subject.model.param(id) else { return };
-    let [exp_avg, exp_avg_sq, third] = param.state;
+    let [exp_avg, exp_avg_sq, third, scale] = param.state;
+    let third = if scale.is_some() && draw.clone().byte() >= 128 { scale } else { third };
     let (grad, data) = (param.grad, param.data);
     let array = draw.pick(&[grad, grad, grad, grad, data, exp_avg, exp_avg_sq, third]);
     if let Some(array) = array {

@@ -93,9 +93,8 @@ unsafe extern "C" fn progress(done: u64, total: u64, user: *mut c_void) -> i32 {
 /// A path of its own for each file.
 fn new_path() -> CString {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let folder = env::temp_dir().join(format!("radam-fuzz-{}", process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(NUMBER.fetch_add(1, Ordering::Relaxed).to_string());
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = env::temp_dir().join(format!("radam-fuzz-{}-{number}", process::id()));
     CString::new(path.into_os_string().into_encoded_bytes()).unwrap()
 }
 
@@ -144,7 +143,12 @@ impl Loading {
             struct_size: size_of::<radam_load_options>() as u32,
             strict: draw.pick(&[RADAM_AUTO, RADAM_OFF, RADAM_ON]),
             hyperparameters: draw.pick(&[RADAM_AUTO, RADAM_OFF, RADAM_ON]),
-            convert_state: if draw.chance(40) { 3 } else { RADAM_OFF },
+            convert_state: match draw.below(40) {
+                39 => 3,
+                5..10 => RADAM_AUTO,
+                10..30 => RADAM_ON,
+                _ => RADAM_OFF,
+            },
             progress: Some(progress),
             user: watched.user(),
         };
@@ -165,10 +169,11 @@ impl Loading {
         call: impl FnOnce(*mut radam_optimizer) -> radam_status,
     ) {
         let on = |toggle| !self.has_options || toggle != RADAM_OFF;
-        let choices = (on(self.options.strict), on(self.options.hyperparameters));
+        let converts = self.has_options && self.options.convert_state == RADAM_ON;
+        let choices = (on(self.options.strict), on(self.options.hyperparameters), converts);
         let watched: *const Progress = &*self.watched; // which the library changes behind it
         let apply = |model: &mut Optimizer, contents: &mut Contents| {
-            ensure(!self.has_options || self.options.convert_state == RADAM_OFF)?;
+            ensure(!self.has_options || self.options.convert_state != 3)?;
             model.load(&files?, choices, contents)
         };
         if !self.has_options || self.watched.left == u64::MAX {
@@ -293,9 +298,4 @@ pub fn load_bytes(bytes: &[u8]) {
         radam_load_from_buffer(handle, bytes.as_ptr().cast(), bytes.len() as u64, ptr::null())
     });
     world.compare();
-}
-
-/// Removes the files of this process.
-pub fn clean_up() {
-    let _ = fs::remove_dir_all(env::temp_dir().join(format!("radam-fuzz-{}", process::id())));
 }

@@ -1,7 +1,7 @@
 //! Drawing the structs that calls take.
 
 use crate::draw::Draw;
-use crate::model::options::{Compensation, state_kind};
+use crate::model::options::state_kind;
 use crate::model::register::Spec;
 use crate::model::{Array, Dtype};
 use crate::world::World;
@@ -56,7 +56,11 @@ pub fn change_options(options: &mut radam_group_options, draw: &mut Draw) {
             15 => options.master_remainder = draw.pick(&AUTO_ON_OFF),
             16 => options.stochastic_rounding = draw.pick(&AUTO_ON_OFF),
             17 => options.unrectified = draw.pick(&AUTO_ON_OFF),
-            18 | 20 => options.state_dtype = draw.pick(&[0, 1, 1, 0, 1, 4, 2, 3]),
+            18 | 20 => {
+                let others = [0, 1, 1, 0, 1, 4, 2, 3];
+                let is_q8 = draw.clone().byte() >= 128;
+                options.state_dtype = if is_q8 { RADAM_DTYPE_Q8 } else { draw.pick(&others) };
+            }
             _ => {}
         }
     }
@@ -71,6 +75,10 @@ pub fn change_options(options: &mut radam_group_options, draw: &mut Draw) {
 
 pub fn group_options(draw: &mut Draw) -> radam_group_options {
     let mut options = filled(radam_group_options_init);
+    // By a byte that is drawn in any case, so that sequences that are kept stay what they are.
+    if draw.clone().byte() >= 176 {
+        options.state_dtype = RADAM_DTYPE_Q8;
+    }
     options.lr = draw.pick(&[0.1, 0.01, 1.0]);
     options.rectify = draw.pick(&[RADAM_AUTO, RADAM_OFF, RADAM_AUTO]);
     if draw.chance(4) {
@@ -88,8 +96,12 @@ impl World {
         let mut c = filled(radam_param_init);
         let only_bf16 =
             options.master_remainder == RADAM_ON || options.stochastic_rounding == RADAM_ON;
+        let is_q8 = options.state_dtype == RADAM_DTYPE_Q8;
         let dtype = match Dtype::of(options.state_dtype) {
             _ if only_bf16 => Dtype::Bf16,
+            _ if is_q8 => {
+                draw.pick(&[Dtype::F32, Dtype::Bf16, Dtype::F16, Dtype::F32, Dtype::Bf16])
+            }
             Ok(dtype) if dtype != Dtype::F32 => dtype,
             _ => draw.pick(&Dtype::ALL),
         };
@@ -101,9 +113,19 @@ impl World {
         let grad_dtype = if draw.chance(3) { draw.pick(&Dtype::ALL) } else { dtype };
         c.grad_dtype =
             if grad_dtype == dtype { draw.pick(&[0, dtype.code()]) } else { grad_dtype.code() };
-        if draw.chance(6) {
-            c.tensor_offset = draw.pick(&[7, 16_384, 16_380, (1 << 32) - 2, 100_000]);
-            c.tensor_len = c.tensor_offset + c.len + draw.below(5) as u64;
+        if is_q8 && !draw.chance(4) {
+            // Slices of tensors that are long enough to be coded, most of them.
+            c.tensor_offset = draw.pick(&[0, 128, 4096, 16_256, 1 << 39, 0, 3968, 7]);
+            let total_len = draw.pick(&[4096, 4095, 4096, 5000]);
+            c.tensor_len = (c.tensor_offset + c.len).max(total_len);
+        } else {
+            let is_long = draw.clone().byte() >= 176; // and may become 8-bit state
+            if draw.chance(6) {
+                c.tensor_offset = draw.pick(&[7, 16_384, 16_380, (1 << 32) - 2, 100_000]);
+                c.tensor_len = c.tensor_offset + c.len + draw.below(5) as u64;
+            } else if is_long {
+                c.tensor_len = c.len.max(4096);
+            }
         }
         let copy_dtype = draw.pick(&[Dtype::Bf16, Dtype::F16, Dtype::F32]);
         c.copy_dtype = if copy_dtype == Dtype::Bf16 { 0 } else { copy_dtype.code() };
@@ -118,7 +140,7 @@ impl World {
         ]);
         let name =
             name.map(|name| format!("{name}{}", draw.pick(&["", "a", "b", "c"])).into_bytes());
-        let mut spec = Spec { c, name, data: None, grad: None, copy: None, state: [None; 3] };
+        let mut spec = Spec { c, name, data: None, grad: None, copy: None, state: [None; 4] };
         if !draw.chance(16) {
             spec.data = Some(self.new_array(dtype, len, draw));
         }
@@ -159,15 +181,11 @@ impl World {
         dtype: Dtype,
         draw: &mut Draw,
     ) {
-        let Ok((state, compensation)) = state_kind(options, dtype) else { return };
-        let third = match compensation {
-            Compensation::None => None,
-            Compensation::Kahan => Some(state),
-            Compensation::Remainder => Some(Dtype::I16),
-        };
-        for (place, dtype) in spec.state.iter_mut().zip([Some(state), Some(state), third]) {
-            if let Some(dtype) = dtype.filter(|_| !draw.chance(4)) {
-                *place = Some(self.memory.allocate(dtype, spec.c.len as usize, draw.below(9)));
+        let slice = (spec.c.tensor_offset, spec.c.tensor_len.max(spec.c.len));
+        let Ok(kind) = state_kind(options, dtype, slice) else { return };
+        for (place, array) in spec.state.iter_mut().zip(kind.arrays(spec.c.len)) {
+            if let Some((dtype, len)) = array.filter(|_| !draw.chance(4)) {
+                *place = Some(self.memory.allocate(dtype, len as usize, draw.below(9)));
             }
         }
     }
@@ -193,6 +211,7 @@ impl World {
             9 => c.data = other,
             10 => c.grad = other,
             11 => c.copy = other,
+            _ if draw.clone().byte() >= 128 => c.state_scale = other,
             _ => c.kahan_comp = other,
         }
     }
@@ -204,7 +223,8 @@ impl Spec {
         self.c.data = pointer(self.data).cast();
         self.c.grad = pointer(self.grad).cast();
         self.c.copy = pointer(self.copy).cast();
-        let [exp_avg, exp_avg_sq, kahan_comp] = self.state.map(|array| pointer(array).cast());
-        (self.c.exp_avg, self.c.exp_avg_sq, self.c.kahan_comp) = (exp_avg, exp_avg_sq, kahan_comp);
+        let c = &mut self.c;
+        [c.exp_avg, c.exp_avg_sq, c.kahan_comp, c.state_scale] =
+            self.state.map(|array| pointer(array).cast());
     }
 }

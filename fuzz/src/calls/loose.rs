@@ -3,8 +3,9 @@
 use super::describe::group_options;
 use super::steps::{compare_sums, spoil};
 use crate::draw::Draw;
-use crate::model::options::{self, Compensation, checked, ensure, state_kind};
-use crate::model::step::{Tensor, measure};
+use crate::model::options::{self, Compensation, Kind, checked, ensure, state_kind};
+use crate::model::step::measure;
+use crate::model::tensor::Tensor;
 use crate::model::{Array, Dtype, Status, Sums};
 use crate::world::World;
 use radam::ffi::*;
@@ -12,6 +13,14 @@ use std::ffi::{CStr, c_void};
 use std::ptr;
 
 pub fn update(world: &mut World, draw: &mut Draw) {
+    update_with(world, draw, false);
+}
+
+pub fn update_q8(world: &mut World, draw: &mut Draw) {
+    update_with(world, draw, true);
+}
+
+fn update_with(world: &mut World, draw: &mut Draw, coded: bool) {
     let mut options = group_options(draw);
     let dtype = if draw.chance(3) { Dtype::Bf16 } else { draw.pick(&Dtype::ALL) };
     let grad_dtype = if draw.chance(3) { draw.pick(&Dtype::ALL) } else { dtype };
@@ -21,53 +30,78 @@ pub fn update(world: &mut World, draw: &mut Draw) {
     }
     let len = draw.pick(&[5, 1, 0, 16, 33, 100, 1000]);
     let t = draw.pick(&[1, 5, 6, 7, 0, 100, 1000, u64::MAX]);
-    let kind = checked(options).and_then(|options| Ok((options, state_kind(&options, dtype)?)));
-    let (state_dtype, compensation) = kind.map_or((dtype, Compensation::None), |(_, kind)| kind);
-    let third = match compensation {
-        Compensation::None => None,
-        Compensation::Kahan => Some(state_dtype),
-        Compensation::Remainder => Some(Dtype::I16),
-    };
-    let mut array = |dtype| world.new_array(dtype, len, draw);
-    let (data, grad) = (array(dtype), array(grad_dtype));
-    let state = [Some(array(state_dtype)), Some(array(state_dtype)), third.map(array)];
-    let mut pointers: [*mut c_void; 5] = [Some(data), Some(grad), state[0], state[1], state[2]]
-        .map(|array| world.memory.pointer(array).cast());
-    let needed = if third.is_some() { 5 } else { 4 };
+    let kind = checked(options).and_then(|mut options| {
+        match coded {
+            true => options.state_dtype = RADAM_DTYPE_Q8,
+            false => ensure(options.state_dtype != RADAM_DTYPE_Q8)?,
+        }
+        Ok((options, state_kind(&options, dtype, (0, u64::MAX))?))
+    });
+    let none = Kind { dtype, coded, compensation: Compensation::None };
+    let arrays = kind.map_or(none, |(_, kind)| kind).arrays(len);
+    let mut array = |dtype, len| world.new_array(dtype, len as usize, draw);
+    let (data, grad) = (array(dtype, len), array(grad_dtype, len));
+    let state = arrays.map(|known| known.map(|(dtype, len)| array(dtype, len)));
+    let [exp_avg, exp_avg_sq, third, scale] = state;
+    let all = [Some(data), Some(grad), exp_avg, exp_avg_sq, third, scale];
+    let mut pointers: [*mut c_void; 6] = all.map(|array| world.memory.pointer(array).cast());
+    let known: Vec<_> = (0..6).filter(|index| all[*index].is_some()).collect();
     let mut flawed = Ok(());
     if draw.chance(8) && len > 0 {
-        let index = draw.below(needed);
+        let chosen = draw.below(known.len());
+        let (index, next) = (known[chosen], known[(chosen + 1) % known.len()]);
+        let has_alignment = all[index].is_some_and(|array| array.dtype.size() > 1);
         (pointers[index], flawed) = match draw.below(3) {
             0 => (ptr::null_mut(), Err(RADAM_ERROR_NULL_POINTER)),
-            1 => (pointers[index].wrapping_byte_add(1), Err(RADAM_ERROR_INVALID_ARGUMENT)),
-            _ => (pointers[(index + 1) % needed], Err(RADAM_ERROR_INVALID_ARGUMENT)),
+            1 if has_alignment => {
+                (pointers[index].wrapping_byte_add(1), Err(RADAM_ERROR_INVALID_ARGUMENT))
+            }
+            _ => (pointers[next], Err(RADAM_ERROR_INVALID_ARGUMENT)),
         };
     }
     let expected = kind.and_then(|_| ensure(t > 0)).and(flawed);
-    let [param, grad_pointer, exp_avg, exp_avg_sq, kahan_comp] = pointers;
-    let (dtypes, len) = ((dtype.code(), grad_dtype.code(), options.state_dtype), len as u64);
-    // SAFETY: the arrays have `len` elements, or are refused.
+    let [param, grad_pointer, exp_avg, exp_avg_sq, kahan_comp, scale] = pointers;
+    let dtypes = (dtype.code(), grad_dtype.code(), options.state_dtype);
+    // SAFETY: the arrays have `len` elements, or one for each block of them, or are refused.
     let call = || unsafe {
-        radam_update(
-            dtypes.0,
-            dtypes.1,
-            dtypes.2,
-            param,
-            grad_pointer,
-            exp_avg,
-            exp_avg_sq,
-            kahan_comp,
-            len,
-            &options,
-            t,
-        )
+        if coded {
+            let (exp_avg, exp_avg_sq, scale) = (exp_avg.cast(), exp_avg_sq.cast(), scale.cast());
+            radam_update_q8(
+                dtypes.0,
+                dtypes.1,
+                param,
+                grad_pointer,
+                exp_avg,
+                exp_avg_sq,
+                scale,
+                kahan_comp,
+                len,
+                &options,
+                t,
+            )
+        } else {
+            radam_update(
+                dtypes.0,
+                dtypes.1,
+                dtypes.2,
+                param,
+                grad_pointer,
+                exp_avg,
+                exp_avg_sq,
+                kahan_comp,
+                len,
+                &options,
+                t,
+            )
+        }
     };
-    let text = format!("radam_update({dtypes:?}, {pointers:?}, {len}, {options:?}, {t})");
+    let name = if coded { "radam_update_q8" } else { "radam_update" };
+    let text = format!("{name}({dtypes:?}, {pointers:?}, {len}, {options:?}, {t})");
     if world.plain(text, expected, call)
-        && let Ok((options, _)) = kind
+        && let Ok((options, kind)) = kind
     {
         let (copy, offset, name) = (None, 0, "param.0");
-        let tensor = Tensor { data, grad, state, compensation, copy, offset, name };
+        let tensor = Tensor { data, grad, state, kind, copy, offset, name };
         tensor.update(&mut world.memory.contents, &options, t);
     }
 }

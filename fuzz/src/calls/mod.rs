@@ -12,7 +12,7 @@ mod slices;
 mod steps;
 mod surgery;
 
-pub use checkpoints::{clean_up, load_bytes};
+pub use checkpoints::load_bytes;
 pub use lifecycle::can_create;
 
 use crate::draw::Draw;
@@ -70,6 +70,7 @@ kinds! {
     checkpoints::load_shards 2,
     checkpoints::load_damaged 6,
     loose::update 5,
+    loose::update_q8 5,
     loose::measure_tensor 3,
     loose::grad_sums_value 2,
     loose::add_sums 1,

@@ -47,10 +47,10 @@ fn add(
     let first = model.params.len();
     model.add(group, specs, addresses)?;
     for param in &mut model.params[first..] {
-        for (index, dtype) in param.state_dtypes().into_iter().enumerate() {
-            let needs = param.state[index].is_none() && param.len > 0;
-            if let Some(dtype) = dtype.filter(|_| needs) {
-                param.state[index] = Some(add_library_block(contents, dtype, param.len));
+        for (place, array) in param.state.iter_mut().zip(param.kind.arrays(param.len as u64)) {
+            let needs = place.is_none() && param.len > 0;
+            if let Some((dtype, len)) = array.filter(|_| needs) {
+                *place = Some(add_library_block(contents, dtype, len as usize));
             }
         }
     }
@@ -133,7 +133,7 @@ pub fn add_param(world: &mut World, draw: &mut Draw) {
     }
     let mut spec = world.spec(subject, &options, draw);
     let plain = super::describe::filled(radam_param_init);
-    (spec.copy, spec.state) = (None, [None; 3]);
+    (spec.copy, spec.state) = (None, [None; 4]);
     let radam_param { dtype, grad_dtype, data, grad, len, .. } = spec.c;
     spec.c = radam_param { dtype, grad_dtype, data, grad, len, ..plain };
     let (params, names) = structs(std::slice::from_ref(&spec));

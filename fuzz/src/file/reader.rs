@@ -6,7 +6,8 @@ use crate::model::checkpoint::{Entry, File, GroupEntry, Stored};
 use radam::ffi::*;
 use std::ops::Range;
 
-const ARRAYS: [&str; 4] = ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder"];
+const ARRAYS: [&str; 5] =
+    ["exp_avg", "exp_avg_sq", "kahan_comp", "master_remainder", "state_scale"];
 
 /// The file, or the status with which it is refused before anything is compared with an optimizer.
 pub fn read(bytes: &[u8]) -> Result<File, Status> {
@@ -103,8 +104,9 @@ fn read_tensor(value: &Value) -> Option<(String, Range<u64>)> {
     let dtype = string(dtype?)?;
     let size = match dtype.as_str() {
         "F64" => 8,
-        "F32" => 4,
+        "F32" | "U32" => 4,
         "F16" | "BF16" | "I16" => 2,
+        "I8" | "U8" => 1,
         _ => return None,
     };
     let elements = list(shape?)?.iter().try_fold(1u64, |n, d| n.checked_mul(unsigned(d)?))?;
@@ -176,11 +178,24 @@ fn read_group(group: &Value) -> Option<GroupEntry> {
 }
 
 fn read_param(param: &Value) -> Option<Entry> {
-    let keys =
-        ["name", "group", "dtype", "len", "offset", "total_len", "step", "frozen", "checksums"];
+    let keys = [
+        "name",
+        "group",
+        "dtype",
+        "len",
+        "offset",
+        "total_len",
+        "step",
+        "frozen",
+        "checksums",
+        "state",
+    ];
     let fields = fields(param, &keys)?;
     if let Some(dtype) = fields[2] {
         ["f32", "f64", "f16", "bf16"].contains(&string(dtype)?.as_str()).then_some(())?;
+    }
+    if let Some(state) = fields[9] {
+        (string(state)? == "q8").then_some(())?;
     }
     let len = unsigned(fields[3]?)?;
     Some(Entry {
@@ -191,6 +206,7 @@ fn read_param(param: &Value) -> Option<Entry> {
         total_len: fields[5].map_or(Some(len), unsigned)?,
         step: unsigned(fields[6]?)?,
         frozen: fields[7].map_or(Some(false), boolean)?,
+        coded: fields[9].is_some(),
         checksums: read_checksums(fields[8]?)?,
     })
 }

@@ -2,16 +2,25 @@
 
 use super::Status;
 use super::contents::Contents;
-use super::number::Dtype;
-use super::optimizer::{Optimizer, Param};
-use super::options::checked;
-use super::scalars::debiased;
+use super::conversion;
+use super::optimizer::Optimizer;
+use super::options::{Compensation, Kind, checked};
 use radam::ffi::*;
+use std::ffi::CString;
+use std::fs;
 
-/// A checkpoint in memory, and perhaps in a file.
+/// A checkpoint in memory, and perhaps in a file, which is removed with it.
 pub struct Saved {
     pub bytes: Vec<u8>,
-    pub path: Option<std::ffi::CString>,
+    pub path: Option<CString>,
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.as_ref().and_then(|path| path.to_str().ok()) {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +50,8 @@ pub struct Entry {
     pub total_len: u64,
     pub step: u64,
     pub frozen: bool,
+    /// Whether it says so, which loading does not depend on.
+    pub coded: bool,
     pub checksums: Vec<(&'static str, u32)>,
 }
 
@@ -87,19 +98,16 @@ impl GroupEntry {
     }
 }
 
-/// The arrays of a parameter, as checkpoints name them and their dtypes.
-pub fn arrays(param: &Param) -> Vec<(usize, &'static str, &'static str)> {
-    let named = (0..).zip(param.state_dtypes()).zip(["exp_avg", "exp_avg_sq", "kahan_comp"]);
-    let named = named.filter_map(|((index, dtype), name)| Some((index, dtype?, name)));
-    let named = named.filter(|_| param.len > 0);
-    named
-        .map(|(index, dtype, name)| match dtype {
-            Dtype::F32 => (index, name, "F32"),
-            Dtype::F64 => (index, name, "F64"),
-            Dtype::F16 => (index, name, "F16"),
-            Dtype::Bf16 => (index, name, "BF16"),
-            Dtype::I16 => (index, "master_remainder", "I16"),
-        })
+/// The arrays of a state, as checkpoints name them.
+pub fn arrays(kind: Kind) -> Vec<(usize, &'static str)> {
+    let third = match kind.compensation {
+        Compensation::Remainder => "master_remainder",
+        _ => "kahan_comp",
+    };
+    let names = ["exp_avg", "exp_avg_sq", third, "state_scale"];
+    (0..4)
+        .filter(|index| kind.dtypes()[*index].is_some())
+        .map(|index| (index, names[index]))
         .collect()
 }
 
@@ -115,11 +123,12 @@ impl Optimizer {
         };
         for (id, param) in self.living() {
             let mut checksums = Vec::new();
-            for (index, name, dtype) in arrays(param) {
-                let bytes = contents.bytes(param.state[index].unwrap()).to_vec();
+            for (index, name) in arrays(param.kind) {
+                let Some(array) = param.state[index].filter(|_| param.len > 0) else { continue };
+                let bytes = contents.bytes(array).to_vec();
                 checksums.push((name, crc32fast::hash(&bytes)));
                 let name = format!("{}.{name}", self.name(id));
-                file.tensors.push(Stored { name, dtype: dtype.to_owned(), bytes });
+                file.tensors.push(Stored { name, dtype: array.dtype.name().to_owned(), bytes });
             }
             file.params.push(Entry {
                 name: self.name(id),
@@ -129,6 +138,7 @@ impl Optimizer {
                 total_len: param.total_len(),
                 step: param.steps,
                 frozen: param.frozen,
+                coded: param.kind.coded,
                 checksums,
             });
         }
@@ -138,7 +148,7 @@ impl Optimizer {
     pub fn load(
         &mut self,
         files: &[File],
-        (strict, hyperparameters): (bool, bool),
+        (strict, hyperparameters, converts): (bool, bool, bool),
         contents: &mut Contents,
     ) -> Result<(), Status> {
         const MISMATCH: Result<(), Status> = Err(RADAM_ERROR_MISMATCH);
@@ -173,8 +183,12 @@ impl Optimizer {
             if next < end && !pieces.is_empty() {
                 return MISMATCH;
             }
+            let eps = |entry: &GroupEntry| {
+                let eps = self.groups[param.group].eps;
+                converts.then_some(if hyperparameters { entry.numbers[4] } else { eps })
+            };
+            conversion::take(&used, param, eps, contents)?;
             for (file, entry) in &used {
-                copy(file, entry, param, contents)?;
                 let group = &file.groups[entry.group as usize];
                 if *entries[param.group].get_or_insert(group) != group && hyperparameters {
                     return MISMATCH;
@@ -225,47 +239,7 @@ fn verify(file: &File) -> Result<(), Status> {
     if listed == file.tensors.len() { Ok(()) } else { Err(RADAM_ERROR_CORRUPT) }
 }
 
-fn find<'a>(file: &'a File, entry: &Entry, array: &str) -> Option<&'a Stored> {
+pub fn find<'a>(file: &'a File, entry: &Entry, array: &str) -> Option<&'a Stored> {
     let name = format!("{}.{array}", entry.name);
     file.tensors.iter().find(|tensor| tensor.name == name)
-}
-
-/// Copies what a piece has of a parameter.
-fn copy(file: &File, entry: &Entry, param: &Param, contents: &mut Contents) -> Result<(), Status> {
-    let first = param.offset().max(entry.offset);
-    let end = (param.offset() + param.len as u64).min(entry.offset + entry.len);
-    if first >= end {
-        return Ok(());
-    }
-    let numbers = file.groups[entry.group as usize].numbers;
-    if file.is_biased && !numbers[1..3].iter().all(|beta| (0.0..1.0).contains(beta)) {
-        return Err(RADAM_ERROR_MISMATCH);
-    }
-    let known = arrays(param);
-    let fits = known.len() == entry.checksums.len()
-        && entry.checksums.iter().all(|(name, _)| known.iter().any(|(_, known, _)| known == name));
-    if !fits {
-        return Err(RADAM_ERROR_MISMATCH);
-    }
-    for (index, name, dtype) in known {
-        let tensor = find(file, entry, name).ok_or(RADAM_ERROR_MISMATCH)?;
-        let array = param.state[index].unwrap();
-        let size = array.dtype.size() as u64;
-        if tensor.dtype != dtype || Some(tensor.bytes.len() as u64) != entry.len.checked_mul(size) {
-            return Err(RADAM_ERROR_MISMATCH);
-        }
-        let from = ((first - entry.offset) * size) as usize;
-        let to = ((first - param.offset()) * size) as usize;
-        let bytes = ((end - first) * size) as usize;
-        contents.bytes_mut(array)[to..to + bytes]
-            .copy_from_slice(&tensor.bytes[from..from + bytes]);
-        if file.is_biased && entry.step > 0 && index < 2 {
-            let beta = numbers[1 + index];
-            for element in to / size as usize..(to + bytes) / size as usize {
-                let number = contents.get(array, element) / debiased(beta, entry.step).bias;
-                contents.set(array, element, number);
-            }
-        }
-    }
-    Ok(())
 }

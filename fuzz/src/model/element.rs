@@ -4,6 +4,7 @@
 //! than twice the bits of an f32 and two more.
 
 use super::number::Dtype;
+use super::q8;
 use super::scalars::{debiased, decoupled_decay, rectification};
 use radam::ffi::*;
 
@@ -76,37 +77,69 @@ impl Rule {
         self.moves
     }
 
+    /// The library maximizes by negating what gradients are multiplied by. The numbers are those of negated gradients, but
+    /// for the signs of zeros.
+    fn direction(&self) -> f64 {
+        if self.maximize { -1.0 } else { 1.0 }
+    }
+
     pub fn step(&self, element: Element, grad: f64) -> Element {
         let r = |number: f64| self.real.round(number);
         let stored = |number: f64| self.state.round(number);
-        let theta = element.param;
-        // The library maximizes by negating what gradients are multiplied by. The numbers are those of negated
-        // gradients, but for the signs of zeros.
-        let direction = if self.maximize { -1.0 } else { 1.0 };
-        let mut g = self.clipped(r(grad));
-        if let Some(l2) = self.l2.filter(|_| self.moves) {
-            g = r(g + r(direction * l2 * theta));
-        }
-        let m = r(r(self.beta1.0 * element.exp_avg) + r(direction * self.beta1.1 * g));
+        let g = self.grad(element.param, grad);
+        let m = r(r(self.beta1.0 * element.exp_avg) + r(self.direction() * self.beta1.1 * g));
         let v = r(r(self.beta2.0 * element.exp_avg_sq) + r(r(self.beta2.1 * g) * g));
-        let new = Element { exp_avg: stored(m), exp_avg_sq: stored(v), ..element };
-        if !self.moves {
-            return new;
-        }
         let mut lowered = r(self.step_size * m);
         if self.rectified {
             lowered = r(lowered / r(r(v.sqrt()) + self.eps));
+        }
+        self.lower(Element { exp_avg: stored(m), exp_avg_sq: stored(v), ..element }, lowered)
+    }
+
+    /// A gradient as the averages take it.
+    pub fn grad(&self, theta: f64, grad: f64) -> f64 {
+        let r = |number: f64| self.real.round(number);
+        let g = self.clipped(r(grad));
+        match self.l2.filter(|_| self.moves) {
+            Some(l2) => r(g + r(self.direction() * l2 * theta)),
+            None => g,
+        }
+    }
+
+    /// Subtracts from the parameter, and decays it.
+    pub fn lower(&self, element: Element, mut lowered: f64) -> Element {
+        let r = |number: f64| self.real.round(number);
+        let theta = element.param;
+        if !self.moves {
+            return element;
         }
         if let Some(decay) = self.decay {
             lowered = r(r(decay * theta) + lowered);
         }
         let Some(kahan_comp) = element.kahan_comp else {
-            return Element { param: self.param.round(r(theta - lowered)), ..new };
+            return Element { param: self.param.round(r(theta - lowered)), ..element };
         };
         let change = r(kahan_comp - lowered);
         let param = self.param.round(r(theta + change));
         let lost = r(change + r(theta - param));
-        Element { param, kahan_comp: Some(stored(lost)), ..new }
+        Element { param, kahan_comp: Some(self.state.round(lost)), ..element }
+    }
+
+    /// What a step on 8-bit state needs.
+    pub fn of_codes(&self) -> q8::Scalars {
+        let (beta1, beta2) = (self.beta1, self.beta2);
+        q8::Scalars {
+            beta1: [beta1.0 as f32, (self.direction() * beta1.1) as f32],
+            beta2: [beta2.0 as f32, beta2.1 as f32],
+            eps: self.eps as f32,
+        }
+    }
+
+    /// What such a step subtracts from the parameter.
+    pub fn lowered_by_codes(&self, moments: &q8::Moments) -> f64 {
+        let r = |number: f64| self.real.round(number);
+        let size = r(self.step_size * self.direction() * self.beta1.1);
+        r(size * f64::from(if self.rectified { moments.direction } else { moments.exp_avg }))
     }
 
     fn clipped(&self, grad: f64) -> f64 {

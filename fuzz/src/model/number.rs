@@ -3,7 +3,7 @@
 use super::Status;
 use radam::ffi::*;
 
-/// The type of an array's elements. I16 is that of master remainders.
+/// The type of an array's elements. I16 is that of master remainders; I8, U8 and U32 are those of 8-bit state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     F32,
@@ -11,6 +11,9 @@ pub enum Dtype {
     F16,
     Bf16,
     I16,
+    I8,
+    U8,
+    U32,
 }
 
 impl Dtype {
@@ -31,15 +34,35 @@ impl Dtype {
             Self::F64 => RADAM_DTYPE_F64,
             Self::F16 => RADAM_DTYPE_F16,
             Self::Bf16 => RADAM_DTYPE_BF16,
-            Self::I16 => 0,
+            Self::I16 | Self::I8 | Self::U8 | Self::U32 => 0,
         }
+    }
+
+    /// As files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F64 => "F64",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::I16 => "I16",
+            Self::I8 => "I8",
+            Self::U8 => "U8",
+            Self::U32 => "U32",
+        }
+    }
+
+    /// Whether the elements are floating-point numbers.
+    pub fn is_float(self) -> bool {
+        Self::ALL.contains(&self)
     }
 
     pub fn size(self) -> usize {
         match self {
             Self::F64 => 8,
-            Self::F32 => 4,
-            _ => 2,
+            Self::F32 | Self::U32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
+            Self::I8 | Self::U8 => 1,
         }
     }
 
@@ -52,15 +75,10 @@ impl Dtype {
         if self == Self::F64 { self } else { Self::F32 }
     }
 
-    /// Bits of the significand, the leading one included, and the exponent of the smallest normal number.
+    /// Bits of the significand of a dtype of 16 bits, the leading one included, and the exponent of the smallest normal
+    /// number.
     fn shape(self) -> (u32, i32) {
-        match self {
-            Self::F64 => (53, -1022),
-            Self::F32 => (24, -126),
-            Self::F16 => (11, -14),
-            Self::Bf16 => (8, -126),
-            Self::I16 => (16, 0),
-        }
+        if self == Self::F16 { (11, -14) } else { (8, -126) }
     }
 
     pub fn decode(self, bits: u64) -> f64 {
@@ -69,6 +87,8 @@ impl Dtype {
             Self::F64 => return f64::from_bits(bits),
             Self::F32 => return f32::from_bits(bits as u32).into(),
             Self::I16 => return (bits as u16 as i16).into(),
+            Self::I8 => return (bits as u8 as i8).into(),
+            Self::U8 | Self::U32 => return bits as f64,
             Self::F16 | Self::Bf16 => {}
         }
         let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
@@ -88,6 +108,9 @@ impl Dtype {
             Self::F64 => return number.to_bits(),
             Self::F32 => return (number as f32).to_bits().into(),
             Self::I16 => return number as i16 as u16 as u64,
+            Self::I8 => return number as i8 as u8 as u64,
+            Self::U8 => return number as u8 as u64,
+            Self::U32 => return number as u32 as u64,
             Self::F16 | Self::Bf16 => {}
         }
         let (precision, smallest) = self.shape();
@@ -115,7 +138,7 @@ impl Dtype {
     }
 
     pub fn is_nan(self, bits: u64) -> bool {
-        self != Self::I16 && self.decode(bits).is_nan()
+        self.is_float() && self.decode(bits).is_nan()
     }
 
     fn infinity(self) -> u64 {

@@ -2,8 +2,8 @@
 
 use super::contents::{Array, Contents};
 use super::number::Dtype;
-use super::options::{Compensation, checked, ensure, state_kind};
-use super::{Status, scalars};
+use super::options::{Kind, checked, ensure, state_kind};
+use super::{Status, conversion, scalars};
 use radam::ffi::*;
 
 #[derive(Clone, Debug)]
@@ -23,13 +23,13 @@ pub struct Param {
     pub grad: Option<Array>,
     pub copy: Option<Array>,
     pub copy_dtype: Dtype,
-    /// `exp_avg`, `exp_avg_sq`, and `kahan_comp` or `master_remainder`.
-    pub state: [Option<Array>; 3],
+    /// `exp_avg`, `exp_avg_sq`, `kahan_comp` or `master_remainder`, and `state_scale`.
+    pub state: [Option<Array>; 4],
     /// Which of them are the caller's.
-    pub given: [bool; 3],
-    pub kind: (Dtype, Compensation),
+    pub given: [bool; 4],
+    pub kind: Kind,
     pub name: Option<String>,
-    pub slice: Option<(u64, u64)>,
+    pub given_slice: Option<(u64, u64)>,
     pub steps: u64,
     pub frozen: bool,
     pub removed: bool,
@@ -37,11 +37,16 @@ pub struct Param {
 
 impl Param {
     pub fn offset(&self) -> u64 {
-        self.slice.map_or(0, |(offset, _)| offset)
+        self.given_slice.map_or(0, |(offset, _)| offset)
     }
 
     pub fn total_len(&self) -> u64 {
-        self.slice.map_or(self.len as u64, |(_, total)| total)
+        self.given_slice.map_or(self.len as u64, |(_, total)| total)
+    }
+
+    /// The offset and the length of the whole tensor.
+    pub fn slice(&self) -> (u64, u64) {
+        (self.offset(), self.total_len())
     }
 
     pub fn has_place(&self) -> bool {
@@ -52,15 +57,9 @@ impl Param {
         self.grad.is_some() && !self.frozen && !self.removed
     }
 
-    /// The dtypes of the arrays of its state.
-    pub fn state_dtypes(&self) -> [Option<Dtype>; 3] {
-        let (dtype, compensation) = self.kind;
-        let third = match compensation {
-            Compensation::None => None,
-            Compensation::Kahan => Some(dtype),
-            Compensation::Remainder => Some(Dtype::I16),
-        };
-        [Some(dtype), Some(dtype), third]
+    /// The dtypes and lengths of the arrays of its state.
+    pub fn state_arrays(&self) -> [Option<(Dtype, u64)>; 4] {
+        self.kind.arrays(self.len as u64).map(|array| array.filter(|_| self.len > 0))
     }
 
     pub fn arrays(&self) -> impl Iterator<Item = Array> {
@@ -144,16 +143,17 @@ impl Optimizer {
         let of_group = |param: &&mut Param| param.group == group as usize && !param.removed;
         if state_options(&options) != state_options(&before) {
             for param in self.params.iter_mut().filter(of_group) {
-                let (dtype, compensation) = state_kind(&options, param.dtype)?;
-                let stays = [true, true, compensation == param.kind.1];
+                let kind = state_kind(&options, param.dtype, param.slice())?;
+                let stays = [true, true, kind.compensation == param.kind.compensation, true];
                 let is_given = param.given.iter().zip(stays).any(|(given, stays)| *given && stays);
-                if dtype != param.kind.0 && is_given {
+                let recodes = (kind.dtype, kind.coded) != (param.kind.dtype, param.kind.coded);
+                if recodes && is_given {
                     return Err(RADAM_ERROR_INVALID_STATE);
                 }
             }
             for param in self.params.iter_mut().filter(of_group) {
-                let kind = state_kind(&options, param.dtype)?;
-                convert(param, kind, contents, new_block);
+                let kind = state_kind(&options, param.dtype, param.slice())?;
+                convert(param, kind, before.eps, contents, new_block);
             }
         }
         self.groups[group as usize] = options;
@@ -163,7 +163,7 @@ impl Optimizer {
     pub fn remove(&mut self, id: u32) -> Result<(), Status> {
         let param = self.param_mut(id)?;
         param.removed = true;
-        (param.data, param.grad, param.copy, param.state) = (None, None, None, [None; 3]);
+        (param.data, param.grad, param.copy, param.state) = (None, None, None, [None; 4]);
         (param.steps, param.frozen) = (0, false);
         Ok(())
     }
@@ -197,33 +197,40 @@ fn state_options(options: &radam_group_options) -> (radam_dtype, [radam_toggle; 
     (options.state_dtype, ways)
 }
 
-/// Brings the state of a parameter into another kind.
+/// Brings the state of a parameter into another kind. `eps` is that of its group before.
 fn convert(
     param: &mut Param,
-    kind: (Dtype, Compensation),
+    kind: Kind,
+    eps: f64,
     contents: &mut Contents,
     new_block: &mut dyn FnMut(&mut Contents, Dtype, usize) -> Array,
 ) {
-    if kind == param.kind {
+    let (before, state) = (param.kind, param.state);
+    if kind == before {
         return;
     }
-    let keeps_third = kind.1 == param.kind.1;
     param.kind = kind;
-    for (index, dtype) in param.state_dtypes().into_iter().enumerate() {
-        let before = param.state[index].filter(|_| index < 2 || keeps_third);
-        if param.given[index] && before.is_some() {
+    let keeps_third = kind.compensation == before.compensation;
+    for (index, array) in param.state_arrays().into_iter().enumerate() {
+        let is_kept = if index == 2 { keeps_third } else { kind.coded == before.coded };
+        let old = state[index].filter(|_| is_kept);
+        if param.given[index] && old.is_some() {
             continue; // the caller's array stays in use
         }
         param.given[index] = false;
-        param.state[index] = dtype.filter(|_| param.len > 0).map(|dtype| {
-            let new = new_block(contents, dtype, param.len);
-            if let Some(before) = before {
-                for element in 0..param.len {
-                    let number = contents.get(before, element);
+        param.state[index] = array.map(|(dtype, len)| {
+            let new = new_block(contents, dtype, len as usize);
+            if let Some(old) = old {
+                for element in 0..new.len {
+                    let number = contents.get(old, element);
                     contents.set(new, element, number);
                 }
             }
             new
         });
+    }
+    if kind.coded != before.coded {
+        let moments = conversion::moments(contents, &state, 0..param.len, eps);
+        conversion::set_moments(contents, &param.state, 0, &moments, eps);
     }
 }

@@ -1,7 +1,7 @@
 //! Which options are right.
 
 use super::number::Dtype;
-use super::{Status, exact::Sums};
+use super::{Status, exact::Sums, q8};
 use radam::ffi::*;
 
 const WRONG: Status = RADAM_ERROR_INVALID_ARGUMENT;
@@ -23,7 +23,11 @@ pub fn checked(mut options: radam_group_options) -> Result<radam_group_options, 
     ensure(options.struct_size as usize == size_of::<radam_group_options>())?;
     ensure([options.beta1, options.beta2, options.eps] != [0.0; 3])?;
     ensure(toggles(&options).iter().all(|toggle| is_toggle(*toggle)))?;
-    Dtype::or(options.state_dtype, Dtype::F32)?;
+    ensure(
+        options.state_dtype == RADAM_DTYPE_Q8
+            || options.state_dtype == 0
+            || Dtype::of(options.state_dtype).is_ok(),
+    )?;
     if options.max_lr.is_nan() {
         options.max_lr = options.lr;
     }
@@ -60,12 +64,55 @@ pub enum Compensation {
     Remainder,
 }
 
-/// The dtype of the state of a parameter, and the array beside the averages.
+/// What the state of a parameter is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kind {
+    /// Of `kahan_comp` and, if they are no codes, of `exp_avg` and `exp_avg_sq`.
+    pub dtype: Dtype,
+    /// Whether it is 8-bit state.
+    pub coded: bool,
+    pub compensation: Compensation,
+}
+
+impl Kind {
+    /// The dtypes of `exp_avg`, `exp_avg_sq`, `kahan_comp` or `master_remainder`, and `state_scale`, where there are any.
+    pub fn dtypes(self) -> [Option<Dtype>; 4] {
+        let [exp_avg, exp_avg_sq] =
+            if self.coded { [Dtype::I8, Dtype::U8] } else { [self.dtype; 2] };
+        let third = match self.compensation {
+            Compensation::None => None,
+            Compensation::Kahan => Some(self.dtype),
+            Compensation::Remainder => Some(Dtype::I16),
+        };
+        [Some(exp_avg), Some(exp_avg_sq), third, self.coded.then_some(Dtype::U32)]
+    }
+
+    /// The same with the numbers of elements, for a parameter that has so many.
+    pub fn arrays(self, len: u64) -> [Option<(Dtype, u64)>; 4] {
+        let of_dtype =
+            |dtype| (dtype, if dtype == Dtype::U32 { len.div_ceil(q8::BLOCK as u64) } else { len });
+        self.dtypes().map(|dtype| dtype.map(of_dtype))
+    }
+}
+
+/// Elements of a whole tensor from which on its state is coded.
+const CODED_FROM: u64 = 4096;
+
+/// What a group with such options keeps of a parameter, whose first element is at `offset` in a tensor of `total_len`.
 pub fn state_kind(
     options: &radam_group_options,
     dtype: Dtype,
-) -> Result<(Dtype, Compensation), Status> {
-    let state = Dtype::or(options.state_dtype, dtype)?;
+    (offset, total_len): (u64, u64),
+) -> Result<Kind, Status> {
+    let is_q8 = options.state_dtype == RADAM_DTYPE_Q8;
+    let coded = is_q8 && total_len >= CODED_FROM;
+    ensure(!is_q8 || dtype != Dtype::F64)?;
+    ensure(!coded || offset.is_multiple_of(q8::BLOCK as u64))?;
+    let state = match options.state_dtype {
+        RADAM_DTYPE_Q8 if coded => dtype,
+        RADAM_DTYPE_Q8 => Dtype::F32,
+        code => Dtype::or(code, dtype)?,
+    };
     ensure(state == dtype || state == Dtype::F32)?;
     let remainder = options.master_remainder == RADAM_ON;
     let stochastic = options.stochastic_rounding == RADAM_ON;
@@ -74,11 +121,12 @@ pub fn state_kind(
         RADAM_AUTO => dtype.is_16_bit() && !stochastic,
         toggle => toggle == RADAM_ON,
     };
-    Ok(match () {
-        () if remainder => (state, Compensation::Remainder),
-        () if kahan => (state, Compensation::Kahan),
-        () => (state, Compensation::None),
-    })
+    let compensation = match () {
+        () if remainder => Compensation::Remainder,
+        () if kahan => Compensation::Kahan,
+        () => Compensation::None,
+    };
+    Ok(Kind { dtype: state, coded, compensation })
 }
 
 /// Sums of the caller's.

@@ -15,7 +15,7 @@ pub struct Spec {
     pub data: Option<Array>,
     pub grad: Option<Array>,
     pub copy: Option<Array>,
-    pub state: [Option<Array>; 3],
+    pub state: [Option<Array>; 4],
 }
 
 /// The addresses of the arrays that an optimizer knows.
@@ -76,8 +76,7 @@ impl Optimizer {
     ) -> Result<(), Status> {
         let mut new = Vec::new();
         for spec in specs {
-            let options = &self.groups[group];
-            new.push(param(spec, group, state_kind(options, Dtype::of(spec.c.dtype)?)?)?);
+            new.push(param(spec, group, &self.groups[group])?);
         }
         let mut names: Vec<_> = self.living().map(|(id, _)| self.name(id)).collect();
         for (index, param) in new.iter().enumerate() {
@@ -102,23 +101,25 @@ impl Optimizer {
 
 /// The addresses of all arrays of a new parameter.
 fn ranges(c: &radam_param, param: &Param) -> Result<Vec<(u8, Range<usize>)>, Status> {
-    let [first, second, third] = param.state_dtypes();
+    let own = |dtype| Some((dtype, c.len));
+    let [first, second, third, scale] = param.kind.arrays(c.len);
     let arrays = [
-        (c.grad, Some(param.grad_dtype)),
-        (c.data, Some(param.dtype)),
-        (c.copy, Some(param.copy_dtype)),
+        (c.grad, own(param.grad_dtype)),
+        (c.data, own(param.dtype)),
+        (c.copy, own(param.copy_dtype)),
         (c.exp_avg, first),
         (c.exp_avg_sq, second),
         (c.kahan_comp, third),
+        (c.state_scale, scale),
     ];
     let known =
-        (0..).zip(arrays).filter_map(|(kind, (pointer, dtype))| Some((kind, pointer, dtype?)));
+        (0..).zip(arrays).filter_map(|(kind, (pointer, array))| Some((kind, pointer, array?)));
     known
-        .map(|(kind, pointer, dtype)| Ok((kind, range_of(pointer.addr(), dtype, c.len)?)))
+        .map(|(kind, pointer, (dtype, len))| Ok((kind, range_of(pointer.addr(), dtype, len)?)))
         .collect()
 }
 
-fn param(spec: &Spec, group: usize, kind: (Dtype, Compensation)) -> Result<Param, Status> {
+fn param(spec: &Spec, group: usize, options: &radam_group_options) -> Result<Param, Status> {
     let c = &spec.c;
     ensure(c.struct_size as usize == size_of::<radam_param>())?;
     let dtype = Dtype::of(c.dtype)?;
@@ -131,8 +132,10 @@ fn param(spec: &Spec, group: usize, kind: (Dtype, Compensation)) -> Result<Param
     if let Some((offset, total)) = slice {
         ensure(offset.checked_add(c.len).is_some_and(|end| end <= total))?;
     }
+    let kind = state_kind(options, dtype, slice.unwrap_or((0, c.len)))?;
     ensure(c.copy.is_null() || !dtype.is_16_bit() && copy_dtype != Dtype::F64)?;
-    ensure(c.kahan_comp.is_null() || kind.1 != Compensation::None)?;
+    ensure(c.kahan_comp.is_null() || kind.compensation != Compensation::None)?;
+    ensure(c.state_scale.is_null() || kind.coded)?;
     range_of(0, dtype, c.len)?;
     let param = Param {
         group,
@@ -147,7 +150,7 @@ fn param(spec: &Spec, group: usize, kind: (Dtype, Compensation)) -> Result<Param
         given: spec.state.map(|array| array.is_some()),
         kind,
         name,
-        slice,
+        given_slice: slice,
         steps: 0,
         frozen: false,
         removed: false,

@@ -1,4 +1,4 @@
-//! The two other ways to round bf16 parameters: f32 masters in two halves, and at random.
+//! The two other ways to round bf16 parameters: f32 masters in two halves, and at random. The random numbers.
 
 use super::number::Dtype;
 
@@ -39,6 +39,11 @@ impl Noise {
         let key = mix_64(self.key ^ place >> 32);
         let random = mix_32(mix_32((place as u32).wrapping_add(key as u32)) ^ (key >> 32) as u32);
         u64::from(((number as f32).to_bits() + (random >> 16)) >> 16)
+    }
+
+    /// By which the codes of a block of 8-bit state are rounded. `block` is its number in the whole tensor.
+    pub fn of_block(&self, block: u64) -> u32 {
+        (mix_64(self.key ^ 0x7138_5f73_7461_7465 ^ block) >> 32) as u32
     }
 }
 

@@ -1,19 +1,11 @@
-//! Steps: of all parameters, of one, and of a tensor without an optimizer.
+//! Steps: of all parameters, and of one.
 
 use super::Status;
 use super::contents::{Array, Contents};
-use super::element::{Element, Rule};
-use super::exact::{Sums, sum_of_squares};
-use super::number::Dtype;
+use super::exact::Sums;
 use super::optimizer::Optimizer;
-use super::options::Compensation;
-use super::rounding::{Noise, halves, master};
+use super::tensor::{Norms, Tensor, pieces};
 use radam::ffi::*;
-use std::ops::Range;
-
-/// Elements of the pieces that are measured one by one, and of the blocks in which updates are.
-const PIECE: u64 = 16384;
-const BLOCK: usize = 1024;
 
 #[derive(Clone)]
 pub struct StepOptions {
@@ -76,24 +68,6 @@ pub struct Report {
     pub update_norm: f64,
     pub param_norm: f64,
     pub params_stepped: u64,
-}
-
-/// The sums of squares of the changes and of the new values.
-#[derive(Default)]
-struct Norms {
-    updates: Sums,
-    params: Sums,
-}
-
-/// The elements of the pieces of a slice, which end at multiples of PIECE in the whole tensor.
-fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let end = len.min(start + (PIECE - (offset + start as u64) % PIECE) as usize);
-        let piece = start..end;
-        start = end;
-        (!piece.is_empty()).then_some(piece)
-    })
 }
 
 /// Adds a gradient that begins at this element of its tensor.
@@ -206,7 +180,7 @@ impl Optimizer {
             data,
             grad,
             state: param.state,
-            compensation: param.kind.1,
+            kind: param.kind,
             copy: param.copy,
             offset: param.offset(),
             name: &self.name(id),
@@ -227,101 +201,5 @@ impl Report {
             self.update_norm = norms.updates.norm();
             self.param_norm = if self.skipped { f64::NAN } else { norms.params.norm() };
         }
-    }
-}
-
-/// A tensor with all that a step of it needs.
-pub struct Tensor<'a> {
-    pub data: Array,
-    pub grad: Array,
-    pub state: [Option<Array>; 3],
-    pub compensation: Compensation,
-    pub copy: Option<Array>,
-    pub offset: u64,
-    pub name: &'a str,
-}
-
-impl Tensor<'_> {
-    fn step(
-        &self,
-        contents: &mut Contents,
-        options: &radam_group_options,
-        t: u64,
-        accumulates: bool,
-        clip: (f64, f64),
-        mut norms: Option<&mut Norms>,
-    ) {
-        let [Some(exp_avg), Some(exp_avg_sq), third] = self.state else { return };
-        let stochastic = options.stochastic_rounding == RADAM_ON;
-        let in_f32 = stochastic || self.compensation == Compensation::Remainder;
-        let rounded_to = if in_f32 { Dtype::F32 } else { self.data.dtype };
-        let rule = Rule::new(options, (rounded_to, exp_avg.dtype), t, accumulates, clip);
-        let noise = Noise::new(options.seed, self.name, t);
-        for piece in pieces(self.offset, self.data.len) {
-            let before: Vec<_> = contents.numbers(self.data, piece.clone()).collect();
-            for index in piece.clone() {
-                let has_remainder = self.compensation == Compensation::Remainder;
-                let remainder = third.filter(|_| has_remainder);
-                let kahan_comp = third.filter(|_| !has_remainder);
-                let element = Element {
-                    param: match remainder {
-                        None => contents.get(self.data, index),
-                        Some(remainder) => {
-                            master(contents.bits(self.data, index), contents.bits(remainder, index))
-                        }
-                    },
-                    exp_avg: contents.get(exp_avg, index),
-                    exp_avg_sq: contents.get(exp_avg_sq, index),
-                    kahan_comp: kahan_comp.map(|array| contents.get(array, index)),
-                };
-                let new = rule.step(element, contents.get(self.grad, index));
-                contents.set(exp_avg, index, new.exp_avg);
-                contents.set(exp_avg_sq, index, new.exp_avg_sq);
-                if !rule.moves() {
-                    continue;
-                }
-                if let (Some(array), Some(comp)) = (kahan_comp, new.kahan_comp) {
-                    contents.set(array, index, comp);
-                }
-                match remainder {
-                    Some(remainder) => {
-                        let (upper, lower) = halves(new.param);
-                        contents.set_bits(self.data, index, upper);
-                        contents.set_bits(remainder, index, lower);
-                    }
-                    None if stochastic => {
-                        let bits = noise.round(new.param, self.offset + index as u64);
-                        contents.set_bits(self.data, index, bits);
-                    }
-                    None => contents.set(self.data, index, new.param),
-                }
-                if let Some(copy) = self.copy {
-                    contents.set(copy, index, new.param);
-                }
-            }
-            if let Some(norms) = &mut norms {
-                norms.add(contents, self.data, piece, &before);
-            }
-        }
-    }
-
-    /// The step of `radam_update`.
-    pub fn update(&self, contents: &mut Contents, options: &radam_group_options, t: u64) {
-        self.step(contents, options, t, false, (1.0, f64::INFINITY), None);
-    }
-}
-
-impl Norms {
-    /// Adds a piece, in blocks.
-    fn add(&mut self, contents: &Contents, data: Array, piece: Range<usize>, before: &[f64]) {
-        let after: Vec<_> = contents.numbers(data, piece).collect();
-        let (mut updates, mut params) = (0.0, 0.0);
-        for (after, before) in after.chunks(BLOCK).zip(before.chunks(BLOCK)) {
-            let changes = after.iter().zip(before).map(|(a, b)| a - b);
-            updates += sum_of_squares(changes);
-            params += sum_of_squares(after.iter().copied());
-        }
-        self.updates.add(updates);
-        self.params.add(params);
     }
 }

@@ -233,6 +233,9 @@ impl World {
 
     /// Fills an array with numbers of a kind, in reality and in the model.
     pub fn fill(&mut self, array: Array, draw: &mut Draw) {
+        if [Dtype::I8, Dtype::U8, Dtype::U32].contains(&array.dtype) {
+            return self.fill_codes(array, draw);
+        }
         let style = draw.below(8);
         let mut random = Random(u64::from(draw.byte()) + 1);
         let special = [
@@ -268,6 +271,21 @@ impl World {
                 }
             };
             self.memory.write(array, index, array.dtype.encode(number));
+        }
+    }
+
+    /// Fills an array of 8-bit state with zeros, or with anything that there may be in it.
+    fn fill_codes(&mut self, array: Array, draw: &mut Draw) {
+        let (is_fresh, mut random) = (draw.chance(3), Random(u64::from(draw.byte()) + 1));
+        for index in 0..array.len {
+            let mut bits = random.word();
+            if array.dtype == Dtype::U32 {
+                // The largest direction is at least 2^-64 and at most 2^127, and no root is infinite.
+                let (largest, shift) = (0x1f80 + bits % 0x5f81, random.below(4));
+                let base = 0x4000 + random.below(0xaf00) as u64;
+                bits = largest << 16 | base >> (shift + 1) << (shift + 1) | 1 << shift;
+            }
+            self.memory.write(array, index, if is_fresh { 0 } else { bits });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::model::Optimizer;
+use crate::model::options::Compensation;
 use radam::ffi::*;
 use std::ffi::c_void;
 use std::fmt::Debug;
@@ -109,8 +110,9 @@ impl World {
             exp_avg: given(0),
             exp_avg_sq: given(1),
             kahan_comp: given(2),
-            tensor_offset: param.slice.map_or(0, |(offset, _)| offset),
-            tensor_len: param.slice.map_or(0, |(_, total)| total),
+            state_scale: given(3),
+            tensor_offset: param.given_slice.map_or(0, |(offset, _)| offset),
+            tensor_len: param.given_slice.map_or(0, |(_, total)| total),
             ..empty_description()
         };
         self.require_same(&c, &expected);
@@ -120,19 +122,26 @@ impl World {
     /// Finds out where the state of a parameter is, and whether it has the arrays that it should have.
     fn locate_state(&mut self, handle: *mut radam_optimizer, id: u32, model: &Optimizer) {
         let param = &model.params[id as usize];
-        let dtypes = param.state_dtypes();
-        for which in RADAM_STATE_EXP_AVG..=RADAM_STATE_MASTER_REMAINDER {
+        let kind = param.kind;
+        for which in RADAM_STATE_EXP_AVG..=RADAM_STATE_SCALE {
             let (mut place, mut dtype) = (ptr::null_mut(), -1);
             // SAFETY: as above.
             let status = self.quietly(|| unsafe {
                 radam_param_state(handle, id, which, &mut place, &mut dtype)
             });
             self.require(status == RADAM_OK, "a getter of the state failed");
-            let is_remainder = which == RADAM_STATE_MASTER_REMAINDER;
-            let index = (which as usize - 1).min(2);
-            let has = dtypes[index].is_some_and(|dtype| (dtype.code() == 0) == is_remainder);
+            let (index, has, expected) = match which {
+                RADAM_STATE_KAHAN_COMP => {
+                    (2, kind.compensation == Compensation::Kahan, kind.dtype.code())
+                }
+                RADAM_STATE_MASTER_REMAINDER => {
+                    (2, kind.compensation == Compensation::Remainder, 0)
+                }
+                RADAM_STATE_SCALE => (3, kind.coded, 0),
+                _ if kind.coded => (which as usize - 1, true, RADAM_DTYPE_Q8),
+                _ => (which as usize - 1, true, kind.dtype.code()),
+            };
             let array = param.state[index].filter(|_| has && param.len > 0);
-            let expected = if is_remainder { 0 } else { param.kind.0.code() };
             self.require(dtype == expected, "another dtype of the state");
             self.require(place.is_null() == array.is_none(), "another array of the state");
             if let Some(array) = array {

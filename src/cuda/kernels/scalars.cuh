@@ -122,5 +122,5 @@ static __device__ void find_constants(Constants &to, const Group &group, u64 t, 
   to.clips = !(grad_scale == 1.0 && max_grad_value == __longlong_as_double(0x7ff0000000000000ll));
   to.keep = to.in_f32.beta1_hat / to.in_f32.beta1_comp;
   to.q8_step_size = to.in_f32.step_size * to.in_f32.beta1_comp;
-  to.root_beta2 = sqrtf(to.in_f32.beta2_hat);
+  to.root_beta2 = fabsf(sqrtf(to.in_f32.beta2_hat));  // that of -0 is 0
 }

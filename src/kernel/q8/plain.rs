@@ -49,7 +49,7 @@ impl Constants {
             decay: step.decay,
             clips: step.clips,
             coefficients,
-            root_beta2: coefficients.plain.beta2_hat.sqrt(),
+            root_beta2: coefficients.plain.beta2_hat.sqrt().abs(), // that of -0 is 0
         }
     }
 

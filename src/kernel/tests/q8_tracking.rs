@@ -113,3 +113,11 @@ fn directions_and_roots_follow_exact_averages() {
         assert!(sparse.direction < 0.1, "{}", sparse.direction);
     }
 }
+
+/// Roots that are gradients of any size: an old root is multiplied by √β2, which in the first step is −0, and here always.
+#[test]
+fn roots_follow_gradients_without_an_average() {
+    let size: Vec<f64> = (0..LEN).map(|i| normal(1, i)).collect();
+    let mean = errors(0.0, |number, i| (2.0 * size[i]).exp() * normal(number + 10, i)).root;
+    assert!((mean - 1.0).abs() < 0.1, "{mean}"); // some are beyond the 16 octaves of a scale
+}
