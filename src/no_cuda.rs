@@ -33,6 +33,7 @@ absent! {
     allocate(bytes: usize) -> Result<*mut u8>;
     free(pointer: *mut u8) -> ();
     settle() -> ();
+    check_can_wait(what: &str) -> Result<()>;
     zero(pointer: *mut u8, bytes: usize) -> Result<()>;
     read(from: *const u8, into: &mut [u8]) -> Result<()>;
     write(to: *mut u8, from: &[u8]) -> Result<()>;

@@ -132,11 +132,13 @@ pub(super) struct Retired {
 impl Retired {
     /// Frees the memory, or keeps it if graphs may have its address.
     pub fn retire(mut self, driver: &Driver, captured: bool, retired: &mut Vec<Self>) {
-        let is_something = self.device.pointer != 0;
-        if captured && is_something && retired.try_reserve(1).is_ok() {
+        if captured { self.keep(retired) } else { self.free(driver) }
+    }
+
+    /// Keeps the memory until the optimizer is freed; without memory to note that, for good.
+    pub fn keep(self, retired: &mut Vec<Self>) {
+        if self.device.pointer != 0 && retired.try_reserve(1).is_ok() {
             retired.push(self);
-        } else {
-            self.free(driver);
         }
     }
 

@@ -17,7 +17,7 @@ mod step;
 mod tables;
 mod upload;
 
-use crate::error::{Result, ensure, error};
+use crate::error::{Result, ensure};
 use crate::kernel::Dtype;
 use crate::kernel::q8::{Codes, Moments};
 use crate::math::WORDS;
@@ -113,7 +113,7 @@ struct Work {
     uploads: Uploads,
     /// Whether graphs may hold addresses of buffers, so that these are kept.
     captured: bool,
-    /// What only graphs may use.
+    /// What only graphs may use, or could not be freed when it was given back.
     retired: Vec<Retired>,
 }
 
@@ -138,17 +138,6 @@ impl Drop for Current<'_> {
         let mut context = ptr::null_mut();
         // SAFETY: `context` is writable, and the context was pushed when this was made.
         let _ = unsafe { self.0.context_pop(&mut context) };
-    }
-}
-
-/// Gives up what was made so far of a device that cannot be opened as a whole.
-struct Opening {
-    device: Option<Device>,
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        drop(self.device.take());
     }
 }
 
@@ -186,7 +175,8 @@ impl Device {
             );
             driver.primary_context_retain(&mut context, device)?;
         }
-        let device = Self {
+        // What has been made of it is given back if the rest cannot be.
+        let mut device = Self {
             driver,
             ordinal,
             device,
@@ -210,11 +200,8 @@ impl Device {
                 retired: Vec::new(),
             }),
         };
-        let mut opening = Opening { device: Some(device) };
-        if let Some(device) = &mut opening.device {
-            device.prepare()?;
-        }
-        opening.device.take().ok_or_else(|| error!(Device, "the device is gone"))
+        device.prepare()?;
+        Ok(device)
     }
 
     /// Loads the kernels, and allocates what every step needs.
@@ -251,13 +238,14 @@ impl Device {
     }
 
     /// Enqueues work on another stream from now on, after what is enqueued already. A graph cannot depend on work from before
-    /// its capture, so a stream that is being captured does not wait for it: whoever launches the graph does.
+    /// its capture, nor other work on a graph, so a stream that is being captured neither waits nor is waited for: whoever
+    /// launches the graph does.
     pub fn set_stream(&self, stream: *mut c_void) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         if stream == work.stream {
             return Ok(());
         }
-        if !is_capturing(&self.driver, stream)? {
+        if !is_capturing(&self.driver, stream)? && !is_capturing(&self.driver, work.stream)? {
             let done = work.uploads.moved();
             // SAFETY: the streams are the caller's, and the event is the library's.
             unsafe {
@@ -385,14 +373,20 @@ impl Device {
 
 /// Waits for all work on a stream. `what` cannot be had before it is done.
 fn wait(driver: &Driver, stream: Handle, what: &str) -> Result<()> {
+    check_can_wait(driver, stream, what)?;
+    // SAFETY: the stream is the caller's.
+    unsafe { driver.stream_synchronize(stream) }
+}
+
+/// Refuses what has to wait while the stream is captured. The driver would refuse it too, and end the capture.
+fn check_can_wait(driver: &Driver, stream: Handle, what: &str) -> Result<()> {
     ensure!(
         !is_capturing(driver, stream)?,
         InvalidState,
         "the optimizer's stream is being captured into a graph, and {what} has to wait for work on it, which a graph \
          cannot do; call it before or after the capture"
     );
-    // SAFETY: the stream is the caller's.
-    unsafe { driver.stream_synchronize(stream) }
+    Ok(())
 }
 
 fn is_capturing(driver: &Driver, stream: Handle) -> Result<bool> {
@@ -405,6 +399,12 @@ fn is_capturing(driver: &Driver, stream: Handle) -> Result<bool> {
 
 /// The memory of states.
 impl Device {
+    /// Refuses what has to wait while the stream is captured.
+    pub fn check_can_wait(&self, what: &str) -> Result<()> {
+        let (_current, work) = (self.enter()?, self.work());
+        check_can_wait(&self.driver, work.stream, what)
+    }
+
     /// Allocates memory on the device.
     pub fn allocate(&self, bytes: usize) -> Result<*mut u8> {
         let _current = self.enter()?;
@@ -414,11 +414,14 @@ impl Device {
 
     /// Gives memory back that `allocate` has returned, once nothing enqueued uses it any more.
     pub fn free(&self, pointer: *mut u8) {
-        if let Ok(_current) = self.enter() {
-            let work = self.work();
-            // The driver waits by itself, but does not say so for every way of allocating.
-            let _ = wait(&self.driver, work.stream, "freeing memory");
-            Buffer { pointer: address(pointer), bytes: 0 }.free(&self.driver);
+        let (current, mut work) = (self.enter(), self.work());
+        let mut buffer = Buffer { pointer: address(pointer), bytes: 0 };
+        // The driver waits by itself, but does not say so for every way of allocating.
+        match current
+            .and_then(|current| wait(&self.driver, work.stream, "freeing memory").map(|()| current))
+        {
+            Ok(_current) => buffer.free(&self.driver),
+            Err(_) => Retired::from(buffer).keep(&mut work.retired),
         }
     }
 

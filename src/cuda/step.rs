@@ -5,7 +5,7 @@ use super::driver::{DevicePointer, Handle};
 use super::layout::{MeasureArgs, PrepareArgs, SmallArgs, UpdateArgs, ZeroArgs, are_aligned};
 use super::tables::UpdateKernel;
 use super::upload::Addresses;
-use super::{Device, Kernel, THREADS, Work, address, is_capturing, wait};
+use super::{Device, Kernel, THREADS, Work, address, check_can_wait, is_capturing};
 use crate::error::{Result, error};
 use crate::math::{WORDS, Words};
 use crate::optimizer::{Contents, OfCall, Stale, StepOptions, Task};
@@ -76,7 +76,7 @@ impl Device {
         let work = &mut *work;
         let waits = task.options.measure_grads;
         if waits {
-            wait_is_possible(self, work)?;
+            check_can_wait(&self.driver, work.stream, "a report")?;
         }
         self.refresh(work, contents)?;
         let selected = Selected::of(work, task.of_call.as_ref())?;
@@ -115,7 +115,7 @@ impl Device {
     pub fn measure(&self, contents: Contents) -> Result<Words> {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
-        wait_is_possible(self, work)?;
+        check_can_wait(&self.driver, work.stream, "a measurement")?;
         self.refresh(work, contents)?;
         self.clear_sums(work)?;
         self.measure_pieces(work, &Selected::of(work, None)?)?;
@@ -268,12 +268,4 @@ fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
         count: selected.tensors.len() as u32,
         reserved: 0,
     }
-}
-
-/// Refuses to wait in a capture before anything is enqueued.
-fn wait_is_possible(device: &Device, work: &Work) -> Result<()> {
-    if is_capturing(&device.driver, work.stream)? {
-        wait(&device.driver, work.stream, "a report, or a measurement,")?;
-    }
-    Ok(())
 }

@@ -76,8 +76,8 @@ impl UpdateKernel {
         let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
         let arrays = [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq];
         let has_compensation = param.state.kind.compensation != Compensation::None;
-        arrays.iter().all(|array| array.addr().is_multiple_of(16))
-            && !(has_compensation && !compensation.addr().is_multiple_of(16))
+        let is_aligned = |array: *mut u8| array.addr().is_multiple_of(16);
+        arrays.into_iter().all(is_aligned) && (!has_compensation || is_aligned(compensation))
     }
 
     /// The same kernel for arrays that are not aligned.

@@ -184,6 +184,7 @@ impl Work {
             (bytes_of(&tables.tensors), bytes_of(&tables.tiles), bytes_of(&tables.pieces));
         let mut parts = [tensors, tiles, pieces];
         let changed = if slot.shape == tables.shape { 1 } else { parts.len() };
+        slot.shape = 0; // until they are here
         let mut to = &mut slot.pinned.bytes()[..];
         let mut bytes = 0;
         for part in &mut parts[..changed] {
@@ -192,15 +193,18 @@ impl Work {
             bytes += part.len();
             to = rest;
         }
-        slot.shape = tables.shape;
         let from = slot.pinned.bytes().as_ptr().cast();
         // What is captured would copy what is in the pinned memory whenever the graph is launched.
         let stream = if is_capturing { uploads.stream } else { *stream };
         // SAFETY: both have room for the tables, and the pinned memory does not change before the copy is done.
         unsafe {
             driver.copy_to_device(slot.device.pointer, from, bytes, stream)?;
-            if is_capturing { driver.stream_synchronize(stream) } else { Ok(()) }
+            if is_capturing {
+                driver.stream_synchronize(stream)?;
+            }
         }
+        slot.shape = tables.shape;
+        Ok(())
     }
 
     /// Goes on to the other slot, once the device does not read it any more.

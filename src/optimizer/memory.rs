@@ -53,6 +53,7 @@ impl Home {
         let Some(device) = self.device() else {
             return allocate_zeroed(self.allocator(), layout);
         };
+        device.check_can_wait("allocating state")?;
         let memory = match self.allocator() {
             None => device.allocate(layout.size())?,
             Some(allocator) => {
@@ -128,8 +129,8 @@ impl Home {
     pub unsafe fn zero(&self, pointer: *mut u8, bytes: usize) -> Result<()> {
         match self.device() {
             Some(device) => device.zero(pointer, bytes),
-            // SAFETY: the preconditions are the same.
             None => {
+                // SAFETY: the preconditions are the same.
                 unsafe { pointer.write_bytes(0, bytes) };
                 Ok(())
             }

@@ -120,7 +120,8 @@ impl Optimizer {
             ("executor", executor.is_some()),
             ("parallel_from", parallel_from != 0),
         ];
-        for (name, _) in for_cpu.into_iter().filter(|(_, is_set)| *is_set && cuda.is_some()) {
+        let misplaced = for_cpu.into_iter().find(|(_, is_set)| *is_set && cuda.is_some());
+        if let Some((name, _)) = misplaced {
             return Err(error!(
                 InvalidState,
                 "options.{name} is set, but it is for threads of the CPU and options.device is RADAM_DEVICE_CUDA; it must \
@@ -197,12 +198,11 @@ impl Optimizer {
         let order = |group: &Group| (group.for_each, group.gradient_release);
         let plan_changes = order(&group) != order(before);
         let state_changes = state(&group) != state(before);
-        if state_changes {
-            self.convert_state(id, &group)?;
-        }
+        let states = if state_changes { self.converted_states(id, &group)? } else { Vec::new() };
         if let Some(device) = self.device() {
             device.set_group(id, &group)?;
         }
+        self.replace_states(states);
         self.groups[id as usize] = group;
         if plan_changes {
             self.changed(Stale::All);
@@ -212,8 +212,8 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Brings the state of a group's parameters into the kind of its new options.
-    fn convert_state(&mut self, id: u32, group: &Group) -> Result<()> {
+    /// The states of a group's parameters that its new options make another kind, each as that.
+    fn converted_states(&self, id: u32, group: &Group) -> Result<Vec<(u32, State)>> {
         let of_group = || self.params().filter(|(_, param)| param.group == id);
         let mut states = Vec::new();
         reserve(&mut states, of_group().count(), "parameters")?;
@@ -225,6 +225,10 @@ impl Optimizer {
                 states.push((id, param.state.converted(kind, eps, data, self.instruction_set)?));
             }
         }
+        Ok(states)
+    }
+
+    fn replace_states(&mut self, states: Vec<(u32, State)>) {
         for (id, state) in states {
             let param = &mut self.params[id as usize];
             let before = ArrayKind::GIVEN.map(|kind| param.range_of(kind));
@@ -235,7 +239,6 @@ impl Optimizer {
                 }
             }
         }
-        Ok(())
     }
 
     /// Fills the gradients with zeros, those of groups with gradient release excepted.
