@@ -40,3 +40,8 @@ fn folder(name: &str) -> PathBuf {
     fs::create_dir_all(&folder).unwrap();
     folder
 }
+
+#[test]
+fn on_a_gpu() {
+    common::run_on_a_gpu(&[]);
+}

@@ -19,7 +19,7 @@ mod variation;
 use std::env;
 use std::sync::atomic::Ordering;
 
-use common::these_tests;
+use common::{run_on_a_gpu, these_tests};
 use driver::device;
 use driver::optimizer::Optimizer;
 use engine::report_of_many;
@@ -101,11 +101,12 @@ fn every_instruction_set_gives_the_same_bits() {
     });
 }
 
-/// On a GPU, or on what stands for one: see tests/cuda.rs.
+/// On a GPU with RADAM_TEST_DEVICE=cuda, and otherwise on what stands for one.
 #[test]
-#[ignore = "for tests/cuda.rs, with RADAM_TEST_DEVICE"]
 fn a_gpu_gives_the_same_bits() {
-    assert!(device::is_used());
+    if !device::is_used() {
+        return run_on_a_gpu(&["--exact", "a_gpu_gives_the_same_bits"]);
+    }
     // There is no step without an optimizer.
     let plain = Variation { optimizers_of_loose: true, ..Variation::PLAIN };
     let offset = |data_offset, grad_offset| Variation { data_offset, grad_offset, ..plain.clone() };

@@ -10,6 +10,7 @@ mod behaviour;
 mod cases;
 #[path = "goldens/clipping.rs"]
 mod clipping;
+mod common;
 mod driver;
 #[path = "goldens/masters.rs"]
 mod masters;
@@ -21,6 +22,7 @@ mod reports;
 mod run;
 
 use cases::{DECAYS, Decay, Dtype, LEN, Set, Trajectory, Vectors, set, sets};
+use common::run_on_a_gpu;
 use driver::toggle;
 use radam::ffi::{RADAM_DTYPE_F32, RADAM_ON};
 use run::Run;
@@ -242,4 +244,9 @@ fn kahan_in_f64_is_the_oracle() {
         let error = largest_error(&run.trajectory(), &oracle::trajectory(&set, decay), &set);
         assert!(error <= 1e-13, "{} {decay:?}: {error:e}", set.name);
     }
+}
+
+#[test]
+fn on_a_gpu() {
+    run_on_a_gpu(&[]);
 }

@@ -5,8 +5,8 @@ use std::{ptr, slice};
 
 use radam::ffi::*;
 
-use crate::driver::call;
 use crate::driver::optimizer::Optimizer;
+use crate::driver::{call, device};
 use crate::folder;
 use crate::training::{Spec, group_options};
 
@@ -271,6 +271,9 @@ fn removed_parameters_are_gone() {
 /// While a step is open, the state is neither that before nor that after it.
 #[test]
 fn an_open_step_is_in_the_way() {
+    if device::is_used() {
+        return; // steps there have no slices, so that none is ever open
+    }
     let mut optimizer = trained(&group_options(), &[f32_spec("a", 3)]);
     let bytes = optimizer.save();
     call!(radam_step_begin(optimizer.handle, ptr::null()));

@@ -131,6 +131,24 @@ pub fn stand_in(what: &str) -> Option<&'static Path> {
     }))
 }
 
+/// Runs tests of this program again, with optimizers on what stands for a GPU.
+pub fn run_on_a_gpu(arguments: &[&str]) {
+    if env::var_os("RADAM_TEST_DEVICE").is_some() {
+        return; // it is all on one already
+    }
+    if env::var_os("RADAM_TEST_EMULATOR").is_some()
+        || !cfg!(all(target_arch = "x86_64", target_os = "linux"))
+    {
+        return skip("tests on a GPU, for which a stand-in is on x86-64 Linux only");
+    }
+    let Some(stand_in) = stand_in("tests on a GPU") else { return };
+    let mut child = these_tests();
+    child.args(arguments).env("RADAM_TEST_DEVICE", "cuda").env("RADAM_STAND_IN_OPEN", "1");
+    let output = child.env("LD_LIBRARY_PATH", stand_in).output().unwrap();
+    let is_run = !text(&output).contains(" 0 passed");
+    assert!(output.status.success() && is_run, "{}", text(&output));
+}
+
 /// A program as a command that loads libraries from this folder too. (`succeed` removes LD_LIBRARY_PATH.)
 pub fn with_libraries(folder: &Path, program: &Path) -> Command {
     let mut command = Command::new("env");

@@ -2,7 +2,8 @@
    copies, reports and checkpoints must have the same bits. Small enough to run under compute-sanitizer, which then sees
    every kernel. Uses the driver alone, so that it is built where no CUDA is.
 
-   usage: small_steps [N], for each N-th setup alone (5 takes all dtypes and variants in turn) */
+   usage: small_steps [N [TIMES]], for each N-th setup alone (5 takes all dtypes and variants in turn), with tensors so many
+   times as long */
 #define _POSIX_C_SOURCE 200809L
 #include "driver.h"
 
@@ -13,18 +14,18 @@ static const uint64_t LENGTHS[TENSORS] = {1, 300, 4099, 20000};
 static const char *const DTYPES[] = {"", "f32", "f64", "f16", "bf16"};
 static const size_t BYTES[] = {0, 4, 8, 2, 2};
 
-/* An array on the CPU and one on the GPU, which begin with an element that no one may touch, so that they are aligned to
-   an element and no more. */
+/* An array on the CPU and one on the GPU, which begin with elements that no one may touch: with one, so that they are aligned
+   to an element and no more, or with more. */
 typedef struct array {
   radam_dtype dtype;
-  uint64_t len;
+  uint64_t len, before;
   char *host, *seen;
   CUdeviceptr device;
 } array;
 
-static size_t size_of(const array *a) { return (a->len + 1) * BYTES[a->dtype]; }
-static void *on_host(const array *a) { return a->host + BYTES[a->dtype]; }
-static void *on_device(const array *a) { return (void *)(uintptr_t)(a->device + BYTES[a->dtype]); }
+static size_t size_of(const array *a) { return (a->before + a->len) * BYTES[a->dtype]; }
+static void *on_host(const array *a) { return a->host + a->before * BYTES[a->dtype]; }
+static void *on_device(const array *a) { return (void *)(uintptr_t)(a->device + a->before * BYTES[a->dtype]); }
 
 static uint64_t next_random(void) {
   static uint64_t state = 1;
@@ -51,12 +52,12 @@ static void set_infinite(const array *a, uint64_t index) {
 static void upload(const array *a) { DRIVER(cuMemcpyHtoD_v2, a->device, a->host, size_of(a)); }
 
 static void redraw(const array *a) {
-  for (uint64_t i = 0; i <= a->len; i++) draw(a, i);
+  for (uint64_t i = 0; i < a->before + a->len; i++) draw(a, i);
   upload(a);
 }
 
-static array new_array(radam_dtype dtype, uint64_t len) {
-  array a = {dtype, len, NULL, NULL, 0};
+static array new_array(radam_dtype dtype, uint64_t len, bool aligned) {
+  array a = {dtype, len, aligned ? 64 : 1, NULL, NULL, 0};
   a.host = malloc(size_of(&a));
   a.seen = malloc(size_of(&a));
   CHECK(a.host != NULL && a.seen != NULL, "no memory");
@@ -154,7 +155,7 @@ static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *
 }
 
 /* Returns the number of steps: none if these options are refused for this dtype, as on the CPU. */
-static int run(radam_dtype dtype, radam_dtype grad_dtype, int number) {
+static int run(radam_dtype dtype, radam_dtype grad_dtype, int number, uint64_t times) {
   char setup[64];
   snprintf(setup, sizeof setup, "%s with %s gradients, variant %d", DTYPES[dtype], DTYPES[grad_dtype], number);
   tensor tensors[TENSORS];
@@ -162,8 +163,9 @@ static int run(radam_dtype dtype, radam_dtype grad_dtype, int number) {
   const radam_dtype copy_dtype = dtype == RADAM_DTYPE_F64 ? RADAM_DTYPE_F32 : RADAM_DTYPE_BF16;
   const bool has_copy = (dtype == RADAM_DTYPE_F32 || dtype == RADAM_DTYPE_F64) && number % 2;
   for (int i = 0; i < TENSORS; i++) {
-    tensors[i] = (tensor){new_array(dtype, LENGTHS[i]), new_array(grad_dtype, LENGTHS[i]),
-                          new_array(copy_dtype, has_copy ? LENGTHS[i] : 0)};
+    const uint64_t len = LENGTHS[i] * times;
+    tensors[i] = (tensor){new_array(dtype, len, i % 2 != 0), new_array(grad_dtype, len, i == 3),
+                          new_array(copy_dtype, has_copy ? len : 0, i % 2 != 0)};
     describe(&on_cpu[i], &tensors[i], on_host);
     describe(&on_gpu[i], &tensors[i], on_device);
   }
@@ -187,12 +189,13 @@ int main(int argc, char **argv) {
   alarm(300); /* ends what hangs */
   open_device();
   const int every = argc > 1 ? atoi(argv[1]) : 1;
+  const uint64_t times = argc > 2 ? (uint64_t)atoi(argv[2]) : 1;
   int number_of_setup = 0, setups = 0, steps = 0;
   for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++)
     for (radam_dtype grad_dtype = RADAM_DTYPE_F32; grad_dtype <= RADAM_DTYPE_BF16; grad_dtype++)
       for (int number = 0; number < VARIANTS; number++) {
         if (number_of_setup++ % every != 0) continue;
-        const int made = run(dtype, grad_dtype, number);
+        const int made = run(dtype, grad_dtype, number, times);
         setups += made > 0;
         steps += made;
       }

@@ -28,6 +28,9 @@ pub fn create(world: &mut World, draw: &mut Draw) {
         allocator: nothing,
         executor: radam_executor { parallel_for: None, user: ptr::null_mut() },
         parallel_from: draw.pick(&[0, 1, 100, 20_000, u64::MAX]),
+        device: RADAM_DEVICE_CPU,
+        cuda_device: 0,
+        cuda_stream: ptr::null_mut(),
     };
     if draw.chance(2) {
         options.allocator = environment.allocator();
