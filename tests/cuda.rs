@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Link, build_c, repository, skip, stand_in, succeed, text, with_libraries};
+use common::{
+    Link, build_c, repository, skip, stand_in, succeed, target_dir, text, with_libraries,
+};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -81,4 +83,17 @@ fn large_steps_have_the_bits_of_the_cpu() {
 #[test]
 fn graphs_have_the_bits_of_the_cpu() {
     run("gpu/graphs", &[], "have the bits of the CPU");
+}
+
+#[test]
+fn the_kernels_are_compiled_from_their_sources() {
+    let compiler = target_dir().join("nvrtc");
+    if !compiler.join("installed").exists() {
+        return skip(
+            "whether the kernels are those of their sources: there is no NVRTC (make deps)",
+        );
+    }
+    let mut python = Command::new("python3");
+    python.arg("src/cuda/kernels/compile.py").arg(compiler).arg("--check");
+    succeed(python.current_dir(repository()));
 }
