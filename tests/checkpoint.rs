@@ -43,5 +43,7 @@ fn folder(name: &str) -> PathBuf {
 
 #[test]
 fn on_a_gpu() {
-    common::run_on_a_gpu(&[]);
+    // One kind of decay is enough, and numbers in a header are none of a GPU's.
+    let others = ["with_an_l2_penalty", "with_fully_decoupled_decay", "numbers_are_exact"];
+    common::run_on_a_gpu(&others.map(|name| ["--skip", name]).concat());
 }

@@ -111,7 +111,7 @@ fn a_gpu_gives_the_same_bits() {
     let plain = Variation { optimizers_of_loose: true, ..Variation::PLAIN };
     let offset = |data_offset, grad_offset| Variation { data_offset, grad_offset, ..plain.clone() };
     let pieces = |pieces| Variation { pieces, norms: false, ..plain.clone() };
-    check([plain.clone(), offset(1, 0), offset(8, 3), offset(31, 8), pieces(3), pieces(64)]);
+    check([plain.clone(), offset(31, 8), pieces(64)]);
     check([Variation { reversed: true, for_each: false, ..plain.clone() }]);
 }
 

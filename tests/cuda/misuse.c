@@ -151,6 +151,7 @@ static void captures(void) {
   REFUSED(opt, SET_OPTION(opt, 0, kahan_sum, RADAM_ON), RADAM_ERROR_INVALID_STATE, "being captured");
   OK(opt, radam_remove_param(opt, 0)); /* its memory is kept, since the graph uses it */
   OK(opt, radam_set_stream(opt, other));
+  OK(opt, radam_set_lr(opt, 0, 0.5)); /* not in the graph */
   CUgraph graph;
   CUgraphExec exec;
   DRIVER(cuStreamEndCapture, stream, &graph);
