@@ -16,7 +16,7 @@ PYTHON := $(TARGET)/python
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop lr-robustness q8-quality package wasm
+.PHONY: docs help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi interop lr-robustness q8-quality package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -168,7 +168,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader. rustc-web: a second compiler that has the sources of
 # its standard library, from which the one for WebAssembly can be built.
-PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
+PACKAGES := valgrind libc6-dbg abigail-tools clang doxygen python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	libopenmpi-dev openmpi-bin \
 	golang-go \
@@ -232,6 +232,14 @@ lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+
+REFERENCE := $(TARGET)/docs/reference
+docs: ## build the references of C and C++, in docs/reference of the target folder, and of the crate, in doc (needs Doxygen)
+	$(call has,doxygen,doxygen)
+	rm -rf $(REFERENCE)
+	mkdir -p $(REFERENCE)
+	(cat packaging/Doxyfile; echo 'OUTPUT_DIRECTORY = "$(REFERENCE)"') | doxygen -
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 
 header: ## regenerate include/radam.h from src/ffi
 	RADAM_WRITE_HEADER=1 $(CARGO) test --test abi header_is_the_generated_one
