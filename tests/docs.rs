@@ -2,6 +2,8 @@
 //! headers builds without a warning.
 
 mod common;
+#[path = "docs/engines.rs"]
+mod engines;
 #[path = "docs/links.rs"]
 mod links;
 #[path = "docs/snippets.rs"]
