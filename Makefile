@@ -17,7 +17,7 @@ NVRTC := $(TARGET)/nvrtc
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 export CC CXX CARGO_TARGET_DIR
 
-.PHONY: help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi bench-gpu gpu ptx interop lr-robustness q8-quality package wasm
+.PHONY: docs help bindings build install uninstall dist wheel check-cinstall musl run mpi test bench bench-against deps debian-packages lint header asan tsan miri loom soak mutants arm i686 big-endian windows fuzz libfuzzer bench-peers bench-engines bench-mpi bench-gpu gpu ptx interop lr-robustness q8-quality package wasm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -174,7 +174,7 @@ $(INTEROP)/installed: tests/interop/requirements.txt
 
 # libc6-dbg: valgrind needs the symbols of the C library and its loader. rustc-web: a second compiler that has the sources of
 # its standard library, from which the one for WebAssembly can be built.
-PACKAGES := valgrind libc6-dbg abigail-tools clang python3 python3-venv \
+PACKAGES := valgrind libc6-dbg abigail-tools clang doxygen python3 python3-venv \
 	cmake ninja-build pkg-config patch libarmadillo-dev \
 	libopenmpi-dev openmpi-bin \
 	golang-go \
@@ -244,6 +244,14 @@ lint: ## check formatting, lints and documentation, with warnings as errors
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
+
+REFERENCE := $(TARGET)/docs/reference
+docs: ## build the references of C and C++, in docs/reference of the target folder, and of the crate, in doc (needs Doxygen)
+	$(call has,doxygen,doxygen)
+	rm -rf $(REFERENCE)
+	mkdir -p $(REFERENCE)
+	(cat packaging/Doxyfile; echo 'OUTPUT_DIRECTORY = "$(REFERENCE)"') | doxygen -
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 
 header: ## regenerate include/radam.h from src/ffi
 	RADAM_WRITE_HEADER=1 $(CARGO) test --test abi header_is_the_generated_one

@@ -30,14 +30,20 @@ const FILES: &[&str] = &[
     "share/doc/radam/LICENSE-APACHE",
     "share/doc/radam/LICENSE-MIT",
     "share/doc/radam/README.md",
+    "share/doc/radam/docs/README.md",
     "share/doc/radam/docs/checkpoint.md",
+    "share/doc/radam/docs/determinism.md",
     "share/doc/radam/docs/engines.md",
+    "share/doc/radam/docs/faq.md",
     "share/doc/radam/docs/ffi.md",
     "share/doc/radam/docs/gpu.md",
+    "share/doc/radam/docs/migration.md",
+    "share/doc/radam/docs/numerics.md",
     "share/doc/radam/docs/q8.md",
     "share/doc/radam/docs/rectification.md",
     "share/doc/radam/docs/scaling.md",
     "share/doc/radam/docs/speed.md",
+    "share/doc/radam/docs/tour.md",
 ];
 
 #[test]
