@@ -269,7 +269,7 @@ bindings: ## regenerate bindings/radam_api.json and what the bindings generate f
 	python3 bindings/generate
 
 # Tests of cargo that step on a GPU with RADAM_TEST_DEVICE=cuda. To run it all where no cargo is, see tests/gpu/build.sh.
-GPU_TESTS ?= goldens determinism
+GPU_TESTS ?= goldens determinism checkpoint
 gpu: ## test on a GPU what cannot be tested without one (4 minutes; uses compute-sanitizer, nvcc and PyTorch if they are there)
 	tests/gpu/build.sh $(TARGET)/gpu $(GPU_TESTS)
 	tests/gpu/run.sh $(TARGET)/gpu

@@ -73,7 +73,7 @@ pub extern "C" fn radam_free(opt: *mut radam_optimizer) -> radam_status {
 ///
 /// stream is a CUstream or cudaStream_t of the optimizer's device; NULL is the legacy default stream. It
 /// must exist until the optimizer is freed or has moved on. Work that is enqueued already is done first:
-/// the new stream waits for it, unless it is being captured into a graph, which cannot.
+/// the new stream waits for it, unless one of the two is being captured into a graph, which cannot.
 ///
 /// Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_INVALID_STATE if the optimizer is on the CPU;
 /// RADAM_ERROR_DEVICE; RADAM_ERROR_BUSY.
