@@ -141,7 +141,7 @@ bench-engines: $(ENGINES)/installed ## measure a step right after LibTorch's bac
 	cmake --build $(BENCH_ENGINES)
 	python3 benches/engines.py $(BENCH_ENGINES)/bench benches/results
 
-# Without cargo, as on a machine that was lent with its GPU alone: RADAM_LIBRARY=libradam.so python3 benches/gpu/bench.py
+# Where no cargo is: RADAM_LIBRARY=libradam.so python3 benches/gpu/bench.py
 bench-gpu: ## measure the library on a GPU against optimi, PyTorch and a copy (3 minutes; needs PyTorch with CUDA; OPTIMI=wheel)
 	$(CARGO) build --release
 	python3 benches/gpu/bench.py $(if $(OPTIMI),--optimi-path "$(OPTIMI)")
