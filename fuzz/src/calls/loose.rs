@@ -203,7 +203,7 @@ pub fn texts(world: &mut World, draw: &mut Draw) {
     }
     // SAFETY: the strings are static.
     let names =
-        [-1, 0, 10, 11].map(|status| unsafe { CStr::from_ptr(radam_status_string(status)) });
+        [-1, 0, 11, 12].map(|status| unsafe { CStr::from_ptr(radam_status_string(status)) });
     world.require(names[1] == c"RADAM_OK" && names[0] == names[3], "another name of a status");
     let version = world.quietly(|| radam_version());
     world.require(version == 2000, "another version");
