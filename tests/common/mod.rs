@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a program that is linked with `libradam.a` needs, as rustc reports it (`--print native-static-libs`) and the
 /// README tells users.
-pub const NATIVE_LIBRARIES: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+pub const NATIVE_LIBRARIES: &str = "-lgcc_s -ldl -lutil -lrt -lpthread -lm -ldl -lc";
 
 /// Reports that a test did not run: on the real stderr, which the test runner does not capture, and in a file that
 /// `make test` prints at its end. If RADAM_TEST_NO_SKIP is set, as in CI, it is an error.
