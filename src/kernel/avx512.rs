@@ -182,8 +182,8 @@ unsafe fn load(positions: &[u16; 32]) -> __m512i {
 
 // Positions of halves of f32 among the 64 halves of two registers: those of the first and then those of the
 // second, or alternating.
-static UPPER_HALVES: [u16; 32] = positions(1, false);
-static LOWER_HALVES: [u16; 32] = positions(0, false);
+pub(super) static UPPER_HALVES: [u16; 32] = positions(1, false);
+pub(super) static LOWER_HALVES: [u16; 32] = positions(0, false);
 static UPPER_HALVES_IN_TURN: [u16; 32] = positions(1, true);
 static LOWER_HALVES_IN_TURN: [u16; 32] = positions(0, true);
 

@@ -111,8 +111,11 @@ trait Compiled {
 
     /// # Safety
     /// The machine has the instruction set, and the view is valid for elements of P, G, S and C.
-    unsafe fn step<V, P, G, S, C, const CLIPS: bool>(step: &Step, view: &TensorView)
-    where
+    unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
+        step: &Step,
+        view: &TensorView,
+        layout: Layout,
+    ) where
         V: Stored<P> + Stored<G> + Stored<S> + Stored<C>;
 }
 
@@ -127,13 +130,16 @@ macro_rules! compiled {
             type F64 = $f64;
 
             #[$target_feature]
-            unsafe fn step<V, P, G, S, C, const CLIPS: bool>(step: &Step, view: &TensorView)
-            where
+            unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
+                step: &Step,
+                view: &TensorView,
+                layout: Layout,
+            ) where
                 V: Stored<P> + Stored<G> + Stored<S> + Stored<C>,
             {
                 let again = <Self as Compiled>::step::<V, P, G, S, C, CLIPS>;
                 // SAFETY: the preconditions of both functions are the same.
-                unsafe { step_loop::step::<V, P, G, S, C, CLIPS>(step, view, again) }
+                unsafe { step_loop::step::<V, P, G, S, C, CLIPS>(step, view, layout, again) }
             }
         }
     };

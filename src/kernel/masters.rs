@@ -31,13 +31,13 @@ compiled_loop! {
 
 /// The f32 whose bits are those of the bf16 plus the remainder.
 #[inline(always)]
-fn joined(param: bf16, remainder: i16) -> f32 {
+pub(super) fn joined(param: bf16, remainder: i16) -> f32 {
     f32::from_bits((u32::from(param.to_bits()) << 16).wrapping_add_signed(i32::from(remainder)))
 }
 
 /// The inverse of `joined`.
 #[inline(always)]
-fn halves(master: f32) -> (bf16, i16) {
+pub(super) fn halves(master: f32) -> (bf16, i16) {
     let bits = master.to_bits();
     let nearest = bits.wrapping_add(0x8000) >> 16;
     // Rounding could carry a NaN's payload through to a number.

@@ -22,7 +22,7 @@ pub(super) fn choose(layout: Layout, clips: bool) -> (StepLoop, Layout) {
 ///
 /// # Safety
 /// The view is valid for arrays of `P::Real`.
-unsafe fn step<P: Element, const CLIPS: bool>(step: &Step, view: &TensorView) {
+unsafe fn step<P: Element, const CLIPS: bool>(step: &Step, view: &TensorView, _: Layout) {
     debug_assert!(step.clips == CLIPS);
     let TensorView { len, param, grad, exp_avg, exp_avg_sq, kahan_comp, .. } = *view;
     if len == 0 {

@@ -52,7 +52,7 @@ impl Kernel {
             if self.staged {
                 self.run_staged(step, view);
             } else {
-                (self.step_loop)(step, view);
+                (self.step_loop)(step, view, self.of_loop);
             }
         }
     }
@@ -115,11 +115,14 @@ impl Kernel {
     unsafe fn run_block(&self, step: &Step, block: &TensorView, room: *mut Room) {
         let Self { instruction_set: set, layout, of_loop, .. } = *self;
         let TensorView { len, first, noise, master_remainder, .. } = *block;
+        // What the loop leaves to do.
+        let rounding =
+            if layout.rounding == of_loop.rounding { Rounding::Nearest } else { layout.rounding };
         let mut stage = Stage { set, len, room: room.cast() };
         // SAFETY: the arrays of a valid view have `len` elements, and the staged ones fit into the scratch
         // space. Where the rounding is not to nearest, the parameter is bf16 and staged as f32.
         unsafe {
-            let param = match layout.rounding {
+            let param = match rounding {
                 Rounding::Remainder => {
                     let masters = stage.take(Dtype::F32);
                     join(set, block.param.cast(), master_remainder, masters.cast(), len);
@@ -137,14 +140,14 @@ impl Kernel {
                 staged.exp_avg = stage.bring(block.exp_avg, layout.state, of_loop.state);
                 staged.exp_avg_sq = stage.bring(block.exp_avg_sq, layout.state, of_loop.state);
             }
-            (self.step_loop)(step, &staged);
+            (self.step_loop)(step, &staged, of_loop);
             stage.bring_back(staged.exp_avg, of_loop.state, block.exp_avg, layout.state);
             stage.bring_back(staged.exp_avg_sq, of_loop.state, block.exp_avg_sq, layout.state);
             if step.rule == Rule::Accumulate {
                 return;
             }
             stage.bring_back(staged.kahan_comp, of_loop.state, block.kahan_comp, layout.state);
-            match layout.rounding {
+            match rounding {
                 Rounding::Nearest => {
                     stage.bring_back(param, of_loop.param, block.param, layout.param);
                 }

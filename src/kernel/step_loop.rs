@@ -1,14 +1,14 @@
 //! The update rule over the arrays of a tensor, as a loop over the registers of any instruction set.
 
 use super::lanes::{Lanes, Stored};
-use super::tensor_view::{TensorView, TypedView};
+use super::tensor_view::{Layout, TensorView, TypedView};
 use crate::math::{Coefficients, Rule, Step, compensated_change, lost_change};
 
 /// A loop that makes one step of all elements of a view.
 ///
 /// # Safety
-/// The view is valid for the layout that the loop was chosen for.
-pub(super) type StepLoop = unsafe fn(&Step, &TensorView);
+/// The view is valid for the layout, which is that of the choice of the loop.
+pub(super) type StepLoop = unsafe fn(&Step, &TensorView, Layout);
 
 /// Steps all elements, a block of V's lanes at a time. The remainder is stepped in a block of copies by `again`,
 /// which is this very loop as it was compiled.
@@ -22,6 +22,7 @@ pub(super) type StepLoop = unsafe fn(&Step, &TensorView);
 pub(super) unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
     step: &Step,
     view: &TensorView,
+    layout: Layout,
     again: StepLoop,
 ) where
     V: Stored<P> + Stored<G> + Stored<S> + Stored<C>,
@@ -51,7 +52,7 @@ pub(super) unsafe fn step<V, P, G, S, C, const CLIPS: bool>(
     }
     if rest > 0 {
         // SAFETY: the view is valid, and `again` is this loop.
-        unsafe { step_rest::<V, P, G, S, C>(step, view, rest, again) };
+        unsafe { step_rest::<V, P, G, S, C>(step, view, layout, rest, again) };
     }
 }
 
@@ -211,8 +212,13 @@ unsafe fn finish<V, P, G, S, C>(
 ///
 /// # Safety
 /// The view is valid for elements of P, G, S and C, and `again` is the loop for such views.
-unsafe fn step_rest<V, P, G, S, C>(step: &Step, view: &TensorView, rest: usize, again: StepLoop)
-where
+unsafe fn step_rest<V, P, G, S, C>(
+    step: &Step,
+    view: &TensorView,
+    layout: Layout,
+    rest: usize,
+    again: StepLoop,
+) where
     V: Stored<P> + Stored<G> + Stored<S> + Stored<C>,
 {
     debug_assert!(rest < V::COUNT);
@@ -240,7 +246,7 @@ where
             copy: copy_block.0.as_mut_ptr().cast(),
             ..*view
         };
-        again(step, &copies);
+        again(step, &copies, layout);
         let new = TypedView::<P, G, S, C>::of(&copies);
         param.add(start).copy_from_nonoverlapping(new.param, rest);
         exp_avg.add(start).copy_from_nonoverlapping(new.exp_avg, rest);

@@ -66,14 +66,17 @@ fn mix_64(x: u64) -> u64 {
 /// A bijection in which every bit of the result depends on every bit of `x`.
 #[inline(always)]
 fn mix_32(x: u32) -> u32 {
-    let x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
-    let x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
+    let x = (x ^ (x >> 16)).wrapping_mul(MIX_32[0]);
+    let x = (x ^ (x >> 15)).wrapping_mul(MIX_32[1]);
     x ^ (x >> 16)
 }
 
+/// The factors of `mix_32`.
+pub(super) const MIX_32: [u32; 2] = [0x7feb_352d, 0x846c_a68b];
+
 /// The random number of the element whose place in the tensor has these lower 32 bits.
 #[inline(always)]
-fn random(keys: [u32; 2], lower: u32) -> u32 {
+pub(super) fn random(keys: [u32; 2], lower: u32) -> u32 {
     mix_32(mix_32(lower.wrapping_add(keys[0])) ^ keys[1])
 }
 
@@ -100,7 +103,7 @@ compiled_loop! {
 
 /// Rounded away from zero if the lower 16 bits plus `random`, of 16 bits too, carry; else towards zero.
 #[inline(always)]
-fn rounded_at_random(value: f32, random: u32) -> bf16 {
+pub(super) fn rounded_at_random(value: f32, random: u32) -> bf16 {
     if value.is_nan() {
         bf16::store(value)
     } else {

@@ -3,7 +3,9 @@
 use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
 use crate::kernel::avx2::F32x8;
 use crate::kernel::lanes::Pair;
+use crate::kernel::stochastic::MIX_32;
 use crate::math::q8::{BLOCK, Fractions};
+use half::bf16;
 use std::arch::x86_64::*;
 
 type Lanes = Pair<F32x8<true>>;
@@ -129,6 +131,88 @@ impl CodeLanes for Lanes {
             });
             least(_mm256_min_epu8(_mm256_min_epu8(a, b), _mm256_min_epu8(c, d)))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn join(param: *const bf16, remainder: *const i16) -> Self {
+        // SAFETY: 16 elements are there.
+        unsafe {
+            let [param, remainder] = [param.cast::<__m256i>(), remainder.cast()]
+                .map(|halves| _mm256_permute4x64_epi64::<IN_TURN>(_mm256_loadu_si256(halves)));
+            // A remainder below 0 borrows.
+            let upper = _mm256_add_epi16(param, _mm256_srai_epi16::<15>(remainder));
+            let [low, high] =
+                [_mm256_unpacklo_epi16(remainder, upper), _mm256_unpackhi_epi16(remainder, upper)];
+            each(Pair(low, high), |master| F32x8(_mm256_castsi256_ps(master)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn split(self, param: *mut bf16, remainder: *mut i16) {
+        let master = bits(self);
+        // SAFETY: there is room for 16 elements.
+        unsafe {
+            let lower = each(master, |bits| _mm256_and_si256(bits, _mm256_set1_epi32(0xffff)));
+            let nearest = each(master, |bits| _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)));
+            store_halves(lower, remainder.cast());
+            store_halves(each(nearest, |bits| _mm256_srli_epi32::<16>(bits)), param.cast());
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn round_at_random(self, keys: [u32; 2], lower: u32, to: *mut bf16) {
+        // SAFETY: there is room for 16 elements.
+        unsafe {
+            let first = lower.wrapping_add(keys[0]) as i32;
+            let places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let [low, high] = [first, first.wrapping_add(8)]
+                .map(|first| _mm256_add_epi32(_mm256_set1_epi32(first), places));
+            let random = Pair(random(low, keys[1]), random(high, keys[1]));
+            let sums = Pair(
+                _mm256_add_epi32(bits(self).0, _mm256_srli_epi32::<16>(random.0)),
+                _mm256_add_epi32(bits(self).1, _mm256_srli_epi32::<16>(random.1)),
+            );
+            store_halves(each(sums, |sum| _mm256_srli_epi32::<16>(sum)), to.cast());
+        }
+    }
+}
+
+/// Packing and unpacking work within 128-bit halves, where the quarters have to be in the order 0, 2, 1, 3.
+const IN_TURN: i32 = 0b11_01_10_00;
+
+/// Stores the lower halves of words whose upper ones are 0.
+///
+/// # Safety
+/// There is room for 16 halves, which nothing else uses, and the machine has AVX2.
+#[inline(always)]
+unsafe fn store_halves(words: Words, to: *mut __m256i) {
+    // SAFETY: there is room.
+    unsafe {
+        let packed = _mm256_packus_epi32(words.0, words.1);
+        _mm256_storeu_si256(to, _mm256_permute4x64_epi64::<IN_TURN>(packed));
+    }
+}
+
+/// The random numbers of `stochastic.rs`.
+///
+/// # Safety
+/// The machine has AVX2. So below.
+#[inline(always)]
+unsafe fn random(place: __m256i, key: u32) -> __m256i {
+    // SAFETY: the machine has the instructions.
+    unsafe { mix_32(_mm256_xor_si256(mix_32(place), _mm256_set1_epi32(key as i32))) }
+}
+
+/// # Safety
+/// As above.
+#[inline(always)]
+unsafe fn mix_32(x: __m256i) -> __m256i {
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        let [first, second] = MIX_32.map(|factor| _mm256_set1_epi32(factor as i32));
+        let x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32::<16>(x)), first);
+        let x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32::<15>(x)), second);
+        _mm256_xor_si256(x, _mm256_srli_epi32::<16>(x))
     }
 }
 

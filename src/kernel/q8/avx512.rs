@@ -1,9 +1,11 @@
 //! Codes in registers of 512 bits.
 
 use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
-use crate::kernel::avx512::F32x16;
+use crate::kernel::avx512::{F32x16, LOWER_HALVES, UPPER_HALVES};
 use crate::kernel::lanes::Pair;
+use crate::kernel::stochastic::MIX_32;
 use crate::math::q8::{BLOCK, Fractions};
+use half::bf16;
 use std::arch::x86_64::*;
 
 type Lanes = Pair<F32x16<true>>;
@@ -135,6 +137,88 @@ impl CodeLanes for Lanes {
             super::avx2::least(_mm256_min_epu8(_mm512_castsi512_si256(least), half))
         }
     }
+
+    #[inline(always)]
+    unsafe fn join(param: *const bf16, remainder: *const i16) -> Self {
+        // SAFETY: 32 elements are there.
+        unsafe {
+            let param = _mm512_loadu_si512(param.cast());
+            let remainder = _mm512_loadu_si512(remainder.cast());
+            // A remainder below 0 borrows.
+            let upper = _mm512_add_epi16(param, _mm512_srai_epi16::<15>(remainder));
+            let interleaved = |places: &[u16; 32]| {
+                let places = _mm512_loadu_si512(places.as_ptr().cast());
+                let master = _mm512_permutex2var_epi16(remainder, places, upper);
+                F32x16(_mm512_castsi512_ps(master))
+            };
+            Pair(interleaved(&INTERLEAVED[0]), interleaved(&INTERLEAVED[1]))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn split(self, param: *mut bf16, remainder: *mut i16) {
+        let master = bits(self);
+        // SAFETY: there is room for 32 elements.
+        unsafe {
+            let (lower, upper) = (halves(master, &LOWER_HALVES), halves(master, &UPPER_HALVES));
+            // Half and more rounds away from zero.
+            let nearest = _mm512_sub_epi16(upper, _mm512_srai_epi16::<15>(lower));
+            _mm512_storeu_si512(remainder.cast(), lower);
+            _mm512_storeu_si512(param.cast(), nearest);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn round_at_random(self, keys: [u32; 2], lower: u32, to: *mut bf16) {
+        // SAFETY: there is room for 32 elements.
+        unsafe {
+            let first = _mm512_set1_epi32(lower.wrapping_add(keys[0]) as i32);
+            let [low, high] = PLACES
+                .map(|places| _mm512_add_epi32(first, _mm512_loadu_si512(places.as_ptr().cast())));
+            let random = Pair(random(low, keys[1]), random(high, keys[1]));
+            let sums = Pair(
+                _mm512_add_epi32(bits(self).0, _mm512_srli_epi32::<16>(random.0)),
+                _mm512_add_epi32(bits(self).1, _mm512_srli_epi32::<16>(random.1)),
+            );
+            _mm512_storeu_si512(to.cast(), halves(sums, &UPPER_HALVES));
+        }
+    }
+}
+
+/// The halves of words at these places.
+///
+/// # Safety
+/// The machine has AVX-512.
+#[inline(always)]
+unsafe fn halves(words: Words, places: &[u16; 32]) -> __m512i {
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        let places = _mm512_loadu_si512(places.as_ptr().cast());
+        _mm512_permutex2var_epi16(words.0, places, words.1)
+    }
+}
+
+/// The random numbers of `stochastic.rs`.
+///
+/// # Safety
+/// The machine has AVX-512. So below.
+#[inline(always)]
+unsafe fn random(place: __m512i, key: u32) -> __m512i {
+    // SAFETY: the machine has the instructions.
+    unsafe { mix_32(_mm512_xor_si512(mix_32(place), _mm512_set1_epi32(key as i32))) }
+}
+
+/// # Safety
+/// As above.
+#[inline(always)]
+unsafe fn mix_32(x: __m512i) -> __m512i {
+    // SAFETY: the machine has the instructions.
+    unsafe {
+        let [first, second] = MIX_32.map(|factor| _mm512_set1_epi32(factor as i32));
+        let x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32::<16>(x)), first);
+        let x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32::<15>(x)), second);
+        _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x))
+    }
 }
 
 /// Packing for AVX-512 with VBMI: a permutation of bytes.
@@ -193,6 +277,28 @@ static UPPER_BYTES: [u8; 64] = {
     let mut i = 0;
     while i < 32 {
         places[i] = 4 * i as u8 + 3;
+        i += 1;
+    }
+    places
+};
+
+/// The places of 32 elements.
+static PLACES: [[u32; 16]; 2] = {
+    let mut places = [[0; 16]; 2];
+    let mut i = 0;
+    while i < 32 {
+        places[i / 16][i % 16] = i as u32;
+        i += 1;
+    }
+    places
+};
+
+/// The places of halves of two registers, one of each in turn.
+static INTERLEAVED: [[u16; 32]; 2] = {
+    let mut places = [[0; 32]; 2];
+    let mut i = 0;
+    while i < 64 {
+        places[i / 32][i % 32] = (i / 2 + i % 2 * 32) as u16;
         i += 1;
     }
     places

@@ -2,9 +2,12 @@
 
 use crate::kernel::lanes::Stored;
 use crate::math::q8::{BLOCK, Encoder, Fractions};
+use half::{bf16, f16};
 
 /// Lanes of f32 that are read from codes and become codes.
-pub(in crate::kernel) trait CodeLanes: Stored<f32> {
+pub(in crate::kernel) trait CodeLanes:
+    Stored<f32> + Stored<f16> + Stored<bf16>
+{
     /// As many u32 as there are lanes.
     type Words: Copy;
 
@@ -47,6 +50,24 @@ pub(in crate::kernel) trait CodeLanes: Stored<f32> {
     /// # Safety
     /// `BLOCK` codes are there.
     unsafe fn least_code_less_1(codes: *const u8) -> u8;
+
+    /// Masters, put together from bf16 and remainders.
+    ///
+    /// # Safety
+    /// `COUNT` elements are there.
+    unsafe fn join(param: *const bf16, remainder: *const i16) -> Self;
+
+    /// Splits masters, of which none is NaN, into the nearest bf16, ties away from zero, and remainders.
+    ///
+    /// # Safety
+    /// There is room for `COUNT` elements, which nothing else uses.
+    unsafe fn split(self, param: *mut bf16, remainder: *mut i16);
+
+    /// Rounds numbers, of which none is NaN, to one of the two bf16 around them, as `stochastic.rs` does.
+    ///
+    /// # Safety
+    /// As for `split`.
+    unsafe fn round_at_random(self, keys: [u32; 2], lower: u32, to: *mut bf16);
 }
 
 /// How a block is encoded, in all lanes.

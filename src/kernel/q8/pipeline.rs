@@ -6,12 +6,15 @@
 //! blocks later, in the same turns, and how it will be is chosen one block before. Until then, roots and directions are in a
 //! ring that stays in the first-level cache.
 
+use super::grads::Grads;
 use super::lanes::{Aligned, CodeLanes, EncoderLanes, Packing};
+use super::params::{Params, store_copy};
 use super::plain::{self, Constants};
 use super::rest::step_rest;
+use crate::kernel::dtype::Dtype;
 use crate::kernel::lanes::{Lanes, Stored};
 use crate::kernel::step_loop::StepLoop;
-use crate::kernel::tensor_view::{TensorView, prefetch_line};
+use crate::kernel::tensor_view::{Layout, TensorView, prefetch_line};
 use crate::math::q8::{
     BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_extremes_finite,
 };
@@ -28,18 +31,26 @@ const RING: usize = 4;
 /// compiled.
 ///
 /// # Safety
-/// The view is valid for parameters and `kahan_comp` of P, gradients of G and 8-bit state. The machine has V's and K's
-/// instructions.
+/// The view is valid for the layout, whose parameters are of P and gradients of G. The machine has V's and K's instructions.
 #[inline(always)]
-pub(super) unsafe fn step<V, K, P, G>(step: &Step, view: &TensorView, again: StepLoop)
-where
-    V: CodeLanes + Stored<P> + Stored<G>,
+pub(super) unsafe fn step<V, K, P, G, const COPIES: bool>(
+    step: &Step,
+    view: &TensorView,
+    layout: Layout,
+    again: StepLoop,
+) where
+    V: CodeLanes + Stored<P::Element>,
     K: Packing<V>,
+    P: Params,
+    G: Grads,
 {
+    debug_assert!(layout.copy.is_some() == COPIES && layout.grad != Dtype::F64);
+    debug_assert!(layout.param.size() == size_of::<P::Element>());
     let (blocks, rest) = (view.len / BLOCK, view.len % BLOCK);
-    let pipeline = Pipeline::<V, K, P, G> {
+    let pipeline = Pipeline::<V, K, P, G, COPIES> {
         step,
         view,
+        layout,
         blocks,
         constants: Constants::of(step),
         coefficients: Q8Coefficients::new(&step.coefficients),
@@ -49,14 +60,15 @@ where
     unsafe {
         pipeline.run();
         if rest > 0 {
-            step_rest::<P, G>(step, view, rest, again);
+            step_rest(step, view, layout, rest, again);
         }
     }
 }
 
-struct Pipeline<'a, V: CodeLanes, K, P, G> {
+struct Pipeline<'a, V: CodeLanes, K, P, G, const COPIES: bool> {
     step: &'a Step,
     view: &'a TensorView,
+    layout: Layout,
     /// Whole ones.
     blocks: usize,
     constants: Constants,
@@ -135,10 +147,12 @@ struct Flight<V: CodeLanes> {
     largest_direction: V::Words,
 }
 
-impl<V, K, P, G> Pipeline<'_, V, K, P, G>
+impl<V, K, P, G, const COPIES: bool> Pipeline<'_, V, K, P, G, COPIES>
 where
-    V: CodeLanes + Stored<P> + Stored<G>,
+    V: CodeLanes + Stored<P::Element>,
     K: Packing<V>,
+    P: Params,
+    G: Grads,
 {
     /// # Safety
     /// The view is valid, and has `blocks` whole blocks. So below.
@@ -308,17 +322,19 @@ where
     #[inline(always)]
     unsafe fn begin(&self, start: usize, old: &OldLanes<V>) -> InFlight<V> {
         let (view, coefficients) = (self.view, &self.coefficients);
-        prefetch::<V>(view.param.cast::<P>().wrapping_add(start).cast(), size_of::<P>());
-        prefetch::<V>(view.grad.cast::<G>().wrapping_add(start).cast(), size_of::<G>());
+        prefetch::<V>(
+            view.param.cast::<P::Element>().wrapping_add(start).cast(),
+            size_of::<P::Element>(),
+        );
         prefetch::<V>(view.exp_avg.wrapping_add(start).cast(), 1);
         prefetch::<V>(view.exp_avg_sq.wrapping_add(start).cast(), 1);
         // SAFETY: the elements are there.
         unsafe {
             let direction = V::directions(view.exp_avg.cast::<i8>().add(start));
             let root = V::roots(view.exp_avg_sq.add(start), old.base, old.shift);
-            let grad: V = <V as Stored<G>>::load(view.grad.cast::<G>().add(start));
+            let grad = G::load(view, self.layout, start);
             let grad = if self.step.rule != Rule::Accumulate && self.step.decay == Decay::L2 {
-                let theta = <V as Stored<P>>::load(view.param.cast::<P>().add(start));
+                let theta: V = P::load(view, start);
                 coefficients.grad(self.step.clips, Decay::L2, theta, grad)
             } else {
                 coefficients.grad(self.step.clips, Decay::None, grad, grad)
@@ -352,21 +368,27 @@ where
             if rule == Rule::Accumulate {
                 return;
             }
-            let param = self.view.param.cast::<P>().add(start);
-            let theta: V = <V as Stored<P>>::load(param);
+            let theta: V = P::load(self.view, start);
             let lowered = self.coefficients.lowered(rule, decay, theta, exp_avg, direction);
+            let (new, nan);
             if self.view.kahan_comp.is_null() {
-                let new = theta - lowered;
-                <V as Stored<P>>::store(new, new.any_nan(), param);
+                new = theta - lowered;
+                nan = new.any_nan();
+                P::store(self.view, start, new, nan);
             } else {
-                let kahan_comp = self.view.kahan_comp.cast::<P>().add(start);
-                let change = compensated_change(<V as Stored<P>>::load(kahan_comp), lowered);
-                let new = theta + change;
-                let nan = new.any_nan();
-                let packed = <V as Stored<P>>::pack_if(new, nan);
-                <V as Stored<P>>::write(packed, param);
-                let lost = lost_change(change, theta, <V as Stored<P>>::unpack(packed));
-                <V as Stored<P>>::store(lost, nan, kahan_comp);
+                let param = self.view.param.cast::<P::Element>().add(start);
+                let kahan_comp = self.view.kahan_comp.cast::<P::Element>().add(start);
+                let change =
+                    compensated_change(<V as Stored<P::Element>>::load(kahan_comp), lowered);
+                new = theta + change;
+                nan = new.any_nan();
+                let packed = <V as Stored<P::Element>>::pack_if(new, nan);
+                <V as Stored<P::Element>>::write(packed, param);
+                let lost = lost_change(change, theta, <V as Stored<P::Element>>::unpack(packed));
+                <V as Stored<P::Element>>::store(lost, nan, kahan_comp);
+            }
+            if COPIES {
+                store_copy(self.view, self.layout, start, new, nan);
             }
         }
     }
@@ -395,7 +417,7 @@ where
 /// Prefetches elements of `size` bytes, as many as there are lanes and this many ahead: these take so many instructions that
 /// out-of-order execution alone does not reach far enough.
 #[inline(always)]
-fn prefetch<V: Lanes>(elements: *const i8, size: usize) {
+pub(super) fn prefetch<V: Lanes>(elements: *const i8, size: usize) {
     const AHEAD: usize = 1024;
     const LINE: usize = 64;
     for line in (0..V::COUNT * size).step_by(LINE) {

@@ -5,7 +5,7 @@
 use crate::kernel::dtype::Dtype;
 use crate::kernel::element::Element;
 use crate::kernel::step_loop::StepLoop;
-use crate::kernel::tensor_view::TensorView;
+use crate::kernel::tensor_view::{Layout, Rounding, TensorView};
 use crate::math::q8::{
     BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_finite,
 };
@@ -13,18 +13,21 @@ use crate::math::{Decay, Rule, Step, compensated_change, lost_change};
 use half::{bf16, f16};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
-/// The loop for parameters in f32 that will be rounded to this dtype, for which Kahan summation compensates.
-pub(super) fn choose(rounded_to: Dtype) -> StepLoop {
-    match rounded_to {
+/// The loop for tensors of this layout, and the layout that it takes: all of f32, which are rounded to the dtype of
+/// parameters where Kahan summation compensates for that.
+pub(super) fn choose(layout: Layout) -> (StepLoop, Layout) {
+    let (real, rounding) = (Dtype::F32, Rounding::Nearest);
+    let step_loop = match layout.param {
         Dtype::F16 => step::<f16>,
-        Dtype::Bf16 => step::<bf16>,
-        Dtype::F32 | Dtype::F64 => step::<f32>, // there is no f64 with 8-bit state
-    }
+        Dtype::Bf16 if layout.rounding == rounding => step::<bf16>,
+        _ => step::<f32>,
+    };
+    (step_loop, Layout { param: real, grad: real, state: real, copy: None, rounding, ..layout })
 }
 
 /// # Safety
 /// The view is valid for parameters, gradients and `kahan_comp` of f32 and 8-bit state.
-unsafe fn step<P: Element<Real = f32>>(step: &Step, view: &TensorView) {
+unsafe fn step<P: Element<Real = f32>>(step: &Step, view: &TensorView, _: Layout) {
     let constants = Constants::of(step);
     for start in (0..view.len).step_by(BLOCK) {
         // SAFETY: a part of a valid view is valid.

@@ -1,62 +1,78 @@
 //! Steps the short block at the end of a tensor by the loop for whole ones.
 
+use crate::kernel::dtype::Dtype;
 use crate::kernel::step_loop::StepLoop;
-use crate::kernel::tensor_view::TensorView;
-use crate::math::Step;
+use crate::kernel::tensor_view::{Layout, Rounding, TensorView};
 use crate::math::q8::BLOCK;
+use crate::math::{Rule, Step};
 
 /// Steps the last `rest` elements as the first ones of a block of copies. The others have gradients and codes of 0, and so
 /// change nothing that is known of the block.
 ///
 /// # Safety
-/// The view is valid for P and G, its last block is that short, and `again` is the loop for such views.
-pub(super) unsafe fn step_rest<P, G>(step: &Step, view: &TensorView, rest: usize, again: StepLoop) {
-    let start = view.len - rest;
-    let mut room = [const { Room([0; BLOCK]) }; 5];
-    let [param, grad, kahan_comp, exp_avg, exp_avg_sq] = &mut room;
-    // SAFETY: a valid view has `rest` elements from `start` on, the blocks have room for a block of f32, and as arrays of
-    // their own they are a valid view too.
+/// The view is valid for the layout, its last block is that short, and `again` is the loop for such views.
+pub(super) unsafe fn step_rest(
+    step: &Step,
+    view: &TensorView,
+    layout: Layout,
+    rest: usize,
+    again: StepLoop,
+) {
+    debug_assert!(rest < BLOCK && layout.q8);
+    let end = view.part(view.len - rest, rest, layout);
+    let [param, grad, state, copy] =
+        [Some(layout.param), Some(layout.grad), Some(layout.state), layout.copy]
+            .map(|dtype| rest * dtype.map_or(0, Dtype::size));
+    let kahan_comp = if end.kahan_comp.is_null() { 0 } else { state };
+    let remainder = if layout.rounding == Rounding::Remainder { 2 * rest } else { 0 };
+    let mut room = [const { Room([0; BLOCK]) }; 7];
+    let [to_param, to_grad, to_exp_avg, to_exp_avg_sq, to_kahan_comp, to_remainder, to_copy] =
+        &mut room;
+    // SAFETY: a valid view has the arrays of its layout, so many bytes from there on; the copies have room for a block, and
+    // as arrays of their own are a valid view too.
     unsafe {
-        let kahan_sum = !view.kahan_comp.is_null();
         let copies = TensorView {
             len: BLOCK,
-            first: view.first + start as u64,
-            param: param.fill(view.param.cast::<P>().add(start), rest).cast(),
-            grad: grad.fill(view.grad.cast::<G>().add(start), rest).cast(),
-            kahan_comp: if kahan_sum {
-                kahan_comp.fill(view.kahan_comp.cast::<P>().add(start), rest).cast()
+            param: to_param.fill(end.param, param),
+            grad: to_grad.fill(end.grad, grad),
+            exp_avg: to_exp_avg.fill(end.exp_avg, rest),
+            exp_avg_sq: to_exp_avg_sq.fill(end.exp_avg_sq, rest),
+            kahan_comp: if kahan_comp > 0 {
+                to_kahan_comp.fill(end.kahan_comp, kahan_comp)
             } else {
-                view.kahan_comp
+                end.kahan_comp
             },
-            exp_avg: exp_avg.fill(view.exp_avg.add(start), rest),
-            exp_avg_sq: exp_avg_sq.fill(view.exp_avg_sq.add(start), rest),
-            state_scale: view.state_scale.add(start / BLOCK),
-            ..*view
+            master_remainder: to_remainder.fill(end.master_remainder.cast(), remainder).cast(),
+            copy: to_copy.0.as_mut_ptr().cast(),
+            ..end
         };
-        again(step, &copies);
-        view.param.cast::<P>().add(start).copy_from_nonoverlapping(copies.param.cast(), rest);
-        view.exp_avg.add(start).copy_from_nonoverlapping(copies.exp_avg, rest);
-        view.exp_avg_sq.add(start).copy_from_nonoverlapping(copies.exp_avg_sq, rest);
-        if kahan_sum {
-            let to = view.kahan_comp.cast::<P>().add(start);
-            to.copy_from_nonoverlapping(copies.kahan_comp.cast(), rest);
+        again(step, &copies, layout);
+        end.exp_avg.copy_from_nonoverlapping(copies.exp_avg, rest);
+        end.exp_avg_sq.copy_from_nonoverlapping(copies.exp_avg_sq, rest);
+        if step.rule == Rule::Accumulate {
+            return;
         }
+        end.param.copy_from_nonoverlapping(copies.param, param);
+        end.kahan_comp.copy_from_nonoverlapping(copies.kahan_comp, kahan_comp);
+        let remainders = end.master_remainder.cast::<u8>();
+        remainders.copy_from_nonoverlapping(copies.master_remainder.cast(), remainder);
+        end.copy.copy_from_nonoverlapping(copies.copy, copy);
     }
 }
 
-/// A block of elements of any dtype of up to 4 bytes.
+/// A block of elements of up to 4 bytes.
 struct Room([u32; BLOCK]);
 
 impl Room {
-    /// Copies elements to the beginning of the block.
+    /// Copies bytes to the beginning.
     ///
     /// # Safety
-    /// There are `len` elements, at most `BLOCK`.
-    unsafe fn fill<E>(&mut self, elements: *const E, len: usize) -> *mut E {
-        const { assert!(size_of::<E>() <= size_of::<u32>()) };
-        let block = self.0.as_mut_ptr().cast::<E>();
-        // SAFETY: the elements are there, and the block has room for them.
-        unsafe { block.copy_from_nonoverlapping(elements, len) };
-        block
+    /// There are so many, which fit.
+    unsafe fn fill(&mut self, from: *const u8, bytes: usize) -> *mut u8 {
+        debug_assert!(bytes <= size_of::<Self>());
+        let room = self.0.as_mut_ptr().cast::<u8>();
+        // SAFETY: the bytes are there, and there is room for them.
+        unsafe { room.copy_from_nonoverlapping(from, bytes) };
+        room
     }
 }
