@@ -122,7 +122,7 @@ bench-against: ## measure the library against another revision (BASE=main; 4 min
 
 # Uses a virtual environment. If pip cannot install all peers, it installs those it can, and peers.py lists the others.
 PEERS := $(TARGET)/peers-venv
-bench-peers: $(PEERS)/installed ## measure the library against PyTorch, optimi and DeepSpeed (6 GB of disk, 16 GB of memory)
+bench-peers: $(PEERS)/installed ## measure the library against PyTorch, optimi, DeepSpeed, bitsandbytes and torchao (6 GB of disk, 16 GB of memory)
 	$(CARGO) build --release
 	$(PEERS)/bin/python benches/peers.py
 

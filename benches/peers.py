@@ -1,10 +1,11 @@
 """Measures radam against the optimizers that a user might use instead: `make bench-peers`.
 
 The same tensors with the same gradients go through radam (its shared library, called through ctypes)
-and through PyTorch, optimi and DeepSpeed's CPU Adam, in one process. Results are compared before times
-are. The table and the plot go to benches/results/peers.md and peers.svg.
+and through PyTorch, optimi, DeepSpeed's CPU Adam and the 8-bit AdamW of bitsandbytes and torchao, in one
+process. Results are compared before times are. The table and the plot go to benches/results/peers.md and
+peers.svg.
 
-    python benches/peers.py                  # everything, six minutes on a quiet machine
+    python benches/peers.py                  # everything, seven minutes on a quiet machine
     python benches/peers.py --only MLP       # the cases whose title has this in it; writes no files
     python benches/peers.py --rounds 3       # quicker and less certain; writes no files
 """
@@ -27,13 +28,15 @@ RESULTS = ROOT / "benches" / "results"
 THREADS = 2
 
 # These are read when PyTorch and DeepSpeed are imported. DeepSpeed compiles its kernel with ninja,
-# which pip put beside this interpreter, and keeps it in the virtual environment.
+# which pip put beside this interpreter, and torchao its step with torch.compile. Both are kept in the
+# virtual environment.
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
 os.environ["DS_ACCELERATOR"] = "cpu"
 os.environ["DS_SKIP_CUDA_CHECK"] = "1"
 # DeepSpeed would set it to 1, and PyTorch then looks for a GPU driver in each step of each optimizer.
 os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 os.environ.setdefault("TORCH_EXTENSIONS_DIR", os.path.join(sys.prefix, "torch_extensions"))
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(sys.prefix, "torch_inductor"))
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 
 import torch
@@ -42,7 +45,7 @@ import peers_race
 import peers_report
 import shapes
 from peers_race import Comparison, Contender
-from peers_radam import OFF, DTYPES, Radam, load
+from peers_radam import OFF, DTYPES, Q8, Radam, load
 
 # Everyone's options: optimi's and radam's defaults, without weight decay, which is no work for the
 # fused optimizers but one more pass for the others.
@@ -74,6 +77,18 @@ def deepspeed_adam(params):
     return DeepSpeedCPUAdam(params, **COMMON, adamw_mode=True, fp32_optimizer_states=True)
 
 
+def bitsandbytes_adamw(params):
+    import bitsandbytes
+
+    return bitsandbytes.optim.AdamW8bit(params, **COMMON)
+
+
+def torchao_adamw(params):
+    import torchao.optim
+
+    return torchao.optim.AdamW8bit(params, **COMMON)
+
+
 class Roof:
     """The memory traffic of RAdam without its arithmetic: each of four arrays is read and three are written, once.
 
@@ -95,11 +110,16 @@ class Roof:
 RADAM = "radam"
 RADAM_F32_STATE = "radam, f32 state, Kahan"
 RADAM_F32_STATE_NO_KAHAN = "radam, f32 state"
+RADAM_Q8 = "radam, 8-bit state"
 RADAM_ADAMW = "radam, rectify off"
 RADAM_ADAMW_F32_STATE = "radam, rectify off, f32 state"
+RADAM_ADAMW_Q8 = "radam, rectify off, 8-bit state"
 DEEPSPEED = "DeepSpeed CPU Adam"
 FUSED_ADAMW = "torch AdamW(fused=True)"
 TORCH_RADAM = "torch RAdam(foreach=True)"
+# Without weight decay, Adam8bit of both computes the same.
+BITSANDBYTES = "bitsandbytes AdamW8bit"
+TORCHAO = "torchao AdamW8bit"
 # On CPU, optimi's default is the same as foreach=False.
 OPTIMI = "optimi.RAdam"
 OPTIMI_FOREACH = "optimi.RAdam(foreach=True)"
@@ -111,13 +131,17 @@ OPTIMIZERS: dict[str, Callable] = {
     RADAM: radam,
     RADAM_F32_STATE: functools.partial(radam, state_dtype=F32),
     RADAM_F32_STATE_NO_KAHAN: functools.partial(radam, state_dtype=F32, kahan_sum=OFF),
+    RADAM_Q8: functools.partial(radam, state_dtype=Q8),
     RADAM_ADAMW: functools.partial(radam, rectify=OFF),
     RADAM_ADAMW_F32_STATE: functools.partial(radam, rectify=OFF, state_dtype=F32, kahan_sum=OFF),
+    RADAM_ADAMW_Q8: functools.partial(radam, rectify=OFF, state_dtype=Q8),
     DEEPSPEED: deepspeed_adam,
     FUSED_ADAMW: lambda params: torch.optim.AdamW(params, **COMMON, fused=True),
     TORCH_RADAM: lambda params: torch.optim.RAdam(params, **COMMON, foreach=True),
     OPTIMI: optimi_radam,
     OPTIMI_FOREACH: functools.partial(optimi_radam, foreach=True),
+    BITSANDBYTES: bitsandbytes_adamw,
+    TORCHAO: torchao_adamw,
     ROOF: Roof,
 }
 
@@ -150,6 +174,12 @@ CASES = [
         Comparison(RADAM_F32_STATE, [DEEPSPEED], 1.2),
         Comparison(RADAM_F32_STATE_NO_KAHAN, [DEEPSPEED], 1.2),
     ], torch.bfloat16),
+    Case("16M elements, f32, 8-bit state", [(1 << 24,)], [
+        Comparison(RADAM_Q8, [BITSANDBYTES], 30),
+        Comparison(RADAM_Q8, [TORCHAO], 30),
+        Comparison(RADAM_Q8, [FUSED_ADAMW]),
+        Comparison(RADAM_Q8, [ROOF]),
+    ]),
     Case("MLP 24-64-64-16, 6800 elements in 6 tensors, f32", shapes.MLP, [
         Comparison(RADAM, OPTIMIS, 50),
         Comparison(RADAM, [TORCH_RADAM]),
@@ -173,7 +203,7 @@ SWEEP = [
 ]
 
 # Who must agree with whom, and how closely: the largest difference of parameters of size 1 after ten
-# steps, which is some roundings of f32, or of bf16.
+# steps, which is some roundings of f32, or of bf16, or a twentieth of the way, by codes of 8 bits.
 AGREEMENTS = [
     (RADAM, OPTIMI, torch.float32, 1e-6),
     (RADAM, OPTIMI_FOREACH, torch.float32, 1e-6),
@@ -182,6 +212,8 @@ AGREEMENTS = [
     (RADAM_ADAMW, DEEPSPEED, torch.float32, 1e-6),
     (RADAM, OPTIMI, torch.bfloat16, 2**-7),
     (RADAM_ADAMW_F32_STATE, DEEPSPEED, torch.bfloat16, 2**-7),
+    (RADAM_ADAMW_Q8, BITSANDBYTES, torch.float32, 5e-4),
+    (RADAM_ADAMW_Q8, TORCHAO, torch.float32, 5e-4),
 ]
 
 # (name, dtype): why.
@@ -215,7 +247,8 @@ def difference(ours, theirs, dtype):
     """The largest difference between the parameters of two optimizers after ten steps, or None if skipped."""
     trained = []
     for name in (ours, theirs):
-        shapes = [(37, 19), (101,), (1,)]
+        # Everyone has 8-bit state of 4096 elements and of none of the others.
+        shapes = [(64, 64), (37, 19), (101,), (1,)]
         params = random_tensors(shapes, dtype, seed=0)
         for param in params:
             param.grad = torch.empty_like(param)
@@ -274,12 +307,18 @@ def contenders(case):
 def run(case, rounds) -> list[peers_race.Row]:
     times, others = peers_race.race(list(contenders(case)), rounds or case.rounds)
     gc.collect()
-    rows = peers_race.compare(case.title, case.comparisons, times, others)
+    rows = peers_race.compare(case.title, case.elements, case.comparisons, times, others)
     if others > peers_race.QUIET:
         print(peers_report.disturbed(case.title, others))
     for row in rows:
         print(peers_report.line(row), flush=True)
     return rows
+
+
+def bandwidths(rows) -> list[str]:
+    """How fast memory was in the cases that were raced against its traffic."""
+    return [f"Memory bandwidth in “{row.case}”, by {ROOF}: {28 * row.elements / row.peer_ns:.0f} GB/s."
+            for row in rows if row.peer == ROOF]
 
 
 def main():
@@ -296,7 +335,10 @@ def main():
     agreements = check_results()
     print("", peers_report.HEADING, sep="\n", flush=True)
     rows = [row for case in CASES if arguments.only in case.title for row in run(case, arguments.rounds)]
-    sweep = [(case.elements, run(case, arguments.rounds)) for case in SWEEP if arguments.only in case.title]
+    sweep = [run(case, arguments.rounds) for case in SWEEP if arguments.only in case.title]
+    for message in bandwidths(rows):
+        about.append(message)
+        print(message)
     skipped = [f"{name}, {peers_report.short(dtype)}: {reason}" for (name, dtype), reason in SKIPPED.items()]
     for message in skipped:
         print("*** SKIPPED:", message)

@@ -48,6 +48,7 @@ class Row:
     """One line of the table: times are medians in nanoseconds, ratios are peer time / radam time."""
 
     case: str
+    elements: int
     radam: str
     peer: str
     radam_ns: float
@@ -137,7 +138,9 @@ def race(contenders: list[Contender], rounds: int) -> tuple[dict[str, list[float
     )
 
 
-def compare(case: str, comparisons: list[Comparison], times: dict[str, list[float]], others: float) -> list[Row]:
+def compare(
+    case: str, elements: int, comparisons: list[Comparison], times: dict[str, list[float]], others: float
+) -> list[Row]:
     """Leaves out optimizers without times."""
     rows = []
     for comparison in comparisons:
@@ -151,6 +154,7 @@ def compare(case: str, comparisons: list[Comparison], times: dict[str, list[floa
         rows.append(
             Row(
                 case=case,
+                elements=elements,
                 radam=comparison.radam,
                 peer=peer,
                 radam_ns=statistics.median(radam_times),

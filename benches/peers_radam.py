@@ -6,6 +6,7 @@ import torch
 
 OFF, ON, AUTO = 0, 1, 2
 DTYPES = {torch.float32: 1, torch.float64: 2, torch.float16: 3, torch.bfloat16: 4}
+Q8 = 5
 
 
 class Options(ctypes.Structure):

@@ -10,7 +10,7 @@ import platform
 import peers_plot
 from peers_race import QUIET
 
-PACKAGES = ["torch", "torch-optimi", "deepspeed", "numpy"]
+PACKAGES = ["torch", "torch-optimi", "deepspeed", "bitsandbytes", "torchao", "numpy"]
 
 HEADING = f"{'case':49} {'peer':27} {'radam':>10} {'peer':>10} {'ratio':>7} {'quartiles':>15} {'goal':>5}"
 
@@ -25,7 +25,9 @@ same round: its median over 15 rounds (11 for the single tensors), with the quar
 too, so they need not divide to the ratio where the speed of the machine's memory changes meanwhile. radam is
 called from Python through ctypes, and its time includes that. Of optimi the faster of its default and
 `foreach=True` is shown. With f32 state, the Kahan compensation of bf16 parameters is f32 as well: radam then
-moves 30 bytes per element, DeepSpeed, which has none, 22."""
+moves 30 bytes per element, DeepSpeed, which has none, 22. With 8-bit state of f32 parameters it moves 16. The
+step of torchao's AdamW8bit is compiled by `torch.compile` before it is timed; that of bitsandbytes decodes the
+state to f32, steps by operations of PyTorch, and encodes it."""
 
 SWEEP_METHOD = """\
 Nanoseconds per element, one f32 tensor. The last column is the memory traffic without the arithmetic: three
@@ -110,11 +112,11 @@ def peers_table(rows) -> list[str]:
 def lines_of(sweep) -> dict[str, list[tuple[int, float]]]:
     """For each optimizer, the sizes with the nanoseconds per element; both kinds of optimi are one line."""
     lines = {"radam": []}
-    for elements, rows in sweep:
-        lines["radam"].append((elements, rows[0].radam_ns / elements))
+    for rows in sweep:
+        lines["radam"].append((rows[0].elements, rows[0].radam_ns / rows[0].elements))
         for row in rows:
             name = "optimi.RAdam" if row.peer.startswith("optimi") else row.peer
-            lines.setdefault(name, []).append((elements, row.peer_ns / elements))
+            lines.setdefault(name, []).append((row.elements, row.peer_ns / row.elements))
     return lines
 
 
@@ -131,7 +133,7 @@ def write(folder: pathlib.Path, about: list[str], agreements: list[str], rows, s
     folder.mkdir(parents=True, exist_ok=True)
     lines = lines_of(sweep)
     peers_plot.draw(lines, about[0].removeprefix("Machine: "), folder / "peers.svg")
-    others = {row.case: row.others for row in itertools.chain(rows, *(rows for _, rows in sweep))}
+    others = {row.case: row.others for row in itertools.chain(rows, *sweep)}
     noisy = {case: share for case, share in others.items() if share > QUIET}
     most = max(0, *others.values())
     about = [*about, f"Other programs had at most {most:.1%} of the processors, in the most disturbed case."]
@@ -141,5 +143,6 @@ def write(folder: pathlib.Path, about: list[str], agreements: list[str], rows, s
     text += ["![Nanoseconds per element over the size of the tensor](peers.svg)", ""]
     text += [SWEEP_METHOD, "", *sweep_table(lines), ""]
     text += ["Before anything is timed, ten steps on small tensors are compared; the largest differences,",
-             "relative to max(|θ|, 1), are roundings:", "", *(f"- {message}" for message in agreements)]
+             "relative to max(|θ|, 1), are roundings. Those of 8-bit state are of its codes, which differ;",
+             "the parameters have moved by up to 1e-2:", "", *(f"- {message}" for message in agreements)]
     (folder / "peers.md").write_text("\n".join(text) + "\n")
