@@ -14,21 +14,25 @@ typedef struct kind {
   double beta2, weight_decay;
   radam_toggle decouple_wd, accumulation;
   uint64_t len;
+  radam_toggle master_remainder;
 } kind;
 
 static const kind kinds[] = {
-  {"f32", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f32 L2", RADAM_DTYPE_F32, 0, 0, 0.99, 0.1, RADAM_OFF, RADAM_OFF, LEN},
-  {"f32 decoupled", RADAM_DTYPE_F32, 0, 0, 0.99, 0.1, RADAM_ON, RADAM_OFF, LEN},
-  {"f32 unrectified", RADAM_DTYPE_F32, 0, 0, 0.5, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f32 accumulation", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_ON, LEN},
-  {"f32, bf16 gradients", RADAM_DTYPE_F32, RADAM_DTYPE_BF16, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f64", RADAM_DTYPE_F64, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f16", RADAM_DTYPE_F16, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f16, f32 state", RADAM_DTYPE_F16, 0, RADAM_DTYPE_F32, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"bf16", RADAM_DTYPE_BF16, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"bf16, f32 state", RADAM_DTYPE_BF16, 0, RADAM_DTYPE_F32, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN},
-  {"f32 of 8 elements", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, FEW}, /* nearly all of it is the call */
+  {"f32", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f32 L2", RADAM_DTYPE_F32, 0, 0, 0.99, 0.1, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f32 decoupled", RADAM_DTYPE_F32, 0, 0, 0.99, 0.1, RADAM_ON, RADAM_OFF, LEN, RADAM_OFF},
+  {"f32 unrectified", RADAM_DTYPE_F32, 0, 0, 0.5, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f32 accumulation", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_ON, LEN, RADAM_OFF},
+  {"f32, bf16 gradients", RADAM_DTYPE_F32, RADAM_DTYPE_BF16, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f64", RADAM_DTYPE_F64, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f16", RADAM_DTYPE_F16, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f16, f32 state", RADAM_DTYPE_F16, 0, RADAM_DTYPE_F32, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"bf16", RADAM_DTYPE_BF16, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"bf16, f32 state", RADAM_DTYPE_BF16, 0, RADAM_DTYPE_F32, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"f32, q8", RADAM_DTYPE_F32, 0, RADAM_DTYPE_Q8, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"bf16, q8", RADAM_DTYPE_BF16, 0, RADAM_DTYPE_Q8, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_OFF},
+  {"bf16, remainder, q8", RADAM_DTYPE_BF16, 0, RADAM_DTYPE_Q8, 0.99, 0, RADAM_OFF, RADAM_OFF, LEN, RADAM_ON},
+  {"f32 of 8 elements", RADAM_DTYPE_F32, 0, 0, 0.99, 0, RADAM_OFF, RADAM_OFF, FEW, RADAM_OFF}, /* nearly all is the call */
 };
 
 /* Instructions do not depend on the numbers, as long as no NaN is among them. */
@@ -39,6 +43,7 @@ static void count(const kind *k) {
   radam_group_options options = group_options();
   options.lr = 1e-4;
   options.state_dtype = k->state_dtype;
+  options.master_remainder = k->master_remainder;
   options.beta2 = k->beta2;
   options.weight_decay = k->weight_decay;
   options.decouple_wd = k->decouple_wd;
