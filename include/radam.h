@@ -668,7 +668,7 @@ radam_status radam_get_group_options(const radam_optimizer *opt,
 //
 // To change some, get the options, modify them and set them again. They apply from the next step
 // on. Changes of state_dtype, kahan_sum, master_remainder and stochastic_rounding convert the state
-// at once.
+// at once; where 8-bit state comes or goes, with the eps that it had before the call.
 //
 // Errors: RADAM_ERROR_INVALID_HANDLE; RADAM_ERROR_NULL_POINTER; RADAM_ERROR_INVALID_ARGUMENT for an
 // unknown group, an option out of range or a wrong struct_size; RADAM_ERROR_INVALID_STATE if the
