@@ -56,9 +56,12 @@ impl CodedTensor {
     }
 }
 
-/// f32, bf16 and f16 parameters with any gradients, in every rounding.
+/// f32, bf16 and f16 parameters with any gradients, in every rounding, and f32 with copies.
 fn coded_layouts() -> impl Iterator<Item = Layout> {
-    let all = layouts().chain(layouts_with_masters());
+    let copies = layouts().filter(|layout| layout.param == Dtype::F32).flat_map(|layout| {
+        [Dtype::F32, Dtype::F16, Dtype::Bf16].map(|copy| Layout { copy: Some(copy), ..layout })
+    });
+    let all = layouts().chain(layouts_with_masters()).chain(copies);
     all.filter(|layout| layout.param != Dtype::F64 && layout.state == layout.param)
         .map(|layout| Layout { q8: true, ..layout })
 }
@@ -150,6 +153,23 @@ fn every_instruction_set_gives_the_codes_of_the_plain_loops() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The keys of random numbers change at this place of the whole tensor.
+#[test]
+fn every_instruction_set_gives_the_codes_of_the_plain_loops_beyond_2_to_the_32_elements() {
+    for layout in coded_layouts().filter(|layout| layout.rounding == Rounding::Stochastic) {
+        let mut expected = CodedTensor::new(layout, 517, false, numbers);
+        expected.tensor.first = (1 << 32) - 256;
+        expected.set_gradients(3);
+        let (fresh, step) = (expected.clone(), step_of_run(3, &steps()[0]));
+        expected.step(InstructionSet::PORTABLE, &step, 3);
+        for set in InstructionSet::available() {
+            let mut found = fresh.clone();
+            found.step(set, &step, 3);
+            expected.assert_same(&found, format_args!("{set:?} {layout:?}"));
         }
     }
 }
