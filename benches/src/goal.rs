@@ -9,8 +9,8 @@ pub enum Quantity {
     Times,
     /// How many times as fast as the reference.
     Speedup,
-    /// Nanoseconds per element on a core that makes a square root and a division in a cycle at
-    /// 3.6 GHz, which is what Zen 4 does with 16 lanes in 16 cycles. The reference is those alone.
+    /// Nanoseconds per element on a core of 3.6 GHz. The reference takes a cycle for each element; so do a square root and a
+    /// division on Zen 4, with 16 lanes in 16 cycles.
     NanosecondsAt3600MHz,
     /// Nanoseconds that each of so many tensors adds to the reference's time.
     NanosecondsPerTensor(usize),
