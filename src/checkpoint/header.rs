@@ -147,11 +147,11 @@ pub(super) fn write(
         "the header of the checkpoint would have {padded} bytes, but the limit of safetensors files is {LONGEST}; \
          the optimizer has too many parameters for one file"
     );
-    let mut header = Vec::new();
-    reserve(&mut header, LENGTH + padded, "bytes of a header")?;
+    let (mut header, size) = (Vec::new(), LENGTH + padded);
+    reserve(&mut header, size, "bytes of a header")?;
     header.extend_from_slice(&(padded as u64).to_le_bytes());
     header.extend_from_slice(text.as_bytes());
-    header.resize(LENGTH + padded, b' ');
+    header.resize(size, b' ');
     let digits = find_checksum(&header)?;
     let checksum = checksum(&header, &digits);
     let written = write!(&mut header[digits], "{checksum}");
