@@ -242,7 +242,7 @@ impl<'a> Header<'a> {
 
 impl TensorEntry {
     /// A tensor of one dimension. `start` and `len` are in bytes.
-    pub fn new(dtype: FileDtype, start: u64, len: u64) -> Self {
+    pub fn of(dtype: FileDtype, start: u64, len: u64) -> Self {
         Self { dtype, shape: Shape(len / dtype.size()), data_offsets: [start, start + len] }
     }
 }
