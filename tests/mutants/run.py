@@ -20,8 +20,8 @@ LIST = REPOSITORY / "tests/mutants/survivors.txt"
 # The line and the column of a change, which are not listed, since they change with the code above.
 POSITION = re.compile(r":\d+:\d+(?=: )")
 
-# The files, and the tests that must find every change in them. cargo-mutants changes nothing in functions called `new`, so
-# one that computes something is called otherwise there. What a GPU does with checkpoints is not in these files.
+# The files, and the tests that must find every change in them. cargo-mutants changes nothing in functions called `new`,
+# so one that computes something is called otherwise. What a GPU does with checkpoints is not in these files.
 CHECKPOINT = ["--test", "checkpoint", "--", "--skip", "on_a_gpu"]
 MATH = ["src/math/exact_sum.rs", "src/math/rectify.rs", "src/math/rule.rs"]
 TESTS = {
