@@ -324,7 +324,7 @@ soak: ## train for 10 million steps, with files, and parameters and optimizers t
 		-L$(TARGET)/release -lradam -lm -Wl,-rpath,$(abspath $(TARGET))/release
 	$(TARGET)/soak 10000000
 
-mutants: ## change the code of math, plan, versions and files in every way that cargo-mutants knows, and run its tests (hours)
+mutants: ## change the code of math, plan, versions and files in every way that cargo-mutants knows, and run its tests (an hour)
 	CARGO="$(CARGO)" python3 tests/mutants/run.py $(TARGET)/mutants $(FILES)
 
 # $(call has,PROGRAMS,PACKAGES) and $(call needs,PROGRAMS,PACKAGES,TARGET): fail if one of the programs or the Rust target

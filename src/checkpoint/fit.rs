@@ -19,7 +19,7 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    pub fn new(optimizer: &Optimizer, files: &[File], options: &LoadOptions) -> Result<Self> {
+    pub fn of(optimizer: &Optimizer, files: &[File], options: &LoadOptions) -> Result<Self> {
         let LoadOptions { strict, hyperparameters, convert_state, .. } = *options;
         let pieces = Pieces::of(files)?;
         let mut problems = Problems::new();

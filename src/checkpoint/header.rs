@@ -147,11 +147,11 @@ pub(super) fn write(
         "the header of the checkpoint would have {padded} bytes, but the limit of safetensors files is {LONGEST}; \
          the optimizer has too many parameters for one file"
     );
-    let mut header = Vec::new();
-    reserve(&mut header, LENGTH + padded, "bytes of a header")?;
+    let (mut header, size) = (Vec::new(), LENGTH + padded);
+    reserve(&mut header, size, "bytes of a header")?;
     header.extend_from_slice(&(padded as u64).to_le_bytes());
     header.extend_from_slice(text.as_bytes());
-    header.resize(LENGTH + padded, b' ');
+    header.resize(size, b' ');
     let digits = find_checksum(&header)?;
     let checksum = checksum(&header, &digits);
     let written = write!(&mut header[digits], "{checksum}");
@@ -242,7 +242,7 @@ impl<'a> Header<'a> {
 
 impl TensorEntry {
     /// A tensor of one dimension. `start` and `len` are in bytes.
-    pub fn new(dtype: FileDtype, start: u64, len: u64) -> Self {
+    pub fn of(dtype: FileDtype, start: u64, len: u64) -> Self {
         Self { dtype, shape: Shape(len / dtype.size()), data_offsets: [start, start + len] }
     }
 }

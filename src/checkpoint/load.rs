@@ -158,7 +158,7 @@ fn load_sources(
     for header in &headers {
         push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
     }
-    let Fit { transfers, conversions, restored } = Fit::new(optimizer, &files, &options)?;
+    let Fit { transfers, conversions, restored } = Fit::of(optimizer, &files, &options)?;
     let total = headers.iter().map(|header| header.data_len).sum::<u64>();
     let mut progress = Progress::new(options.progress, total);
     let largest = headers.iter().flat_map(|header| &header.tensors).map(|tensor| tensor.len).max();

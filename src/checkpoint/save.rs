@@ -94,7 +94,7 @@ impl<'a> Checkpoint<'a> {
         for number in &self.order {
             let Tensor { param, array, dtype, .. } = &self.tensors[*number as usize];
             let bytes = array.bytes as u64;
-            let entry = TensorEntry::new(*dtype, end, bytes);
+            let entry = TensorEntry::of(*dtype, end, bytes);
             end += bytes;
             push(&mut tensors, (self.manifest.params.items[*param].name(), array.name, entry))?;
         }

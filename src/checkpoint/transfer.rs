@@ -274,8 +274,8 @@ fn bias(piece: &Piece, array: &str) -> Option<f64> {
     }
     let GroupEntry { beta1, beta2, .. } = *piece.group();
     match array {
-        "exp_avg" => Some(BetaPower::new(beta1, step).complement()),
-        "exp_avg_sq" => Some(BetaPower::new(beta2, step).complement()),
+        "exp_avg" => Some(BetaPower::of(beta1, step).complement()),
+        "exp_avg_sq" => Some(BetaPower::of(beta2, step).complement()),
         _ => None,
     }
 }

@@ -26,9 +26,9 @@ pub(crate) struct BetaPower {
 }
 
 impl BetaPower {
-    pub fn new(beta: f64, t: u64) -> Self {
+    pub fn of(beta: f64, t: u64) -> Self {
         if beta > NEAR_ONE {
-            let Sums { weights, lengths } = Sums::new(beta, t);
+            let Sums { weights, lengths } = Sums::of(beta, t);
             let mean_length = lengths.over(weights);
             return Self {
                 beta,
@@ -98,7 +98,7 @@ impl Sums {
     /// S_2n = S_n + β^n S_n        W_2n = W_n + β^n W_n + n β^n S_n
     /// S_(n+1) = 1 + β S_n         W_(n+1) = 1 + β (W_n + S_n)
     /// ```
-    fn new(beta: f64, t: u64) -> Self {
+    fn of(beta: f64, t: u64) -> Self {
         let (one, beta) = (Exact(1.0, 0.0), Exact(beta, 0.0));
         let (mut n, mut power) = (0u64, one);
         let (mut weights, mut lengths) = (Exact(0.0, 0.0), Exact(0.0, 0.0));
@@ -113,9 +113,6 @@ impl Sums {
                 lengths = beta.times(lengths.plus(weights)).plus(one);
                 weights = beta.times(weights).plus(one);
                 (n, power) = (n + 1, power.times(beta));
-            }
-            if power.0 < NEGLIGIBLE {
-                power = Exact(0.0, 0.0);
             }
         }
         Self { weights, lengths }
@@ -195,11 +192,11 @@ mod tests {
     use super::*;
 
     fn beta_hat(beta: f64, t: u64) -> f64 {
-        BetaPower::new(beta, t).beta_hat
+        BetaPower::of(beta, t).beta_hat
     }
 
     fn rectification(beta2: f64, t: u64) -> Option<f64> {
-        BetaPower::new(beta2, t).rectification(5.0)
+        BetaPower::of(beta2, t).rectification(5.0)
     }
 
     #[test]
@@ -259,7 +256,7 @@ mod tests {
             let bits = |column: usize| u64::from_str_radix(columns[column], 16).unwrap();
             let expected = |column| f64::from_bits(bits(column));
             let (beta, t) = (expected(0), columns[1].parse().unwrap());
-            let found = BetaPower::new(beta, t);
+            let found = BetaPower::of(beta, t);
             let exact = beta > NEAR_ONE;
             let limit = if exact { f64::EPSILON } else { 2e-16 / (1.0 - beta) };
             let check = |name, x, column, limit| {
@@ -279,6 +276,14 @@ mod tests {
         }
     }
 
+    /// Computed by them in Python. With more digits, ρ is 5.994163751656718.
+    #[test]
+    fn at_0_999_the_bits_are_those_of_the_plain_formulas() {
+        let power = BetaPower::of(0.999, 6);
+        assert_eq!(power.rho, 5.994_163_751_655_833);
+        assert_eq!(power.complement(), 0.005_985_019_985_006_001_5);
+    }
+
     #[test]
     fn rectification_begins_at_step_six_and_tends_to_one() {
         assert_eq!(rectification(0.999, 5), None);
@@ -288,7 +293,7 @@ mod tests {
 
     #[test]
     fn at_the_threshold_itself_there_is_no_rectification() {
-        let power = BetaPower::new(0.99, 9);
+        let power = BetaPower::of(0.99, 9);
         assert_eq!(power.rectification(power.rho), None);
         assert!(power.rectification(power.rho.next_down()).is_some());
     }

@@ -121,9 +121,9 @@ pub(crate) struct Scalars {
 
 impl Scalars {
     /// Of step number `t`.
-    pub fn new(group: &Hyperparameters, t: u64) -> Self {
-        let beta2 = BetaPower::new(group.beta2, t);
-        let Step { rule, coefficients, .. } = Step::new(group, t, false, Clipping::NONE);
+    pub fn of(group: &Hyperparameters, t: u64) -> Self {
+        let beta2 = BetaPower::of(group.beta2, t);
+        let Step { rule, coefficients, .. } = Step::of(group, t, false, Clipping::NONE);
         let moves = rule != Rule::Accumulate;
         Self {
             step: t,
@@ -150,9 +150,9 @@ pub(crate) struct Step {
 
 impl Step {
     /// Step number `t`.
-    pub fn new(group: &Hyperparameters, t: u64, accumulate: bool, clipping: Clipping) -> Self {
-        let beta1 = BetaPower::new(group.beta1, t);
-        let beta2 = BetaPower::new(group.beta2, t);
+    pub fn of(group: &Hyperparameters, t: u64, accumulate: bool, clipping: Clipping) -> Self {
+        let beta1 = BetaPower::of(group.beta1, t);
+        let beta2 = BetaPower::of(group.beta2, t);
         let rectification = group.rectification(beta2);
         let rule = match rectification {
             _ if accumulate => Rule::Accumulate,
@@ -336,7 +336,7 @@ mod tests {
         let debiased = |beta: f64| (beta.powf(t as f64) - beta) / (beta.powf(t as f64) - 1.0);
         let (beta1, beta2) = (debiased(group.beta1), debiased(group.beta2));
         let (m, v) = (beta1 * m + (1.0 - beta1) * grad, beta2 * v + (1.0 - beta2) * grad * grad);
-        let param = match Scalars::new(group, t).rectification {
+        let param = match Scalars::of(group, t).rectification {
             Some(r) => decayed - group.lr * r * m / (v.sqrt() + group.eps),
             None => decayed - group.lr * m,
         };
@@ -344,7 +344,7 @@ mod tests {
     }
 
     fn by_the_rule(group: &Hyperparameters, t: u64, grad: f64, old: [f64; 3]) -> [f64; 3] {
-        let step = Step::new(group, t, false, Clipping::NONE);
+        let step = Step::of(group, t, false, Clipping::NONE);
         let (constants, rectified) = (step.coefficients.round(), step.rule == Rule::Rectified);
         let [param, m, v] = old.map(Number);
         let (m, v) = constants.penalized_moments(step.decay, param, Number(grad), m, v);
@@ -374,7 +374,7 @@ mod tests {
                             "{group:?}, {t}: {found}, not {expected}"
                         );
                     }
-                    let scalars = Scalars::new(&group, t);
+                    let scalars = Scalars::of(&group, t);
                     let decay = [0.5 * weight_decay, 0.25 * weight_decay][decouple_lr as usize];
                     let decay = if decouple_wd || decouple_lr { decay } else { 0.0 };
                     assert_eq!((scalars.step, scalars.decay), (t, decay));
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn gradients_are_scaled_and_then_clamped() {
-        let step = |scale, max_value| Step::new(&GROUP, 1, false, Clipping { scale, max_value });
+        let step = |scale, max_value| Step::of(&GROUP, 1, false, Clipping { scale, max_value });
         let clipped = |step: Step, grad| step.coefficients.round().clipped(Number(grad)).0;
         assert_eq!([1.0, -4.0, 8.0].map(|grad| clipped(step(0.5, 1.0), grad)), [0.5, -1.0, 1.0]);
         assert!(clipped(step(f64::NAN, 1.0), 1.0).is_nan());
@@ -405,12 +405,12 @@ mod tests {
     #[test]
     fn accumulation_moves_nothing_but_the_moments() {
         for t in [1, 9] {
-            assert_eq!(Step::new(&GROUP, t, true, Clipping::NONE).rule, Rule::Accumulate);
+            assert_eq!(Step::of(&GROUP, t, true, Clipping::NONE).rule, Rule::Accumulate);
         }
     }
 
     fn rules(group: &Hyperparameters) -> Vec<Rule> {
-        (1..=8).map(|t| Step::new(group, t, false, Clipping::NONE).rule).collect()
+        (1..=8).map(|t| Step::of(group, t, false, Clipping::NONE).rule).collect()
     }
 
     /// ρ is 3.97, 4.96 and 5.94 at the steps 4, 5 and 6.
@@ -421,7 +421,7 @@ mod tests {
             let expected =
                 (1..=8).map(|t| if t < first { Rule::Unrectified } else { Rule::Rectified });
             assert_eq!(rules(&group), expected.collect::<Vec<_>>(), "{rectify_threshold}");
-            let r = Scalars::new(&group, first).rectification.unwrap();
+            let r = Scalars::of(&group, first).rectification.unwrap();
             assert!(r > 0.0 && r < 0.2, "{rectify_threshold}: {r}");
         }
         let adam = Hyperparameters { rectify: false, rectify_threshold: 1e9, ..GROUP };
@@ -432,7 +432,7 @@ mod tests {
     fn steps_without_an_unrectified_rule_move_only_the_moments() {
         let group = Hyperparameters { unrectified: false, ..GROUP };
         for (t, (rule, usual)) in (1..).zip(rules(&group).into_iter().zip(rules(&GROUP))) {
-            let (scalars, with) = (Scalars::new(&group, t), Scalars::new(&GROUP, t));
+            let (scalars, with) = (Scalars::of(&group, t), Scalars::of(&GROUP, t));
             assert_eq!((scalars.beta1_hat, scalars.beta2_hat), (with.beta1_hat, with.beta2_hat));
             if usual == Rule::Rectified {
                 assert_eq!(rule, Rule::Rectified);

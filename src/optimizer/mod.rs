@@ -260,7 +260,7 @@ impl Optimizer {
         self.refresh_steps()?;
         let params = self.params.iter().filter(|param| param.group == group);
         let step = params.map(|param| param.next_step()).max().unwrap_or(1);
-        Ok(Scalars::new(&hyperparameters, step))
+        Ok(Scalars::of(&hyperparameters, step))
     }
 
     /// Takes over what a checkpoint says, whose arrays are in place.

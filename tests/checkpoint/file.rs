@@ -2,7 +2,7 @@
 
 use crate::training::mix;
 
-const KEY: &str = "\"radam.checksum\":\"";
+const KEY: &str = "\"radam.checksum\"";
 const DIGITS: usize = 8;
 
 #[derive(Clone)]
@@ -23,7 +23,7 @@ impl File {
     /// A header with this manifest and these tensors, each with its dtype, shape and bytes.
     pub fn new(manifest: &str, tensors: &[(&str, &str, &[u64], &[u8])]) -> Self {
         let mut json =
-            format!("{{\"__metadata__\":{{\"radam\":{},{KEY}00000000\"}}", quoted(manifest));
+            format!("{{\"__metadata__\":{{\"radam\":{},{KEY}:\"00000000\"}}", quoted(manifest));
         let mut data = Vec::new();
         for (name, dtype, shape, bytes) in tensors {
             let (start, name) = (data.len(), quoted(name));
@@ -48,7 +48,7 @@ impl File {
         json.resize(json.len().next_multiple_of(8), b' ');
         let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
         bytes.extend(json);
-        if let Some(at) = self.json.find(KEY).map(|at| 8 + at + KEY.len())
+        if let Some(at) = self.checksum().map(|at| 8 + at)
             && at + DIGITS <= bytes.len()
         {
             bytes[at..at + DIGITS].fill(b'0');
@@ -57,6 +57,13 @@ impl File {
         }
         bytes.extend(&self.data);
         bytes
+    }
+
+    /// Where the digits of the checksum are in the JSON.
+    fn checksum(&self) -> Option<usize> {
+        let (_, rest) = self.json.split_once(KEY)?;
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+        Some(self.json.len() - rest.strip_prefix('"')?.len())
     }
 }
 

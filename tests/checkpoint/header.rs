@@ -201,23 +201,24 @@ fn other_types_and_gaps_are_refused() {
         assert!(sound().contains(from), "{from}");
         refused(&file(&sound().replacen(from, to, 1)), &[word]);
     }
-    for tensor in [
-        r#"{"dtype":"F32","shape":[2],"data_offsets":[8,12]}"#,
-        r#"{"dtype":"F32","shape":[1],"data_offsets":[12,8]}"#,
-        r#"{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[8,8]}"#,
-        r#"{"dtype":"F32","shape":1,"data_offsets":[8,12]}"#,
-        r#"{"dtype":"F32","shape":[1],"data_offsets":[8]}"#,
-        r#"{"dtype":"F32","shape":[1],"data_offsets":[8,12,12]}"#,
-        r#"{"dtype":"F32","shape":[1.0],"data_offsets":[8,12]}"#,
-        r#"{"dtype":"Q4","shape":[1],"data_offsets":[8,12]}"#,
-        r#"{"dtype":["F32"],"shape":[1],"data_offsets":[8,12]}"#,
-        r#"{"dtype":"F32","data_offsets":[8,12]}"#,
-        r#"["F32",[1],[8,12]]"#,
-        "null",
+    let contradiction = "contradict one another";
+    for (tensor, word) in [
+        (r#"{"dtype":"F32","shape":[2],"data_offsets":[8,12]}"#, contradiction),
+        (r#"{"dtype":"F32","shape":[1],"data_offsets":[12,8]}"#, contradiction),
+        (r#"{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[8,8]}"#, "2^64"),
+        (r#"{"dtype":"F32","shape":1,"data_offsets":[8,12]}"#, "a list of dimensions"),
+        (r#"{"dtype":"F32","shape":[1],"data_offsets":[8]}"#, "length 1"),
+        (r#"{"dtype":"F32","shape":[1],"data_offsets":[8,12,12]}"#, "trailing characters"),
+        (r#"{"dtype":"F32","shape":[1.0],"data_offsets":[8,12]}"#, "u64"),
+        (r#"{"dtype":"Q4","shape":[1],"data_offsets":[8,12]}"#, "`Q4`"),
+        (r#"{"dtype":["F32"],"shape":[1],"data_offsets":[8,12]}"#, "string"),
+        (r#"{"dtype":"F32","data_offsets":[8,12]}"#, "`shape`"),
+        (r#"["F32",[1],[8,12]]"#, "an object"),
+        ("null", "an object"),
     ] {
         let mut file = file_with(&sound(), "", &format!(",\"x\":{tensor}"));
         file.data.resize(12, 0);
-        refused(&file, &["header of the checkpoint", "line 2 column"]);
+        refused(&file, &["header of the checkpoint", "line 2 column", word]);
     }
 }
 
@@ -334,6 +335,15 @@ fn what_is_no_safetensors_file_is_told() {
 
 fn refused_bytes(bytes: &[u8], words: &str) {
     optimizer().refuses(bytes, RADAM_ERROR_CORRUPT, &[words]);
+}
+
+/// JSON may have white space between a key and its value.
+#[test]
+fn white_space_before_the_checksum() {
+    let file = file(&sound());
+    for between in [" :", ": ", " \t:\r\n  "] {
+        taken(&file.replaced("\"radam.checksum\":", &format!("\"radam.checksum\"{between}")));
+    }
 }
 
 /// The checksum is the one in the metadata, and no other place can pass for it.

@@ -149,7 +149,7 @@ impl Stepper<'_> {
         }
         let constants = self.last.get_or_insert_with(|| {
             let hyperparameters = self.groups[group as usize].hyperparameters();
-            let step = Step::new(&hyperparameters, number, self.accumulate, self.clipping);
+            let step = Step::of(&hyperparameters, number, self.accumulate, self.clipping);
             Constants { group, number, step }
         });
         let (_, kernel) = self.last_kernel.get_or_insert_with(|| {

@@ -60,7 +60,7 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
         copy: ptr::null_mut(),
         noise: Noise::new(group.seed, NameHash::of("param.0"), number),
     };
-    let step = Step::new(&group.hyperparameters(), number, false, Clipping::NONE);
+    let step = Step::of(&group.hyperparameters(), number, false, Clipping::NONE);
     // SAFETY: the arrays were checked to be aligned and apart, and the caller promises that they are
     // there.
     unsafe { Kernel::new(instruction_set, layout, step.clips).run(&step, &view) };
