@@ -210,7 +210,7 @@ pub(crate) struct Q8Coefficients<R> {
 
 impl<R: Arithmetic> Q8Coefficients<R> {
     #[inline(always)]
-    pub fn new(coefficients: &Coefficients<f64>) -> Self {
+    pub fn of(coefficients: &Coefficients<f64>) -> Self {
         let plain = coefficients.round::<R>();
         Self {
             plain,
@@ -278,4 +278,90 @@ pub(crate) fn encode_moments(
         (directions[i], roots[i]) = encoder.encode(direction, root, Fractions::HALF);
     }
     encoder.word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPS: f32 = 1e-6;
+
+    /// A word and its codes.
+    fn encoded(exp_avg: &[f32], exp_avg_sq: &[f32]) -> (u32, Vec<i8>, Vec<u8>) {
+        let (mut directions, mut roots) = (vec![0; exp_avg.len()], vec![0; exp_avg.len()]);
+        let word = encode_moments(exp_avg, exp_avg_sq, EPS, &mut directions, &mut roots);
+        (word, directions, roots)
+    }
+
+    /// From one element to the next, roots grow by this factor, and directions go around.
+    fn moments(growth: f32) -> (Vec<f32>, Vec<f32>) {
+        let root = |i: usize| 1e-3 * growth.powi(i as i32);
+        let exp_avg = |i: usize| (i as f32 * 0.7).sin() * 1.5 * (root(i) + EPS);
+        ((0..BLOCK).map(exp_avg).collect(), (0..BLOCK).map(|i| root(i) * root(i)).collect())
+    }
+
+    #[test]
+    fn moments_are_coded_by_the_nearest_codes() {
+        // Over 0.2, 2.7, 5.4 and 12.4 octaves, of 254 codes: 128 an octave, 64, 32 and 16.
+        for (growth, shift) in [(1.001, 16), (1.015, 17), (1.03, 18), (1.07, 19)] {
+            let (exp_avg, exp_avg_sq) = moments(growth);
+            let (word, directions, roots) = encoded(&exp_avg, &exp_avg_sq);
+            let scale = Scale::read(word);
+            assert_eq!(scale.shift, shift, "{growth}");
+            for i in 0..BLOCK {
+                let root = exp_avg_sq[i].sqrt();
+                let off = (scale.direction(directions[i]) - exp_avg[i] / (root + EPS)).abs();
+                assert!(off <= 0.501 * scale.unit, "direction {i} is off by {off}");
+                // Between the two roots around, in which a step has the same bits.
+                let off = scale.root(roots[i]).to_bits().abs_diff(root.to_bits());
+                assert!(off <= (1 << shift) / 2, "root {i} is off by {off}");
+            }
+            assert!(directions.iter().any(|code| code.unsigned_abs() >= 125), "of 126 codes");
+            assert!(roots[BLOCK - 1] >= 254, "{}, of 255 codes", roots[BLOCK - 1]);
+        }
+    }
+
+    #[test]
+    fn moments_that_are_none_start_anew_and_no_other_notices() {
+        let (mut exp_avg, mut exp_avg_sq) = moments(1.03);
+        for (i, (m, v)) in [
+            (0.1, f32::INFINITY),
+            (f32::NAN, 0.1),
+            (0.1, f32::NAN),
+            (f32::INFINITY, 0.1),
+            (1e38, 1e-38),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            (exp_avg[i], exp_avg_sq[i]) = (0.0, 0.0);
+            let expected = encoded(&exp_avg, &exp_avg_sq);
+            (exp_avg[i], exp_avg_sq[i]) = (m, v);
+            assert_eq!(encoded(&exp_avg, &exp_avg_sq), expected, "{m} {v}");
+        }
+        (exp_avg[7], exp_avg_sq[7]) = (0.0, -0.0);
+        let (_, directions, roots) = encoded(&exp_avg, &exp_avg_sq);
+        assert_eq!((directions[7], roots[7]), (0, 0));
+    }
+
+    /// Where only the root would be rounded to 0, m would be divided by eps.
+    #[test]
+    fn what_moves_has_a_root() {
+        let (mut exp_avg, mut exp_avg_sq) = ([1.0; BLOCK], [1.0; BLOCK]);
+        (exp_avg[3], exp_avg_sq[3]) = (1e-12, 1e-24);
+        let (_, directions, roots) = encoded(&exp_avg, &exp_avg_sq);
+        assert_eq!((directions[3], roots[3]), (0, 0));
+        exp_avg[3] = 1e-6;
+        let (_, directions, roots) = encoded(&exp_avg, &exp_avg_sq);
+        assert_eq!((directions[3] > 0, roots[3]), (true, 1));
+    }
+
+    #[test]
+    fn no_moments_are_a_fresh_block() {
+        let (word, directions, roots) = encoded(&[0.0; 5], &[0.0; 5]);
+        let scale = Scale::read(word);
+        assert_eq!((directions, roots), (vec![0; 5], vec![0; 5]));
+        assert_eq!((scale.shift, scale.base), (FINEST, LEAST_ROOT));
+        assert_eq!(Scale::read(0), Scale { unit: 0.0, shift: WIDEST, base: 0 });
+    }
 }

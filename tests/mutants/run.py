@@ -25,6 +25,8 @@ POSITION = re.compile(r":\d+:\d+(?=: )")
 CHECKPOINT = ["--test", "checkpoint", "--", "--skip", "on_a_gpu"]
 MATH = ["src/math/exact_sum.rs", "src/math/rectify.rs", "src/math/rule.rs"]
 TESTS = {
+    # The slowest of its tests is about registers.
+    "src/math/q8.rs": ["--lib", "q8::", "--", "--skip", "every_instruction_set"],
     "src/ffi/versioned.rs": ["--lib", "versioned::"],
     "src/optimizer/step/plan.rs": ["--lib", "plan::"],
     "src/checkpoint/header.rs": CHECKPOINT,

@@ -53,7 +53,7 @@ pub(super) unsafe fn step<V, K, P, G, const COPIES: bool>(
         layout,
         blocks,
         constants: Constants::of(step),
-        coefficients: Q8Coefficients::new(&step.coefficients),
+        coefficients: Q8Coefficients::of(&step.coefficients),
         types: PhantomData,
     };
     // SAFETY: the view is valid, and has so many whole blocks.

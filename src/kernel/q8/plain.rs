@@ -46,7 +46,7 @@ pub(super) struct Constants {
 
 impl Constants {
     pub fn of(step: &Step) -> Self {
-        let coefficients = Q8Coefficients::new(&step.coefficients);
+        let coefficients = Q8Coefficients::of(&step.coefficients);
         Self {
             rule: step.rule,
             decay: step.decay,
