@@ -66,6 +66,11 @@ fn steps_wait_for_nothing() {
 }
 
 #[test]
+fn what_is_removed_is_gone() {
+    run("cuda/surgery", &[], "what was removed is gone");
+}
+
+#[test]
 fn small_steps_have_the_bits_of_the_cpu() {
     // The device memory is protected, so that nothing but kernels and copies touches it.
     let Some(stand_in) = stand_in("small steps") else { return };

@@ -258,8 +258,8 @@ impl Optimizer {
     pub fn next_scalars(&self, group: u32) -> Result<Scalars> {
         let hyperparameters = self.group(group)?.hyperparameters();
         self.refresh_steps()?;
-        let params = self.params.iter().filter(|param| param.group == group);
-        let step = params.map(|param| param.next_step()).max().unwrap_or(1);
+        let of_group = self.params().filter(|(_, param)| param.group == group);
+        let step = of_group.map(|(_, param)| param.next_step()).max().unwrap_or(1);
         Ok(Scalars::new(&hyperparameters, step))
     }
 
