@@ -86,6 +86,13 @@ fn large_steps_have_the_bits_of_the_cpu() {
 }
 
 #[test]
+fn random_calls_have_the_bits_of_the_cpu() {
+    for seed in ["1", "2", "3"] {
+        run("gpu/random_calls", &["3000", seed], "have the bits of the CPU");
+    }
+}
+
+#[test]
 fn graphs_have_the_bits_of_the_cpu() {
     run("gpu/graphs", &[], "have the bits of the CPU");
 }

@@ -146,7 +146,8 @@ static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *
           "%s, step %d: tensor %d has other bits than on the CPU", setup, step, i);
 }
 
-/* A step by gradients one of whose elements is infinite, which nothing skips, so that parameters become NaN. Nothing comes after it. */
+/* A step by gradients one of whose elements is infinite, which nothing skips, so that parameters become NaN. Nothing comes
+   after it. */
 static void step_without_numbers(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *tensors, const char *setup) {
   for (int i = 0; i < TENSORS; i++) {
     redraw(&tensors[i].grad);
@@ -155,7 +156,8 @@ static void step_without_numbers(radam_optimizer *cpu, radam_optimizer *gpu, con
   OK(cpu, radam_step(cpu));
   OK(gpu, radam_step(gpu));
   for (int i = 0; i < TENSORS; i++)
-    CHECK(is_same_or_nan(&tensors[i].data) && is_same_or_nan(&tensors[i].copy), "%s: tensor %d is NaN elsewhere than on the CPU", setup, i);
+    CHECK(is_same_or_nan(&tensors[i].data) && is_same_or_nan(&tensors[i].copy),
+          "%s: tensor %d is NaN elsewhere than on the CPU", setup, i);
 }
 
 /* Returns the number of steps: none if these options are refused for this dtype, as on the CPU. */
