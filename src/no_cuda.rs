@@ -25,7 +25,7 @@ macro_rules! absent {
 
 absent! {
     set_stream(stream: *mut c_void) -> Result<()>;
-    reserve(groups: usize, params: &[Param]) -> Result<()>;
+    reserve(groups: usize, first: usize, new: &[Param]) -> Result<()>;
     set_group(index: u32, group: &Group) -> Result<()>;
     set_steps(id: u32, steps: u64) -> Result<()>;
     steps(first: u32, params: &mut dyn Iterator<Item = &Param>) -> Result<()>;

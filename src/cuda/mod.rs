@@ -28,7 +28,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tables::{Sizes, Tables, UpdateKernel};
+use tables::{Tables, UpdateKernel};
 use upload::Uploads;
 
 /// Bytes that are copied at once between state and the caller's process.
@@ -291,17 +291,17 @@ impl Device {
         self.kernels[kernel as usize]
     }
 
-    /// Makes room for these groups and parameters, so that steps never allocate.
-    pub fn reserve(&self, groups: usize, params: &[Param]) -> Result<()> {
+    /// Makes room for so many groups and for more parameters, the first of which has this id, so that steps never allocate.
+    pub fn reserve(&self, groups: usize, first: usize, new: &[Param]) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
-        let sizes = Sizes::of(params);
-        work.tables.reserve(sizes)?;
+        let sizes = work.tables.reserve(new)?;
+        let params = first + new.len();
         let arrays = [
             (&mut work.groups, groups),
-            (&mut work.steps, params.len()),
-            (&mut work.constants, params.len()),
-            (&mut work.arrived, params.len()),
+            (&mut work.steps, params),
+            (&mut work.constants, params),
+            (&mut work.arrived, params),
         ];
         if work.uploads.is_too_small(sizes.bytes())
             || arrays.iter().any(|(array, count)| array.is_too_small(*count))

@@ -153,6 +153,8 @@ pub(super) struct Tables {
     pub small_threads: Option<usize>,
     /// Changes with the tiles and pieces.
     pub shape: u64,
+    /// What the parameters may come to, and those that were removed since the tables were made.
+    sizes: Sizes,
 }
 
 /// How many tiles and pieces tensors may come to.
@@ -164,8 +166,10 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub fn of(params: &[Param]) -> Self {
-        params.iter().fold(Self::default(), |sizes, param| Self {
+    const NONE: Self = Self { tensors: 0, tiles: 0, pieces: 0 };
+
+    fn with(self, params: &[Param]) -> Self {
+        params.iter().fold(self, |sizes, param| Self {
             tensors: sizes.tensors + 1,
             tiles: sizes.tiles + param.len().div_ceil(TILE),
             pieces: sizes.pieces + param.grid().len(),
@@ -178,17 +182,20 @@ impl Sizes {
 }
 
 impl Tables {
-    /// Makes room, so that making the tables never allocates.
-    pub fn reserve(&mut self, sizes: Sizes) -> Result<()> {
+    /// Makes room for more parameters, so that making the tables never allocates. Returns what all may come to.
+    pub fn reserve(&mut self, new: &[Param]) -> Result<Sizes> {
         fn room<T>(items: &mut Vec<T>, count: usize, what: &str) -> Result<()> {
             reserve(items, count.saturating_sub(items.len()), what)
         }
+        let sizes = self.sizes.with(new);
         room(&mut self.tensors, sizes.tensors, "parameters")?;
         room(&mut self.ids, sizes.tensors, "parameters")?;
         room(&mut self.entries, sizes.tensors, "parameters")?;
         room(&mut self.tiles, sizes.tiles, "tiles of parameters")?;
         room(&mut self.pieces, sizes.pieces, "pieces of parameters")?;
-        room(&mut self.launches, UpdateKernel::ALL.len(), "kernels")
+        room(&mut self.launches, UpdateKernel::ALL.len(), "kernels")?;
+        self.sizes = sizes;
+        Ok(sizes)
     }
 
     pub fn entry(&self, id: u32) -> Option<Entry> {
@@ -223,6 +230,7 @@ impl Tables {
     /// Cuts all parameters into tiles and pieces.
     fn rebuild(&mut self, groups: &[Group], params: &[Param]) {
         self.shape += 1;
+        self.sizes = Sizes::NONE.with(params);
         self.ids.clear();
         self.tiles.clear();
         self.pieces.clear();

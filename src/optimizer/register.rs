@@ -69,7 +69,7 @@ impl Optimizer {
             param.state.allocate(param.data.pointer(), Home::new(self.memory.as_deref()))?;
         }
         if let Some(device) = self.device() {
-            device.reserve(self.groups.len(), &self.params)?;
+            device.reserve(self.groups.len(), first, &self.params[first..])?;
             device.set_group(group_id, &self.groups[group_id as usize])?;
         }
         let chunks = self.params[first..].iter().map(|param| param.grid().len()).sum();
