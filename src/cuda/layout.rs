@@ -1,6 +1,7 @@
 //! What is handed to kernels. `kernels/types.cuh` has the same structs, and describes their fields; a test compares them.
 
 use super::driver::DevicePointer;
+use super::tables::UpdateKernel;
 use crate::kernel::{Dtype, NameHash, Rounding};
 use crate::math::Hyperparameters;
 use crate::optimizer::{Compensation, Group, Param};
@@ -72,7 +73,7 @@ pub(super) struct DeviceTensor {
     compensation: DevicePointer,
     state_scale: DevicePointer,
     copy: DevicePointer,
-    len: u64,
+    pub len: u64,
     first: u64,
     name_hash: u64,
     id: u32,
@@ -107,8 +108,10 @@ pub(super) fn are_aligned(addresses: &[DevicePointer]) -> bool {
 }
 
 impl DeviceTensor {
-    /// Of a parameter of this group. `waits_for_call` is whether its step comes with arrays of its own.
-    pub fn of(id: u32, param: &Param, group: &Group, waits_for_call: bool, tile: u32) -> Self {
+    /// Of a parameter of this group, which this kernel steps.
+    pub fn of(id: u32, param: &Param, group: &Group, kernel: UpdateKernel) -> Self {
+        // A step of such a group comes with arrays of its own.
+        let waits_for_call = group.gradient_release.or(false);
         let state = param.state.kind;
         let rounding =
             if param.dtype == Dtype::Bf16 { group.rounding(state) } else { Rounding::Nearest };
@@ -149,7 +152,7 @@ impl DeviceTensor {
             steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
             is_aligned: are_aligned(&[data, grad, exp_avg, exp_avg_sq, compensation, copy]).into(),
             reserved: [0; 3],
-            tile,
+            tile: kernel.tile() as u32,
             padding: 0,
         }
     }

@@ -20,7 +20,7 @@ mod upload;
 
 use crate::error::{Result, ensure};
 use crate::math::WORDS;
-use crate::optimizer::{Group, Param, Stale};
+use crate::optimizer::{Group, Param};
 use buffers::{Buffer, Growing, Pinned, Retired};
 use driver::{DevicePointer, Driver, Handle};
 use layout::{CONSTANTS_SIZE, DeviceGroup, SetGroupArgs};
@@ -106,13 +106,22 @@ struct Work {
     /// Of gradients, of updates and of parameters.
     sums: Buffer,
     tables: Tables,
-    /// What has changed since the tables were made.
     stale: Stale,
     uploads: Uploads,
     /// Whether graphs may hold addresses of buffers, so that these are kept.
     captured: bool,
     /// What only graphs may use, or could not be freed when it was given back.
     retired: Vec<Retired>,
+}
+
+/// What of the tables is not as the optimizer has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    No,
+    /// The tensors on the device.
+    Tensors,
+    /// All of them.
+    All,
 }
 
 // SAFETY: the driver's handles may be used on any thread, and each call makes the context current first.

@@ -3,7 +3,7 @@
 use super::layout::{DeviceTensor, Part, TILE};
 use crate::error::{Result, reserve};
 use crate::kernel::{Dtype, Rounding};
-use crate::optimizer::{Compensation, Group, Param, Stale, Standing};
+use crate::optimizer::{Compensation, Contents, Group, Param, Standing};
 use std::ops::Range;
 
 /// The kernels that step tensors, by their layouts.
@@ -89,7 +89,7 @@ impl UpdateKernel {
     }
 
     /// Elements of a tile.
-    fn tile(self) -> usize {
+    pub fn tile(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2 * TILE,
             _ => TILE,
@@ -139,7 +139,6 @@ impl Entry {
 pub(super) struct Tables {
     /// First those that `step` steps, in the order of their kernels; then those of groups with gradient release.
     pub tensors: Vec<DeviceTensor>,
-    ids: Vec<u32>,
     pub tiles: Vec<Part>,
     pub pieces: Vec<Part>,
     /// By the ids of parameters.
@@ -189,7 +188,6 @@ impl Tables {
         }
         let sizes = self.sizes.with(new);
         room(&mut self.tensors, sizes.tensors, "parameters")?;
-        room(&mut self.ids, sizes.tensors, "parameters")?;
         room(&mut self.entries, sizes.tensors, "parameters")?;
         room(&mut self.tiles, sizes.tiles, "tiles of parameters")?;
         room(&mut self.pieces, sizes.pieces, "pieces of parameters")?;
@@ -206,32 +204,21 @@ impl Tables {
         self.launches.iter().cloned()
     }
 
-    /// Brings the tables up to date.
-    pub fn refresh(&mut self, stale: Stale, groups: &[Group], params: &[Param]) {
-        let group_of = |param: &Param| &groups[param.group as usize];
-        let other_kernel = |id: &u32| {
-            let param = &params[*id as usize];
-            let known = self.entry(*id).map(|entry| entry.kernel);
-            known != Some(UpdateKernel::of(param, group_of(param)))
-        };
-        if stale == Stale::All || self.ids.iter().any(other_kernel) {
-            self.rebuild(groups, params);
-        }
-        self.tensors.clear();
-        for id in &self.ids {
-            let param = &params[*id as usize];
-            let group = group_of(param);
-            let releases = group.gradient_release.or(false);
-            let tile = UpdateKernel::of(param, group).tile() as u32;
-            self.tensors.push(DeviceTensor::of(*id, param, group, releases, tile));
-        }
+    /// Describes a parameter anew, and returns which tensor it is; `None` if the tables have to be made anew for it.
+    pub fn describe(&mut self, id: u32, Contents { groups, params }: Contents) -> Option<u32> {
+        let param = &params[id as usize];
+        let group = &groups[param.group as usize];
+        let kernel = UpdateKernel::of(param, group);
+        let Entry { tensor, .. } = self.entry(id).filter(|entry| entry.kernel == kernel)?;
+        self.tensors[tensor as usize] = DeviceTensor::of(id, param, group, kernel);
+        Some(tensor)
     }
 
-    /// Cuts all parameters into tiles and pieces.
-    fn rebuild(&mut self, groups: &[Group], params: &[Param]) {
+    /// Describes all parameters, and cuts them into tiles and pieces.
+    pub fn make(&mut self, Contents { groups, params }: Contents) {
         self.shape += 1;
         self.sizes = Sizes::NONE.with(params);
-        self.ids.clear();
+        self.tensors.clear();
         self.tiles.clear();
         self.pieces.clear();
         self.launches.clear();
@@ -245,7 +232,7 @@ impl Tables {
                     let is_there = param.standing != Standing::Removed
                         && group.gradient_release.or(false) == releases;
                     if is_there && UpdateKernel::of(param, group) == kernel {
-                        self.push(id, param, kernel);
+                        self.push(id, param, group, kernel);
                     }
                 }
                 let tiles = first..self.tiles.len() as u32;
@@ -254,31 +241,29 @@ impl Tables {
                 }
             }
             if !releases {
-                self.in_step = self.ids.len() as u32;
+                self.in_step = self.tensors.len() as u32;
                 self.pieces_in_step = self.pieces.len() as u32;
-                self.small_threads = self.small_threads_for(params);
+                self.small_threads = self.small_threads_for();
             }
         }
     }
 
     /// Threads for a small step of these parameters. Each needs a block that counts its steps.
-    fn small_threads_for(&self, params: &[Param]) -> Option<usize> {
+    fn small_threads_for(&self) -> Option<usize> {
         const ELEMENTS: usize = 1 << 18;
         const TILES: usize = 2048;
-        let of_ids = || self.ids[..self.in_step as usize].iter().map(|id| &params[*id as usize]);
-        let (elements, longest) = of_ids().fold((0usize, 0), |(elements, longest), param| {
-            (elements.saturating_add(param.len()), longest.max(param.len()))
-        });
+        let lens = || self.tensors.iter().map(|tensor| tensor.len as usize);
+        let elements = lens().fold(0usize, usize::saturating_add);
         let tiles = self.launches.iter().map(|(_, tiles)| tiles.len()).sum::<usize>();
         let is_small = elements <= ELEMENTS && tiles <= TILES;
         (is_small
-            && of_ids().all(|param| param.len() > 0)
+            && lens().all(|len| len > 0)
             && self.launches.iter().all(|(kernel, _)| kernel.is_for_small_steps()))
-        .then(|| longest.next_power_of_two().clamp(32, 1024))
+        .then(|| lens().max().unwrap_or(0).next_power_of_two().clamp(32, 1024))
     }
 
-    fn push(&mut self, id: u32, param: &Param, kernel: UpdateKernel) {
-        let tensor = self.ids.len() as u32;
+    fn push(&mut self, id: u32, param: &Param, group: &Group, kernel: UpdateKernel) {
+        let tensor = self.tensors.len() as u32;
         let (tiles, pieces) =
             (param.len().div_ceil(kernel.tile()) as u32, param.grid().len() as u32);
         self.entries[id as usize] = Some(Entry {
@@ -289,7 +274,7 @@ impl Tables {
             first_piece: self.pieces.len() as u32,
             pieces,
         });
-        self.ids.push(id);
+        self.tensors.push(DeviceTensor::of(id, param, group, kernel));
         self.tiles.extend((0..tiles).map(|number| Part { tensor, number }));
         self.pieces.extend((0..pieces).map(|number| Part { tensor, number }));
     }

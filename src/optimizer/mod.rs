@@ -30,7 +30,7 @@ mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
 pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
-pub(crate) use on_device::{Contents, OfCall, Stale, Task};
+pub(crate) use on_device::{Contents, OfCall, Task};
 #[cfg(cuda)]
 pub(crate) use param::Standing;
 pub(crate) use param::{Param, ParamSpec, Place};
@@ -204,10 +204,8 @@ impl Optimizer {
         }
         self.replace_states(states);
         self.groups[id as usize] = group;
-        if plan_changes {
-            self.changed(Stale::All);
-        } else if state_changes {
-            self.changed(Stale::Arrays);
+        if plan_changes || state_changes {
+            self.changed();
         }
         Ok(())
     }
@@ -273,7 +271,7 @@ impl Optimizer {
             param.set_frozen(frozen);
         }
         self.accumulation = restored.accumulation;
-        self.changed(Stale::All);
+        self.changed();
     }
 
     pub fn accumulation(&self) -> Toggle {

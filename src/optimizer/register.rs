@@ -6,7 +6,7 @@ use super::index::{grad_of, written_arrays};
 use super::memory::Home;
 use super::param::{Param, ParamSpec};
 use super::state_kind::{Compensation, Q8_FROM};
-use super::{Group, Optimizer, Stale};
+use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 use std::sync::PoisonError;
@@ -40,7 +40,7 @@ impl Optimizer {
             self.params.truncate(first);
             self.index.truncate(first);
         }
-        self.changed(Stale::All);
+        self.changed();
         outcome
     }
 
