@@ -66,8 +66,8 @@ fn steps_wait_for_nothing() {
 }
 
 #[test]
-fn what_is_removed_is_gone() {
-    run("cuda/surgery", &[], "what was removed is gone");
+fn what_is_removed_or_frozen_is_left_alone() {
+    run("cuda/surgery", &[], "what was removed or frozen is left alone");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) struct OfCall {
 pub(crate) struct Task<'a> {
     pub options: &'a StepOptions,
     pub accumulate: bool,
-    /// Some gradients share memory, so that all must be read before any is zeroed.
+    /// Whether gradients are zeroed by a launch of its own: if some share memory, all must be read before any is zeroed.
     pub zero_last: bool,
     /// Whether gradients have to be measured.
     pub measures: bool,

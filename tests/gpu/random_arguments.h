@@ -150,7 +150,7 @@ static inline radam_param some_param(const radam_group_options *options, char *n
   p.grad_dtype = grad_dtype == p.dtype && one_in(2) ? 0 : grad_dtype;
   p.len = some_len(p.dtype != RADAM_DTYPE_F64 && grad_dtype != RADAM_DTYPE_F64);
   if (one_in(8)) p.tensor_offset = 128 * below(40) + (one_in(8) ? 1 : 0), p.tensor_len = p.tensor_offset + p.len + below(500);
-  if (!one_in(60)) p.data = new_numbers(p.dtype, p.len);
+  if (!one_in(options->gradient_release == RADAM_ON ? 4 : 60)) p.data = new_numbers(p.dtype, p.len);
   if (!one_in(12)) p.grad = new_numbers(grad_dtype, p.len);
   if (p.dtype <= RADAM_DTYPE_F64 && one_in(3)) {
     p.copy_dtype = ONE_OF(copy_dtypes);
