@@ -210,7 +210,7 @@ impl Device {
             let at_once = kernel.at_once(tiles.len() / self.multiprocessors.max(1) as usize);
             let mut arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
             arguments.at_once = at_once as u32;
-            let kernel = self.update_kernels[kernel as usize];
+            let kernel = self.program.update_kernel(kernel);
             self.launch(work.stream, kernel, tiles.len().div_ceil(at_once), THREADS, arguments)
         };
         match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {
