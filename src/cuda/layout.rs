@@ -5,6 +5,7 @@ use super::tables::UpdateKernel;
 use crate::kernel::{Dtype, NameHash, Rounding};
 use crate::math::Hyperparameters;
 use crate::optimizer::{Compensation, Group, Param};
+use std::ptr;
 
 /// Elements that a block of threads steps: 256 threads with 4 elements each, or 8 of 16 bits.
 pub(super) const TILE: usize = 1024;
@@ -107,6 +108,16 @@ pub(super) fn are_aligned(addresses: &[DevicePointer]) -> bool {
     addresses.iter().all(|address| address.is_multiple_of(16))
 }
 
+/// Where a parameter's elements, gradient, `exp_avg`, `exp_avg_sq`, compensation and copy are; 0 for what it does not have.
+pub(super) fn addresses_of(param: &Param) -> [DevicePointer; 6] {
+    let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
+    let has_compensation = param.state.kind.compensation != Compensation::None;
+    let compensation = if has_compensation { compensation } else { ptr::null_mut() };
+    let copy = param.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy);
+    [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq, compensation, copy]
+        .map(|array| array.addr() as DevicePointer)
+}
+
 impl DeviceTensor {
     /// Of a parameter of this group, which this kernel steps.
     pub fn of(id: u32, param: &Param, group: &Group, kernel: UpdateKernel) -> Self {
@@ -115,16 +126,8 @@ impl DeviceTensor {
         let state = param.state.kind;
         let rounding =
             if param.dtype == Dtype::Bf16 { group.rounding(state) } else { Rounding::Nearest };
-        let [exp_avg, exp_avg_sq, compensation] =
-            param.state.arrays().map(|array| array.addr() as DevicePointer);
-        let has_compensation = state.compensation != Compensation::None;
-        let compensation = if has_compensation { compensation } else { 0 };
-        let (copy, copy_dtype) = match param.state.copy() {
-            Some((copy, dtype)) => (copy.addr() as DevicePointer, number_of(dtype)),
-            None => (0, 0),
-        };
-        let data = param.data.pointer().addr() as DevicePointer;
-        let grad = param.grad.pointer().addr() as DevicePointer;
+        let addresses = addresses_of(param);
+        let [data, grad, exp_avg, exp_avg_sq, compensation, copy] = addresses;
         Self {
             param: data,
             grad,
@@ -141,7 +144,7 @@ impl DeviceTensor {
             param_dtype: number_of(param.dtype),
             grad_dtype: number_of(param.grad_dtype),
             state_dtype: number_of(state.dtype),
-            copy_dtype,
+            copy_dtype: param.state.copy().map_or(0, |(_, dtype)| number_of(dtype)),
             rounding: match rounding {
                 Rounding::Nearest => 0,
                 Rounding::Remainder => 1,
@@ -150,7 +153,7 @@ impl DeviceTensor {
             kahan_sum: (state.compensation == Compensation::Kahan).into(),
             q8: state.q8.into(),
             steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
-            is_aligned: are_aligned(&[data, grad, exp_avg, exp_avg_sq, compensation, copy]).into(),
+            is_aligned: are_aligned(&addresses).into(),
             reserved: [0; 3],
             tile: kernel.tile() as u32,
             padding: 0,

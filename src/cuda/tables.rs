@@ -1,6 +1,6 @@
 //! The tables by which one launch steps all tensors: what each is, and the tiles and pieces that they consist of.
 
-use super::layout::{DeviceTensor, Part, TILE};
+use super::layout::{DeviceTensor, Part, TILE, addresses_of, are_aligned};
 use crate::error::{Result, reserve};
 use crate::kernel::{Dtype, Rounding};
 use crate::optimizer::{Compensation, Contents, Group, Param, Standing};
@@ -49,7 +49,7 @@ impl UpdateKernel {
         if state.q8 {
             let is_plain =
                 is_nearest && copy.is_none() && !(is_kahan && state.dtype != param.dtype);
-            let whole_blocks = param.len().is_multiple_of(128) && Self::is_aligned(param);
+            let whole_blocks = param.len().is_multiple_of(128) && are_aligned(&addresses_of(param));
             return match (param.dtype, param.grad_dtype) {
                 (F32, F32) if is_plain && whole_blocks => Self::Q8F32,
                 (Bf16, Bf16) if is_plain && whole_blocks => Self::Q8Bf16,
@@ -70,14 +70,6 @@ impl UpdateKernel {
             (F64, ..) => Self::AnyInF64,
             _ => Self::Any,
         }
-    }
-
-    fn is_aligned(param: &Param) -> bool {
-        let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
-        let arrays = [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq];
-        let has_compensation = param.state.kind.compensation != Compensation::None;
-        let is_aligned = |array: *mut u8| array.addr().is_multiple_of(16);
-        arrays.into_iter().all(is_aligned) && (!has_compensation || is_aligned(compensation))
     }
 
     /// The same kernel for arrays that are not aligned.

@@ -134,8 +134,7 @@ impl Uploads {
     ) -> Result<()> {
         for slot in &mut self.slots {
             if bytes > slot.device.bytes {
-                let room = bytes.max(slot.device.bytes + slot.device.bytes / 2);
-                let old = slot.replace(driver, room)?;
+                let old = slot.replace(driver, slot.device.grown_to(bytes))?;
                 old.retire(driver, captured, retired);
             }
         }
