@@ -270,3 +270,75 @@ pub(super) struct RecodeArgs {
     pub eps: f32,
     pub dtype: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+    use std::mem::offset_of;
+    use std::process::{Command, Stdio};
+
+    /// Says in C++ how structs lie in memory, of which all fields are named.
+    macro_rules! layouts {
+        ($($here:ident is $there:ident { $($field:ident),* })+) => {{
+            let mut source = String::new();
+            $(
+                let _ = |$here { $($field: _),* }: $here| ();
+                let (there, size, alignment) = (stringify!($there), size_of::<$here>(), align_of::<$here>());
+                writeln!(source, "static_assert(sizeof({there}) == {size} && alignof({there}) == {alignment}, \"\");").unwrap();
+                $(
+                    let (field, offset) = (stringify!($field), offset_of!($here, $field));
+                    writeln!(source, "static_assert(offsetof({there}, {field}) == {offset}, \"\");").unwrap();
+                )*
+            )+
+            source
+        }};
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // runs a compiler
+    fn structs_are_those_of_the_kernels() {
+        let layouts = layouts! {
+            DeviceGroup is Group {
+                lr, beta1, beta2, weight_decay, eps, max_lr, rectify_threshold, seed, decouple_wd, decouple_lr, maximize,
+                rectify, unrectified, reserved
+            }
+            DeviceTensor is Tensor {
+                param, grad, exp_avg, exp_avg_sq, compensation, state_scale, copy, len, first, name_hash, id, group,
+                param_dtype, grad_dtype, state_dtype, copy_dtype, rounding, kahan_sum, q8, steps, is_aligned, reserved, tile,
+                padding
+            }
+            Part is Part { tensor, number }
+            PrepareArgs is PrepareArgs {
+                tensors, constants, groups, steps, sums, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
+                has_norm, skip_nonfinite, accumulate, first, count, reserved
+            }
+            UpdateArgs is UpdateArgs {
+                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, at_once
+            }
+            SmallArgs is SmallArgs { prepare, update, arrived }
+            MeasureArgs is MeasureArgs { tensors, pieces, sums, grad, count, reserved }
+            ZeroArgs is ZeroArgs { tensors, pieces, grad, count, reserved }
+            SetGroupArgs is SetGroupArgs { groups, group, index, reserved }
+            ConvertArgs is ConvertArgs { from, to, len, from_dtype, to_dtype }
+            RecodeArgs is RecodeArgs {
+                exp_avg, exp_avg_sq, directions, roots, state_scale, len, eps, dtype
+            }
+        };
+        let constants = format!(
+            "static_assert(sizeof(Constants) == {CONSTANTS_SIZE} && int(::TILE) == {TILE}, \"\");"
+        );
+        let mut compiler = Command::new("g++");
+        compiler.args(["-std=c++17", "-fsyntax-only", "-Isrc/cuda/kernels", "-xc++", "-"]);
+        compiler.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::piped());
+        let Ok(mut compiling) = compiler.spawn() else {
+            assert!(env::var_os("RADAM_TEST_NO_SKIP").is_none(), "there is no g++");
+            return;
+        };
+        let source = format!("#include \"types.cuh\"\n#include <cstddef>\n{layouts}{constants}\n");
+        compiling.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
+        assert!(compiling.wait().unwrap().success(), "{source}");
+    }
+}
