@@ -116,15 +116,15 @@ pub(crate) use ensure;
 
 /// Makes room for `additional` more items, which then can be pushed without allocating.
 ///
-/// What grows item by item gets a sixteenth more than it needs: seldom anything to move, and little
+/// What grows item by item, or is cleared in between, gets a sixteenth more than it had: seldom anything to move, and little
 /// to waste.
 pub(crate) fn reserve<T>(items: &mut Vec<T>, additional: usize, what: &str) -> Result<()> {
     let needed = items.len() + additional;
     if needed <= items.capacity() {
         return Ok(());
     }
-    let room = if items.capacity() == 0 { additional } else { additional.max(needed / 16) };
-    items.try_reserve_exact(room).map_err(|_| {
+    let grown = items.capacity() + items.capacity() / 16;
+    items.try_reserve_exact(needed.max(grown) - items.len()).map_err(|_| {
         error!(OutOfMemory, "there is no memory for {additional} more {what}; nothing was changed")
     })
 }

@@ -4,9 +4,10 @@ use crate::error::{Result, error};
 use crate::kernel::Dtype;
 use crate::kernel::q8::{Codes, Moments};
 use crate::math::Words;
-use crate::optimizer::{Contents, Group, Param, Stale, Task};
+use crate::optimizer::{Contents, Group, Param, Task};
 use std::ffi::c_void;
 use std::fmt::Display;
+use std::ops::Range;
 
 #[derive(Debug)]
 pub(crate) enum Device {}
@@ -25,7 +26,7 @@ macro_rules! absent {
 
 absent! {
     set_stream(stream: *mut c_void) -> Result<()>;
-    reserve(groups: usize, params: &[Param]) -> Result<()>;
+    reserve(groups: usize, first: usize, new: &[Param]) -> Result<()>;
     set_group(index: u32, group: &Group) -> Result<()>;
     set_steps(id: u32, steps: u64) -> Result<()>;
     steps(first: u32, params: &mut dyn Iterator<Item = &Param>) -> Result<()>;
@@ -41,7 +42,8 @@ absent! {
     convert(from_dtype: Dtype, from: *const u8, to_dtype: Dtype, to: *mut u8, len: usize) -> Result<()>;
     encode(moments: Moments, codes: Codes, eps: f64, len: usize) -> Result<()>;
     decode(codes: Codes, moments: Moments, eps: f64, len: usize) -> Result<()>;
-    invalidate(stale: Stale) -> ();
+    invalidate() -> ();
+    describe(contents: Contents, ids: Range<u32>) -> ();
     step(contents: Contents, task: &Task) -> Result<Option<[Words; 3]>>;
     measure(contents: Contents) -> Result<Words>;
     zero_grad(contents: Contents) -> Result<()>;

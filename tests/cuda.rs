@@ -66,6 +66,11 @@ fn steps_wait_for_nothing() {
 }
 
 #[test]
+fn what_is_removed_or_frozen_is_left_alone() {
+    run("cuda/surgery", &[], "what was removed or frozen is left alone");
+}
+
+#[test]
 fn small_steps_have_the_bits_of_the_cpu() {
     // The device memory is protected, so that nothing but kernels and copies touches it.
     let Some(stand_in) = stand_in("small steps") else { return };
@@ -77,6 +82,13 @@ fn large_steps_have_the_bits_of_the_cpu() {
     // From 16 tiles on, a block steps several; there is one multiprocessor.
     for times in ["3", "16"] {
         run("gpu/small_steps", &["5", times], "have the bits of the CPU");
+    }
+}
+
+#[test]
+fn random_calls_have_the_bits_of_the_cpu() {
+    for seed in ["1", "2", "3"] {
+        run("gpu/random_calls", &["3000", seed], "have the bits of the CPU");
     }
 }
 

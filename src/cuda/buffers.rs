@@ -15,6 +15,11 @@ pub(super) struct Buffer {
 impl Buffer {
     pub const NONE: Self = Self { pointer: 0, bytes: 0 };
 
+    /// How many bytes there should be in its place if it has too few.
+    pub fn grown_to(&self, bytes: usize) -> usize {
+        bytes.max(self.bytes + self.bytes / 2)
+    }
+
     /// With room for at least so many bytes, whose contents are undefined.
     pub fn new(driver: &Driver, bytes: usize) -> Result<Self> {
         let mut pointer = 0;
@@ -104,7 +109,7 @@ impl Growing {
         if bytes <= self.buffer.bytes {
             return Ok(Buffer::NONE);
         }
-        let mut new = Buffer::new(driver, bytes.max(self.buffer.bytes * 2))?;
+        let mut new = Buffer::new(driver, self.buffer.grown_to(bytes))?;
         let old = self.buffer.bytes;
         // SAFETY: both buffers are as large, and are kept until the work on the stream is done.
         let filled = unsafe {

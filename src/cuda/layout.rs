@@ -1,9 +1,11 @@
 //! What is handed to kernels. `kernels/types.cuh` has the same structs, and describes their fields; a test compares them.
 
 use super::driver::DevicePointer;
+use super::tables::UpdateKernel;
 use crate::kernel::{Dtype, NameHash, Rounding};
 use crate::math::Hyperparameters;
 use crate::optimizer::{Compensation, Group, Param};
+use std::ptr;
 
 /// Elements that a block of threads steps: 256 threads with 4 elements each, or 8 of 16 bits.
 pub(super) const TILE: usize = 1024;
@@ -72,7 +74,7 @@ pub(super) struct DeviceTensor {
     compensation: DevicePointer,
     state_scale: DevicePointer,
     copy: DevicePointer,
-    len: u64,
+    pub len: u64,
     first: u64,
     name_hash: u64,
     id: u32,
@@ -106,22 +108,26 @@ pub(super) fn are_aligned(addresses: &[DevicePointer]) -> bool {
     addresses.iter().all(|address| address.is_multiple_of(16))
 }
 
+/// Where a parameter's elements, gradient, `exp_avg`, `exp_avg_sq`, compensation and copy are; 0 for what it does not have.
+pub(super) fn addresses_of(param: &Param) -> [DevicePointer; 6] {
+    let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
+    let has_compensation = param.state.kind.compensation != Compensation::None;
+    let compensation = if has_compensation { compensation } else { ptr::null_mut() };
+    let copy = param.state.copy().map_or(ptr::null_mut(), |(copy, _)| copy);
+    [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq, compensation, copy]
+        .map(|array| array.addr() as DevicePointer)
+}
+
 impl DeviceTensor {
-    /// Of a parameter of this group. `waits_for_call` is whether its step comes with arrays of its own.
-    pub fn of(id: u32, param: &Param, group: &Group, waits_for_call: bool, tile: u32) -> Self {
+    /// Of a parameter of this group, which this kernel steps.
+    pub fn of(id: u32, param: &Param, group: &Group, kernel: UpdateKernel) -> Self {
+        // A step of such a group comes with arrays of its own.
+        let waits_for_call = group.gradient_release.or(false);
         let state = param.state.kind;
         let rounding =
             if param.dtype == Dtype::Bf16 { group.rounding(state) } else { Rounding::Nearest };
-        let [exp_avg, exp_avg_sq, compensation] =
-            param.state.arrays().map(|array| array.addr() as DevicePointer);
-        let has_compensation = state.compensation != Compensation::None;
-        let compensation = if has_compensation { compensation } else { 0 };
-        let (copy, copy_dtype) = match param.state.copy() {
-            Some((copy, dtype)) => (copy.addr() as DevicePointer, number_of(dtype)),
-            None => (0, 0),
-        };
-        let data = param.data.pointer().addr() as DevicePointer;
-        let grad = param.grad.pointer().addr() as DevicePointer;
+        let addresses = addresses_of(param);
+        let [data, grad, exp_avg, exp_avg_sq, compensation, copy] = addresses;
         Self {
             param: data,
             grad,
@@ -138,7 +144,7 @@ impl DeviceTensor {
             param_dtype: number_of(param.dtype),
             grad_dtype: number_of(param.grad_dtype),
             state_dtype: number_of(state.dtype),
-            copy_dtype,
+            copy_dtype: param.state.copy().map_or(0, |(_, dtype)| number_of(dtype)),
             rounding: match rounding {
                 Rounding::Nearest => 0,
                 Rounding::Remainder => 1,
@@ -147,9 +153,9 @@ impl DeviceTensor {
             kahan_sum: (state.compensation == Compensation::Kahan).into(),
             q8: state.q8.into(),
             steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
-            is_aligned: are_aligned(&[data, grad, exp_avg, exp_avg_sq, compensation, copy]).into(),
+            is_aligned: are_aligned(&addresses).into(),
             reserved: [0; 3],
-            tile,
+            tile: kernel.tile() as u32,
             padding: 0,
         }
     }
@@ -263,4 +269,76 @@ pub(super) struct RecodeArgs {
     pub len: u64,
     pub eps: f32,
     pub dtype: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::env;
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+    use std::mem::offset_of;
+    use std::process::{Command, Stdio};
+
+    /// Says in C++ how structs lie in memory, of which all fields are named.
+    macro_rules! layouts {
+        ($($here:ident is $there:ident { $($field:ident),* })+) => {{
+            let mut source = String::new();
+            $(
+                let _ = |$here { $($field: _),* }: $here| ();
+                let (there, size, alignment) = (stringify!($there), size_of::<$here>(), align_of::<$here>());
+                writeln!(source, "static_assert(sizeof({there}) == {size} && alignof({there}) == {alignment}, \"\");").unwrap();
+                $(
+                    let (field, offset) = (stringify!($field), offset_of!($here, $field));
+                    writeln!(source, "static_assert(offsetof({there}, {field}) == {offset}, \"\");").unwrap();
+                )*
+            )+
+            source
+        }};
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // runs a compiler
+    fn structs_are_those_of_the_kernels() {
+        let layouts = layouts! {
+            DeviceGroup is Group {
+                lr, beta1, beta2, weight_decay, eps, max_lr, rectify_threshold, seed, decouple_wd, decouple_lr, maximize,
+                rectify, unrectified, reserved
+            }
+            DeviceTensor is Tensor {
+                param, grad, exp_avg, exp_avg_sq, compensation, state_scale, copy, len, first, name_hash, id, group,
+                param_dtype, grad_dtype, state_dtype, copy_dtype, rounding, kahan_sum, q8, steps, is_aligned, reserved, tile,
+                padding
+            }
+            Part is Part { tensor, number }
+            PrepareArgs is PrepareArgs {
+                tensors, constants, groups, steps, sums, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
+                has_norm, skip_nonfinite, accumulate, first, count, reserved
+            }
+            UpdateArgs is UpdateArgs {
+                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, at_once
+            }
+            SmallArgs is SmallArgs { prepare, update, arrived }
+            MeasureArgs is MeasureArgs { tensors, pieces, sums, grad, count, reserved }
+            ZeroArgs is ZeroArgs { tensors, pieces, grad, count, reserved }
+            SetGroupArgs is SetGroupArgs { groups, group, index, reserved }
+            ConvertArgs is ConvertArgs { from, to, len, from_dtype, to_dtype }
+            RecodeArgs is RecodeArgs {
+                exp_avg, exp_avg_sq, directions, roots, state_scale, len, eps, dtype
+            }
+        };
+        let constants = format!(
+            "static_assert(sizeof(Constants) == {CONSTANTS_SIZE} && int(::TILE) == {TILE}, \"\");"
+        );
+        let mut compiler = Command::new("g++");
+        compiler.args(["-std=c++17", "-fsyntax-only", "-Isrc/cuda/kernels", "-xc++", "-"]);
+        compiler.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::piped());
+        let Ok(mut compiling) = compiler.spawn() else {
+            assert!(env::var_os("RADAM_TEST_NO_SKIP").is_none(), "there is no g++");
+            return;
+        };
+        let source = format!("#include \"types.cuh\"\n#include <cstddef>\n{layouts}{constants}\n");
+        compiling.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
+        assert!(compiling.wait().unwrap().success(), "{source}");
+    }
 }

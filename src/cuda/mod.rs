@@ -2,7 +2,7 @@
 //!
 //! - `kernels/`: the kernels, in CUDA C++, and what `make ptx` makes of them.
 //! - `driver.rs`: the driver's library. `layout.rs`: what is handed to kernels.
-//! - `image.rs`: what is handed to the driver as a program.
+//! - `image.rs`: what is handed to the driver as a program. `program.rs`: the kernels that it makes of it.
 //! - `mod.rs`: a device. `states.rs`: the memory of states. `pointers.rs`: checks of callers' pointers. `buffers.rs`: memory of the
 //!   device and page-locked memory.
 //! - `tables.rs`: what a launch steps. `upload.rs`: bringing the tables to the device while it works.
@@ -13,6 +13,7 @@ mod driver;
 mod image;
 mod layout;
 mod pointers;
+mod program;
 mod states;
 mod step;
 mod tables;
@@ -20,66 +21,22 @@ mod upload;
 
 use crate::error::{Result, ensure};
 use crate::math::WORDS;
-use crate::optimizer::{Group, Param, Stale};
+use crate::optimizer::{Group, Param};
 use buffers::{Buffer, Growing, Pinned, Retired};
 use driver::{DevicePointer, Driver, Handle};
 use layout::{CONSTANTS_SIZE, DeviceGroup, SetGroupArgs};
-use std::ffi::{CStr, c_int, c_void};
+use program::{Kernel, Program};
+use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tables::{Sizes, Tables, UpdateKernel};
+use tables::Tables;
 use upload::Uploads;
 
 /// Bytes that are copied at once between state and the caller's process.
 const STAGING: usize = 1 << 20;
 
 const THREADS: usize = 256;
-
-/// A kernel that is not one of [`UpdateKernel`].
-#[derive(Clone, Copy)]
-enum Kernel {
-    Prepare,
-    StepSmall,
-    SetGroup,
-    UpdateMeasured,
-    Measure,
-    Zero,
-    Convert,
-    Encode,
-    Decode,
-}
-
-impl Kernel {
-    const NAMES: [&CStr; 9] = [
-        c"radam_prepare",
-        c"radam_step_small",
-        c"radam_set_group",
-        c"radam_update_measured",
-        c"radam_measure",
-        c"radam_zero",
-        c"radam_convert",
-        c"radam_encode",
-        c"radam_decode",
-    ];
-}
-
-impl UpdateKernel {
-    const NAMES: [&CStr; Self::ALL.len()] = [
-        c"radam_update_f32",
-        c"radam_update_f64",
-        c"radam_update_f16",
-        c"radam_update_bf16",
-        c"radam_update_bf16_in_f32",
-        c"radam_update_f32_by_bf16",
-        c"radam_update_f32_to_bf16",
-        c"radam_update_q8_f32",
-        c"radam_update_q8_bf16",
-        c"radam_update_q8_any",
-        c"radam_update_any",
-        c"radam_update_any_in_f64",
-    ];
-}
 
 /// A GPU, as one optimizer uses it: in its primary context, on one stream.
 pub(crate) struct Device {
@@ -88,9 +45,7 @@ pub(crate) struct Device {
     device: c_int,
     multiprocessors: c_int,
     context: Handle,
-    module: Handle,
-    kernels: [Handle; Kernel::NAMES.len()],
-    update_kernels: [Handle; UpdateKernel::ALL.len()],
+    program: Program,
     work: Mutex<Work>,
 }
 
@@ -106,13 +61,22 @@ struct Work {
     /// Of gradients, of updates and of parameters.
     sums: Buffer,
     tables: Tables,
-    /// What has changed since the tables were made.
     stale: Stale,
     uploads: Uploads,
     /// Whether graphs may hold addresses of buffers, so that these are kept.
     captured: bool,
     /// What only graphs may use, or could not be freed when it was given back.
     retired: Vec<Retired>,
+}
+
+/// What of the tables is not as the optimizer has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    No,
+    /// The tensors on the device.
+    Tensors,
+    /// All of them.
+    All,
 }
 
 // SAFETY: the driver's handles may be used on any thread, and each call makes the context current first.
@@ -180,9 +144,7 @@ impl Device {
             device,
             multiprocessors,
             context,
-            module: ptr::null_mut(),
-            kernels: [ptr::null_mut(); _],
-            update_kernels: [ptr::null_mut(); _],
+            program: Program::NONE,
             work: Mutex::new(Work {
                 stream,
                 staging: Pinned::NONE,
@@ -204,21 +166,12 @@ impl Device {
 
     /// Loads the kernels, and allocates what every step needs.
     fn prepare(&mut self) -> Result<()> {
-        let Self { driver, context, module, .. } = self;
+        let Self { driver, context, program, work, .. } = self;
         // SAFETY: the context is retained.
         unsafe { driver.context_push(*context) }?;
         let _current = Current(driver);
-        let image = image::unpacked()?;
-        // SAFETY: the outputs are writable, the image ends with a 0, and names are strings of C.
-        unsafe {
-            driver.module_load(module, image.as_ptr().cast())?;
-            let all = self.kernels.iter_mut().zip(Kernel::NAMES);
-            for (kernel, name) in all.chain(self.update_kernels.iter_mut().zip(UpdateKernel::NAMES))
-            {
-                driver.module_get_function(kernel, *module, name.as_ptr())?;
-            }
-        }
-        let work = self.work.get_mut().unwrap_or_else(PoisonError::into_inner);
+        program.load(driver)?;
+        let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         work.staging = Pinned::new(driver, STAGING)?;
         work.sums = Buffer::new(driver, 3 * WORDS * size_of::<u64>())?;
         work.uploads.open(driver)
@@ -288,20 +241,20 @@ impl Device {
     }
 
     fn kernel(&self, kernel: Kernel) -> Handle {
-        self.kernels[kernel as usize]
+        self.program.kernel(kernel)
     }
 
-    /// Makes room for these groups and parameters, so that steps never allocate.
-    pub fn reserve(&self, groups: usize, params: &[Param]) -> Result<()> {
+    /// Makes room for so many groups and for more parameters, the first of which has this id, so that steps never allocate.
+    pub fn reserve(&self, groups: usize, first: usize, new: &[Param]) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
-        let sizes = Sizes::of(params);
-        work.tables.reserve(sizes)?;
+        let sizes = work.tables.reserve(new)?;
+        let params = first + new.len();
         let arrays = [
             (&mut work.groups, groups),
-            (&mut work.steps, params.len()),
-            (&mut work.constants, params.len()),
-            (&mut work.arrived, params.len()),
+            (&mut work.steps, params),
+            (&mut work.constants, params),
+            (&mut work.arrived, params),
         ];
         if work.uploads.is_too_small(sizes.bytes())
             || arrays.iter().any(|(array, count)| array.is_too_small(*count))
@@ -401,7 +354,7 @@ fn address(pointer: *const u8) -> DevicePointer {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        let Self { driver, context, module, device, work, .. } = self;
+        let Self { driver, context, program, device, work, .. } = self;
         let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the context is retained.
         if unsafe { driver.context_push(*context) }.is_ok() {
@@ -417,10 +370,7 @@ impl Drop for Device {
             }
             work.sums.free(driver);
             work.retired.iter_mut().for_each(|memory| memory.free(driver));
-            if !module.is_null() {
-                // SAFETY: it was loaded, and nothing runs its kernels any more.
-                let _ = unsafe { driver.module_unload(*module) };
-            }
+            program.unload(driver);
         }
         // SAFETY: it was retained when the device was opened.
         let _ = unsafe { driver.primary_context_release(*device) };

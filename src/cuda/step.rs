@@ -5,10 +5,10 @@ use super::driver::{DevicePointer, Handle};
 use super::layout::{MeasureArgs, PrepareArgs, SmallArgs, UpdateArgs, ZeroArgs, are_aligned};
 use super::tables::UpdateKernel;
 use super::upload::Addresses;
-use super::{Device, Kernel, THREADS, Work, address, check_can_wait, is_capturing};
+use super::{Device, Kernel, Stale, THREADS, Work, address, check_can_wait, is_capturing};
 use crate::error::{Result, error};
 use crate::math::{WORDS, Words};
-use crate::optimizer::{Contents, OfCall, Stale, StepOptions, Task};
+use crate::optimizer::{Contents, OfCall, StepOptions, Task};
 use std::ops::Range;
 
 /// Bytes of one of the sums.
@@ -63,10 +63,26 @@ impl Selected {
 }
 
 impl Device {
-    /// Notes what has changed since the last step.
-    pub fn invalidate(&self, stale: Stale) {
+    /// Notes that there are other parameters, or that they are stepped in another way.
+    pub fn invalidate(&self) {
+        self.work().stale = Stale::All;
+    }
+
+    /// Notes that arrays of these parameters have moved, or that other ones of them take part in steps.
+    pub fn describe(&self, contents: Contents, ids: Range<u32>) {
         let mut work = self.work();
-        work.stale = work.stale.max(stale);
+        for id in ids {
+            if work.stale == Stale::All {
+                return;
+            }
+            work.stale = match work.tables.describe(id, contents) {
+                Some(tensor) => {
+                    work.uploads.changed(tensor as usize);
+                    Stale::Tensors
+                }
+                None => Stale::All,
+            };
+        }
     }
 
     /// Enqueues a step. If the caller wants a report, waits for it, and returns the sums of the squares of gradients, updates
@@ -134,8 +150,11 @@ impl Device {
     /// Brings the tables on the device up to date.
     fn refresh(&self, work: &mut Work, contents: Contents) -> Result<()> {
         let is_capturing = is_capturing(&self.driver, work.stream)?;
-        if work.stale != Stale::No {
-            work.tables.refresh(work.stale, contents.groups, contents.params);
+        if work.stale == Stale::All {
+            work.tables.make(contents);
+            work.stale = Stale::Tensors;
+        }
+        if work.stale == Stale::Tensors {
             work.upload(&self.driver, is_capturing)?;
             work.stale = Stale::No;
         }
@@ -191,7 +210,7 @@ impl Device {
             let at_once = kernel.at_once(tiles.len() / self.multiprocessors.max(1) as usize);
             let mut arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
             arguments.at_once = at_once as u32;
-            let kernel = self.update_kernels[kernel as usize];
+            let kernel = self.program.update_kernel(kernel);
             self.launch(work.stream, kernel, tiles.len().div_ceil(at_once), THREADS, arguments)
         };
         match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {

@@ -1,9 +1,9 @@
 //! The tables by which one launch steps all tensors: what each is, and the tiles and pieces that they consist of.
 
-use super::layout::{DeviceTensor, Part, TILE};
+use super::layout::{DeviceTensor, Part, TILE, addresses_of, are_aligned};
 use crate::error::{Result, reserve};
 use crate::kernel::{Dtype, Rounding};
-use crate::optimizer::{Compensation, Group, Param, Stale, Standing};
+use crate::optimizer::{Compensation, Contents, Group, Param, Standing};
 use std::ops::Range;
 
 /// The kernels that step tensors, by their layouts.
@@ -49,7 +49,7 @@ impl UpdateKernel {
         if state.q8 {
             let is_plain =
                 is_nearest && copy.is_none() && !(is_kahan && state.dtype != param.dtype);
-            let whole_blocks = param.len().is_multiple_of(128) && Self::is_aligned(param);
+            let whole_blocks = param.len().is_multiple_of(128) && are_aligned(&addresses_of(param));
             return match (param.dtype, param.grad_dtype) {
                 (F32, F32) if is_plain && whole_blocks => Self::Q8F32,
                 (Bf16, Bf16) if is_plain && whole_blocks => Self::Q8Bf16,
@@ -72,14 +72,6 @@ impl UpdateKernel {
         }
     }
 
-    fn is_aligned(param: &Param) -> bool {
-        let [exp_avg, exp_avg_sq, compensation] = param.state.arrays();
-        let arrays = [param.data.pointer(), param.grad.pointer(), exp_avg, exp_avg_sq];
-        let has_compensation = param.state.kind.compensation != Compensation::None;
-        let is_aligned = |array: *mut u8| array.addr().is_multiple_of(16);
-        arrays.into_iter().all(is_aligned) && (!has_compensation || is_aligned(compensation))
-    }
-
     /// The same kernel for arrays that are not aligned.
     pub fn unaligned(self) -> Self {
         match self {
@@ -89,7 +81,7 @@ impl UpdateKernel {
     }
 
     /// Elements of a tile.
-    fn tile(self) -> usize {
+    pub fn tile(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2 * TILE,
             _ => TILE,
@@ -139,7 +131,6 @@ impl Entry {
 pub(super) struct Tables {
     /// First those that `step` steps, in the order of their kernels; then those of groups with gradient release.
     pub tensors: Vec<DeviceTensor>,
-    ids: Vec<u32>,
     pub tiles: Vec<Part>,
     pub pieces: Vec<Part>,
     /// By the ids of parameters.
@@ -153,6 +144,8 @@ pub(super) struct Tables {
     pub small_threads: Option<usize>,
     /// Changes with the tiles and pieces.
     pub shape: u64,
+    /// What the parameters may come to, and those that were removed since the tables were made.
+    sizes: Sizes,
 }
 
 /// How many tiles and pieces tensors may come to.
@@ -164,8 +157,10 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub fn of(params: &[Param]) -> Self {
-        params.iter().fold(Self::default(), |sizes, param| Self {
+    const NONE: Self = Self { tensors: 0, tiles: 0, pieces: 0 };
+
+    fn with(self, params: &[Param]) -> Self {
+        params.iter().fold(self, |sizes, param| Self {
             tensors: sizes.tensors + 1,
             tiles: sizes.tiles + param.len().div_ceil(TILE),
             pieces: sizes.pieces + param.grid().len(),
@@ -178,17 +173,19 @@ impl Sizes {
 }
 
 impl Tables {
-    /// Makes room, so that making the tables never allocates.
-    pub fn reserve(&mut self, sizes: Sizes) -> Result<()> {
+    /// Makes room for more parameters, so that making the tables never allocates. Returns what all may come to.
+    pub fn reserve(&mut self, new: &[Param]) -> Result<Sizes> {
         fn room<T>(items: &mut Vec<T>, count: usize, what: &str) -> Result<()> {
             reserve(items, count.saturating_sub(items.len()), what)
         }
+        let sizes = self.sizes.with(new);
         room(&mut self.tensors, sizes.tensors, "parameters")?;
-        room(&mut self.ids, sizes.tensors, "parameters")?;
         room(&mut self.entries, sizes.tensors, "parameters")?;
         room(&mut self.tiles, sizes.tiles, "tiles of parameters")?;
         room(&mut self.pieces, sizes.pieces, "pieces of parameters")?;
-        room(&mut self.launches, UpdateKernel::ALL.len(), "kernels")
+        room(&mut self.launches, UpdateKernel::ALL.len(), "kernels")?;
+        self.sizes = sizes;
+        Ok(sizes)
     }
 
     pub fn entry(&self, id: u32) -> Option<Entry> {
@@ -199,31 +196,21 @@ impl Tables {
         self.launches.iter().cloned()
     }
 
-    /// Brings the tables up to date.
-    pub fn refresh(&mut self, stale: Stale, groups: &[Group], params: &[Param]) {
-        let group_of = |param: &Param| &groups[param.group as usize];
-        let other_kernel = |id: &u32| {
-            let param = &params[*id as usize];
-            let known = self.entry(*id).map(|entry| entry.kernel);
-            known != Some(UpdateKernel::of(param, group_of(param)))
-        };
-        if stale == Stale::All || self.ids.iter().any(other_kernel) {
-            self.rebuild(groups, params);
-        }
-        self.tensors.clear();
-        for id in &self.ids {
-            let param = &params[*id as usize];
-            let group = group_of(param);
-            let releases = group.gradient_release.or(false);
-            let tile = UpdateKernel::of(param, group).tile() as u32;
-            self.tensors.push(DeviceTensor::of(*id, param, group, releases, tile));
-        }
+    /// Describes a parameter anew, and returns which tensor it is; `None` if the tables have to be made anew for it.
+    pub fn describe(&mut self, id: u32, Contents { groups, params }: Contents) -> Option<u32> {
+        let param = &params[id as usize];
+        let group = &groups[param.group as usize];
+        let kernel = UpdateKernel::of(param, group);
+        let Entry { tensor, .. } = self.entry(id).filter(|entry| entry.kernel == kernel)?;
+        self.tensors[tensor as usize] = DeviceTensor::of(id, param, group, kernel);
+        Some(tensor)
     }
 
-    /// Cuts all parameters into tiles and pieces.
-    fn rebuild(&mut self, groups: &[Group], params: &[Param]) {
+    /// Describes all parameters, and cuts them into tiles and pieces.
+    pub fn make(&mut self, Contents { groups, params }: Contents) {
         self.shape += 1;
-        self.ids.clear();
+        self.sizes = Sizes::NONE.with(params);
+        self.tensors.clear();
         self.tiles.clear();
         self.pieces.clear();
         self.launches.clear();
@@ -237,7 +224,7 @@ impl Tables {
                     let is_there = param.standing != Standing::Removed
                         && group.gradient_release.or(false) == releases;
                     if is_there && UpdateKernel::of(param, group) == kernel {
-                        self.push(id, param, kernel);
+                        self.push(id, param, group, kernel);
                     }
                 }
                 let tiles = first..self.tiles.len() as u32;
@@ -246,31 +233,29 @@ impl Tables {
                 }
             }
             if !releases {
-                self.in_step = self.ids.len() as u32;
+                self.in_step = self.tensors.len() as u32;
                 self.pieces_in_step = self.pieces.len() as u32;
-                self.small_threads = self.small_threads_for(params);
+                self.small_threads = self.small_threads_for();
             }
         }
     }
 
     /// Threads for a small step of these parameters. Each needs a block that counts its steps.
-    fn small_threads_for(&self, params: &[Param]) -> Option<usize> {
+    fn small_threads_for(&self) -> Option<usize> {
         const ELEMENTS: usize = 1 << 18;
         const TILES: usize = 2048;
-        let of_ids = || self.ids[..self.in_step as usize].iter().map(|id| &params[*id as usize]);
-        let (elements, longest) = of_ids().fold((0usize, 0), |(elements, longest), param| {
-            (elements.saturating_add(param.len()), longest.max(param.len()))
-        });
+        let lens = || self.tensors.iter().map(|tensor| tensor.len as usize);
+        let elements = lens().fold(0usize, usize::saturating_add);
         let tiles = self.launches.iter().map(|(_, tiles)| tiles.len()).sum::<usize>();
         let is_small = elements <= ELEMENTS && tiles <= TILES;
         (is_small
-            && of_ids().all(|param| param.len() > 0)
+            && lens().all(|len| len > 0)
             && self.launches.iter().all(|(kernel, _)| kernel.is_for_small_steps()))
-        .then(|| longest.next_power_of_two().clamp(32, 1024))
+        .then(|| lens().max().unwrap_or(0).next_power_of_two().clamp(32, 1024))
     }
 
-    fn push(&mut self, id: u32, param: &Param, kernel: UpdateKernel) {
-        let tensor = self.ids.len() as u32;
+    fn push(&mut self, id: u32, param: &Param, group: &Group, kernel: UpdateKernel) {
+        let tensor = self.tensors.len() as u32;
         let (tiles, pieces) =
             (param.len().div_ceil(kernel.tile()) as u32, param.grid().len() as u32);
         self.entries[id as usize] = Some(Entry {
@@ -281,7 +266,7 @@ impl Tables {
             first_piece: self.pieces.len() as u32,
             pieces,
         });
-        self.ids.push(id);
+        self.tensors.push(DeviceTensor::of(id, param, group, kernel));
         self.tiles.extend((0..tiles).map(|number| Part { tensor, number }));
         self.pieces.extend((0..pieces).map(|number| Part { tensor, number }));
     }

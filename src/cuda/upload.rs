@@ -8,6 +8,7 @@ use super::layout::{DeviceTensor, Part};
 use super::tables::Tables;
 use crate::error::Result;
 use std::ffi::c_int;
+use std::ops::Range;
 use std::{ptr, slice};
 
 /// A place for the tables.
@@ -17,8 +18,10 @@ struct Slot {
     /// Recorded when the tables move to the other slot: until then, the device may read this one.
     left: Handle,
     is_left: bool,
-    /// Of the tables whose tiles and pieces are here.
+    /// Of the tables that are here.
     shape: u64,
+    /// Among these are the tensors that have changed since.
+    changed: Range<usize>,
     /// Whether a graph reads this one, so that it must never change.
     captured: bool,
 }
@@ -30,6 +33,7 @@ impl Slot {
         left: ptr::null_mut(),
         is_left: false,
         shape: 0,
+        changed: 0..0,
         captured: false,
     };
 }
@@ -130,8 +134,7 @@ impl Uploads {
     ) -> Result<()> {
         for slot in &mut self.slots {
             if bytes > slot.device.bytes {
-                let room = bytes.max(slot.device.bytes + slot.device.bytes / 2);
-                let old = slot.replace(driver, room)?;
+                let old = slot.replace(driver, slot.device.grown_to(bytes))?;
                 old.retire(driver, captured, retired);
             }
         }
@@ -146,6 +149,16 @@ impl Uploads {
         let tensors = self.slots[self.current].device.pointer;
         let tiles = tensors + size_of_val(&tables.tensors[..]) as u64;
         Addresses { tensors, tiles, pieces: tiles + size_of_val(&tables.tiles[..]) as u64 }
+    }
+
+    /// Notes that a tensor is described anew.
+    pub fn changed(&mut self, tensor: usize) {
+        for slot in &mut self.slots {
+            let Range { start, end } = slot.changed;
+            let is_first = start == end;
+            slot.changed =
+                if is_first { tensor..tensor + 1 } else { start.min(tensor)..end.max(tensor + 1) };
+        }
     }
 
     /// Notes that the tables are in a graph now.
@@ -180,30 +193,34 @@ impl Work {
         self.leave_slot(driver, is_capturing)?;
         let Self { uploads, tables, stream, .. } = self;
         let slot = &mut uploads.slots[uploads.current];
-        let (tensors, tiles, pieces) =
-            (bytes_of(&tables.tensors), bytes_of(&tables.tiles), bytes_of(&tables.pieces));
-        let mut parts = [tensors, tiles, pieces];
-        let changed = if slot.shape == tables.shape { 1 } else { parts.len() };
+        let Tables { tensors, tiles, pieces, .. } = tables;
+        let (bytes, parts) = if slot.shape == tables.shape {
+            let Range { start, end } = slot.changed.clone();
+            let first = size_of_val(&tensors[..start]);
+            (first..size_of_val(&tensors[..end]), [bytes_of(&tensors[start..end]), &[], &[]])
+        } else {
+            let parts = [bytes_of(tensors), bytes_of(tiles), bytes_of(pieces)];
+            (0..parts.iter().map(|part| part.len()).sum(), parts)
+        };
         slot.shape = 0; // until they are here
-        let mut to = &mut slot.pinned.bytes()[..];
-        let mut bytes = 0;
-        for part in &mut parts[..changed] {
+        let pinned = &mut slot.pinned.bytes()[bytes.clone()];
+        let mut to = &mut *pinned;
+        for part in parts {
             let (here, rest) = to.split_at_mut(part.len());
             here.copy_from_slice(part);
-            bytes += part.len();
             to = rest;
         }
-        let from = slot.pinned.bytes().as_ptr().cast();
+        let (from, to) = (pinned.as_ptr().cast(), slot.device.pointer + bytes.start as u64);
         // What is captured would copy what is in the pinned memory whenever the graph is launched.
         let stream = if is_capturing { uploads.stream } else { *stream };
         // SAFETY: both have room for the tables, and the pinned memory does not change before the copy is done.
         unsafe {
-            driver.copy_to_device(slot.device.pointer, from, bytes, stream)?;
+            driver.copy_to_device(to, from, bytes.len(), stream)?;
             if is_capturing {
                 driver.stream_synchronize(stream)?;
             }
         }
-        slot.shape = tables.shape;
+        (slot.shape, slot.changed) = (tables.shape, 0..0);
         Ok(())
     }
 

@@ -93,6 +93,21 @@ impl Home {
         }
     }
 
+    /// Does something to memory, where it is.
+    fn access(
+        &self,
+        on_device: impl FnOnce(&Device) -> Result<()>,
+        on_host: impl FnOnce(),
+    ) -> Result<()> {
+        match self.device() {
+            Some(device) => on_device(device),
+            None => {
+                on_host();
+                Ok(())
+            }
+        }
+    }
+
     /// Copies bytes out, into little-endian order.
     ///
     /// # Safety
@@ -112,42 +127,36 @@ impl Home {
     /// # Safety
     /// As for `read`, and nobody reads them either.
     pub unsafe fn write(&self, to: *mut u8, from: &[u8], element: usize) -> Result<()> {
-        if let Some(device) = self.device() {
-            return device.write(to, from); // devices are of machines whose numbers begin with their low bytes
-        }
-        // SAFETY: the preconditions are the same.
-        let written = unsafe {
-            ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
-            slice::from_raw_parts_mut(to, from.len())
-        };
-        swap_unless_little_endian(written, element);
-        Ok(())
+        // Devices are of machines whose numbers begin with their low bytes.
+        self.access(
+            |device| device.write(to, from),
+            || {
+                // SAFETY: the preconditions are the same.
+                let written = unsafe {
+                    ptr::copy_nonoverlapping(from.as_ptr(), to, from.len());
+                    slice::from_raw_parts_mut(to, from.len())
+                };
+                swap_unless_little_endian(written, element);
+            },
+        )
     }
 
     /// # Safety
     /// As for `write`.
     pub unsafe fn zero(&self, pointer: *mut u8, bytes: usize) -> Result<()> {
-        match self.device() {
-            Some(device) => device.zero(pointer, bytes),
-            None => {
-                // SAFETY: the preconditions are the same.
-                unsafe { pointer.write_bytes(0, bytes) };
-                Ok(())
-            }
-        }
+        // SAFETY: the preconditions are the same.
+        self.access(
+            |device| device.zero(pointer, bytes),
+            || unsafe { pointer.write_bytes(0, bytes) },
+        )
     }
 
     /// # Safety
     /// There are as many bytes at both places, which do not overlap; nobody uses them meanwhile.
     pub unsafe fn copy(&self, from: *const u8, to: *mut u8, bytes: usize) -> Result<()> {
-        match self.device() {
-            Some(device) => device.copy(from, to, bytes),
-            None => {
-                // SAFETY: the preconditions are the same.
-                unsafe { ptr::copy_nonoverlapping(from, to, bytes) };
-                Ok(())
-            }
-        }
+        // SAFETY: the preconditions are the same.
+        let on_host = || unsafe { ptr::copy_nonoverlapping(from, to, bytes) };
+        self.access(|device| device.copy(from, to, bytes), on_host)
     }
 
     /// Converts elements, rounding to nearest even.
@@ -161,14 +170,10 @@ impl Home {
         (to_dtype, to): (Dtype, *mut u8),
         len: usize,
     ) -> Result<()> {
-        match self.device() {
-            Some(device) => device.convert(from_dtype, from, to_dtype, to, len),
-            None => {
-                // SAFETY: the preconditions are the same.
-                unsafe { convert_array(instruction_set, from_dtype, from, to_dtype, to, len) };
-                Ok(())
-            }
-        }
+        // SAFETY: the preconditions are the same.
+        let on_host =
+            || unsafe { convert_array(instruction_set, from_dtype, from, to_dtype, to, len) };
+        self.access(|device| device.convert(from_dtype, from, to_dtype, to, len), on_host)
     }
 
     /// # Safety
@@ -180,14 +185,9 @@ impl Home {
         eps: f64,
         len: usize,
     ) -> Result<()> {
-        match self.device() {
-            Some(device) => device.encode(moments, codes, eps, len),
-            None => {
-                // SAFETY: the preconditions are the same.
-                unsafe { q8::encode(moments, codes, eps, len) };
-                Ok(())
-            }
-        }
+        // SAFETY: the preconditions are the same.
+        let on_host = || unsafe { q8::encode(moments, codes, eps, len) };
+        self.access(|device| device.encode(moments, codes, eps, len), on_host)
     }
 
     /// # Safety
@@ -199,14 +199,9 @@ impl Home {
         eps: f64,
         len: usize,
     ) -> Result<()> {
-        match self.device() {
-            Some(device) => device.decode(codes, moments, eps, len),
-            None => {
-                // SAFETY: the preconditions are the same.
-                unsafe { q8::decode(codes, moments, eps, len) };
-                Ok(())
-            }
-        }
+        // SAFETY: the preconditions are the same.
+        let on_host = || unsafe { q8::decode(codes, moments, eps, len) };
+        self.access(|device| device.decode(codes, moments, eps, len), on_host)
     }
 }
 

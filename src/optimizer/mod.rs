@@ -30,7 +30,7 @@ mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
 pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
-pub(crate) use on_device::{Contents, OfCall, Stale, Task};
+pub(crate) use on_device::{Contents, OfCall, Task};
 #[cfg(cuda)]
 pub(crate) use param::Standing;
 pub(crate) use param::{Param, ParamSpec, Place};
@@ -204,10 +204,8 @@ impl Optimizer {
         }
         self.replace_states(states);
         self.groups[id as usize] = group;
-        if plan_changes {
-            self.changed(Stale::All);
-        } else if state_changes {
-            self.changed(Stale::Arrays);
+        if plan_changes || state_changes {
+            self.changed();
         }
         Ok(())
     }
@@ -258,8 +256,8 @@ impl Optimizer {
     pub fn next_scalars(&self, group: u32) -> Result<Scalars> {
         let hyperparameters = self.group(group)?.hyperparameters();
         self.refresh_steps()?;
-        let params = self.params.iter().filter(|param| param.group == group);
-        let step = params.map(|param| param.next_step()).max().unwrap_or(1);
+        let of_group = self.params().filter(|(_, param)| param.group == group);
+        let step = of_group.map(|(_, param)| param.next_step()).max().unwrap_or(1);
         Ok(Scalars::of(&hyperparameters, step))
     }
 
@@ -273,7 +271,7 @@ impl Optimizer {
             param.set_frozen(frozen);
         }
         self.accumulation = restored.accumulation;
-        self.changed(Stale::All);
+        self.changed();
     }
 
     pub fn accumulation(&self) -> Toggle {

@@ -11,22 +11,13 @@ use crate::error::{Result, error};
 use std::ffi::c_void;
 use std::fmt::Display;
 use std::iter::once;
+use std::ops::Range;
 
 /// The groups and parameters of an optimizer.
 #[derive(Clone, Copy)]
 pub(crate) struct Contents<'a> {
     pub groups: &'a [Group],
     pub params: &'a [Param],
-}
-
-/// What has changed since a device was told last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stale {
-    No,
-    /// Where arrays are, or which parameters take part.
-    Arrays,
-    /// Which parameters there are, or how they are stepped.
-    All,
 }
 
 /// A parameter that is stepped alone, in arrays of the call.
@@ -42,7 +33,7 @@ pub(crate) struct OfCall {
 pub(crate) struct Task<'a> {
     pub options: &'a StepOptions,
     pub accumulate: bool,
-    /// Some gradients share memory, so that all must be read before any is zeroed.
+    /// Whether gradients are zeroed by a launch of its own: if some share memory, all must be read before any is zeroed.
     pub zero_last: bool,
     /// Whether gradients have to be measured.
     pub measures: bool,
@@ -60,15 +51,19 @@ impl Optimizer {
         Contents { groups: &self.groups, params: &self.params }
     }
 
-    /// Notes what steps must know anew.
-    pub(super) fn changed(&mut self, stale: Stale) {
-        match stale {
-            Stale::No => {}
-            Stale::Arrays => self.stepping_mut().forget_counts(),
-            Stale::All => self.stepping_mut().invalidate(),
-        }
+    /// Notes that there are other parameters, or that they are stepped in another way.
+    pub(super) fn changed(&mut self) {
+        self.stepping_mut().invalidate();
         if let Some(device) = self.device() {
-            device.invalidate(stale);
+            device.invalidate();
+        }
+    }
+
+    /// Notes that arrays of these parameters have moved, or that other ones of them take part in steps.
+    pub(super) fn moved(&mut self, ids: Range<u32>) {
+        self.stepping_mut().forget_counts();
+        if let Some(device) = self.device() {
+            device.describe(self.contents(), ids);
         }
     }
 

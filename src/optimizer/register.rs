@@ -6,7 +6,7 @@ use super::index::{grad_of, written_arrays};
 use super::memory::Home;
 use super::param::{Param, ParamSpec};
 use super::state_kind::{Compensation, Q8_FROM};
-use super::{Group, Optimizer, Stale};
+use super::{Group, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 use std::sync::PoisonError;
@@ -40,7 +40,7 @@ impl Optimizer {
             self.params.truncate(first);
             self.index.truncate(first);
         }
-        self.changed(Stale::All);
+        self.changed();
         outcome
     }
 
@@ -69,7 +69,7 @@ impl Optimizer {
             param.state.allocate(param.data.pointer(), Home::new(self.memory.as_deref()))?;
         }
         if let Some(device) = self.device() {
-            device.reserve(self.groups.len(), &self.params)?;
+            device.reserve(self.groups.len(), first, &self.params[first..])?;
             device.set_group(group_id, &self.groups[group_id as usize])?;
         }
         let chunks = self.params[first..].iter().map(|param| param.grid().len()).sum();

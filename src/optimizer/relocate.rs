@@ -4,7 +4,7 @@ use super::arrays::{ArrayKind, CallerArray};
 use super::index::{Described, Moved, grad_of};
 use super::param::{Place, Standing};
 use super::spans::Array;
-use super::{Optimizer, Param, Stale};
+use super::{Optimizer, Param};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 
@@ -44,7 +44,7 @@ impl Optimizer {
             return Err(error);
         }
         self.index.remove_array(array, old_range);
-        self.changed(Stale::Arrays);
+        self.moved(array.id..array.id + 1);
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl Optimizer {
                 (param.data, param.grad) = before;
             }
         });
-        self.changed(Stale::Arrays);
+        self.moved(first..first + count as u32);
         outcome
     }
 

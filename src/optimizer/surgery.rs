@@ -1,9 +1,9 @@
 //! Changing what there is while training: freezing and removing parameters, resetting their state.
 
+use super::Optimizer;
 use super::arrays::{CallerArray, Given};
 use super::param::{Param, Standing};
 use super::state::State;
-use super::{Optimizer, Stale};
 use crate::error::Result;
 
 impl Optimizer {
@@ -15,7 +15,7 @@ impl Optimizer {
     pub fn set_frozen(&mut self, id: u32, frozen: bool) -> Result<()> {
         self.param(id)?;
         self.params[id as usize].set_frozen(frozen);
-        self.changed(Stale::Arrays);
+        self.moved(id..id + 1);
         Ok(())
     }
 
@@ -30,7 +30,7 @@ impl Optimizer {
         param.given_name = None;
         (param.data, param.grad) = (CallerArray::NONE, CallerArray::NONE);
         param.set_steps(0);
-        self.changed(Stale::All);
+        self.changed();
         Ok(())
     }
 

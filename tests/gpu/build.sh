@@ -14,7 +14,7 @@ ${CARGO:-cargo} build --release --lib
 cp "$target/release/libradam.so" "$folder"
 cp "$folder/libradam.so" "$folder/$(objdump -p "$folder/libradam.so" | awk '$1 == "SONAME" { print $2 }')"
 beside="-L$folder -lradam -Wl,-rpath,\$ORIGIN"
-for program in small_steps graphs; do
+for program in small_steps graphs random_calls; do
 	${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/gpu/$program.c -o "$folder/$program" $beside -lm -ldl
 done
 if [ -n "$nvcc" ]; then

@@ -49,6 +49,7 @@ run() {
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo "there is no nvidia-smi"
 run small_steps "$folder/small_steps"
 run graphs "$folder/graphs"
+run random_calls "$folder/random_calls" 10000
 for test in "$folder"/tests/*; do
 	if [ -x "$test" ]; then run "$(basename "$test")" env RADAM_TEST_DEVICE=cuda "$test"; fi
 done

@@ -6,13 +6,12 @@
    times as long */
 #define _POSIX_C_SOURCE 200809L
 #include "driver.h"
+#include "numbers.h"
 
 #include <unistd.h>
 
 enum { STEPS = 7, TENSORS = 4, VARIANTS = 9 };
 static const uint64_t LENGTHS[TENSORS] = {1, 300, 4099, 20000};
-static const char *const DTYPES[] = {"", "f32", "f64", "f16", "bf16"};
-static const size_t BYTES[] = {0, 4, 8, 2, 2};
 
 /* An array on the CPU and one on the GPU, which begin with elements that no one may touch: with one, so that they are aligned
    to an element and no more, or with more. */
@@ -27,32 +26,15 @@ static size_t size_of(const array *a) { return (a->before + a->len) * BYTES[a->d
 static void *on_host(const array *a) { return a->host + a->before * BYTES[a->dtype]; }
 static void *on_device(const array *a) { return (void *)(uintptr_t)(a->device + a->before * BYTES[a->dtype]); }
 
-static uint64_t next_random(void) {
-  static uint64_t state = 1;
-  state ^= state << 13;
-  state ^= state >> 7;
-  return state ^= state << 17;
-}
-
-/* A number from 2^-5 to 2, positive or negative. */
-static void draw(const array *a, uint64_t index) {
-  static const int mantissa[] = {0, 23, 52, 10, 7}, bias[] = {0, 127, 1023, 15, 127};
-  const uint64_t random = next_random(), exponent = (uint64_t)bias[a->dtype] - random % 6;
-  const int bits = mantissa[a->dtype];
-  const uint64_t word = random >> 8 & ((1ull << bits) - 1), sign = random >> 7 & 1;
-  const uint64_t number = sign << (8 * BYTES[a->dtype] - 1) | exponent << bits | word;
-  memcpy(a->host + index * BYTES[a->dtype], &number, BYTES[a->dtype]);
-}
-
-static void set_infinite(const array *a, uint64_t index) {
-  static const uint64_t infinity[] = {0, 0x7f800000, 0x7ff0000000000000, 0x7c00, 0x7f80};
-  memcpy(a->host + index * BYTES[a->dtype], &infinity[a->dtype], BYTES[a->dtype]);
-}
-
 static void upload(const array *a) { DRIVER(cuMemcpyHtoD_v2, a->device, a->host, size_of(a)); }
 
 static void redraw(const array *a) {
-  for (uint64_t i = 0; i < a->before + a->len; i++) draw(a, i);
+  for (uint64_t i = 0; i < a->before + a->len; i++) draw(a->dtype, a->host + i * BYTES[a->dtype]);
+  upload(a);
+}
+
+static void set_infinite(const array *a, uint64_t index) {
+  memcpy(a->host + index * BYTES[a->dtype], &INFINITE[a->dtype], BYTES[a->dtype]);
   upload(a);
 }
 
@@ -75,6 +57,16 @@ static void free_array(array *a) {
 static bool is_same(const array *a) {
   DRIVER(cuMemcpyDtoH_v2, a->seen, a->device, size_of(a));
   return memcmp(a->seen, a->host, size_of(a)) == 0;
+}
+
+/* NaN may have other bits on a GPU. */
+static bool is_same_or_nan(const array *a) {
+  DRIVER(cuMemcpyDtoH_v2, a->seen, a->device, size_of(a));
+  for (uint64_t i = 0; i < a->before + a->len; i++) {
+    const char *const seen = a->seen + i * BYTES[a->dtype], *const host = a->host + i * BYTES[a->dtype];
+    if (memcmp(seen, host, BYTES[a->dtype]) != 0 && !(is_nan(a->dtype, seen) && is_nan(a->dtype, host))) return false;
+  }
+  return true;
 }
 
 static radam_group_options variant(int number) {
@@ -140,7 +132,7 @@ static void describe(radam_param *on, const tensor *t, void *(*place)(const arra
 static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *tensors, int step, const char *setup) {
   for (int i = 0; i < TENSORS; i++) {
     redraw(&tensors[i].grad);
-    if (step % 5 == 4 && i == 2) set_infinite(&tensors[i].grad, tensors[i].grad.len), upload(&tensors[i].grad);
+    if (step % 5 == 4 && i == 2) set_infinite(&tensors[i].grad, tensors[i].grad.len);
   }
   const radam_step_options options = step_variant(step);
   radam_step_report expected, found;
@@ -152,6 +144,20 @@ static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *
   for (int i = 0; i < TENSORS; i++)
     CHECK(is_same(&tensors[i].data) && is_same(&tensors[i].grad) && is_same(&tensors[i].copy),
           "%s, step %d: tensor %d has other bits than on the CPU", setup, step, i);
+}
+
+/* A step by gradients one of whose elements is infinite, which nothing skips, so that parameters become NaN. Nothing comes
+   after it. */
+static void step_without_numbers(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *tensors, const char *setup) {
+  for (int i = 0; i < TENSORS; i++) {
+    redraw(&tensors[i].grad);
+    set_infinite(&tensors[i].grad, tensors[i].grad.before + tensors[i].grad.len / 2);
+  }
+  OK(cpu, radam_step(cpu));
+  OK(gpu, radam_step(gpu));
+  for (int i = 0; i < TENSORS; i++)
+    CHECK(is_same_or_nan(&tensors[i].data) && is_same_or_nan(&tensors[i].copy),
+          "%s: tensor %d is NaN elsewhere than on the CPU", setup, i);
 }
 
 /* Returns the number of steps: none if these options are refused for this dtype, as on the CPU. */
@@ -179,6 +185,7 @@ static int run(radam_dtype dtype, radam_dtype grad_dtype, int number, uint64_t t
     step_both(cpu, gpu, tensors, step, setup);
     if (step == STEPS / 2 || step == STEPS - 1) exchange_checkpoints(cpu, gpu);
   }
+  if (steps > 0) step_without_numbers(cpu, gpu, tensors, setup);
   OK(NULL, radam_free(cpu));
   OK(NULL, radam_free(gpu));
   for (int i = 0; i < TENSORS; i++) free_array(&tensors[i].data), free_array(&tensors[i].grad), free_array(&tensors[i].copy);

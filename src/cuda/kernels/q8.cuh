@@ -250,16 +250,20 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const C
   }
   Q8Step step;
   step.begin(constants, word, codes, g);
-  word = step.end<OneInEachRow>(constants, lane, block, codes);
 #pragma unroll
-  for (int j = 0; j < 4; j++) {
+  for (int j = 0; j < 4; j++) {  // before directions that cannot be coded start anew
     u64 i = start + OneInEachRow::at(lane, j);
     if (i >= tensor.len) continue;
     u64 old = raw[j].param;
     if (rule != ACCUMULATE) move<float>(tensor, constants.noise, i, theta[j], step.lowered(constants, rule, theta[j], j), raw[j]);
     visit(j, old, raw[j].param);
-    ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
     if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
+  }
+  word = step.end<OneInEachRow>(constants, lane, block, codes);
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    u64 i = start + OneInEachRow::at(lane, j);
+    if (i < tensor.len) ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
   }
   if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
 }

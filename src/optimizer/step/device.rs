@@ -40,7 +40,8 @@ impl Optimizer {
         let task = Task {
             options,
             accumulate: self.accumulation.or(false),
-            zero_last: false,
+            // A frozen parameter may have no place, and a kernel that is told of none takes the registered gradient.
+            zero_last: is_frozen,
             measures: options.measures_grads() && !is_frozen,
             of_call: Some(*of_call),
         };

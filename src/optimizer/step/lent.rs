@@ -4,9 +4,9 @@
 use super::options::{StepOptions, StepReport};
 use crate::error::{Result, ensure};
 use crate::math::ExactSum;
+use crate::optimizer::Optimizer;
 use crate::optimizer::arrays::{CallerArray, CallerSlice};
 use crate::optimizer::param::Param;
-use crate::optimizer::{Optimizer, Stale};
 
 /// The arrays of a parameter, lent for a call.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl<'a> Loan<'a> {
         lent: &mut dyn Iterator<Item = Lent>,
         zero_grad: bool,
     ) -> Result<Self> {
-        optimizer.changed(Stale::Arrays);
+        optimizer.stepping_mut().forget_counts();
         let loan = Self(optimizer);
         for lent in lent {
             loan.0.lend(&lent, zero_grad)?;
