@@ -36,10 +36,9 @@ fn select<I: Compiled>(layout: Layout) -> StepLoop {
         (Dtype::Bf16, _) => I::step::<bf16, Any, false>,
         (Dtype::F16, _) => I::step::<f16, Any, false>,
         // There is no f64 with 8-bit state.
-        _ if layout.copy.is_some() => I::step::<f32, Any, true>,
-        (_, Dtype::F32) => I::step::<f32, f32, false>,
-        (_, Dtype::Bf16) => I::step::<f32, bf16, false>,
-        _ => I::step::<f32, Any, false>,
+        (_, Dtype::F32) if layout.copy.is_none() => I::step::<f32, f32, false>,
+        (_, Dtype::Bf16) if layout.copy.is_none() => I::step::<f32, bf16, false>,
+        _ => I::step::<f32, Any, true>,
     }
 }
 

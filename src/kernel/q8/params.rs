@@ -108,10 +108,10 @@ impl Params for AtRandom {
     }
 }
 
-/// Writes the copy of f32 parameters.
+/// Writes the copy of f32 parameters, if there is one.
 ///
 /// # Safety
-/// The view is valid for the layout, which has a copy of 16 bits, and has `COUNT` elements from `start` on.
+/// The view is valid for the layout, which has a copy of 16 bits or none, and has `COUNT` elements from `start` on.
 #[inline(always)]
 pub(super) unsafe fn store_copy<V: CodeLanes>(
     view: &TensorView,
@@ -122,10 +122,12 @@ pub(super) unsafe fn store_copy<V: CodeLanes>(
 ) {
     // SAFETY: the copy is there, of this dtype, and only this loop uses it.
     unsafe {
-        if layout.copy == Some(Dtype::F16) {
-            <V as Stored<f16>>::store(new, nan, view.copy.cast::<f16>().add(start));
-        } else {
-            <V as Stored<bf16>>::store(new, nan, view.copy.cast::<bf16>().add(start));
+        match layout.copy {
+            None => {}
+            Some(Dtype::F16) => {
+                <V as Stored<f16>>::store(new, nan, view.copy.cast::<f16>().add(start));
+            }
+            Some(_) => <V as Stored<bf16>>::store(new, nan, view.copy.cast::<bf16>().add(start)),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) unsafe fn step<V, K, P, G, const COPIES: bool>(
     P: Params,
     G: Grads,
 {
-    debug_assert!(layout.copy.is_some() == COPIES && layout.grad != Dtype::F64);
+    debug_assert!((layout.copy.is_none() || COPIES) && layout.grad != Dtype::F64);
     debug_assert!(layout.param.size() == size_of::<P::Element>());
     let (blocks, rest) = (view.len / BLOCK, view.len % BLOCK);
     let pipeline = Pipeline::<V, K, P, G, COPIES> {
