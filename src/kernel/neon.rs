@@ -117,7 +117,7 @@ stored!(
         Self(F32x4(vreinterpretq_f32_u32(low)), F32x4(vreinterpretq_f32_u32(high)))
     },
     pack(values) => {
-        let [low, high] = [values.0, values.1].map(|numbers| vreinterpretq_u32_f32(numbers.0));
+        let (low, high) = (vreinterpretq_u32_f32(values.0.0), vreinterpretq_u32_f32(values.1.0));
         vrsubhn_high_u32(vrsubhn_u32(low, is_even(low)), high, is_even(high))
     },
     pack_any(values) => transmute::<[bf16; 8], _>(each_to_bf16(transmute::<Self, [f32; 8]>(values)))
@@ -172,8 +172,7 @@ where
 
     #[inline(always)]
     fn unpack(packed: Self::Packed) -> Self {
-        let [first, second] = packed.map(<Pair<V>>::unpack);
-        Self(first, second)
+        Self(<Pair<V>>::unpack(packed[0]), <Pair<V>>::unpack(packed[1]))
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Codes in registers of 256 bits.
 
-use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL, each};
 use crate::kernel::avx2::F32x8;
 use crate::kernel::lanes::Pair;
 use crate::kernel::stochastic::MIX_32;
@@ -12,20 +12,21 @@ type Lanes = Pair<F32x8<true>>;
 type Words = Pair<__m256i>;
 
 #[inline(always)]
-fn each<A, B>(pair: Pair<A>, function: impl Fn(A) -> B) -> Pair<B> {
-    Pair(function(pair.0), function(pair.1))
-}
-
-#[inline(always)]
 fn bits(lanes: Lanes) -> Words {
     // SAFETY: registers exist, so the machine has their instructions. So below.
-    each(lanes, |lanes| unsafe { _mm256_castps_si256(lanes.0) })
+    each!(lanes in lanes => unsafe { _mm256_castps_si256(lanes.0) })
 }
 
 #[inline(always)]
 fn max(a: Words, b: Words) -> Words {
     // SAFETY: as above.
     unsafe { Pair(_mm256_max_epu32(a.0, b.0), _mm256_max_epu32(a.1, b.1)) }
+}
+
+#[inline(always)]
+fn add(a: Words, b: Words) -> Words {
+    // SAFETY: as above.
+    unsafe { Pair(_mm256_add_epi32(a.0, b.0), _mm256_add_epi32(a.1, b.1)) }
 }
 
 impl CodeLanes for Lanes {
@@ -57,7 +58,7 @@ impl CodeLanes for Lanes {
     unsafe fn directions(codes: *const i8) -> Self {
         // SAFETY: 16 codes are there.
         unsafe {
-            each(Pair(codes, codes.add(8)), |codes| {
+            each!(codes in Pair(codes, codes.add(8)) => {
                 let codes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(codes.cast()));
                 F32x8(_mm256_cvtepi32_ps(codes))
             })
@@ -68,7 +69,7 @@ impl CodeLanes for Lanes {
     unsafe fn roots(codes: *const u8, base: Words, shift: Words) -> Self {
         // SAFETY: 16 codes are there.
         unsafe {
-            each(Pair(codes, codes.add(8)), |codes| {
+            each!(codes in Pair(codes, codes.add(8)) => {
                 let codes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(codes.cast()));
                 let root = _mm256_add_epi32(base.0, _mm256_sllv_epi32(codes, shift.0));
                 let is_none = _mm256_cmpeq_epi32(codes, _mm256_setzero_si256());
@@ -85,16 +86,19 @@ impl CodeLanes for Lanes {
     #[inline(always)]
     fn max_bits_of_abs(self, words: Words) -> Words {
         // SAFETY: as above.
-        let abs = |bits| unsafe { _mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff)) };
-        max(each(bits(self), abs), words)
+        let abs = each!(bits in bits(self) => unsafe {
+            _mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff))
+        });
+        max(abs, words)
     }
 
     #[inline(always)]
     fn largest(roots: Words, directions: Words) -> [u32; 2] {
         // SAFETY: as above.
         unsafe {
-            let largest_of_pair = |words: Words| _mm256_max_epu32(words.0, words.1);
-            largest(largest_of_pair(roots), largest_of_pair(directions))
+            let Pair(roots, directions) =
+                each!(words in Pair(roots, directions) => _mm256_max_epu32(words.0, words.1));
+            largest(roots, directions)
         }
     }
 
@@ -105,19 +109,16 @@ impl CodeLanes for Lanes {
         encoder: &EncoderLanes<Self>,
         fractions: Words,
     ) -> [Words; 2] {
-        let encode = |scaled: F32x8<true>, root: F32x8<true>, fractions: __m256i| {
-            // SAFETY: as above.
-            unsafe {
-                let scaled = _mm256_cvttps_epi32(scaled.0);
-                let above = _mm256_add_epi32(encoder.minus_base.0, _mm256_castps_si256(root.0));
+        // SAFETY: as above.
+        unsafe {
+            let scaled = each!(scaled in scaled => _mm256_cvttps_epi32(scaled.0));
+            let steps = each!(bits in bits(root) => {
+                let above = _mm256_add_epi32(encoder.minus_base.0, bits);
                 let above = _mm256_max_epi32(above, _mm256_setzero_si256());
-                let steps = _mm256_sllv_epi32(above, encoder.shift.0);
-                [scaled, steps].map(|code| _mm256_add_epi32(code, fractions))
-            }
-        };
-        let [low, high] =
-            [encode(scaled.0, root.0, fractions.0), encode(scaled.1, root.1, fractions.1)];
-        [Pair(low[0], high[0]), Pair(low[1], high[1])]
+                _mm256_sllv_epi32(above, encoder.shift.0)
+            });
+            [add(scaled, fractions), add(steps, fractions)]
+        }
     }
 
     #[inline(always)]
@@ -125,11 +126,13 @@ impl CodeLanes for Lanes {
         // SAFETY: 128 codes are there.
         unsafe {
             let one = _mm256_set1_epi8(1);
-            let [a, b, c, d] = [0, 1, 2, 3].map(|part| {
-                let codes = _mm256_loadu_si256(codes.cast::<__m256i>().add(part));
-                _mm256_sub_epi8(codes, one)
+            let codes = codes.cast::<__m256i>();
+            let Pair(low, high) = each!(codes in Pair(codes, codes.add(2)) => {
+                let codes = Pair(_mm256_loadu_si256(codes), _mm256_loadu_si256(codes.add(1)));
+                let less_1 = each!(codes in codes => _mm256_sub_epi8(codes, one));
+                _mm256_min_epu8(less_1.0, less_1.1)
             });
-            least(_mm256_min_epu8(_mm256_min_epu8(a, b), _mm256_min_epu8(c, d)))
+            least(_mm256_min_epu8(low, high))
         }
     }
 
@@ -137,13 +140,14 @@ impl CodeLanes for Lanes {
     unsafe fn join(param: *const bf16, remainder: *const i16) -> Self {
         // SAFETY: 16 elements are there.
         unsafe {
-            let [param, remainder] = [param.cast::<__m256i>(), remainder.cast()]
-                .map(|halves| _mm256_permute4x64_epi64::<IN_TURN>(_mm256_loadu_si256(halves)));
+            let Pair(param, remainder) = each!(halves in Pair(param.cast::<__m256i>(), remainder.cast()) => {
+                _mm256_permute4x64_epi64::<IN_TURN>(_mm256_loadu_si256(halves))
+            });
             // A remainder below 0 borrows.
             let upper = _mm256_add_epi16(param, _mm256_srai_epi16::<15>(remainder));
             let [low, high] =
                 [_mm256_unpacklo_epi16(remainder, upper), _mm256_unpackhi_epi16(remainder, upper)];
-            each(Pair(low, high), |master| F32x8(_mm256_castsi256_ps(master)))
+            each!(master in Pair(low, high) => F32x8(_mm256_castsi256_ps(master)))
         }
     }
 
@@ -152,10 +156,12 @@ impl CodeLanes for Lanes {
         let master = bits(self);
         // SAFETY: there is room for 16 elements.
         unsafe {
-            let lower = each(master, |bits| _mm256_and_si256(bits, _mm256_set1_epi32(0xffff)));
-            let nearest = each(master, |bits| _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)));
+            let lower = each!(bits in master => _mm256_and_si256(bits, _mm256_set1_epi32(0xffff)));
+            let nearest = each!(bits in master => {
+                _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)))
+            });
             store_halves(lower, remainder.cast());
-            store_halves(each(nearest, |bits| _mm256_srli_epi32::<16>(bits)), param.cast());
+            store_halves(nearest, param.cast());
         }
     }
 
@@ -165,14 +171,12 @@ impl CodeLanes for Lanes {
         unsafe {
             let first = lower.wrapping_add(keys[0]) as i32;
             let places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            let [low, high] = [first, first.wrapping_add(8)]
-                .map(|first| _mm256_add_epi32(_mm256_set1_epi32(first), places));
-            let random = Pair(random(low, keys[1]), random(high, keys[1]));
-            let sums = Pair(
-                _mm256_add_epi32(bits(self).0, _mm256_srli_epi32::<16>(random.0)),
-                _mm256_add_epi32(bits(self).1, _mm256_srli_epi32::<16>(random.1)),
-            );
-            store_halves(each(sums, |sum| _mm256_srli_epi32::<16>(sum)), to.cast());
+            let random = each!(first in Pair(first, first.wrapping_add(8)) => {
+                let place = _mm256_add_epi32(_mm256_set1_epi32(first), places);
+                _mm256_srli_epi32::<16>(random(place, keys[1]))
+            });
+            let sums = add(bits(self), random);
+            store_halves(each!(sum in sums => _mm256_srli_epi32::<16>(sum)), to.cast());
         }
     }
 }
@@ -209,9 +213,11 @@ unsafe fn random(place: __m256i, key: u32) -> __m256i {
 unsafe fn mix_32(x: __m256i) -> __m256i {
     // SAFETY: the machine has the instructions.
     unsafe {
-        let [first, second] = MIX_32.map(|factor| _mm256_set1_epi32(factor as i32));
-        let x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32::<16>(x)), first);
-        let x = _mm256_mullo_epi32(_mm256_xor_si256(x, _mm256_srli_epi32::<15>(x)), second);
+        let [first, second] = MIX_32;
+        let x = _mm256_xor_si256(x, _mm256_srli_epi32::<16>(x));
+        let x = _mm256_mullo_epi32(x, _mm256_set1_epi32(first as i32));
+        let x = _mm256_xor_si256(x, _mm256_srli_epi32::<15>(x));
+        let x = _mm256_mullo_epi32(x, _mm256_set1_epi32(second as i32));
         _mm256_xor_si256(x, _mm256_srli_epi32::<16>(x))
     }
 }
@@ -224,7 +230,7 @@ unsafe fn mix_32(x: __m256i) -> __m256i {
 pub(super) unsafe fn largest(roots: __m256i, directions: __m256i) -> [u32; 2] {
     // SAFETY: the machine has the instructions.
     unsafe {
-        let [roots, directions] = [roots, directions].map(|words| {
+        let Pair(roots, directions) = each!(words in Pair(roots, directions) => {
             let half = _mm256_extracti128_si256::<1>(words);
             _mm_max_epu32(_mm256_castsi256_si128(words), half)
         });
@@ -263,8 +269,8 @@ impl Packing<Lanes> for ByShifts {
     unsafe fn store(codes: [Words; 2], directions: *mut i8, roots: *mut u8) {
         // SAFETY: only loops of the instruction set make lanes; there is room for the codes.
         unsafe {
-            let [direction, root] = codes.map(|codes| {
-                let codes = each(codes, |codes| _mm256_srli_epi32::<24>(codes));
+            let Pair(direction, root) = each!(codes in Pair(codes[0], codes[1]) => {
+                let codes = each!(codes in codes => _mm256_srli_epi32::<24>(codes));
                 _mm256_packus_epi32(codes.0, codes.1)
             });
             // In each 128 bits there are four codes of each of the registers.

@@ -1,6 +1,6 @@
 //! Codes in registers of 512 bits.
 
-use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL};
+use super::lanes::{CodeLanes, EncoderLanes, Packing, WEYL, each};
 use crate::kernel::avx512::{F32x16, LOWER_HALVES, UPPER_HALVES};
 use crate::kernel::lanes::Pair;
 use crate::kernel::stochastic::MIX_32;
@@ -12,20 +12,21 @@ type Lanes = Pair<F32x16<true>>;
 type Words = Pair<__m512i>;
 
 #[inline(always)]
-fn each<A, B>(pair: Pair<A>, function: impl Fn(A) -> B) -> Pair<B> {
-    Pair(function(pair.0), function(pair.1))
-}
-
-#[inline(always)]
 fn bits(lanes: Lanes) -> Words {
     // SAFETY: registers exist, so the machine has their instructions. So below.
-    each(lanes, |lanes| unsafe { _mm512_castps_si512(lanes.0) })
+    each!(lanes in lanes => unsafe { _mm512_castps_si512(lanes.0) })
 }
 
 #[inline(always)]
 fn max(a: Words, b: Words) -> Words {
     // SAFETY: as above.
     unsafe { Pair(_mm512_max_epu32(a.0, b.0), _mm512_max_epu32(a.1, b.1)) }
+}
+
+#[inline(always)]
+fn add(a: Words, b: Words) -> Words {
+    // SAFETY: as above.
+    unsafe { Pair(_mm512_add_epi32(a.0, b.0), _mm512_add_epi32(a.1, b.1)) }
 }
 
 impl CodeLanes for Lanes {
@@ -58,7 +59,7 @@ impl CodeLanes for Lanes {
         // SAFETY: 32 codes are there.
         unsafe {
             let [low, high] = [codes.cast::<__m128i>(), codes.cast::<__m128i>().add(1)];
-            each(Pair(low, high), |codes| {
+            each!(codes in Pair(low, high) => {
                 F32x16(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes))))
             })
         }
@@ -69,7 +70,7 @@ impl CodeLanes for Lanes {
         // SAFETY: 32 codes are there.
         unsafe {
             let [low, high] = [codes.cast::<__m128i>(), codes.cast::<__m128i>().add(1)];
-            each(Pair(low, high), |codes| {
+            each!(codes in Pair(low, high) => {
                 let codes = _mm512_cvtepu8_epi32(_mm_loadu_si128(codes));
                 let steps = _mm512_sllv_epi32(codes, shift.0);
                 let is_there = _mm512_test_epi32_mask(codes, codes);
@@ -86,15 +87,17 @@ impl CodeLanes for Lanes {
     #[inline(always)]
     fn max_bits_of_abs(self, words: Words) -> Words {
         // SAFETY: as above.
-        let abs = |bits| unsafe { _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff)) };
-        max(each(bits(self), abs), words)
+        let abs = each!(bits in bits(self) => unsafe {
+            _mm512_and_si512(bits, _mm512_set1_epi32(0x7fff_ffff))
+        });
+        max(abs, words)
     }
 
     #[inline(always)]
     fn largest(roots: Words, directions: Words) -> [u32; 2] {
         // SAFETY: as above.
         unsafe {
-            let [roots, directions] = [roots, directions].map(|words| {
+            let Pair(roots, directions) = each!(words in Pair(roots, directions) => {
                 let words = _mm512_max_epu32(words.0, words.1);
                 let half = _mm512_extracti64x4_epi64::<1>(words);
                 _mm256_max_epu32(_mm512_castsi512_si256(words), half)
@@ -110,19 +113,16 @@ impl CodeLanes for Lanes {
         encoder: &EncoderLanes<Self>,
         fractions: Words,
     ) -> [Words; 2] {
-        let encode = |scaled: F32x16<true>, root: F32x16<true>, fractions: __m512i| {
-            // SAFETY: as above.
-            unsafe {
-                let scaled = _mm512_cvttps_epi32(scaled.0);
-                let above = _mm512_add_epi32(encoder.minus_base.0, _mm512_castps_si512(root.0));
+        // SAFETY: as above.
+        unsafe {
+            let scaled = each!(scaled in scaled => _mm512_cvttps_epi32(scaled.0));
+            let steps = each!(bits in bits(root) => {
+                let above = _mm512_add_epi32(encoder.minus_base.0, bits);
                 let above = _mm512_max_epi32(above, _mm512_setzero_si512());
-                let steps = _mm512_sllv_epi32(above, encoder.shift.0);
-                [scaled, steps].map(|code| _mm512_add_epi32(code, fractions))
-            }
-        };
-        let [low, high] =
-            [encode(scaled.0, root.0, fractions.0), encode(scaled.1, root.1, fractions.1)];
-        [Pair(low[0], high[0]), Pair(low[1], high[1])]
+                _mm512_sllv_epi32(above, encoder.shift.0)
+            });
+            [add(scaled, fractions), add(steps, fractions)]
+        }
     }
 
     #[inline(always)]
@@ -130,8 +130,10 @@ impl CodeLanes for Lanes {
         // SAFETY: 128 codes are there.
         unsafe {
             let one = _mm512_set1_epi8(1);
-            let [low, high] = [codes.cast::<__m512i>(), codes.cast::<__m512i>().add(1)]
-                .map(|codes| _mm512_sub_epi8(_mm512_loadu_si512(codes), one));
+            let codes = codes.cast::<__m512i>();
+            let Pair(low, high) = each!(codes in Pair(codes, codes.add(1)) => {
+                _mm512_sub_epi8(_mm512_loadu_si512(codes), one)
+            });
             let least = _mm512_min_epu8(low, high);
             let half = _mm512_extracti64x4_epi64::<1>(least);
             super::avx2::least(_mm256_min_epu8(_mm512_castsi512_si256(least), half))
@@ -146,12 +148,11 @@ impl CodeLanes for Lanes {
             let remainder = _mm512_loadu_si512(remainder.cast());
             // A remainder below 0 borrows.
             let upper = _mm512_add_epi16(param, _mm512_srai_epi16::<15>(remainder));
-            let interleaved = |places: &[u16; 32]| {
+            each!(places in Pair(&INTERLEAVED[0], &INTERLEAVED[1]) => {
                 let places = _mm512_loadu_si512(places.as_ptr().cast());
                 let master = _mm512_permutex2var_epi16(remainder, places, upper);
                 F32x16(_mm512_castsi512_ps(master))
-            };
-            Pair(interleaved(&INTERLEAVED[0]), interleaved(&INTERLEAVED[1]))
+            })
         }
     }
 
@@ -173,13 +174,11 @@ impl CodeLanes for Lanes {
         // SAFETY: there is room for 32 elements.
         unsafe {
             let first = _mm512_set1_epi32(lower.wrapping_add(keys[0]) as i32);
-            let [low, high] = PLACES
-                .map(|places| _mm512_add_epi32(first, _mm512_loadu_si512(places.as_ptr().cast())));
-            let random = Pair(random(low, keys[1]), random(high, keys[1]));
-            let sums = Pair(
-                _mm512_add_epi32(bits(self).0, _mm512_srli_epi32::<16>(random.0)),
-                _mm512_add_epi32(bits(self).1, _mm512_srli_epi32::<16>(random.1)),
-            );
+            let random = each!(places in Pair(&PLACES[0], &PLACES[1]) => {
+                let place = _mm512_add_epi32(first, _mm512_loadu_si512(places.as_ptr().cast()));
+                _mm512_srli_epi32::<16>(random(place, keys[1]))
+            });
+            let sums = add(bits(self), random);
             _mm512_storeu_si512(to.cast(), halves(sums, &UPPER_HALVES));
         }
     }
@@ -214,9 +213,11 @@ unsafe fn random(place: __m512i, key: u32) -> __m512i {
 unsafe fn mix_32(x: __m512i) -> __m512i {
     // SAFETY: the machine has the instructions.
     unsafe {
-        let [first, second] = MIX_32.map(|factor| _mm512_set1_epi32(factor as i32));
-        let x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32::<16>(x)), first);
-        let x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32::<15>(x)), second);
+        let [first, second] = MIX_32;
+        let x = _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x));
+        let x = _mm512_mullo_epi32(x, _mm512_set1_epi32(first as i32));
+        let x = _mm512_xor_si512(x, _mm512_srli_epi32::<15>(x));
+        let x = _mm512_mullo_epi32(x, _mm512_set1_epi32(second as i32));
         _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x))
     }
 }
@@ -230,7 +231,7 @@ impl Packing<Lanes> for ByBytes {
         // SAFETY: only loops for machines with VBMI pack so; there is room for the codes.
         unsafe {
             let upper_bytes = _mm512_loadu_si512(UPPER_BYTES.as_ptr().cast());
-            let [direction, root] = codes.map(|codes| {
+            let Pair(direction, root) = each!(codes in Pair(codes[0], codes[1]) => {
                 _mm512_castsi512_si256(_mm512_permutex2var_epi8(codes.0, upper_bytes, codes.1))
             });
             store(direction, root, directions, roots);
@@ -246,8 +247,8 @@ impl Packing<Lanes> for ByShifts {
     unsafe fn store(codes: [Words; 2], directions: *mut i8, roots: *mut u8) {
         // SAFETY: as above.
         unsafe {
-            let [direction, root] = codes.map(|codes| {
-                let codes = each(codes, |codes| _mm512_srli_epi32::<24>(codes));
+            let Pair(direction, root) = each!(codes in Pair(codes[0], codes[1]) => {
+                let codes = each!(codes in codes => _mm512_srli_epi32::<24>(codes));
                 _mm512_packus_epi32(codes.0, codes.1)
             });
             // In each 128 bits there are four codes of each of the registers.

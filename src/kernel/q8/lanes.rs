@@ -4,6 +4,24 @@ use crate::kernel::lanes::Stored;
 use crate::math::q8::{BLOCK, Encoder, Fractions};
 use half::{bf16, f16};
 
+/// `each!(x in pair => expression)`: the expression for both of a pair. Closures, and so `map` of an array, may be compiled
+/// as functions of their own, without the instructions of the loop, and called with registers in memory.
+macro_rules! each {
+    ($one:ident in $pair:expr => $value:expr) => {{
+        let Pair(low, high) = $pair;
+        let low = {
+            let $one = low;
+            $value
+        };
+        let high = {
+            let $one = high;
+            $value
+        };
+        Pair(low, high)
+    }};
+}
+pub(super) use each;
+
 /// Lanes of f32 that are read from codes and become codes.
 pub(in crate::kernel) trait CodeLanes:
     Stored<f32> + Stored<f16> + Stored<bf16>

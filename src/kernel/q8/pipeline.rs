@@ -405,7 +405,9 @@ where
     ) {
         // SAFETY: the ring has the block still, and the codes are there.
         unsafe {
-            let [root, direction] = ring.places(start).map(|place| <V as Stored<f32>>::load(place));
+            let [root, direction] = ring.places(start);
+            let root = <V as Stored<f32>>::load(root);
+            let direction: V = <V as Stored<f32>>::load(direction);
             let fractions = V::fractions(encoder.number, index);
             let codes = V::encode(direction * encoder.inverse, root, encoder, fractions);
             let directions = self.view.exp_avg.cast::<i8>().add(start);
