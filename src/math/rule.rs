@@ -270,7 +270,7 @@ pub(crate) fn lost_change<R: Arithmetic>(change: R, param: R, rounded: R) -> R {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const GROUP: Hyperparameters = Hyperparameters {
@@ -288,8 +288,9 @@ mod tests {
         unrectified: true,
     };
 
+    /// An f64 whose arithmetic needs nothing of the kernels.
     #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-    struct Number(f64);
+    pub struct Number(pub f64);
 
     macro_rules! operators {
         ($($operator:ident::$function:ident),*) => {$(
