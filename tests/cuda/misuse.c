@@ -84,17 +84,6 @@ static void pointers(void) {
   free_memory(short_one);
 }
 
-static void *allocate_on_host(uint64_t size, uint64_t alignment, void *user) {
-  ++*(int *)user;
-  return aligned_alloc(alignment, size);
-}
-
-static void release_on_host(void *memory, uint64_t size, uint64_t alignment, void *user) {
-  (void)size, (void)alignment;
-  --*(int *)user;
-  free(memory);
-}
-
 static void allocators(void) {
   int allocations = 0;
   radam_optimizer *opt = NULL;

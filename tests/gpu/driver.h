@@ -42,4 +42,16 @@ static inline radam_optimizer *create_on(radam_device device, CUstream stream) {
   return opt;
 }
 
+/* An allocator of the host's memory, whose user counts the arrays. */
+static inline void *allocate_on_host(uint64_t size, uint64_t alignment, void *user) {
+  ++*(int *)user;
+  return aligned_alloc(alignment, size);
+}
+
+static inline void release_on_host(void *memory, uint64_t size, uint64_t alignment, void *user) {
+  (void)size, (void)alignment;
+  --*(int *)user;
+  free(memory);
+}
+
 #endif

@@ -8,17 +8,6 @@ static radam_optimizer *freed[2];
 
 /* --- optimizers --- */
 
-static void *allocate_on_host(uint64_t size, uint64_t alignment, void *user) {
-  ++*(int *)user;
-  return aligned_alloc(alignment, size);
-}
-
-static void release_on_host(void *memory, uint64_t size, uint64_t alignment, void *user) {
-  (void)size, (void)alignment;
-  --*(int *)user;
-  free(memory);
-}
-
 static void *allocate_on_gpu(uint64_t size, uint64_t alignment, void *user) {
   CUdeviceptr memory;
   (void)alignment; /* the driver's memory has more than enough */

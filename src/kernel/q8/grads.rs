@@ -1,7 +1,6 @@
 //! How the pipeline reads gradients.
 
-use super::lanes::CodeLanes;
-use super::pipeline::prefetch;
+use super::lanes::{CodeLanes, prefetch};
 use crate::kernel::dtype::Dtype;
 use crate::kernel::lanes::Stored;
 use crate::kernel::tensor_view::{Layout, TensorView};

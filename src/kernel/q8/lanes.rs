@@ -1,6 +1,7 @@
 //! What the pipelined loop needs of registers, besides arithmetic: codes of several elements at a time.
 
-use crate::kernel::lanes::Stored;
+use crate::kernel::lanes::{Lanes, Stored};
+use crate::kernel::tensor_view::prefetch_line;
 use crate::math::q8::{BLOCK, Encoder, Fractions};
 use half::{bf16, f16};
 
@@ -136,3 +137,14 @@ pub(super) static WEYL: Aligned<u32> = Aligned({
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Aligned<T>(pub [T; BLOCK]);
+
+/// Prefetches elements of `size` bytes, as many as there are lanes and this many ahead: these take so many instructions that
+/// out-of-order execution alone does not reach far enough.
+#[inline(always)]
+pub(super) fn prefetch<V: Lanes>(elements: *const i8, size: usize) {
+    const AHEAD: usize = 1024;
+    const LINE: usize = 64;
+    for line in (0..V::COUNT * size).step_by(LINE) {
+        prefetch_line(elements.wrapping_add(AHEAD * size + line));
+    }
+}

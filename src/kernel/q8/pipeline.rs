@@ -7,14 +7,14 @@
 //! ring that stays in the first-level cache.
 
 use super::grads::Grads;
-use super::lanes::{Aligned, CodeLanes, EncoderLanes, Packing};
+use super::lanes::{Aligned, CodeLanes, EncoderLanes, Packing, prefetch};
 use super::params::{Params, store_copy};
 use super::plain::{self, Constants};
 use super::rest::step_rest;
 use crate::kernel::dtype::Dtype;
-use crate::kernel::lanes::{Lanes, Stored};
+use crate::kernel::lanes::Stored;
 use crate::kernel::step_loop::StepLoop;
-use crate::kernel::tensor_view::{Layout, TensorView, prefetch_line};
+use crate::kernel::tensor_view::{Layout, TensorView};
 use crate::math::q8::{
     BLOCK, Encoder, Extremes, Fractions, Least, Q8Coefficients, Scale, are_extremes_finite,
 };
@@ -413,16 +413,5 @@ where
             let directions = self.view.exp_avg.cast::<i8>().add(start);
             K::store(codes, directions, self.view.exp_avg_sq.add(start));
         }
-    }
-}
-
-/// Prefetches elements of `size` bytes, as many as there are lanes and this many ahead: these take so many instructions that
-/// out-of-order execution alone does not reach far enough.
-#[inline(always)]
-pub(super) fn prefetch<V: Lanes>(elements: *const i8, size: usize) {
-    const AHEAD: usize = 1024;
-    const LINE: usize = 64;
-    for line in (0..V::COUNT * size).step_by(LINE) {
-        prefetch_line(elements.wrapping_add(AHEAD * size + line));
     }
 }
