@@ -29,15 +29,11 @@ static __device__ __forceinline__ float root_of_code(const Scale &scale, u32 cod
 }
 
 static __device__ __forceinline__ u32 max_of_warp(u32 value) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  return __reduce_max_sync(ALL_LANES, value);
-#else
   for (int offset = 16; offset > 0; offset /= 2) {
     u32 other = __shfl_xor_sync(ALL_LANES, value, offset);
     value = other > value ? other : value;
   }
   return value;
-#endif
 }
 
 static __device__ __forceinline__ bool is_finite(float root, float direction, float beta1_comp) {
@@ -99,17 +95,17 @@ struct Codes {
 struct Q8Step {
   float exp_avg[4], direction[4], root[4];
   Scale old;
-  u32 least_code;
+  u32 code_less_1;  // of the lowest code of a root that is not 0, so that 0 is the highest number
 
   __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
     const Coefficients<float> &c = constants.in_f32;
     old = read_scale(word);
     float unit = old.unit * constants.keep;
-    least_code = 255;
+    code_less_1 = ~0u;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      u32 code = codes.root[j], less_1 = (code - 1) & 255;
-      least_code = less_1 < least_code ? less_1 : least_code;
+      u32 code = codes.root[j];
+      code_less_1 = code - 1 < code_less_1 ? code - 1 : code_less_1;
       float old_root = root_of_code(old, code);
       exp_avg[j] = (float)codes.direction[j] * unit * (old_root + c.eps) + grad[j];
       root[j] = sqrtf(c.beta2_hat * (old_root * old_root) + c.beta2_comp * grad[j] * grad[j]);
@@ -149,11 +145,11 @@ struct Q8Step {
         if (!is_finite(root[j], direction[j], beta1_comp)) root[j] = direction[j] = 0.0f;
       find_extremes(extremes);
     }
-    u32 code_less_1 = 255 - max_of_warp(255 - least_code);
+    u32 least = ~max_of_warp(~code_less_1);
     // No old root has become smaller than by this factor. One at code 1 may have stood for less.
-    u32 bits = old.base + ((code_less_1 + 1) << old.shift);
+    u32 bits = old.base + ((least + 1) << old.shift);
     extremes.least = __float_as_uint(__uint_as_float(bits) * constants.root_beta2);
-    extremes.at_least = code_less_1 == 0 ? old.shift + 1 : code_less_1 == 255 ? WIDEST : 0;
+    extremes.at_least = least == 0 ? old.shift + 1 : least == ~0u ? WIDEST : 0;
     Encoder encoder = choose(extremes, beta1_comp);
     u32 noise = (u32)(mix_64(constants.noise ^ OF_STATE ^ block) >> 32);
 #pragma unroll
@@ -173,16 +169,37 @@ static __device__ __forceinline__ void forget() {
 #endif
 }
 
+// What the warps of a tile have in common: in shared memory, whose addresses take neither registers nor instructions.
+struct InCommon {
+  Tensor tensor;
+  Constants constants;
+};
+__shared__ InCommon in_common;
+
+// Reads it, 16 bytes a thread. All threads of a block must call this.
+static __device__ __forceinline__ void read_in_common(const UpdateArgs &args, u32 index) {
+  const u32 of_tensor = sizeof(Tensor) / 16, of_both = sizeof(InCommon) / 16;
+#pragma unroll 1
+  for (u32 i = threadIdx.x; i < of_both; i += 256) {
+    const void *from = i < of_tensor ? (const void *)(args.tensors + index) : (const void *)(args.constants + index);
+    write<u32, 4>(&in_common, i * 4, read<u32, 4>(from, (i < of_tensor ? i : i - of_tensor) * 4));
+    if (i == 0 && args.param != 0) in_common.tensor.param = args.param, in_common.tensor.grad = args.grad;
+  }
+  __syncthreads();
+}
+
 // A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp. PLAIN is
-// for rectified steps that neither clip, nor penalize, nor compensate, and leave gradients as they are.
+// for steps that are plain and leave gradients as they are.
 template <class P, class G, bool PLAIN>
-static __device__ __forceinline__ void step_q8_pack(void *param_array, void *grad_array, const Tensor &tensor, const Constants &constants, u64 start,
-                                                    u32 lane, bool zero_grad) {
+static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool zero_grad) {
+  const Tensor &tensor = in_common.tensor;
+  const Constants &constants = in_common.constants;
   Rule rule = PLAIN ? RECTIFIED : constants.rule;
   bool kahan_sum = !PLAIN && tensor.kahan_sum;
   u64 i = start + lane * 4;
+  void *param_array = tensor.param;
   Pack<P, 4> param = read<P, 4>(param_array, i), comp;
-  Pack<G, 4> grad = read<G, 4>(grad_array, i);
+  Pack<G, 4> grad = read<G, 4>(tensor.grad, i);
   Codes codes;
   Pack<i8, 4> directions = read<i8, 4>(tensor.exp_avg, i);
   Pack<u8, 4> roots = read<u8, 4>(tensor.exp_avg_sq, i);
@@ -225,7 +242,7 @@ static __device__ __forceinline__ void step_q8_pack(void *param_array, void *gra
   write<i8, 4>(tensor.exp_avg, i, directions);
   write<u8, 4>(tensor.exp_avg_sq, i, roots);
   if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
-  if (!PLAIN && zero_grad) write<G, 4>(grad_array, i, Pack<G, 4>());
+  if (!PLAIN && zero_grad) write<G, 4>(tensor.grad, i, Pack<G, 4>());
 }
 
 // A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
@@ -280,9 +297,9 @@ static __device__ __forceinline__ void zero_block(const Tensor &tensor, u64 star
 
 // Steps that are not plain; not inlined, so that plain ones have their registers.
 template <class P, class G>
-static __device__ __noinline__ void step_q8_other(void *param, void *grad, const Tensor &tensor, const Constants &constants, u64 start, u32 lane,
-                                                  bool zero_grad) {
-  if (constants.runs) step_q8_pack<P, G, false>(param, grad, tensor, constants, start, lane, zero_grad);
+static __device__ __noinline__ void step_q8_other(u64 start, u32 lane, bool zero_grad) {
+  void *grad = in_common.tensor.grad;
+  if (in_common.constants.runs) step_q8_pack<P, G, false>(start, lane, zero_grad);
   else if (zero_grad && grad != 0) write<G, 4>(grad, start + lane * 4, Pack<G, 4>());
 }
 
@@ -290,15 +307,12 @@ static __device__ __noinline__ void step_q8_other(void *param, void *grad, const
 template <class P, class G>
 static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
   Part part = args.parts[blockIdx.x];
-  const Tensor &tensor = args.tensors[part.tensor];
-  const Constants &constants = args.constants[part.tensor];
+  read_in_common(args, part.tensor);
   u32 lane = threadIdx.x % 32;
   u64 start = (u64)part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
-  if (start >= tensor.len) return;
-  void *param = args.param != 0 ? args.param : tensor.param, *grad = args.param != 0 ? args.grad : tensor.grad;
-  bool is_plain = constants.runs && constants.rule == RECTIFIED && !constants.clips && constants.decay != L2 && !tensor.kahan_sum;
-  if (is_plain && !args.zero_grad) step_q8_pack<P, G, true>(param, grad, tensor, constants, start, lane, false);
-  else step_q8_other<P, G>(param, grad, tensor, constants, start, lane, args.zero_grad);
+  if (start >= in_common.tensor.len) return;
+  if (in_common.constants.is_plain && !args.zero_grad) step_q8_pack<P, G, true>(start, lane, false);
+  else step_q8_other<P, G>(start, lane, args.zero_grad);
 }
 
 extern "C" __global__ void __launch_bounds__(256, Q8_BLOCKS) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float>(args); }

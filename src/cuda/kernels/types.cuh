@@ -45,8 +45,8 @@ struct alignas(16) Tensor {
   u64 padding;
 };
 
-// A part of a tensor that a block, or a warp, works on.
-struct Part {
+// A part of a tensor that a block, or a warp, works on. Aligned, so that it is one load.
+struct alignas(8) Part {
   u32 tensor, number;
 };
 
@@ -64,7 +64,7 @@ struct alignas(16) Constants {
   Decay decay;
   u32 clips;
   u32 runs;  // whether the parameter is stepped, which may depend on the gradients
-  u32 reserved;
+  u32 is_plain;  // whether it is by a rectified step that neither clips, nor penalizes, nor compensates
   u64 noise;
 };
 
