@@ -4,7 +4,7 @@ use crate::error::{Result, error};
 use crate::kernel::Dtype;
 use crate::kernel::q8::{Codes, Moments};
 use crate::math::Words;
-use crate::optimizer::{Contents, Group, Param, Task};
+use crate::optimizer::{Contents, Group, Known, Param, Task};
 use std::ffi::c_void;
 use std::fmt::Display;
 use std::ops::Range;
@@ -30,7 +30,7 @@ absent! {
     set_group(index: u32, group: &Group) -> Result<()>;
     set_steps(id: u32, steps: u64) -> Result<()>;
     steps(first: u32, params: &mut dyn Iterator<Item = &Param>) -> Result<()>;
-    check_array(name: &dyn Display, array: *const u8, bytes: usize) -> Result<()>;
+    check_array(name: &dyn Display, array: *const u8, bytes: usize, known: &mut Known) -> Result<()>;
     allocate(bytes: usize) -> Result<*mut u8>;
     free(pointer: *mut u8) -> ();
     settle() -> ();

@@ -3,6 +3,7 @@
 use super::Device;
 use super::driver::DevicePointer;
 use crate::error::{Result, ensure};
+use crate::optimizer::Known;
 use std::ffi::{c_int, c_uint, c_void};
 use std::fmt::Display;
 use std::ptr;
@@ -13,6 +14,9 @@ struct Facts {
     memory_type: c_uint,
     is_managed: c_uint,
     ordinal: c_int,
+    /// The allocation that it is in, if the driver tells.
+    start: DevicePointer,
+    size: usize,
 }
 
 impl Facts {
@@ -20,16 +24,31 @@ impl Facts {
         const DEVICE: c_uint = 2;
         self.memory_type == DEVICE || self.is_managed != 0
     }
+
+    fn allocation(&self) -> Known {
+        let start = self.start as usize;
+        start..start.saturating_add(self.size)
+    }
 }
 
 impl Device {
-    /// Refuses an array of the caller's that is not in memory of the device. `name` is for messages.
-    pub fn check_array(&self, name: &dyn Display, array: *const u8, bytes: usize) -> Result<()> {
-        if array.is_null() || bytes == 0 {
+    /// Refuses an array of the caller's that is not in memory of the device. `name` is for messages; `known` becomes the
+    /// allocation that the array is in.
+    pub fn check_array(
+        &self,
+        name: &dyn Display,
+        array: *const u8,
+        bytes: usize,
+        known: &mut Known,
+    ) -> Result<()> {
+        let holds = |memory: &Known| {
+            memory.start <= array.addr() && array.addr().saturating_add(bytes) <= memory.end
+        };
+        if array.is_null() || bytes == 0 || holds(known) {
             return Ok(());
         }
         let _current = self.enter()?;
-        let (first, last) = (self.facts(array)?, self.facts(array.wrapping_add(bytes - 1))?);
+        let first = self.facts(array)?;
         ensure!(
             first.is_of_device(),
             InvalidArgument,
@@ -43,8 +62,10 @@ impl Device {
             first.ordinal,
             self.ordinal
         );
+        *known = first.allocation();
+        // Memory that was mapped in pieces goes on after the one that the driver tells of.
         ensure!(
-            last.is_of_device(),
+            holds(known) || self.facts(array.wrapping_add(bytes - 1))?.is_of_device(),
             InvalidArgument,
             "{name} is {array:p}, but device memory ends before its {bytes} bytes do; it must point to as many elements as \
              the parameter has"
@@ -56,12 +77,16 @@ impl Device {
         const MEMORY_TYPE: c_int = 2;
         const IS_MANAGED: c_int = 8;
         const DEVICE_ORDINAL: c_int = 9;
+        const RANGE_START: c_int = 11;
+        const RANGE_SIZE: c_int = 12;
         let mut facts = Facts::default();
-        let attributes = [MEMORY_TYPE, IS_MANAGED, DEVICE_ORDINAL];
-        let mut values: [*mut c_void; 3] = [
+        let attributes = [MEMORY_TYPE, IS_MANAGED, DEVICE_ORDINAL, RANGE_START, RANGE_SIZE];
+        let mut values: [*mut c_void; 5] = [
             ptr::from_mut(&mut facts.memory_type).cast(),
             ptr::from_mut(&mut facts.is_managed).cast(),
             ptr::from_mut(&mut facts.ordinal).cast(),
+            ptr::from_mut(&mut facts.start).cast(),
+            ptr::from_mut(&mut facts.size).cast(),
         ];
         let address = address.addr() as DevicePointer;
         // SAFETY: there is an output of the right type for each attribute. Any address may be asked for; those that the

@@ -1,5 +1,6 @@
 //! The memory that states are in: the program's, that of an allocator of the caller's, or a device's.
 
+use super::Known;
 use crate::device::Device;
 use crate::error::Result;
 use crate::kernel::q8::{self, Codes, Moments};
@@ -59,7 +60,8 @@ impl Home {
             Some(allocator) => {
                 let memory = allocate(allocator, layout)?;
                 let name = "what options.allocator.allocate returned";
-                let checked = device.check_array(&name, memory, layout.size());
+                let checked =
+                    device.check_array(&name, memory, layout.size(), &mut Known::default());
                 self.or_release(checked, memory, layout)?;
                 memory
             }

@@ -30,7 +30,7 @@ mod surgery;
 
 pub(crate) use arrays::{CallerArray, CallerSlice, ElementType, Given, StateArray};
 pub(crate) use group::{Group, Toggle, check_beta, check_not_negative};
-pub(crate) use on_device::{Contents, OfCall, Task};
+pub(crate) use on_device::{Contents, Known, OfCall, Task};
 #[cfg(cuda)]
 pub(crate) use param::Standing;
 pub(crate) use param::{Param, ParamSpec, Place};

@@ -20,6 +20,9 @@ pub(crate) struct Contents<'a> {
     pub params: &'a [Param],
 }
 
+/// Memory of the device that a call has come across: arrays that are there need not be looked up one by one.
+pub(crate) type Known = Range<usize>;
+
 /// A parameter that is stepped alone, in arrays of the call.
 #[derive(Clone, Copy)]
 pub(crate) struct OfCall {
@@ -133,12 +136,13 @@ impl Optimizer {
         array: CallerArray,
         element: impl Into<ElementType>,
         len: u64,
+        known: &mut Known,
     ) -> Result<()> {
         let element = element.into();
         check_array(place, name, array, element, len)?;
         match (self.device(), element.byte_size(len)) {
             (Some(device), Some(bytes)) => {
-                device.check_array(&format_args!("{place}{name}"), array.pointer(), bytes)
+                device.check_array(&format_args!("{place}{name}"), array.pointer(), bytes, known)
             }
             _ => Ok(()),
         }

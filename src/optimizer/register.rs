@@ -6,7 +6,7 @@ use super::index::{grad_of, written_arrays};
 use super::memory::Home;
 use super::param::{Param, ParamSpec};
 use super::state_kind::{Compensation, Q8_FROM};
-use super::{Group, Optimizer};
+use super::{Group, Known, Optimizer};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 use std::sync::PoisonError;
@@ -55,8 +55,9 @@ impl Optimizer {
             u32::MAX
         );
         let group = &self.groups[group_id as usize];
+        let mut known = Known::default();
         for spec in specs {
-            self.check_spec(spec, group)?;
+            self.check_spec(spec, group, &mut known)?;
         }
         reserve(&mut self.params, specs.len(), "parameters")?;
         for spec in specs {
@@ -117,7 +118,7 @@ impl Optimizer {
 
 impl Optimizer {
     /// Refuses a parameter that is wrong whatever others there are.
-    fn check_spec(&self, spec: &ParamSpec, group: &Group) -> Result<()> {
+    fn check_spec(&self, spec: &ParamSpec, group: &Group, known: &mut Known) -> Result<()> {
         let (place, given, dtype) = (spec.place, &spec.given, spec.dtype);
         ensure!(
             spec.name != Some(""),
@@ -134,8 +135,8 @@ impl Optimizer {
              len must be at most tensor_len (or tensor_offset and tensor_len both 0, for a whole tensor)"
             );
         }
-        self.check_array(place, &"data", spec.data, dtype, spec.len)?;
-        self.check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len)?;
+        self.check_array(place, &"data", spec.data, dtype, spec.len, known)?;
+        self.check_array(place, &"grad", spec.grad, spec.grad_dtype, spec.len, known)?;
         let slice = given.slice.unwrap_or((0, spec.len));
         let state = group.state_kind_for(dtype, slice)?;
         if !given.copy.is_none() {
@@ -150,7 +151,7 @@ impl Optimizer {
                 InvalidArgument,
                 "{place}copy_dtype is f64; it must be bf16 (the default), f16 or f32"
             );
-            self.check_array(place, &"copy", given.copy, given.copy_dtype, spec.len)?;
+            self.check_array(place, &"copy", given.copy, given.copy_dtype, spec.len, known)?;
         }
         for array in StateArray::ALL {
             let is_compensation = array == StateArray::Compensation;
@@ -171,7 +172,7 @@ impl Optimizer {
                 state.moments()
             );
             let (name, len) = (ArrayKind::State(array).name(), state.len_of(array, spec.len));
-            self.check_array(place, &name, given, state.element_of(array), len)?;
+            self.check_array(place, &name, given, state.element_of(array), len, known)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::arrays::{ArrayKind, CallerArray};
 use super::index::{Described, Moved, grad_of};
 use super::param::{Place, Standing};
 use super::spans::Array;
-use super::{Optimizer, Param};
+use super::{Known, Optimizer, Param};
 use crate::error::{Result, ensure, error, reserve};
 use crate::kernel::Dtype;
 
@@ -32,7 +32,8 @@ impl Optimizer {
         let id = array.id as usize;
         let param = &mut self.params[id];
         let (len, old_range, old) = (param.len(), param.range_of(array.kind), *field(param));
-        self.check_array(Place(None), &array.kind.name(), new, dtype, len as u64)?;
+        let (name, known) = (array.kind.name(), &mut Known::default());
+        self.check_array(Place(None), &name, new, dtype, len as u64, known)?;
         if old == new {
             return Ok(());
         }
@@ -65,6 +66,7 @@ impl Optimizer {
              be those of parameters"
         );
         let ids = first as usize..first as usize + count as usize;
+        let mut known = Known::default();
         for (index, param) in self.params[ids.clone()].iter().enumerate() {
             let (place, len) = (Place(None), param.len() as u64);
             ensure!(
@@ -80,6 +82,7 @@ impl Optimizer {
                     data[index],
                     param.dtype,
                     len,
+                    &mut known,
                 )?;
             }
             if let Some(grads) = grads {
@@ -89,6 +92,7 @@ impl Optimizer {
                     grads[index],
                     param.grad_dtype,
                     len,
+                    &mut known,
                 )?;
             }
         }

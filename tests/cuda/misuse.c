@@ -84,6 +84,35 @@ static void pointers(void) {
   free_memory(short_one);
 }
 
+/* Arrays of one allocation are one question for the driver, and each is checked all the same. */
+static void many_pointers(void) {
+  enum { COUNT = 100 };
+  char *const device = new_memory(2 * COUNT * BYTES), *const other = new_memory(BYTES);
+  radam_optimizer *const opt = create_on(RADAM_DEVICE_CUDA, NULL);
+  const radam_group_options options = group_options();
+  radam_param params[COUNT];
+  void *grads[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    grads[i] = device + (COUNT + i) * BYTES;
+    params[i] = param_of(RADAM_DTYPE_F32, device + i * BYTES, grads[i], LEN);
+  }
+  uint64_t before = calls_of("cuPointerGetAttributes");
+  OK(opt, radam_add_param_group(opt, &options, params, COUNT, NULL));
+  OK(opt, radam_set_tensors(opt, 0, COUNT, NULL, grads));
+  CHECK(calls_of("cuPointerGetAttributes") == before + 2, "pointers were asked for one by one");
+
+  grads[COUNT / 2] = device + 2 * COUNT * BYTES - sizeof(float);
+  REFUSED(opt, radam_set_tensors(opt, 0, COUNT, NULL, grads), RADAM_ERROR_INVALID_ARGUMENT, "grads[50] is 0x");
+  check_message(opt, "device memory ends before", "an array that runs past the others' memory");
+  grads[COUNT / 2] = other;
+  before = calls_of("cuPointerGetAttributes");
+  OK(opt, radam_set_tensors(opt, 0, COUNT, NULL, grads));
+  CHECK(calls_of("cuPointerGetAttributes") == before + 3, "two allocations in turn were not three questions");
+  OK(NULL, radam_free(opt));
+  free_memory(device);
+  free_memory(other);
+}
+
 static void allocators(void) {
   int allocations = 0;
   radam_optimizer *opt = NULL;
@@ -164,6 +193,7 @@ int main(void) {
   const stand_in_counts before = counted();
   creating();
   pointers();
+  many_pointers();
   allocators();
   other_devices();
   captures();

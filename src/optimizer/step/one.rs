@@ -9,7 +9,7 @@ use crate::optimizer::arrays::{ArrayKind, CallerArray};
 use crate::optimizer::index::grad_of;
 use crate::optimizer::param::{Param, Place};
 use crate::optimizer::spans::Array;
-use crate::optimizer::{OfCall, Optimizer};
+use crate::optimizer::{Known, OfCall, Optimizer};
 use crate::system::Pieces;
 
 impl Optimizer {
@@ -60,9 +60,9 @@ impl Optimizer {
         data: CallerArray,
         grad: CallerArray,
     ) -> Result<CallerArray> {
-        let (params, len) = (&self.params, param.len());
-        self.check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64)?;
-        self.check_array(Place(None), &"data", data, param.dtype, len as u64)?;
+        let (params, len, known) = (&self.params, param.len(), &mut Known::default());
+        self.check_array(Place(None), &"grad", grad, param.grad_dtype, len as u64, known)?;
+        self.check_array(Place(None), &"data", data, param.dtype, len as u64, known)?;
         ensure!(
             !grad.is_none() || len == 0,
             NullPointer,
