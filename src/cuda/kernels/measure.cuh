@@ -20,22 +20,21 @@ static __device__ __forceinline__ Piece piece_of(const Tensor &tensor, u32 numbe
 
 template <class E>
 static __device__ __forceinline__ double sum_of_squares(const E *array, Piece piece, u32 lane) {
+  // So many loads are under way at once: a warp waits for each batch, and small models have few warps. After the end of the piece
+  // there are zeros, which change no sum.
+  const u32 at_once = sizeof(E) == 8 ? 16 : 32;
   double part = 0.0;
-  u64 i = piece.start + lane;
-  for (; i + 15 * 32 < piece.end; i += 16 * 32) {
-    E e[16];
+#pragma unroll 1
+  for (u64 i = piece.start; i < piece.end; i += at_once * 32) {
+    u32 left = piece.end < i + at_once * 32 ? (u32)(piece.end - i) : at_once * 32;
+    E e[at_once];
 #pragma unroll
-    for (int j = 0; j < 16; j++) e[j] = array[i + j * 32];
+    for (u32 j = 0; j < at_once; j++) e[j] = lane + j * 32 < left ? array[i + lane + j * 32] : E();
 #pragma unroll
-    for (int j = 0; j < 16; j++) {
+    for (u32 j = 0; j < at_once; j++) {
       double value = (double)load(e[j]);
       part += value * value;
     }
-  }
-#pragma unroll 1
-  for (; i < piece.end; i += 32) {
-    double value = (double)load(array[i]);
-    part += value * value;
   }
   return tree_of(part);
 }
@@ -65,7 +64,8 @@ static __device__ void measure(const E *array, Piece piece, u32 lane, u64 *sums)
   if (infinities + nans == 0) atomicAdd(&sums[DIGITS + 2], 1ull);  // finite elements, whose squares are too large
 }
 
-extern "C" __global__ void __launch_bounds__(128) radam_measure(MeasureArgs args) {
+// Four blocks on a multiprocessor at a time, or compilers save registers by loading a batch bit by bit.
+extern "C" __global__ void __launch_bounds__(128, 4) radam_measure(MeasureArgs args) {
   u32 number = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
   if (number >= args.count) return;
   Part part = args.pieces[number];

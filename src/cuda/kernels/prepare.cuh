@@ -4,20 +4,20 @@
 #include "rule.cuh"
 #include "scalars.cuh"
 
-// As StepOptions::settle in src/optimizer/step/options.rs.
+// As StepOptions::settle in src/optimizer/step/options.rs; `sums` of the gradients, or null.
 struct Settled {
   double grad_scale;
   u32 skipped;
 };
 
-static __device__ Settled settle(const PrepareArgs &args) {
-  bool is_measured = args.sums != 0 || args.has_norm;
+static __device__ Settled settle(const PrepareArgs &args, const u64 *sums) {
+  bool is_measured = sums != 0 || args.has_norm;
   if (!is_measured) return {args.grad_scale, 0};
   double norm = args.norm;
   u64 nonfinite = args.nonfinite;
-  if (args.sums != 0) {
-    norm = sqrt(value_of(args.sums));
-    nonfinite = args.sums[DIGITS] + args.sums[DIGITS + 1];
+  if (sums != 0) {
+    norm = sqrt(value_of(sums));
+    nonfinite = sums[DIGITS] + sums[DIGITS + 1];
   }
   double coefficient = args.max_grad_norm / (norm * args.grad_scale + 1e-6);
   if (args.max_grad_norm == 0.0 || coefficient > 1.0) coefficient = 1.0;
@@ -40,7 +40,12 @@ static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, c
 // Counts the step of each parameter, and writes its constants. Two threads a parameter.
 extern "C" __global__ void __launch_bounds__(64) radam_prepare(PrepareArgs args) {
   __shared__ Settled settled;
-  if (threadIdx.x == 0) settled = settle(args);
+  __shared__ u64 sums[WORDS];  // read together, since each by itself would be waited for
+  if (args.sums != 0) {
+    for (u32 i = threadIdx.x; i < WORDS; i += 64) sums[i] = args.sums[i];
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) settled = settle(args, args.sums != 0 ? sums : 0);
   __syncthreads();
   u32 i = (blockIdx.x * 64 + threadIdx.x) / 2, last = args.first + args.count - 1;
   u32 index = args.first + i < last ? args.first + i : last;

@@ -304,7 +304,7 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
   if (is_loaded) raw = read_element(tensor, i);  // while the constants are found
   if (threadIdx.x < 32) {
     Constants mine;
-    u64 number = prepare(args.prepare, settle(args.prepare), tensor, mine);
+    u64 number = prepare(args.prepare, settle(args.prepare, 0), tensor, mine);
     if (threadIdx.x == 0) constants = mine, t = number;
   }
   __syncthreads();
