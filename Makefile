@@ -239,10 +239,12 @@ $(GODOT4): examples/games/godot4/fetch_godot.sh | $(ENGINES)/installed
 	rm -rf $(@D)
 	sh $< $(@D)
 
-lint: ## check formatting, lints and documentation, with warnings as errors
+lint: ## check formatting, lints (of the library for each Rust target that is installed) and documentation, warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --no-default-features -- -D warnings
+	set -e; for folder in "$$(rustc --print sysroot)"/lib/rustlib/*/lib; do target=$$(basename "$$(dirname "$$folder")"); \
+		echo "for $$target"; $(CARGO) clippy --lib --target "$$target" -- -D warnings; done
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 
 REFERENCE := $(TARGET)/docs/reference

@@ -19,12 +19,16 @@ impl fmt::Display for Reason<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         use std::ffi::{CStr, OsStr};
         use std::os::unix::ffi::OsStrExt;
+        #[cfg(not(target_env = "musl"))]
+        const ALL: std::ffi::c_int = libc::LC_ALL_MASK;
+        #[cfg(target_env = "musl")] // which the crate libc leaves out
+        const ALL: std::ffi::c_int = std::ffi::c_int::MAX;
         let Some(code) = self.0.raw_os_error() else { return self.0.fmt(formatter) };
         let mut text = [0u8; 256];
         // SAFETY: the C locale is there for ever and allocates nothing; the thread gets back the locale that it had;
         // and the text is not longer than the buffer.
         unsafe {
-            let english = libc::newlocale(libc::LC_ALL_MASK, c"C".as_ptr(), std::ptr::null_mut());
+            let english = libc::newlocale(ALL, c"C".as_ptr(), std::ptr::null_mut());
             let before = libc::uselocale(english);
             libc::strerror_r(code, text.as_mut_ptr().cast(), text.len());
             libc::uselocale(before);

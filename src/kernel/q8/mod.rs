@@ -32,6 +32,7 @@ use super::step_loop::StepLoop;
 use super::tensor_view::Layout;
 
 /// The loop for tensors of this layout, and the layout that it takes.
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))] // only for x86-64 there are several
 pub(super) fn choose(instruction_set: InstructionSet, layout: Layout) -> (StepLoop, Layout) {
     #[cfg(target_arch = "x86_64")]
     if let Some(chosen) = compiled::choose(instruction_set.kind(), layout) {

@@ -258,7 +258,8 @@ where
         number: usize,
         encoder: Option<EncoderLanes<V>>,
     ) {
-        let old = OldLanes::<V>::of(ring.old[number % RING].scale, self.constants.keep());
+        let old =
+            OldLanes::<V>::of(ring.old[number % RING].scale, self.constants.coefficients.keep);
         // SAFETY: the preconditions are the same.
         unsafe {
             let mut turns = 0..BLOCK / V::COUNT;

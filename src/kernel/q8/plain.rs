@@ -40,7 +40,7 @@ pub(super) struct Constants {
     rule: Rule,
     decay: Decay,
     clips: bool,
-    coefficients: Q8Coefficients<f32>,
+    pub coefficients: Q8Coefficients<f32>,
     pub root_beta2: f32,
 }
 
@@ -58,11 +58,6 @@ impl Constants {
 
     pub fn beta1_comp(&self) -> f32 {
         self.coefficients.plain.beta1_comp
-    }
-
-    /// What an old direction counts.
-    pub fn keep(&self) -> f32 {
-        self.coefficients.keep
     }
 }
 
