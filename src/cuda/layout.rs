@@ -165,7 +165,7 @@ const _: () = assert!(size_of::<DeviceGroup>() == 88 && size_of::<DeviceTensor>(
 
 /// A tile, or a piece, of a tensor.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub(super) struct Part {
     pub tensor: u32,
     pub number: u32,
