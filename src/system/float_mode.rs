@@ -138,7 +138,7 @@ mod register {
     pub(super) fn set_if_other((): Mode, (): Mode) {}
 }
 
-#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(all(test, not(any(target_family = "wasm", target_arch = "riscv64"))))]
 mod tests {
     use super::*;
     use std::hint::black_box;
