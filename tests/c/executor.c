@@ -20,6 +20,8 @@ typedef void loop_body(uint64_t index, void *data);
 /* What an executor has seen. */
 static atomic_ullong loops, bodies;
 static int marker;
+/* Threads of this process, without any of the library's. */
+static int at_rest;
 
 /* A loop that threads share. */
 typedef struct loop {
@@ -216,7 +218,7 @@ static void same_bits(parallel_for *run, bool is_whole, const char *what) {
   }
   join_late();
   check_equal(&here, &expected, what); /* what came late has done nothing */
-  wait_for_tasks(1, what);
+  wait_for_tasks(at_rest, what);
   CHECK(loops >= STEPS, "%s: only %llu loops were given to the executor", what, (unsigned long long)loops);
   CHECK(!is_whole || bodies > loops, "%s: the executor ran only %llu bodies", what, (unsigned long long)bodies);
   end_world(&here);
@@ -336,7 +338,7 @@ static void steps_of_one_parameter(void) {
   CHECK(loops == 4, "radam_step_param gave the executor %llu loops in 4 steps", (unsigned long long)loops);
   CHECK(memcmp(data, expected, LARGE * sizeof *data) == 0, "an executor that calls the library gets other bits");
   CHECK(memcmp(released, expected, LARGE * sizeof *data) == 0, "radam_step_param gets other bits");
-  wait_for_tasks(1, "steps of one parameter");
+  wait_for_tasks(at_rest, "steps of one parameter");
   OK(calling, radam_free(calling));
   OK(releasing, radam_free(releasing));
   OK(alone, radam_free(alone));
@@ -374,6 +376,7 @@ static void steps_wait_for_bodies(void) {
 
 int main(void) {
   alarm(300); /* ends what hangs */
+  at_rest = tasks_at_rest();
   same_bits(good, true, "an executor that does as it should");
   same_bits(nothing, false, "an executor that runs nothing");
   same_bits(backwards, true, "an executor that runs backwards");

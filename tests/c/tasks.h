@@ -5,6 +5,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <time.h>
 
 static inline int count_entries(const char *path) {
@@ -18,6 +19,17 @@ static inline int count_entries(const char *path) {
 
 static inline int count_tasks(void) {
   return count_entries("/proc/self/task");
+}
+
+static void *nothing_to_do(void *none) { return none; }
+
+/* How many there are when nothing runs: one, but under an emulator, which starts one of its own with the first. */
+static inline int tasks_at_rest(void) {
+  struct timespec millisecond = {0, 1000000};
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, nothing_to_do, NULL) == 0 && pthread_join(thread, NULL) == 0, "no thread");
+  for (int patience = 500; count_tasks() > 1 && patience > 0; patience--) nanosleep(&millisecond, NULL);
+  return count_tasks();
 }
 
 /* A thread that was joined stays in the kernel's list for another moment. */
