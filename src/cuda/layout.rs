@@ -1,14 +1,17 @@
 //! What is handed to kernels. `kernels/types.cuh` has the same structs, and describes their fields; a test compares them.
 
 use super::driver::DevicePointer;
-use super::tables::UpdateKernel;
 use crate::kernel::{Dtype, NameHash, Rounding};
 use crate::math::Hyperparameters;
 use crate::optimizer::{Compensation, Group, Param};
 use std::ptr;
 
-/// Elements that a block of threads steps: 256 threads with 4 elements each, or 8 of 16 bits.
+/// Threads of a block of most kernels.
+pub(super) const THREADS: usize = 128;
+/// Elements that a block of threads steps.
 pub(super) const TILE: usize = 1024;
+/// Threads of a block that steps 8-bit state of any layout: a warp for each 128 elements.
+pub(super) const Q8_THREADS: usize = TILE / 128 * 32;
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -88,9 +91,7 @@ pub(super) struct DeviceTensor {
     q8: u8,
     steps: u8,
     is_aligned: u8,
-    reserved: [u8; 3],
-    tile: u32,
-    padding: u64,
+    reserved: [u8; 15],
 }
 
 /// A dtype as the C API numbers it.
@@ -119,8 +120,8 @@ pub(super) fn addresses_of(param: &Param) -> [DevicePointer; 6] {
 }
 
 impl DeviceTensor {
-    /// Of a parameter of this group, which this kernel steps.
-    pub fn of(id: u32, param: &Param, group: &Group, kernel: UpdateKernel) -> Self {
+    /// Of a parameter of this group.
+    pub fn of(id: u32, param: &Param, group: &Group) -> Self {
         // A step of such a group comes with arrays of its own.
         let waits_for_call = group.gradient_release.or(false);
         let state = param.state.kind;
@@ -154,9 +155,7 @@ impl DeviceTensor {
             q8: state.q8.into(),
             steps: if waits_for_call { !param.is_frozen() } else { param.steps_now() }.into(),
             is_aligned: are_aligned(&addresses).into(),
-            reserved: [0; 3],
-            tile: kernel.tile() as u32,
-            padding: 0,
+            reserved: [0; 15],
         }
     }
 }
@@ -207,7 +206,7 @@ pub(super) struct UpdateArgs {
     pub is_aligned: u32,
     pub zero_grad: u32,
     pub count: u32,
-    pub at_once: u32,
+    pub reserved: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -307,8 +306,7 @@ mod tests {
             }
             DeviceTensor is Tensor {
                 param, grad, exp_avg, exp_avg_sq, compensation, state_scale, copy, len, first, name_hash, id, group,
-                param_dtype, grad_dtype, state_dtype, copy_dtype, rounding, kahan_sum, q8, steps, is_aligned, reserved, tile,
-                padding
+                param_dtype, grad_dtype, state_dtype, copy_dtype, rounding, kahan_sum, q8, steps, is_aligned, reserved
             }
             Part is Part { tensor, number }
             PrepareArgs is PrepareArgs {
@@ -316,7 +314,7 @@ mod tests {
                 has_norm, skip_nonfinite, accumulate, first, count, reserved
             }
             UpdateArgs is UpdateArgs {
-                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, at_once
+                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, reserved
             }
             SmallArgs is SmallArgs { prepare, update, arrived }
             MeasureArgs is MeasureArgs { tensors, pieces, sums, grad, count, reserved }
@@ -328,7 +326,8 @@ mod tests {
             }
         };
         let constants = format!(
-            "static_assert(sizeof(Constants) == {CONSTANTS_SIZE} && int(::TILE) == {TILE}, \"\");"
+            "static_assert(sizeof(Constants) == {CONSTANTS_SIZE} && int(TILE) == {TILE} && int(THREADS) == {THREADS} \
+             && int(::Q8_THREADS) == {Q8_THREADS}, \"\");"
         );
         let mut compiler = Command::new("g++");
         compiler.args(["-std=c++17", "-fsyntax-only", "-Isrc/cuda/kernels", "-xc++", "-"]);

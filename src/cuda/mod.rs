@@ -36,14 +36,11 @@ use upload::Uploads;
 /// Bytes that are copied at once between state and the caller's process.
 const STAGING: usize = 1 << 20;
 
-const THREADS: usize = 256;
-
 /// A GPU, as one optimizer uses it: in its primary context, on one stream.
 pub(crate) struct Device {
     driver: Driver,
     ordinal: c_int,
     device: c_int,
-    multiprocessors: c_int,
     context: Handle,
     program: Program,
     work: Mutex<Work>,
@@ -107,7 +104,7 @@ impl Device {
     /// The GPU of this ordinal, with its primary context. Work is enqueued on the stream.
     pub fn open(ordinal: i32, stream: *mut c_void) -> Result<Self> {
         let driver = Driver::load()?;
-        let (mut count, mut device, mut multiprocessors, mut context) = (0, 0, 1, ptr::null_mut());
+        let (mut count, mut device, mut context) = (0, 0, ptr::null_mut());
         // SAFETY: the outputs are writable.
         unsafe {
             driver.init(0)?;
@@ -124,10 +121,8 @@ impl Device {
                 count - 1
             );
             driver.device_get(&mut device, ordinal)?;
-            const MULTIPROCESSOR_COUNT: c_int = 16;
             const COMPUTE_CAPABILITY_MAJOR: c_int = 75;
             let mut capability = 0;
-            driver.device_get_attribute(&mut multiprocessors, MULTIPROCESSOR_COUNT, device)?;
             driver.device_get_attribute(&mut capability, COMPUTE_CAPABILITY_MAJOR, device)?;
             ensure!(
                 capability >= 7,
@@ -142,7 +137,6 @@ impl Device {
             driver,
             ordinal,
             device,
-            multiprocessors,
             context,
             program: Program::NONE,
             work: Mutex::new(Work {

@@ -1,8 +1,8 @@
 //! The memory of states, and what is done to it besides steps.
 
 use super::buffers::{Buffer, Retired};
-use super::layout::{ConvertArgs, RecodeArgs, number_of};
-use super::{Device, Kernel, STAGING, THREADS, address, check_can_wait, wait};
+use super::layout::{ConvertArgs, RecodeArgs, THREADS, number_of};
+use super::{Device, Kernel, STAGING, address, check_can_wait, wait};
 use crate::error::Result;
 use crate::kernel::Dtype;
 use crate::kernel::q8::{Codes, Moments};

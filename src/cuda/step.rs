@@ -2,10 +2,12 @@
 //! the caller asks what became of the step.
 
 use super::driver::{DevicePointer, Handle};
-use super::layout::{MeasureArgs, PrepareArgs, SmallArgs, UpdateArgs, ZeroArgs, are_aligned};
+use super::layout::{
+    MeasureArgs, PrepareArgs, SmallArgs, THREADS, UpdateArgs, ZeroArgs, are_aligned,
+};
 use super::tables::UpdateKernel;
 use super::upload::Addresses;
-use super::{Device, Kernel, Stale, THREADS, Work, address, check_can_wait, is_capturing};
+use super::{Device, Kernel, Stale, Work, address, check_can_wait, is_capturing};
 use crate::error::{Result, error};
 use crate::math::{WORDS, Words};
 use crate::optimizer::{Contents, OfCall, StepOptions, Task};
@@ -14,7 +16,7 @@ use std::ops::Range;
 /// Bytes of one of the sums.
 const SUM: usize = WORDS * size_of::<u64>();
 /// Warps, and so pieces, of a block of threads that measures.
-const PIECES_AT_ONCE: usize = 4;
+const PIECES_AT_ONCE: usize = THREADS / 32;
 
 /// What is stepped, of the tables.
 struct Selected {
@@ -57,7 +59,7 @@ impl Selected {
             is_aligned: are_aligned(&[self.param, self.grad]).into(),
             zero_grad: zero_grad.into(),
             count,
-            at_once: 1,
+            reserved: 0,
         }
     }
 }
@@ -207,11 +209,9 @@ impl Device {
     ) -> Result<()> {
         let launch = |kernel: UpdateKernel, tiles: Range<u32>| {
             let first = selected.at.tile(tiles.start);
-            let at_once = kernel.at_once(tiles.len() / self.multiprocessors.max(1) as usize);
-            let mut arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
-            arguments.at_once = at_once as u32;
-            let kernel = self.program.update_kernel(kernel);
-            self.launch(work.stream, kernel, tiles.len().div_ceil(at_once), THREADS, arguments)
+            let arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            let (threads, kernel) = (kernel.threads(), self.program.update_kernel(kernel));
+            self.launch(work.stream, kernel, tiles.len(), threads, arguments)
         };
         match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {
             Some(entry) if are_aligned(&[selected.param, selected.grad]) => {
@@ -250,7 +250,7 @@ impl Device {
         arguments: A,
     ) -> Result<()> {
         let blocks = pieces.div_ceil(PIECES_AT_ONCE);
-        self.launch(stream, self.kernel(kernel), blocks, PIECES_AT_ONCE * 32, arguments)
+        self.launch(stream, self.kernel(kernel), blocks, THREADS, arguments)
     }
 
     /// Waits for the sums.

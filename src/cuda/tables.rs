@@ -1,6 +1,6 @@
 //! The tables by which one launch steps all tensors: what each is, and the tiles and pieces that they consist of.
 
-use super::layout::{DeviceTensor, Part, TILE, addresses_of, are_aligned};
+use super::layout::{DeviceTensor, Part, Q8_THREADS, THREADS, TILE, addresses_of, are_aligned};
 use crate::error::{Result, reserve};
 use crate::kernel::{Dtype, Rounding};
 use crate::optimizer::{Compensation, Contents, Group, Param, Standing};
@@ -80,23 +80,11 @@ impl UpdateKernel {
         }
     }
 
-    /// Elements of a tile.
-    pub fn tile(self) -> usize {
+    /// Threads of a block.
+    pub fn threads(self) -> usize {
         match self {
-            Self::F16 | Self::Bf16 => 2 * TILE,
-            _ => TILE,
-        }
-    }
-
-    /// How many tiles a block steps, if there are so many for each multiprocessor. The kernels for any layout take one, and
-    /// so do those for 8-bit state, which need few registers more than they need fewer blocks.
-    pub fn at_once(self, tiles_each: usize) -> usize {
-        match self {
-            Self::Any | Self::AnyInF64 | Self::Q8F32 | Self::Q8Bf16 | Self::Q8Any => 1,
-            _ if tiles_each >= 64 => 8,
-            _ if tiles_each >= 32 => 4,
-            _ if tiles_each >= 16 => 2,
-            _ => 1,
+            Self::Q8Any => Q8_THREADS,
+            _ => THREADS,
         }
     }
 
@@ -202,7 +190,7 @@ impl Tables {
         let group = &groups[param.group as usize];
         let kernel = UpdateKernel::of(param, group);
         let Entry { tensor, .. } = self.entry(id).filter(|entry| entry.kernel == kernel)?;
-        self.tensors[tensor as usize] = DeviceTensor::of(id, param, group, kernel);
+        self.tensors[tensor as usize] = DeviceTensor::of(id, param, group);
         Some(tensor)
     }
 
@@ -256,8 +244,7 @@ impl Tables {
 
     fn push(&mut self, id: u32, param: &Param, group: &Group, kernel: UpdateKernel) {
         let tensor = self.tensors.len() as u32;
-        let (tiles, pieces) =
-            (param.len().div_ceil(kernel.tile()) as u32, param.grid().len() as u32);
+        let (tiles, pieces) = (param.len().div_ceil(TILE) as u32, param.grid().len() as u32);
         self.entries[id as usize] = Some(Entry {
             tensor,
             kernel,
@@ -266,7 +253,7 @@ impl Tables {
             first_piece: self.pieces.len() as u32,
             pieces,
         });
-        self.tensors.push(DeviceTensor::of(id, param, group, kernel));
+        self.tensors.push(DeviceTensor::of(id, param, group));
         self.tiles.extend((0..tiles).map(|number| Part { tensor, number }));
         self.pieces.extend((0..pieces).map(|number| Part { tensor, number }));
     }

@@ -41,6 +41,7 @@ static __device__ __forceinline__ double sum_of_squares(const E *array, Piece pi
 
 template <class E>
 static __device__ void measure(const E *array, Piece piece, u32 lane, u64 *sums) {
+  array = in_global(array);
   double sum = sum_of_squares(array, piece, lane);
   sum = __shfl_sync(ALL_LANES, sum, 0);
   if (sum - sum == 0.0) {
@@ -65,8 +66,8 @@ static __device__ void measure(const E *array, Piece piece, u32 lane, u64 *sums)
 }
 
 // Four blocks on a multiprocessor at a time, or compilers save registers by loading a batch bit by bit.
-extern "C" __global__ void __launch_bounds__(128, 4) radam_measure(MeasureArgs args) {
-  u32 number = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+extern "C" __global__ void __launch_bounds__(THREADS, 4) radam_measure(MeasureArgs args) {
+  u32 number = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
   if (number >= args.count) return;
   Part part = args.pieces[number];
   const Tensor &tensor = args.tensors[part.tensor];
@@ -117,8 +118,8 @@ static __device__ void step_measured(const Tensor &tensor, const Constants &cons
 }
 
 // Steps of any layout that also measure updates and new parameters, one warp a piece.
-extern "C" __global__ void __launch_bounds__(128) radam_update_measured(UpdateArgs args) {
-  u32 number = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+extern "C" __global__ void __launch_bounds__(THREADS) radam_update_measured(UpdateArgs args) {
+  u32 number = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
   if (number >= args.count) return;
   Part part = args.parts[number];
   const Constants &constants = args.constants[part.tensor];
@@ -151,10 +152,10 @@ extern "C" __global__ void __launch_bounds__(128) radam_update_measured(UpdateAr
 }
 
 // Fills gradients with zeros, one block a piece.
-extern "C" __global__ void __launch_bounds__(256) radam_zero(ZeroArgs args) {
+extern "C" __global__ void __launch_bounds__(THREADS) radam_zero(ZeroArgs args) {
   Part part = args.pieces[blockIdx.x];
   Tensor tensor = args.tensors[part.tensor];
   if (args.grad != 0) tensor.grad = args.grad;
   Piece piece = piece_of(tensor, part.number);
-  zero_any(tensor, piece.start + threadIdx.x, piece.end, 256);
+  zero_any(tensor, piece.start + threadIdx.x, piece.end, THREADS);
 }

@@ -32,7 +32,7 @@ static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, c
   double max_grad_value = args.max_grad_value > 0.0 ? args.max_grad_value : __longlong_as_double(0x7ff0000000000000ll);
   find_constants(to, group, t, args.accumulate != 0, settled.grad_scale, max_grad_value);
   to.runs = tensor.steps && !settled.skipped;
-  to.is_plain = to.runs && to.rule == RECTIFIED && !to.clips && to.decay != L2 && !tensor.kahan_sum;
+  to.is_plain = to.runs && to.rule == RECTIFIED && !to.clips && to.decay != L2;
   to.noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
   return t;
 }

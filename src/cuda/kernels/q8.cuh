@@ -1,4 +1,5 @@
-// Steps on 8-bit state, one warp a block of 128 elements. The same as src/math/q8.rs, which explains it.
+// Steps on 8-bit state. The same as src/math/q8.rs, which explains it. A block of 128 elements is stepped by half a warp, 8 elements
+// a lane, since what is found out once a block takes as many instructions for two of them; in layouts that are rare, by a warp.
 #pragma once
 #include "update.cuh"
 
@@ -11,8 +12,8 @@
 #define FRACTION 0xffffffu
 #define OF_STATE 0x71385f7374617465ull
 #define ALL_LANES 0xffffffffu
-// Blocks of threads on a multiprocessor at a time: so each thread has 32 registers.
-#define Q8_BLOCKS 8
+// Elements of a block that a lane has, in layouts that are common.
+#define AT_ONCE 8
 
 struct Scale {
   float unit;
@@ -28,8 +29,11 @@ static __device__ __forceinline__ float root_of_code(const Scale &scale, u32 cod
   return __uint_as_float(code == 0 ? 0 : scale.base + (code << scale.shift));
 }
 
-static __device__ __forceinline__ u32 max_of_warp(u32 value) {
-  for (int offset = 16; offset > 0; offset /= 2) {
+// The largest value of the lanes that have a block, each N elements of it.
+template <int N>
+static __device__ __forceinline__ u32 max_of_block(u32 value) {
+#pragma unroll
+  for (int offset = Q8_BLOCK / N / 2; offset > 0; offset /= 2) {
     u32 other = __shfl_xor_sync(ALL_LANES, value, offset);
     value = other > value ? other : value;
   }
@@ -76,34 +80,34 @@ static __device__ __forceinline__ void encode(const Encoder &encoder, float dire
   to_root = (u8)(root_code < least ? least : root_code);
 }
 
-// The elements of a block that a lane has: element j is number `at(j)` of the block.
-struct BesideOneAnother {
-  static __device__ __forceinline__ u32 at(u32 lane, int j) { return lane * 4 + j; }
-};
-struct OneInEachRow {
-  static __device__ __forceinline__ u32 at(u32 lane, int j) { return lane + j * 32; }
-};
+// Which element of a block is element j of the N that a lane has: GROUP of them are beside one another.
+template <int N, int GROUP>
+static __device__ __forceinline__ u32 place(u32 lane, int j) {
+  return j / GROUP * (Q8_BLOCK / N * GROUP) + lane * GROUP + j % GROUP;
+}
 
 // The codes of a lane's elements, which become the new ones.
+template <int N>
 struct Codes {
-  i8 direction[4];
-  u8 root[4];
+  i8 direction[N];
+  u8 root[N];
 };
 
 // A step of the moments of a block: by gradients as the moments take them, to exp_avg in units of 1 - beta1_hat and to
 // directions, from which parameters move; and the new codes. Lanes without an element have a gradient and codes of 0.
+template <int N>
 struct Q8Step {
-  float exp_avg[4], direction[4], root[4];
+  float exp_avg[N], direction[N], root[N];
   Scale old;
   u32 code_less_1;  // of the lowest code of a root that is not 0, so that 0 is the highest number
 
-  __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes &codes, const float (&grad)[4]) {
+  __device__ __forceinline__ void begin(const Constants &constants, u32 word, const Codes<N> &codes, const float (&grad)[N]) {
     const Coefficients<float> &c = constants.in_f32;
     old = read_scale(word);
     float unit = old.unit * constants.keep;
     code_less_1 = ~0u;
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < N; j++) {
       u32 code = codes.root[j];
       code_less_1 = code - 1 < code_less_1 ? code - 1 : code_less_1;
       float old_root = root_of_code(old, code);
@@ -123,29 +127,29 @@ struct Q8Step {
   __device__ __forceinline__ void find_extremes(Extremes &extremes) const {
     extremes.root = extremes.direction = 0;
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < N; j++) {
       u32 r = __float_as_uint(root[j]), u = __float_as_uint(direction[j]) & 0x7fffffff;
       extremes.root = r > extremes.root ? r : extremes.root;
       extremes.direction = u > extremes.direction ? u : extremes.direction;
     }
-    extremes.root = max_of_warp(extremes.root);
-    extremes.direction = max_of_warp(extremes.direction);
+    extremes.root = max_of_block<N>(extremes.root);
+    extremes.direction = max_of_block<N>(extremes.direction);
   }
 
   // Replaces the codes, and returns the new word.
-  template <class Order>
-  __device__ __forceinline__ u32 end(const Constants &constants, u32 lane, u64 block, Codes &codes) {
+  template <int GROUP>
+  __device__ __forceinline__ u32 end(const Constants &constants, u32 lane, u64 block, Codes<N> &codes) {
     float beta1_comp = constants.in_f32.beta1_comp;
     Extremes extremes;
     find_extremes(extremes);
     // As bits, infinities and NaNs are larger than numbers.
-    if (!is_finite(__uint_as_float(extremes.root), __uint_as_float(extremes.direction), beta1_comp)) {
+    if (__any_sync(ALL_LANES, !is_finite(__uint_as_float(extremes.root), __uint_as_float(extremes.direction), beta1_comp))) {
 #pragma unroll
-      for (int j = 0; j < 4; j++)  // elements that cannot be coded start anew
+      for (int j = 0; j < N; j++)  // elements that cannot be coded start anew
         if (!is_finite(root[j], direction[j], beta1_comp)) root[j] = direction[j] = 0.0f;
       find_extremes(extremes);
     }
-    u32 least = ~max_of_warp(~code_less_1);
+    u32 least = ~max_of_block<N>(~code_less_1);
     // No old root has become smaller than by this factor. One at code 1 may have stood for less.
     u32 bits = old.base + ((least + 1) << old.shift);
     extremes.least = __float_as_uint(__uint_as_float(bits) * constants.root_beta2);
@@ -153,8 +157,8 @@ struct Q8Step {
     Encoder encoder = choose(extremes, beta1_comp);
     u32 noise = (u32)(mix_64(constants.noise ^ OF_STATE ^ block) >> 32);
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
-      u32 fraction = (noise + Order::at(lane, j) * WEYL) & FRACTION;
+    for (int j = 0; j < N; j++) {
+      u32 fraction = (noise + place<N, GROUP>(lane, j) * WEYL) & FRACTION;
       encode(encoder, direction[j], root[j], fraction, codes.direction[j], codes.root[j]);
     }
     return encoder.word;
@@ -180,109 +184,134 @@ __shared__ InCommon in_common;
 static __device__ __forceinline__ void read_in_common(const UpdateArgs &args, u32 index) {
   const u32 of_tensor = sizeof(Tensor) / 16, of_both = sizeof(InCommon) / 16;
 #pragma unroll 1
-  for (u32 i = threadIdx.x; i < of_both; i += 256) {
+  for (u32 i = threadIdx.x; i < of_both; i += THREADS) {
     const void *from = i < of_tensor ? (const void *)(args.tensors + index) : (const void *)(args.constants + index);
-    write<u32, 4>(&in_common, i * 4, read<u32, 4>(from, (i < of_tensor ? i : i - of_tensor) * 4));
+    ((Pack<u32, 4> *)&in_common)[i] = read<u32, 4>(from, (i < of_tensor ? i : i - of_tensor) * 4);
     if (i == 0 && args.param != 0) in_common.tensor.param = args.param, in_common.tensor.grad = args.grad;
   }
   __syncthreads();
 }
 
+template <class E, int N>
+struct Zeros {
+  E e[N] = {};
+};
+
+// A lane's N elements of a block, GROUP of which are beside one another.
+template <class E, int N, int GROUP>
+static __device__ __forceinline__ void read_groups(const void *array, u64 i, E (&to)[N]) {
+#pragma unroll
+  for (int j = 0; j < N; j += GROUP) {
+    Pack<E, GROUP> pack = read<E, GROUP>(array, i + j * (Q8_BLOCK / N));
+#pragma unroll
+    for (int k = 0; k < GROUP; k++) to[j + k] = pack.e[k];
+  }
+}
+template <class E, int N, int GROUP>
+static __device__ __forceinline__ void write_groups(void *array, u64 i, const E (&from)[N]) {
+#pragma unroll
+  for (int j = 0; j < N; j += GROUP) {
+    Pack<E, GROUP> pack;
+#pragma unroll
+    for (int k = 0; k < GROUP; k++) pack.e[k] = from[j + k];
+    write<E, GROUP>(array, i + j * (Q8_BLOCK / N), pack);
+  }
+}
+
 // A whole block of parameters of P by gradients of G, without copies; with Kahan summation if there is a kahan_comp. PLAIN is
-// for steps that are plain and leave gradients as they are.
-template <class P, class G, bool PLAIN>
+// for steps that are plain and leave gradients as they are, and KAHAN for those of them that may be with Kahan summation.
+template <class P, class G, bool PLAIN, bool KAHAN>
 static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool zero_grad) {
+  const int N = AT_ONCE, GROUP = 16 / sizeof(P);
   const Tensor &tensor = in_common.tensor;
   const Constants &constants = in_common.constants;
   Rule rule = PLAIN ? RECTIFIED : constants.rule;
-  bool kahan_sum = !PLAIN && tensor.kahan_sum;
-  u64 i = start + lane * 4;
-  void *param_array = tensor.param;
-  Pack<P, 4> param = read<P, 4>(param_array, i), comp;
-  Pack<G, 4> grad = read<G, 4>(tensor.grad, i);
-  Codes codes;
-  Pack<i8, 4> directions = read<i8, 4>(tensor.exp_avg, i);
-  Pack<u8, 4> roots = read<u8, 4>(tensor.exp_avg_sq, i);
-  u32 word = tensor.state_scale[start / Q8_BLOCK];
-  if (kahan_sum) comp = read<P, 4>(tensor.compensation, i);
+  bool kahan_sum = KAHAN && tensor.kahan_sum;
+  u64 i = start + lane * GROUP;
+  P param[N], comp[N];
+  G grad[N];
+  Codes<N> codes;
+  read_groups<P, N, GROUP>(tensor.param, i, param);
+  read_groups<G, N, GROUP>(tensor.grad, i, grad);
+  read_groups<i8, N, GROUP>(tensor.exp_avg, i, codes.direction);
+  read_groups<u8, N, GROUP>(tensor.exp_avg_sq, i, codes.root);
+  u32 word = in_global(tensor.state_scale)[start / Q8_BLOCK];
+  if (kahan_sum) read_groups<P, N, GROUP>(tensor.compensation, i, comp);
   forget();
-  float g[4];
+  float g[N];
 #pragma unroll
-  for (int j = 0; j < 4; j++) {
-    codes.direction[j] = directions.e[j], codes.root[j] = roots.e[j];
-    g[j] = load(grad.e[j]);
+  for (int j = 0; j < N; j++) {
+    g[j] = load(grad[j]);
     if (!PLAIN) {
       g[j] = clipped(constants.in_f32, constants.clips, g[j]);
-      if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * load(param.e[j]);
+      if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * load(param[j]);
     }
   }
-  Q8Step step;
+  Q8Step<N> step;
   step.begin(constants, word, codes, g);
   forget();
   if (PLAIN || rule != ACCUMULATE) {
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
-      float theta = load(param.e[j]), lowered = step.lowered(constants, rule, theta, j);
+    for (int j = 0; j < N; j++) {
+      float theta = load(param[j]), lowered = step.lowered(constants, rule, theta, j);
       if (kahan_sum) {
-        float change = load(comp.e[j]) - lowered;
-        store(theta + change, param.e[j]);
-        store(change + (theta - load(param.e[j])), comp.e[j]);
+        float change = load(comp[j]) - lowered;
+        store(theta + change, param[j]);
+        store(change + (theta - load(param[j])), comp[j]);
       } else {
-        store(theta - lowered, param.e[j]);
+        store(theta - lowered, param[j]);
       }
     }
-    write<P, 4>(param_array, i, param);
-    if (kahan_sum) write<P, 4>(tensor.compensation, i, comp);
+    write_groups<P, N, GROUP>(tensor.param, i, param);
+    if (kahan_sum) write_groups<P, N, GROUP>(tensor.compensation, i, comp);
   }
   forget();
-  word = step.end<BesideOneAnother>(constants, lane, (tensor.first + start) / Q8_BLOCK, codes);
-#pragma unroll
-  for (int j = 0; j < 4; j++) directions.e[j] = codes.direction[j], roots.e[j] = codes.root[j];
+  word = step.template end<GROUP>(constants, lane, (tensor.first + start) / Q8_BLOCK, codes);
   forget();
-  write<i8, 4>(tensor.exp_avg, i, directions);
-  write<u8, 4>(tensor.exp_avg_sq, i, roots);
-  if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
-  if (!PLAIN && zero_grad) write<G, 4>(tensor.grad, i, Pack<G, 4>());
+  write_groups<i8, N, GROUP>(tensor.exp_avg, i, codes.direction);
+  write_groups<u8, N, GROUP>(tensor.exp_avg_sq, i, codes.root);
+  if (lane == 0) in_global(tensor.state_scale)[start / Q8_BLOCK] = word;
+  if (!PLAIN && zero_grad) write_groups<G, N, GROUP>(tensor.grad, i, Zeros<G, N>().e);
 }
 
 // A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
 template <class Visit>
 static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
   u64 block = (tensor.first + start) / Q8_BLOCK;
-  u32 word = tensor.state_scale[start / Q8_BLOCK];
+  u32 word = in_global(tensor.state_scale)[start / Q8_BLOCK];
   Rule rule = constants.rule;
   RawElement raw[4];
-  Codes codes;
+  Codes<4> codes;
   float g[4], theta[4];
 #pragma unroll
   for (int j = 0; j < 4; j++) {
-    u64 i = start + OneInEachRow::at(lane, j);
+    u64 i = start + place<4, 1>(lane, j);
     g[j] = theta[j] = 0.0f, codes.direction[j] = 0, codes.root[j] = 0;
     if (i >= tensor.len) continue;
     raw[j] = read_element(tensor, i);
-    codes.direction[j] = ((const i8 *)tensor.exp_avg)[i], codes.root[j] = ((const u8 *)tensor.exp_avg_sq)[i];
+    codes.direction[j] = in_global((const i8 *)tensor.exp_avg)[i], codes.root[j] = in_global((const u8 *)tensor.exp_avg_sq)[i];
     theta[j] = theta_of<float>(tensor, raw[j]);
     g[j] = clipped(constants.in_f32, constants.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
     if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * theta[j];
   }
-  Q8Step step;
+  Q8Step<4> step;
   step.begin(constants, word, codes, g);
 #pragma unroll
   for (int j = 0; j < 4; j++) {  // before directions that cannot be coded start anew
-    u64 i = start + OneInEachRow::at(lane, j);
+    u64 i = start + place<4, 1>(lane, j);
     if (i >= tensor.len) continue;
     u64 old = raw[j].param;
     if (rule != ACCUMULATE) move<float>(tensor, constants.noise, i, theta[j], step.lowered(constants, rule, theta[j], j), raw[j]);
     visit(j, old, raw[j].param);
     if (zero_grad) write_raw(tensor.grad, size_of(tensor.grad_dtype), i, 0);
   }
-  word = step.end<OneInEachRow>(constants, lane, block, codes);
+  word = step.end<1>(constants, lane, block, codes);
 #pragma unroll
   for (int j = 0; j < 4; j++) {
-    u64 i = start + OneInEachRow::at(lane, j);
-    if (i < tensor.len) ((i8 *)tensor.exp_avg)[i] = codes.direction[j], ((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
+    u64 i = start + place<4, 1>(lane, j);
+    if (i < tensor.len) in_global((i8 *)tensor.exp_avg)[i] = codes.direction[j], in_global((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
   }
-  if (lane == 0) tensor.state_scale[start / Q8_BLOCK] = word;
+  if (lane == 0) in_global(tensor.state_scale)[start / Q8_BLOCK] = word;
 }
 
 struct NoVisit {
@@ -298,33 +327,38 @@ static __device__ __forceinline__ void zero_block(const Tensor &tensor, u64 star
 // Steps that are not plain; not inlined, so that plain ones have their registers.
 template <class P, class G>
 static __device__ __noinline__ void step_q8_other(u64 start, u32 lane, bool zero_grad) {
+  const int GROUP = 16 / sizeof(P);
   void *grad = in_common.tensor.grad;
-  if (in_common.constants.runs) step_q8_pack<P, G, false>(start, lane, zero_grad);
-  else if (zero_grad && grad != 0) write<G, 4>(grad, start + lane * 4, Pack<G, 4>());
+  if (in_common.constants.runs) step_q8_pack<P, G, false, true>(start, lane, zero_grad);
+  else if (zero_grad && grad != 0) write_groups<G, AT_ONCE, GROUP>(grad, start + lane * GROUP, Zeros<G, AT_ONCE>().e);
 }
 
-// Steps a tile of a tensor of whole blocks whose arrays are aligned, one warp a block of 128 elements.
-template <class P, class G>
+// Steps a tile of a tensor of whole blocks whose arrays are aligned. Half a warp may be left without a block at its end.
+template <class P, class G, bool KAHAN>
 static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
+  const u32 lanes = Q8_BLOCK / AT_ONCE;
+  static_assert(THREADS / lanes * Q8_BLOCK == TILE, "a block for each group of lanes");
   Part part = args.parts[blockIdx.x];
   read_in_common(args, part.tensor);
-  u32 lane = threadIdx.x % 32;
-  u64 start = (u64)part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
+  u64 start = (u64)part.number * TILE + threadIdx.x / lanes * Q8_BLOCK;
   if (start >= in_common.tensor.len) return;
-  if (in_common.constants.is_plain && !args.zero_grad) step_q8_pack<P, G, true>(start, lane, false);
+  u32 lane = threadIdx.x % lanes;
+  bool is_plain = in_common.constants.is_plain && !args.zero_grad && (KAHAN || !in_common.tensor.kahan_sum);
+  if (is_plain) step_q8_pack<P, G, true, KAHAN>(start, lane, false);
   else step_q8_other<P, G>(start, lane, args.zero_grad);
 }
 
-extern "C" __global__ void __launch_bounds__(256, Q8_BLOCKS) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float>(args); }
-extern "C" __global__ void __launch_bounds__(256, Q8_BLOCKS) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16>(args); }
+// Eight blocks of threads on a multiprocessor at a time: with more, compilers would keep some registers in memory.
+extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float, false>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16, true>(args); }
 
-// A tile of any layout.
-extern "C" __global__ void __launch_bounds__(256) radam_update_q8_any(UpdateArgs args) {
+// A tile of any layout, one warp a block. Not in a loop: compilers would make a copy of the code for each combination of dtypes.
+extern "C" __global__ void __launch_bounds__(Q8_THREADS, 4) radam_update_q8_any(UpdateArgs args) {
   Stepped stepped(args);
   const Tensor &tensor = stepped.tensor;
   u32 lane = threadIdx.x % 32;
-  u64 start = (u64)stepped.part.number * TILE + threadIdx.x / 32 * Q8_BLOCK;
-  if (start >= tensor.len) return;
+  u64 start = stepped.start + threadIdx.x / 32 * Q8_BLOCK;
+  if (start >= stepped.end) return;
   if (stepped.constants->runs) step_q8_any(tensor, *stepped.constants, start, lane, args.zero_grad, NoVisit());
   else if (args.zero_grad) zero_block(tensor, start, lane);
 }
@@ -339,7 +373,7 @@ extern "C" __global__ void radam_encode(RecodeArgs args) {
   u32 least = ~0u, largest_root = 0, largest_direction = 0;
 #pragma unroll
   for (int j = 0; j < 4; j++) {
-    u64 i = start + OneInEachRow::at(lane, j);
+    u64 i = start + place<4, 1>(lane, j);
     root[j] = direction[j] = 0.0f;
     if (i >= args.len) continue;
     float exp_avg = from_raw<float>((Dtype)args.dtype, read_raw(args.exp_avg, size, i));
@@ -351,12 +385,12 @@ extern "C" __global__ void radam_encode(RecodeArgs args) {
     largest_direction = size_of_u > largest_direction ? size_of_u : largest_direction;
     if (root[j] > 0.0f) least = bits < least ? bits : least;
   }
-  least = ~max_of_warp(~least);
-  Extremes extremes = {max_of_warp(largest_root), max_of_warp(largest_direction), least == ~0u ? 0 : least, 0};
+  least = ~max_of_block<4>(~least);
+  Extremes extremes = {max_of_block<4>(largest_root), max_of_block<4>(largest_direction), least == ~0u ? 0 : least, 0};
   Encoder encoder = choose(extremes, 1.0f);
 #pragma unroll
   for (int j = 0; j < 4; j++) {
-    u64 i = start + OneInEachRow::at(lane, j);
+    u64 i = start + place<4, 1>(lane, j);
     if (i < args.len) encode(encoder, direction[j], root[j], 1u << 23, args.directions[i], args.roots[i]);
   }
   if (lane == 0) args.state_scale[number] = encoder.word;

@@ -40,9 +40,7 @@ struct alignas(16) Tensor {
   u8 kahan_sum, q8;
   u8 steps;       // whether it has a gradient, is not frozen, and has a place
   u8 is_aligned;  // whether all arrays are at multiples of 16 bytes
-  u8 reserved[3];
-  u32 tile;       // elements of a tile
-  u64 padding;
+  u8 reserved[15];
 };
 
 // A part of a tensor that a block, or a warp, works on. Aligned, so that it is one load.
@@ -64,7 +62,7 @@ struct alignas(16) Constants {
   Decay decay;
   u32 clips;
   u32 runs;  // whether the parameter is stepped, which may depend on the gradients
-  u32 is_plain;  // whether it is by a rectified step that neither clips, nor penalizes, nor compensates
+  u32 is_plain;  // whether it is by a rectified step that neither clips nor penalizes
   u64 noise;
 };
 
@@ -93,7 +91,7 @@ struct UpdateArgs {
   void *param, *grad;   // if param is not null, these are used instead of the tensor's
   u32 is_aligned;       // whether they are at multiples of 16 bytes
   u32 zero_grad;
-  u32 count, at_once;   // parts, and how many of them a block steps
+  u32 count, reserved;  // parts
 };
 
 // Of a small step, which is prepared and made at once.
@@ -143,10 +141,12 @@ struct RecodeArgs {
 };
 
 enum {
+  THREADS = 128,   // of a block of most kernels
   TILE = 1024,     // elements that a block of threads steps
   PIECE = 16384,   // elements whose squares are added up in f64, as on the CPU
   MEASURED = 1024, // elements of one sum of a measured update, as on the CPU
-  Q8_BLOCK = 128
+  Q8_BLOCK = 128,
+  Q8_THREADS = TILE / Q8_BLOCK * 32  // of a block that steps 8-bit state of any layout, a warp for each Q8_BLOCK
 };
 
 static_assert(sizeof(Group) == 88 && sizeof(Tensor) == 112 && sizeof(Part) == 8 && sizeof(Constants) == 160, "as in layout.rs");

@@ -5,37 +5,23 @@
 #include "prepare.cuh"
 #include "rule.cuh"
 
-// What a block knows of the parts that it steps one after another. Most are of the same tensor.
+// The tile that a block steps: elements of a tensor from start to end.
 struct Stepped {
-  const UpdateArgs &args;
-  u32 index, end;
   Part part;
   Tensor tensor;
   const Constants *constants;
+  u64 start, end;
 
-  __device__ __forceinline__ explicit Stepped(const UpdateArgs &args) : args(args) {
-    index = blockIdx.x * args.at_once;
-    end = index + args.at_once < args.count ? index + args.at_once : args.count;
-    part = args.parts[index];
-    read_tensor();
-  }
-
-  __device__ __forceinline__ void read_tensor() {
+  __device__ __forceinline__ explicit Stepped(const UpdateArgs &args) {
+    part = args.parts[blockIdx.x];
     tensor = args.tensors[part.tensor];
     constants = args.constants + part.tensor;
     if (args.param != 0) {  // the arrays of a call
       tensor.param = args.param, tensor.grad = args.grad;
       tensor.is_aligned = tensor.is_aligned && args.is_aligned;
     }
-  }
-
-  // Goes on to the next part, and returns whether it is of another tensor.
-  __device__ __forceinline__ bool next() {
-    u32 before = part.tensor;
-    part = args.parts[index];
-    if (part.tensor == before) return false;
-    read_tensor();
-    return true;
+    start = (u64)part.number * TILE;
+    end = start + TILE < tensor.len ? start + TILE : tensor.len;
   }
 };
 
@@ -47,12 +33,12 @@ struct alignas(sizeof(E) * N < 16 ? sizeof(E) * N : 16) Pack {
 
 template <class E, int N>
 static __device__ __forceinline__ Pack<E, N> read(const void *array, u64 i) {
-  return *(const Pack<E, N> *)((const E *)array + i);
+  return *(const Pack<E, N> *)(in_global((const E *)array) + i);
 }
 
 template <class E, int N>
 static __device__ __forceinline__ void write(void *array, u64 i, const Pack<E, N> &pack) {
-  *(Pack<E, N> *)((E *)array + i) = pack;
+  *(Pack<E, N> *)(in_global((E *)array) + i) = pack;
 }
 
 // The constants of a step, in registers.
@@ -129,61 +115,50 @@ static __device__ __forceinline__ void step_pack(const Tensor &tensor, const Ste
   if (zero_grad) write<G, N>(tensor.grad, i, Pack<G, N>());
 }
 
-template <class G>
-static __device__ __forceinline__ void zero_tile(const Tensor &tensor, u64 start, u64 end) {
-  if (tensor.grad == 0) return;
-#pragma unroll 1
-  for (u64 i = start + threadIdx.x; i < end; i += 256) ((G *)tensor.grad)[i] = G();
-}
-
-// Steps tiles by a block of threads, each of which has N elements of a tile beside one another. What the next tile needs is
-// loaded before the present one is stepped, so that memory is never waited for.
+// Steps a tile, of which each thread has 8 elements, in packs of N. Loads of all of them are under way at once.
 template <class P, class G, class S, class C, int N>
 static __device__ __forceinline__ void update(const UpdateArgs &args) {
-  const u64 tile = (u64)N * 256;
+  const u32 packs = TILE / (THREADS * N);
   Stepped stepped(args);
   Step<typename RealOf<P>::type> step;
   step.read(*stepped.constants);
   const Tensor &tensor = stepped.tensor;
-  Loaded<P, G, S, N> now, next;
-  bool is_loaded = false;
+  u32 count = (u32)(stepped.end - stepped.start);
+  u32 packed = step.runs && tensor.is_aligned ? count - count % N : 0;
+  u32 first = threadIdx.x * N;
+  Loaded<P, G, S, N> loaded[packs];
+#pragma unroll
+  for (u32 pack = 0, offset = first; pack < packs; pack++, offset += THREADS * N)
+    if (offset < packed) loaded[pack].read_all(tensor, stepped.start + offset);
+#pragma unroll
+  for (u32 pack = 0, offset = first; pack < packs; pack++, offset += THREADS * N)
+    if (offset < packed) step_pack<P, G, S, C, N>(tensor, step, stepped.start + offset, args.zero_grad, loaded[pack]);
 #pragma unroll 1
-  while (true) {
-    const u64 start = stepped.part.number * tile, i = start + (u64)threadIdx.x * N;
-    const u64 end = start + tile < tensor.len ? start + tile : tensor.len;
-    bool is_whole = step.runs && tensor.is_aligned && end - start == tile;
-    if (is_whole && !is_loaded) now.read_all(tensor, i);
-    // Tiles of a tensor follow one another.
-    u32 of_next = stepped.index + 1 < stepped.end ? args.parts[stepped.index + 1].tensor : ~0u;
-    bool loads_next = is_whole && of_next == stepped.part.tensor && start + 2 * tile <= tensor.len;
-    if (loads_next) next.read_all(tensor, i + tile);
-    if (is_whole) {
-      step_pack<P, G, S, C, N>(tensor, step, i, args.zero_grad, now);
-    } else if (step.runs) {
-#pragma unroll 1
-      for (u64 one = start + threadIdx.x; one < end; one += 256) {
-        Loaded<P, G, S, 1> loaded;
-        loaded.read_all(tensor, one);
-        step_pack<P, G, S, C, 1>(tensor, step, one, args.zero_grad, loaded);
-      }
-    } else if (args.zero_grad) {
-      zero_tile<G>(tensor, start, end);
+  for (u32 offset = packed + threadIdx.x; offset < count; offset += THREADS) {
+    u64 i = stepped.start + offset;
+    if (step.runs) {
+      Loaded<P, G, S, 1> one;
+      one.read_all(tensor, i);
+      step_pack<P, G, S, C, 1>(tensor, step, i, args.zero_grad, one);
+    } else if (args.zero_grad && tensor.grad != 0) {
+      write<G, 1>(tensor.grad, i, Pack<G, 1>());
     }
-    if (++stepped.index >= stepped.end) break;
-    is_loaded = loads_next;
-    now = next;
-    if (stepped.next()) step.read(*stepped.constants);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32(UpdateArgs args) { update<float, float, float, float, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_f64(UpdateArgs args) { update<double, double, double, double, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_f16(UpdateArgs args) { update<Half, Half, Half, Half, 8>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_bf16(UpdateArgs args) { update<Bfloat16, Bfloat16, Bfloat16, Bfloat16, 8>(args); }
+// So many blocks of them on a multiprocessor are worth their registers: with one more, compilers keep some in memory, which takes
+// longer than memory that is waited for.
+#define UPDATE(P, G, S, C, N, BLOCKS, NAME) \
+  extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME(UpdateArgs args) { update<P, G, S, C, N>(args); }
+
+UPDATE(float, float, float, float, 4, 7, radam_update_f32)
+UPDATE(double, double, double, double, 2, 4, radam_update_f64)
+UPDATE(Half, Half, Half, Half, 8, 8, radam_update_f16)
+UPDATE(Bfloat16, Bfloat16, Bfloat16, Bfloat16, 8, 8, radam_update_bf16)
 // bf16 parameters with f32 state, and f32 masters of bf16 weights with gradients in bf16 or f32.
-extern "C" __global__ void __launch_bounds__(256, 3) radam_update_bf16_in_f32(UpdateArgs args) { update<Bfloat16, Bfloat16, float, Bfloat16, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32_by_bf16(UpdateArgs args) { update<float, Bfloat16, float, Bfloat16, 4>(args); }
-extern "C" __global__ void __launch_bounds__(256, 3) radam_update_f32_to_bf16(UpdateArgs args) { update<float, float, float, Bfloat16, 4>(args); }
+UPDATE(Bfloat16, Bfloat16, float, Bfloat16, 4, 7, radam_update_bf16_in_f32)
+UPDATE(float, Bfloat16, float, Bfloat16, 4, 7, radam_update_f32_by_bf16)
+UPDATE(float, float, float, Bfloat16, 4, 7, radam_update_f32_to_bf16)
 
 // An element of any layout but those with 8-bit state, in raw bits, so that all loads come before the first use.
 struct RawElement {
@@ -230,7 +205,7 @@ static __device__ __forceinline__ void move(const Tensor &tensor, u64 noise, u64
     i16 remainder;
     split((float)(theta - lowered), param, remainder);
     raw.param = param;
-    ((i16 *)tensor.compensation)[i] = remainder;
+    write_raw(tensor.compensation, 2, i, (u16)remainder);
   } else if (tensor.rounding == STOCHASTIC) {
     float value = (float)(theta - lowered);
     u32 random = random_of(noise, tensor.first + i) >> 16;
@@ -264,30 +239,28 @@ static __device__ __forceinline__ void zero_any(const Tensor &tensor, u64 start,
   for (u64 i = start; i < end; i += step) write_raw(tensor.grad, size, i, 0);
 }
 
-// A tile of any layout but those with 8-bit state. One part a block: in a loop over parts, compilers make a copy of the code for
-// each combination of dtypes.
+// A tile of any layout but those with 8-bit state.
 template <class R>
 static __device__ __forceinline__ void update_any(const UpdateArgs &args) {
   Stepped stepped(args);
   Step<R> step;
   step.read(*stepped.constants);
   const Tensor &tensor = stepped.tensor;
-  const u64 start = (u64)stepped.part.number * tensor.tile;
-  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
+  u64 first = stepped.start + threadIdx.x;
   if (!step.runs) {
-    if (args.zero_grad) zero_any(tensor, start + threadIdx.x, end, 256);
+    if (args.zero_grad) zero_any(tensor, first, stepped.end, THREADS);
     return;
   }
   u64 noise = stepped.constants->noise;
 #pragma unroll 1
-  for (u64 i = start + threadIdx.x; i < end; i += 256) {
+  for (u64 i = first; i < stepped.end; i += THREADS) {
     RawElement raw = read_element(tensor, i);
     step_any<R>(tensor, step, noise, i, raw, args.zero_grad);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256) radam_update_any(UpdateArgs args) { update_any<float>(args); }
-extern "C" __global__ void __launch_bounds__(256) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_any(UpdateArgs args) { update_any<float>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 6) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
 
 // A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch. There are
 // no sums to wait for.
@@ -296,9 +269,8 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
   __shared__ u64 t;
   Stepped stepped(args.update);
   const Tensor &tensor = stepped.tensor;
-  const u64 start = (u64)stepped.part.number * tensor.tile;
-  const u64 end = start + tensor.tile < tensor.len ? start + tensor.tile : tensor.len;
-  u64 i = start + threadIdx.x;
+  const u64 end = stepped.end;
+  u64 i = stepped.start + threadIdx.x;
   RawElement raw;
   bool is_loaded = tensor.steps && i < end;
   if (is_loaded) raw = read_element(tensor, i);  // while the constants are found
@@ -314,7 +286,7 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
   }
   if (threadIdx.x == 0) {
     // Whichever block of the tensor comes last counts the step, when no other reads the count any more.
-    u32 blocks = (u32)((tensor.len + tensor.tile - 1) / tensor.tile);
+    u32 blocks = (u32)((tensor.len + TILE - 1) / TILE);
     u32 *arrived = args.arrived + stepped.part.tensor;
     if (atomicAdd(arrived, 1u) == blocks - 1) *arrived = 0, args.prepare.steps[tensor.id] = t;
   }
