@@ -181,6 +181,7 @@ pub(super) struct PrepareArgs {
     pub groups: DevicePointer,
     pub steps: DevicePointer,
     pub sums: DevicePointer,
+    pub readers: DevicePointer,
     pub grad_scale: f64,
     pub max_grad_norm: f64,
     pub max_grad_value: f64,
@@ -310,7 +311,7 @@ mod tests {
             }
             Part is Part { tensor, number }
             PrepareArgs is PrepareArgs {
-                tensors, constants, groups, steps, sums, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
+                tensors, constants, groups, steps, sums, readers, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
                 has_norm, skip_nonfinite, accumulate, first, count, reserved
             }
             UpdateArgs is UpdateArgs {

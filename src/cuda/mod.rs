@@ -20,7 +20,6 @@ mod tables;
 mod upload;
 
 use crate::error::{Result, ensure};
-use crate::math::WORDS;
 use crate::optimizer::{Group, Param};
 use buffers::{Buffer, Growing, Pinned, Retired};
 use driver::{DevicePointer, Driver, Handle};
@@ -30,6 +29,7 @@ use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use step::SUMS;
 use tables::Tables;
 use upload::Uploads;
 
@@ -55,8 +55,10 @@ struct Work {
     constants: Growing,
     /// For each tensor, how many blocks of a small step have begun.
     arrived: Growing,
-    /// Of gradients, of updates and of parameters.
+    /// Of gradients, of updates and of parameters; then a number that kernels count in.
     sums: Buffer,
+    /// Whether they will be 0 when what is enqueued has run.
+    sums_are_clear: bool,
     tables: Tables,
     stale: Stale,
     uploads: Uploads,
@@ -147,6 +149,7 @@ impl Device {
                 constants: Growing::new(CONSTANTS_SIZE),
                 arrived: Growing::new(size_of::<u32>()),
                 sums: Buffer::NONE,
+                sums_are_clear: false,
                 tables: Tables::default(),
                 stale: Stale::No,
                 uploads: Uploads::NONE,
@@ -167,7 +170,7 @@ impl Device {
         program.load(driver)?;
         let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         work.staging = Pinned::new(driver, STAGING)?;
-        work.sums = Buffer::new(driver, 3 * WORDS * size_of::<u64>())?;
+        work.sums = Buffer::new(driver, SUMS)?;
         work.uploads.open(driver)
     }
 

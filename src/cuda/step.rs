@@ -15,6 +15,8 @@ use std::ops::Range;
 
 /// Bytes of one of the sums.
 const SUM: usize = WORDS * size_of::<u64>();
+/// Bytes of all of them, and of the number that kernels count in.
+pub(super) const SUMS: usize = 3 * SUM + size_of::<u64>();
 /// Warps, and so pieces, of a block of threads that measures.
 const PIECES_AT_ONCE: usize = THREADS / 32;
 
@@ -96,20 +98,19 @@ impl Device {
         if waits {
             check_can_wait(&self.driver, work.stream, "a report")?;
         }
-        self.refresh(work, contents)?;
+        let is_captured = self.refresh(work, contents)?;
         let selected = Selected::of(work, task.of_call.as_ref())?;
         let measures_params = waits && task.options.measure_params;
         if task.measures || measures_params {
-            self.clear_sums(work)?;
+            self.clear_sums(work, is_captured)?;
         }
         if task.measures {
             self.measure_pieces(work, &selected)?;
         }
         let zeroes = task.options.zero_grad && !task.zero_last;
-        let is_simple = !task.measures && !measures_params && task.of_call.is_none();
         let prepare = prepare_args(work, task, &selected);
         match work.tables.small_threads {
-            Some(threads) if is_simple => {
+            Some(threads) if !measures_params && task.of_call.is_none() => {
                 self.step_small(work, &selected, prepare, zeroes, threads)?;
             }
             _ => {
@@ -123,6 +124,8 @@ impl Device {
                 }
             }
         }
+        // What is captured runs later, if at all.
+        work.sums_are_clear |= prepare.readers != 0 && !is_captured;
         if task.options.zero_grad && task.zero_last {
             self.zero_pieces(work, &selected)?;
         }
@@ -134,8 +137,8 @@ impl Device {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
         check_can_wait(&self.driver, work.stream, "a measurement")?;
-        self.refresh(work, contents)?;
-        self.clear_sums(work)?;
+        let is_captured = self.refresh(work, contents)?;
+        self.clear_sums(work, is_captured)?;
         self.measure_pieces(work, &Selected::of(work, None)?)?;
         let [grads, ..] = self.sums(work)?;
         Ok(grads)
@@ -149,8 +152,8 @@ impl Device {
         self.zero_pieces(work, &Selected::of(work, None)?)
     }
 
-    /// Brings the tables on the device up to date.
-    fn refresh(&self, work: &mut Work, contents: Contents) -> Result<()> {
+    /// Brings the tables on the device up to date, and returns whether what follows is captured into a graph.
+    fn refresh(&self, work: &mut Work, contents: Contents) -> Result<bool> {
         let is_capturing = is_capturing(&self.driver, work.stream)?;
         if work.stale == Stale::All {
             work.tables.make(contents);
@@ -164,12 +167,17 @@ impl Device {
             work.captured = true;
             work.uploads.capture();
         }
-        Ok(())
+        Ok(is_capturing)
     }
 
-    fn clear_sums(&self, work: &Work) -> Result<()> {
-        // SAFETY: the sums are as large.
-        unsafe { self.driver.set_bytes(work.sums.pointer, 0, 3 * SUM, work.stream) }
+    /// Sets the sums to 0, unless the step before does it. A graph does not know what runs before it.
+    fn clear_sums(&self, work: &mut Work, is_captured: bool) -> Result<()> {
+        if is_captured || !work.sums_are_clear {
+            // SAFETY: the sums are as large.
+            unsafe { self.driver.set_bytes(work.sums.pointer, 0, SUMS, work.stream) }?;
+        }
+        work.sums_are_clear &= is_captured;
+        Ok(())
     }
 
     fn measure_pieces(&self, work: &Work, selected: &Selected) -> Result<()> {
@@ -275,6 +283,12 @@ fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
         groups: work.groups.buffer.pointer,
         steps: work.steps.buffer.pointer,
         sums: if task.measures { work.sums.pointer } else { 0 },
+        // Reports need the sums.
+        readers: if task.measures && !task.options.measure_grads {
+            work.sums.pointer + 3 * SUM as u64
+        } else {
+            0
+        },
         grad_scale,
         max_grad_norm,
         max_grad_value,

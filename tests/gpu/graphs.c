@@ -56,6 +56,21 @@ static void step_cpu(world *w, double lr) {
   OK(w->cpu, radam_step_with(w->cpu, &w->options, NULL));
 }
 
+static void step_both(world *w, double lr) {
+  step_cpu(w, lr);
+  OK(w->gpu, radam_step_with(w->gpu, &w->options, NULL));
+  check_bits(w, "a step between replays");
+}
+
+static void measure(world *w) {
+  radam_grad_sums of_cpu, of_gpu;
+  OK(NULL, radam_grad_sums_init(&of_cpu, sizeof of_cpu));
+  OK(NULL, radam_grad_sums_init(&of_gpu, sizeof of_gpu));
+  OK(w->cpu, radam_measure(w->cpu, &of_cpu));
+  OK(w->gpu, radam_measure(w->gpu, &of_gpu));
+  CHECK(memcmp(&of_cpu, &of_gpu, sizeof of_cpu) == 0, "other sums than on the CPU");
+}
+
 static CUgraphExec captured_step(world *w, CUstream stream) {
   CUgraph graph;
   CUgraphExec exec;
@@ -92,22 +107,28 @@ int main(void) {
   step_cpu(&w, 0.01);
   OK(w.gpu, radam_step_with(w.gpu, &w.options, NULL));
   DRIVER(cuStreamSynchronize, plain);
-  const CUgraphExec step = captured_step(&w, other);
+  CUgraphExec steps[2];
+  measure(&w);
+  steps[0] = captured_step(&w, other);
   check_bits(&w, "a capture runs nothing");
+  step_both(&w, 0.01);
+  steps[1] = captured_step(&w, other);
   for (int replay = 0; replay < REPLAYS; replay++) {
     const double lr = 0.01 * (REPLAYS - replay) / REPLAYS;
     set_grad(&w, replay, replay % 7 == 4);
     step_cpu(&w, lr);
     OK(w.gpu, radam_set_lr(w.gpu, 0, lr));
-    DRIVER(cuGraphLaunch, step, other);
+    if (replay % 3 == 1) measure(&w); /* a replay must not add to its sums */
+    DRIVER(cuGraphLaunch, steps[replay % 2], other);
     check_bits(&w, "a replay");
+    if (replay % 5 == 3) step_both(&w, lr); /* nor to those of a replay */
   }
   OK(w.gpu, radam_set_stream(w.gpu, plain));
   step_cpu(&w, 0.02);
   OK(w.gpu, radam_set_lr(w.gpu, 0, 0.02));
   OK(w.gpu, radam_step_with(w.gpu, &w.options, NULL));
   check_bits(&w, "a step after the graph");
-  DRIVER(cuGraphExecDestroy, step);
+  for (int i = 0; i < 2; i++) DRIVER(cuGraphExecDestroy, steps[i]);
   OK(NULL, radam_free(w.gpu));
   OK(NULL, radam_free(w.cpu));
   puts("graphs have the bits of the CPU");

@@ -24,6 +24,26 @@ static __device__ Settled settle(const PrepareArgs &args, const u64 *sums) {
   return {args.grad_scale * coefficient, args.skip_nonfinite && nonfinite > 0};
 }
 
+// What all blocks of a launch settle, each by itself. All threads of a block must call this.
+static __device__ Settled settle_in_block(const PrepareArgs &args) {
+  if (args.sums == 0) return settle(args, 0);
+  __shared__ Settled settled;
+  __shared__ u64 sums[WORDS];  // read together, since each by itself would be waited for
+  __shared__ bool clears;
+  for (u32 i = threadIdx.x; i < WORDS; i += blockDim.x) sums[i] = args.sums[i];
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    clears = args.readers != 0 && atomicAdd(args.readers, 1u) == gridDim.x - 1;
+    settled = settle(args, sums);
+  }
+  __syncthreads();
+  if (clears) {
+    for (u32 i = threadIdx.x; i < WORDS; i += blockDim.x) args.sums[i] = 0;
+    if (threadIdx.x == 0) *args.readers = 0;
+  }
+  return settled;
+}
+
 // The number of the next step of a parameter, and the constants of that step. Two neighbouring threads a parameter; the first
 // has the result. All threads of a warp must call this.
 static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, const Tensor &tensor, Constants &to) {
@@ -39,14 +59,7 @@ static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, c
 
 // Counts the step of each parameter, and writes its constants. Two threads a parameter.
 extern "C" __global__ void __launch_bounds__(64) radam_prepare(PrepareArgs args) {
-  __shared__ Settled settled;
-  __shared__ u64 sums[WORDS];  // read together, since each by itself would be waited for
-  if (args.sums != 0) {
-    for (u32 i = threadIdx.x; i < WORDS; i += 64) sums[i] = args.sums[i];
-  }
-  __syncthreads();
-  if (threadIdx.x == 0) settled = settle(args, args.sums != 0 ? sums : 0);
-  __syncthreads();
+  Settled settled = settle_in_block(args);
   u32 i = (blockIdx.x * 64 + threadIdx.x) / 2, last = args.first + args.count - 1;
   u32 index = args.first + i < last ? args.first + i : last;
   Constants constants;

@@ -74,7 +74,8 @@ struct PrepareArgs {
   Constants *constants;
   const Group *groups;
   u64 *steps;         // by the parameters' ids
-  const u64 *sums;    // of the gradients; null if they were not measured in this step
+  u64 *sums;          // of the gradients; null if they were not measured in this step
+  u32 *readers;       // blocks that have read them, of which the last clears them; null if they are to be kept
   double grad_scale, max_grad_norm, max_grad_value;
   double norm;        // what is known of the gradients, if has_norm is 1
   u64 nonfinite;

@@ -262,8 +262,7 @@ static __device__ __forceinline__ void update_any(const UpdateArgs &args) {
 extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_any(UpdateArgs args) { update_any<float>(args); }
 extern "C" __global__ void __launch_bounds__(THREADS, 6) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
 
-// A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch. There are
-// no sums to wait for.
+// A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch.
 extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs args) {
   __shared__ Constants constants;
   __shared__ u64 t;
@@ -274,9 +273,10 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
   RawElement raw;
   bool is_loaded = tensor.steps && i < end;
   if (is_loaded) raw = read_element(tensor, i);  // while the constants are found
+  Settled settled = settle_in_block(args.prepare);
   if (threadIdx.x < 32) {
     Constants mine;
-    u64 number = prepare(args.prepare, settle(args.prepare, 0), tensor, mine);
+    u64 number = prepare(args.prepare, settled, tensor, mine);
     if (threadIdx.x == 0) constants = mine, t = number;
   }
   __syncthreads();
