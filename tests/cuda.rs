@@ -66,6 +66,11 @@ fn steps_wait_for_nothing() {
 }
 
 #[test]
+fn optimizers_share_the_kernels() {
+    run("cuda/sharing", &[], "optimizers share the kernels");
+}
+
+#[test]
 fn what_is_removed_or_frozen_is_left_alone() {
     run("cuda/surgery", &[], "what was removed or frozen is left alone");
 }
@@ -79,10 +84,8 @@ fn small_steps_have_the_bits_of_the_cpu() {
 
 #[test]
 fn large_steps_have_the_bits_of_the_cpu() {
-    // From 16 tiles on, a block steps several; there is one multiprocessor.
-    for times in ["3", "16"] {
-        run("gpu/small_steps", &["5", times], "have the bits of the CPU");
-    }
+    // Tensors of several tiles and pieces.
+    run("gpu/small_steps", &["5", "16"], "have the bits of the CPU");
 }
 
 #[test]

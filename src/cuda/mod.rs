@@ -167,7 +167,7 @@ impl Device {
         // SAFETY: the context is retained.
         unsafe { driver.context_push(*context) }?;
         let _current = Current(driver);
-        program.load(driver)?;
+        *program = Program::acquire(driver, *context)?;
         let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         work.staging = Pinned::new(driver, STAGING)?;
         work.sums = Buffer::new(driver, SUMS)?;
@@ -354,8 +354,8 @@ impl Drop for Device {
         let Self { driver, context, program, device, work, .. } = self;
         let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the context is retained.
-        if unsafe { driver.context_push(*context) }.is_ok() {
-            let _current = Current(driver);
+        let current = unsafe { driver.context_push(*context) }.is_ok().then(|| Current(driver));
+        if current.is_some() {
             // A device that is lost has nothing left to wait for or to give back; errors change nothing about that.
             // SAFETY: the stream is the caller's, who must not destroy it before the optimizer is freed.
             let _ = unsafe { driver.stream_synchronize(work.stream) };
@@ -367,8 +367,9 @@ impl Drop for Device {
             }
             work.sums.free(driver);
             work.retired.iter_mut().for_each(|memory| memory.free(driver));
-            program.unload(driver);
         }
+        program.release(driver, *context, current.is_some());
+        drop(current);
         // SAFETY: it was retained when the device was opened.
         let _ = unsafe { driver.primary_context_release(*device) };
     }

@@ -3,9 +3,10 @@
 use super::driver::{Driver, Handle};
 use super::image;
 use super::tables::UpdateKernel;
-use crate::error::Result;
+use crate::error::{Result, reserve};
 use std::ffi::CStr;
 use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A kernel that is not one of [`UpdateKernel`].
 #[derive(Clone, Copy)]
@@ -53,10 +54,27 @@ impl UpdateKernel {
 }
 
 /// All kernels, loaded.
+#[derive(Clone, Copy)]
 pub(super) struct Program {
     module: Handle,
     kernels: [Handle; Kernel::NAMES.len()],
     update_kernels: [Handle; UpdateKernel::ALL.len()],
+}
+
+/// The kernels in a context, which its optimizers share, since loading them takes long.
+struct Shared {
+    context: Handle,
+    program: Program,
+    optimizers: usize,
+}
+
+// SAFETY: the driver's handles may be used on any thread.
+unsafe impl Send for Shared {}
+
+static SHARED: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
+
+fn shared() -> MutexGuard<'static, Vec<Shared>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Program {
@@ -66,8 +84,40 @@ impl Program {
         update_kernels: [ptr::null_mut(); _],
     };
 
-    /// Loads the kernels into the current context.
-    pub fn load(&mut self, driver: &Driver) -> Result<()> {
+    /// The kernels in this context, which is the current one: those of its other optimizers, or loaded anew.
+    pub fn acquire(driver: &Driver, context: Handle) -> Result<Self> {
+        let mut shared = shared();
+        if let Some(loaded) = shared.iter_mut().find(|loaded| loaded.context == context) {
+            loaded.optimizers += 1;
+            return Ok(loaded.program);
+        }
+        reserve(&mut shared, 1, "GPUs")?;
+        let mut program = Self::NONE;
+        program.load(driver).inspect_err(|_| program.unload(driver))?;
+        shared.push(Shared { context, program, optimizers: 1 });
+        Ok(program)
+    }
+
+    /// Gives back what `acquire` has returned, when this optimizer runs the kernels no more. The last one unloads them, unless
+    /// the context cannot be made current any more, and the kernels are lost with it.
+    pub fn release(self, driver: &Driver, context: Handle, is_current: bool) {
+        let mut shared = shared();
+        let is_this =
+            |loaded: &Shared| loaded.context == context && loaded.program.module == self.module;
+        let Some(index) = shared.iter().position(is_this) else { return };
+        shared[index].optimizers -= 1;
+        if shared[index].optimizers == 0 {
+            let last = shared.swap_remove(index);
+            if is_current {
+                last.program.unload(driver);
+            }
+        }
+        if shared.is_empty() {
+            *shared = Vec::new();
+        }
+    }
+
+    fn load(&mut self, driver: &Driver) -> Result<()> {
         let Self { module, kernels, update_kernels } = self;
         let image = image::unpacked()?;
         let update_kernels = update_kernels.iter_mut().zip(UpdateKernel::NAMES);
@@ -81,13 +131,11 @@ impl Program {
         Ok(())
     }
 
-    /// Unloads what `load` has loaded, when nothing runs the kernels any more.
-    pub fn unload(&mut self, driver: &Driver) {
+    fn unload(self, driver: &Driver) {
         if !self.module.is_null() {
-            // SAFETY: it was loaded, and is forgotten here.
+            // SAFETY: it was loaded, and nobody runs its kernels any more.
             let _ = unsafe { driver.module_unload(self.module) };
         }
-        *self = Self::NONE;
     }
 
     pub fn kernel(&self, kernel: Kernel) -> Handle {
