@@ -6,6 +6,7 @@ The structs and signatures are those of the Python package. The library is the o
 import ctypes
 import pathlib
 import sys
+import time
 
 import torch
 
@@ -20,6 +21,15 @@ Q8, OFF, ON, CUDA = 5, 0, 1, 1
 
 def version() -> str:
     return lib.radam_version_string().decode()
+
+
+def nanoseconds_of_a_call(calls=10_000) -> float:
+    """Of a call that does nothing but return a constant."""
+    call = lib.radam_version_string
+    start = time.perf_counter_ns()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter_ns() - start) / calls
 
 
 def filled(struct, **fields):
