@@ -18,23 +18,32 @@ static __device__ __forceinline__ Piece piece_of(const Tensor &tensor, u32 numbe
   return {from < before ? 0 : from - before, end < tensor.len ? end : tensor.len};
 }
 
+// The elements of a lane in the N rows from element i on; after the end of the piece there are zeros, which change no sum.
+template <class E, int N>
+static __device__ __forceinline__ void read_rows(const E *array, u64 i, u64 end, u32 lane, E (&to)[N]) {
+  u32 left = i >= end ? 0 : end < i + N * 32 ? (u32)(end - i) : N * 32;
+#pragma unroll
+  for (u32 j = 0; j < N; j++) to[j] = lane + j * 32 < left ? array[i + lane + j * 32] : E();
+}
+
 template <class E>
 static __device__ __forceinline__ double sum_of_squares(const E *array, Piece piece, u32 lane) {
-  // So many loads are under way at once: a warp waits for each batch, and small models have few warps. After the end of the piece
-  // there are zeros, which change no sum.
-  const u32 at_once = sizeof(E) == 8 ? 16 : 32;
+  // A warp waits for what it loads, and small models have few warps: so many loads are under way at once, and the next ones are
+  // while these are added up.
+  const int rows = sizeof(E) == 8 ? 16 : 32;
+  E now[rows], next[rows];
+  read_rows<E, rows>(array, piece.start, piece.end, lane, now);
   double part = 0.0;
 #pragma unroll 1
-  for (u64 i = piece.start; i < piece.end; i += at_once * 32) {
-    u32 left = piece.end < i + at_once * 32 ? (u32)(piece.end - i) : at_once * 32;
-    E e[at_once];
+  for (u64 i = piece.start; i < piece.end; i += rows * 32) {
+    read_rows<E, rows>(array, i + rows * 32, piece.end, lane, next);
 #pragma unroll
-    for (u32 j = 0; j < at_once; j++) e[j] = lane + j * 32 < left ? array[i + lane + j * 32] : E();
-#pragma unroll
-    for (u32 j = 0; j < at_once; j++) {
-      double value = (double)load(e[j]);
+    for (u32 j = 0; j < rows; j++) {
+      double value = (double)load(now[j]);
       part += value * value;
     }
+#pragma unroll
+    for (u32 j = 0; j < rows; j++) now[j] = next[j];
   }
   return tree_of(part);
 }

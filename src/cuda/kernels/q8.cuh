@@ -348,9 +348,9 @@ static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
   else step_q8_other<P, G>(start, lane, args.zero_grad);
 }
 
-// Eight blocks of threads on a multiprocessor at a time: with more, compilers would keep some registers in memory.
+// So many blocks of threads are on a multiprocessor at a time: with more, compilers would keep some registers in memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float, false>(args); }
-extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16, true>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 9) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16, true>(args); }
 
 // A tile of any layout, one warp a block. Not in a loop: compilers would make a copy of the code for each combination of dtypes.
 extern "C" __global__ void __launch_bounds__(Q8_THREADS, 4) radam_update_q8_any(UpdateArgs args) {
