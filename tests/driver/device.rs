@@ -6,6 +6,10 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::{Mutex, OnceLock};
 
+use radam::ffi::*;
+
+use super::{filled, outcome};
+
 type Code = c_int;
 
 /// The functions of the driver that tests need.
@@ -40,7 +44,12 @@ impl Driver {
     fn get() -> Option<&'static Self> {
         static DRIVER: OnceLock<Option<Driver>> = OnceLock::new();
         let wanted = || env::var("RADAM_TEST_DEVICE").is_ok_and(|device| device == "cuda");
-        DRIVER.get_or_init(|| wanted().then(Self::open)).as_ref()
+        let open = || {
+            let driver = Self::open();
+            keep_kernels();
+            driver
+        };
+        DRIVER.get_or_init(|| wanted().then(open)).as_ref()
     }
 
     fn open() -> Self {
@@ -92,6 +101,15 @@ impl Driver {
             assert_eq!((self.pop)(&mut context), 0);
         }
     }
+}
+
+/// Loads the kernels, which takes a while, and keeps them: they are unloaded with the last optimizer of a device.
+fn keep_kernels() {
+    let mut options: radam_options = filled(radam_options_init);
+    options.device = RADAM_DEVICE_CUDA;
+    let mut never_freed = ptr::null_mut();
+    // SAFETY: the options are filled in, and the output is writable.
+    outcome(unsafe { radam_create(&options, &mut never_freed) }, ptr::null()).unwrap();
 }
 
 /// Whether tests run on a device.

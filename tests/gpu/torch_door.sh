@@ -17,9 +17,19 @@ for dtype in f32 f64; do
 	waits="${waits:-} $!"
 done
 for dtype in f32 f64 bf16 f16; do
-	LD_LIBRARY_PATH=$torch/lib "$folder/torch_train" $dtype $digits cuda > "$folder/torch_$dtype.found"
+	LD_LIBRARY_PATH=$torch/lib "$folder/torch_train" $dtype $digits cuda > "$folder/torch_$dtype.found" || {
+		status=$?
+		echo "torch_train $dtype ended with status $status"
+		exit $status
+	}
 done
-for process in $waits; do wait "$process"; done
+for process in $waits; do
+	wait "$process" || {
+		status=$?
+		echo "reference.py ended with status $status"
+		exit $status
+	}
+done
 # Prints the largest relative difference of the losses, and fails if it exceeds the limit that holds on CPUs.
 compare() {
 	paste "$folder/torch_$1.found" "$folder/torch_$1.expected" | awk -v dtype="$1" -v limit="$2" '
