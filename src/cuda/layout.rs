@@ -3,6 +3,7 @@
 use super::driver::DevicePointer;
 use crate::kernel::{Dtype, NameHash, Rounding};
 use crate::math::Hyperparameters;
+use crate::math::q8::BLOCK;
 use crate::optimizer::{Compensation, Group, Param};
 use std::ptr;
 
@@ -11,7 +12,7 @@ pub(super) const THREADS: usize = 128;
 /// Elements that a block of threads steps.
 pub(super) const TILE: usize = 1024;
 /// Threads of a block that steps 8-bit state of any layout: a warp for each 128 elements.
-pub(super) const Q8_THREADS: usize = TILE / 128 * 32;
+pub(super) const Q8_THREADS: usize = TILE / BLOCK * 32;
 
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -235,8 +236,6 @@ pub(super) struct ZeroArgs {
     pub tensors: DevicePointer,
     pub pieces: DevicePointer,
     pub grad: DevicePointer,
-    pub count: u32,
-    pub reserved: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -319,7 +318,7 @@ mod tests {
             }
             SmallArgs is SmallArgs { prepare, update, arrived }
             MeasureArgs is MeasureArgs { tensors, pieces, sums, grad, count, reserved }
-            ZeroArgs is ZeroArgs { tensors, pieces, grad, count, reserved }
+            ZeroArgs is ZeroArgs { tensors, pieces, grad }
             SetGroupArgs is SetGroupArgs { groups, group, index, reserved }
             ConvertArgs is ConvertArgs { from, to, len, from_dtype, to_dtype }
             RecodeArgs is RecodeArgs {

@@ -53,9 +53,9 @@ struct Work {
     groups: Growing,
     steps: Growing,
     constants: Growing,
-    /// For each tensor, how many blocks of a small step have begun.
+    /// For each tensor, how many blocks of a small step know its step count.
     arrived: Growing,
-    /// Of gradients, of updates and of parameters; then a number that kernels count in.
+    /// Of gradients, of updates and of parameters; then how many blocks have read the first.
     sums: Buffer,
     /// Whether they will be 0 when what is enqueued has run.
     sums_are_clear: bool,

@@ -98,11 +98,11 @@ impl Device {
         if waits {
             check_can_wait(&self.driver, work.stream, "a report")?;
         }
-        let is_captured = self.refresh(work, contents)?;
+        self.refresh(work, contents)?;
         let selected = Selected::of(work, task.of_call.as_ref())?;
         let measures_params = waits && task.options.measure_params;
         if task.measures || measures_params {
-            self.clear_sums(work, is_captured)?;
+            self.clear_sums(work)?;
         }
         if task.measures {
             self.measure_pieces(work, &selected)?;
@@ -124,8 +124,7 @@ impl Device {
                 }
             }
         }
-        // What is captured runs later, if at all.
-        work.sums_are_clear |= prepare.readers != 0 && !is_captured;
+        work.sums_are_clear |= prepare.readers != 0;
         if task.options.zero_grad && task.zero_last {
             self.zero_pieces(work, &selected)?;
         }
@@ -137,8 +136,8 @@ impl Device {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
         check_can_wait(&self.driver, work.stream, "a measurement")?;
-        let is_captured = self.refresh(work, contents)?;
-        self.clear_sums(work, is_captured)?;
+        self.refresh(work, contents)?;
+        self.clear_sums(work)?;
         self.measure_pieces(work, &Selected::of(work, None)?)?;
         let [grads, ..] = self.sums(work)?;
         Ok(grads)
@@ -152,8 +151,8 @@ impl Device {
         self.zero_pieces(work, &Selected::of(work, None)?)
     }
 
-    /// Brings the tables on the device up to date, and returns whether what follows is captured into a graph.
-    fn refresh(&self, work: &mut Work, contents: Contents) -> Result<bool> {
+    /// Brings the tables on the device up to date.
+    fn refresh(&self, work: &mut Work, contents: Contents) -> Result<()> {
         let is_capturing = is_capturing(&self.driver, work.stream)?;
         if work.stale == Stale::All {
             work.tables.make(contents);
@@ -167,16 +166,16 @@ impl Device {
             work.captured = true;
             work.uploads.capture();
         }
-        Ok(is_capturing)
+        Ok(())
     }
 
-    /// Sets the sums to 0, unless the step before does it. A graph does not know what runs before it.
-    fn clear_sums(&self, work: &mut Work, is_captured: bool) -> Result<()> {
-        if is_captured || !work.sums_are_clear {
+    /// Sets the sums to 0, unless the step before does it. Where there are graphs, nobody knows what ran before.
+    fn clear_sums(&self, work: &mut Work) -> Result<()> {
+        if work.captured || !work.sums_are_clear {
             // SAFETY: the sums are as large.
             unsafe { self.driver.set_bytes(work.sums.pointer, 0, SUMS, work.stream) }?;
         }
-        work.sums_are_clear &= is_captured;
+        work.sums_are_clear = false;
         Ok(())
     }
 
@@ -243,8 +242,6 @@ impl Device {
             tensors: selected.at.tensors,
             pieces: selected.at.piece(selected.pieces.start),
             grad: selected.grad,
-            count: count as u32,
-            reserved: 0,
         };
         self.launch(work.stream, self.kernel(Kernel::Zero), count, THREADS, arguments)
     }

@@ -3,6 +3,7 @@
 use super::layout::{DeviceTensor, Part, Q8_THREADS, THREADS, TILE, addresses_of, are_aligned};
 use crate::error::{Result, reserve};
 use crate::kernel::{Dtype, Rounding};
+use crate::math::q8::BLOCK;
 use crate::optimizer::{Compensation, Contents, Group, Param, Standing};
 use std::ops::Range;
 
@@ -49,7 +50,8 @@ impl UpdateKernel {
         if state.q8 {
             let is_plain =
                 is_nearest && copy.is_none() && !(is_kahan && state.dtype != param.dtype);
-            let whole_blocks = param.len().is_multiple_of(128) && are_aligned(&addresses_of(param));
+            let whole_blocks =
+                param.len().is_multiple_of(BLOCK) && are_aligned(&addresses_of(param));
             return match (param.dtype, param.grad_dtype) {
                 (F32, F32) if is_plain && whole_blocks => Self::Q8F32,
                 (Bf16, Bf16) if is_plain && whole_blocks => Self::Q8Bf16,

@@ -16,18 +16,17 @@ for dtype in f32 f64; do
 	$python examples/engines/libtorch/reference.py $dtype $digits cuda > "$folder/torch_$dtype.expected" &
 	waits="${waits:-} $!"
 done
+trap 'kill $waits 2> /dev/null' EXIT
 for dtype in f32 f64 bf16 f16; do
 	LD_LIBRARY_PATH=$torch/lib "$folder/torch_train" $dtype $digits cuda > "$folder/torch_$dtype.found" || {
-		status=$?
-		echo "torch_train $dtype ended with status $status"
-		exit $status
+		echo "torch_train $dtype ended with status $?"
+		exit 1
 	}
 done
 for process in $waits; do
 	wait "$process" || {
-		status=$?
-		echo "reference.py ended with status $status"
-		exit $status
+		echo "reference.py ended with status $?"
+		exit 1
 	}
 done
 # Prints the largest relative difference of the losses, and fails if it exceeds the limit that holds on CPUs.

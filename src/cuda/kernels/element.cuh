@@ -89,7 +89,7 @@ static __device__ __forceinline__ void store(float value, Bfloat16 &to) { to.bit
 // An array in global memory, for which there are quicker instructions than for memory of any kind. Compilers do not see what it is
 // by a pointer that was read from memory.
 template <class E>
-static __device__ __forceinline__ E *in_global(E *array) {
+static __device__ __forceinline__ E *as_global(E *array) {
 #ifdef __CUDA_ARCH__
   __builtin_assume(__isGlobal(array));
 #endif
@@ -101,12 +101,12 @@ static __device__ __forceinline__ E *in_global(E *array) {
 static __device__ __forceinline__ u32 size_of(Dtype dtype) { return dtype == F64 ? 8 : dtype == F32 ? 4 : 2; }
 
 static __device__ __forceinline__ u64 read_raw(const void *array, u32 size, u64 i) {
-  array = in_global(array);
+  array = as_global(array);
   return size == 4 ? ((const u32 *)array)[i] : size == 2 ? ((const u16 *)array)[i] : ((const u64 *)array)[i];
 }
 
 static __device__ __forceinline__ void write_raw(void *array, u32 size, u64 i, u64 bits) {
-  array = in_global(array);
+  array = as_global(array);
   if (size == 4) ((u32 *)array)[i] = (u32)bits;
   else if (size == 2) ((u16 *)array)[i] = (u16)bits;
   else ((u64 *)array)[i] = bits;

@@ -50,7 +50,7 @@ static __device__ __forceinline__ double sum_of_squares(const E *array, Piece pi
 
 template <class E>
 static __device__ void measure(const E *array, Piece piece, u32 lane, u64 *sums) {
-  array = in_global(array);
+  array = as_global(array);
   double sum = sum_of_squares(array, piece, lane);
   sum = __shfl_sync(ALL_LANES, sum, 0);
   if (sum - sum == 0.0) {

@@ -29,15 +29,16 @@ static __device__ Settled settle_in_block(const PrepareArgs &args) {
   if (args.sums == 0) return settle(args, 0);
   __shared__ Settled settled;
   __shared__ u64 sums[WORDS];  // read together, since each by itself would be waited for
-  __shared__ bool clears;
+  __shared__ bool is_last;
   for (u32 i = threadIdx.x; i < WORDS; i += blockDim.x) sums[i] = args.sums[i];
   __syncthreads();
   if (threadIdx.x == 0) {
-    clears = args.readers != 0 && atomicAdd(args.readers, 1u) == gridDim.x - 1;
+    // What the other blocks have read is in their shared memory, so that they do not read it again.
+    is_last = args.readers != 0 && atomicAdd(args.readers, 1u) == gridDim.x - 1;
     settled = settle(args, sums);
   }
   __syncthreads();
-  if (clears) {
+  if (is_last) {
     for (u32 i = threadIdx.x; i < WORDS; i += blockDim.x) args.sums[i] = 0;
     if (threadIdx.x == 0) *args.readers = 0;
   }

@@ -1,5 +1,5 @@
-// Steps on 8-bit state. The same as src/math/q8.rs, which explains it. A block of 128 elements is stepped by half a warp, 8 elements
-// a lane, since what is found out once a block takes as many instructions for two of them; in layouts that are rare, by a warp.
+// Steps on 8-bit state. The same as src/math/q8.rs, which explains it. Half a warp steps a block of 128 elements: what is found out
+// once a block takes the same instructions for two blocks as for one. In layouts that are rare, a warp does.
 #pragma once
 #include "update.cuh"
 
@@ -13,7 +13,7 @@
 #define OF_STATE 0x71385f7374617465ull
 #define ALL_LANES 0xffffffffu
 // Elements of a block that a lane has, in layouts that are common.
-#define AT_ONCE 8
+#define Q8_PER_LANE 8
 
 struct Scale {
   float unit;
@@ -222,7 +222,7 @@ static __device__ __forceinline__ void write_groups(void *array, u64 i, const E 
 // for steps that are plain and leave gradients as they are, and KAHAN for those of them that may be with Kahan summation.
 template <class P, class G, bool PLAIN, bool KAHAN>
 static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool zero_grad) {
-  const int N = AT_ONCE, GROUP = 16 / sizeof(P);
+  const int N = Q8_PER_LANE, GROUP = 16 / sizeof(P);
   const Tensor &tensor = in_common.tensor;
   const Constants &constants = in_common.constants;
   Rule rule = PLAIN ? RECTIFIED : constants.rule;
@@ -235,7 +235,7 @@ static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool ze
   read_groups<G, N, GROUP>(tensor.grad, i, grad);
   read_groups<i8, N, GROUP>(tensor.exp_avg, i, codes.direction);
   read_groups<u8, N, GROUP>(tensor.exp_avg_sq, i, codes.root);
-  u32 word = in_global(tensor.state_scale)[start / Q8_BLOCK];
+  u32 word = as_global(tensor.state_scale)[start / Q8_BLOCK];
   if (kahan_sum) read_groups<P, N, GROUP>(tensor.compensation, i, comp);
   forget();
   float g[N];
@@ -270,7 +270,7 @@ static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool ze
   forget();
   write_groups<i8, N, GROUP>(tensor.exp_avg, i, codes.direction);
   write_groups<u8, N, GROUP>(tensor.exp_avg_sq, i, codes.root);
-  if (lane == 0) in_global(tensor.state_scale)[start / Q8_BLOCK] = word;
+  if (lane == 0) as_global(tensor.state_scale)[start / Q8_BLOCK] = word;
   if (!PLAIN && zero_grad) write_groups<G, N, GROUP>(tensor.grad, i, Zeros<G, N>().e);
 }
 
@@ -278,7 +278,7 @@ static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool ze
 template <class Visit>
 static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const Constants &constants, u64 start, u32 lane, bool zero_grad, Visit visit) {
   u64 block = (tensor.first + start) / Q8_BLOCK;
-  u32 word = in_global(tensor.state_scale)[start / Q8_BLOCK];
+  u32 word = as_global(tensor.state_scale)[start / Q8_BLOCK];
   Rule rule = constants.rule;
   RawElement raw[4];
   Codes<4> codes;
@@ -289,7 +289,7 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const C
     g[j] = theta[j] = 0.0f, codes.direction[j] = 0, codes.root[j] = 0;
     if (i >= tensor.len) continue;
     raw[j] = read_element(tensor, i);
-    codes.direction[j] = in_global((const i8 *)tensor.exp_avg)[i], codes.root[j] = in_global((const u8 *)tensor.exp_avg_sq)[i];
+    codes.direction[j] = as_global((const i8 *)tensor.exp_avg)[i], codes.root[j] = as_global((const u8 *)tensor.exp_avg_sq)[i];
     theta[j] = theta_of<float>(tensor, raw[j]);
     g[j] = clipped(constants.in_f32, constants.clips, from_raw<float>(tensor.grad_dtype, raw[j].grad));
     if (constants.decay == L2 && rule != ACCUMULATE) g[j] = g[j] + constants.in_f32.l2 * theta[j];
@@ -309,9 +309,9 @@ static __device__ __forceinline__ void step_q8_any(const Tensor &tensor, const C
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     u64 i = start + place<4, 1>(lane, j);
-    if (i < tensor.len) in_global((i8 *)tensor.exp_avg)[i] = codes.direction[j], in_global((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
+    if (i < tensor.len) as_global((i8 *)tensor.exp_avg)[i] = codes.direction[j], as_global((u8 *)tensor.exp_avg_sq)[i] = codes.root[j];
   }
-  if (lane == 0) in_global(tensor.state_scale)[start / Q8_BLOCK] = word;
+  if (lane == 0) as_global(tensor.state_scale)[start / Q8_BLOCK] = word;
 }
 
 struct NoVisit {
@@ -330,13 +330,13 @@ static __device__ __noinline__ void step_q8_other(u64 start, u32 lane, bool zero
   const int GROUP = 16 / sizeof(P);
   void *grad = in_common.tensor.grad;
   if (in_common.constants.runs) step_q8_pack<P, G, false, true>(start, lane, zero_grad);
-  else if (zero_grad && grad != 0) write_groups<G, AT_ONCE, GROUP>(grad, start + lane * GROUP, Zeros<G, AT_ONCE>().e);
+  else if (zero_grad && grad != 0) write_groups<G, Q8_PER_LANE, GROUP>(grad, start + lane * GROUP, Zeros<G, Q8_PER_LANE>().e);
 }
 
 // Steps a tile of a tensor of whole blocks whose arrays are aligned. Half a warp may be left without a block at its end.
 template <class P, class G, bool KAHAN>
 static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
-  const u32 lanes = Q8_BLOCK / AT_ONCE;
+  const u32 lanes = Q8_BLOCK / Q8_PER_LANE;
   static_assert(THREADS / lanes * Q8_BLOCK == TILE, "a block for each group of lanes");
   Part part = args.parts[blockIdx.x];
   read_in_common(args, part.tensor);
@@ -348,11 +348,11 @@ static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
   else step_q8_other<P, G>(start, lane, args.zero_grad);
 }
 
-// So many blocks of threads are on a multiprocessor at a time: with more, compilers would keep some registers in memory.
+// As many blocks of threads on a multiprocessor as without spilling registers.
 extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float, false>(args); }
 extern "C" __global__ void __launch_bounds__(THREADS, 9) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16, true>(args); }
 
-// A tile of any layout, one warp a block. Not in a loop: compilers would make a copy of the code for each combination of dtypes.
+// A tile of any layout, one warp for each 128 elements. Not in a loop: compilers would make a copy of the code for each combination of dtypes.
 extern "C" __global__ void __launch_bounds__(Q8_THREADS, 4) radam_update_q8_any(UpdateArgs args) {
   Stepped stepped(args);
   const Tensor &tensor = stepped.tensor;

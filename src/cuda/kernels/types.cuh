@@ -92,7 +92,7 @@ struct UpdateArgs {
   void *param, *grad;   // if param is not null, these are used instead of the tensor's
   u32 is_aligned;       // whether they are at multiples of 16 bytes
   u32 zero_grad;
-  u32 count, reserved;  // parts
+  u32 count, reserved;  // parts, which a launch by warps may have too many threads for
 };
 
 // Of a small step, which is prepared and made at once.
@@ -114,7 +114,6 @@ struct ZeroArgs {
   const Tensor *tensors;
   const Part *pieces;
   void *grad;  // as in MeasureArgs
-  u32 count, reserved;
 };
 
 struct SetGroupArgs {

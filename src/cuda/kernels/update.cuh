@@ -33,12 +33,12 @@ struct alignas(sizeof(E) * N < 16 ? sizeof(E) * N : 16) Pack {
 
 template <class E, int N>
 static __device__ __forceinline__ Pack<E, N> read(const void *array, u64 i) {
-  return *(const Pack<E, N> *)(in_global((const E *)array) + i);
+  return *(const Pack<E, N> *)(as_global((const E *)array) + i);
 }
 
 template <class E, int N>
 static __device__ __forceinline__ void write(void *array, u64 i, const Pack<E, N> &pack) {
-  *(Pack<E, N> *)(in_global((E *)array) + i) = pack;
+  *(Pack<E, N> *)(as_global((E *)array) + i) = pack;
 }
 
 // The constants of a step, in registers.
@@ -146,8 +146,7 @@ static __device__ __forceinline__ void update(const UpdateArgs &args) {
   }
 }
 
-// So many blocks of them on a multiprocessor are worth their registers: with one more, compilers keep some in memory, which takes
-// longer than memory that is waited for.
+// So many blocks are on a multiprocessor at a time. With one more, registers would spill, which costs more than it hides.
 #define UPDATE(P, G, S, C, N, BLOCKS, NAME) \
   extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME(UpdateArgs args) { update<P, G, S, C, N>(args); }
 
