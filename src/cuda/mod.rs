@@ -21,6 +21,7 @@ mod upload;
 
 use crate::error::{Result, ensure};
 use crate::optimizer::{Group, Param};
+use crate::system::process_id;
 use buffers::{Buffer, Growing, Pinned, Retired};
 use driver::{DevicePointer, Driver, Handle};
 use layout::{CONSTANTS_SIZE, DeviceGroup, SetGroupArgs};
@@ -39,6 +40,8 @@ const STAGING: usize = 1 << 20;
 /// A GPU, as one optimizer uses it: in its primary context, on one stream.
 pub(crate) struct Device {
     driver: Driver,
+    /// A forked child has no device.
+    process: u32,
     ordinal: c_int,
     device: c_int,
     context: Handle,
@@ -137,6 +140,7 @@ impl Device {
         // What has been made of it is given back if the rest cannot be.
         let mut device = Self {
             driver,
+            process: process_id(),
             ordinal,
             device,
             context,
@@ -351,6 +355,9 @@ fn address(pointer: *const u8) -> DevicePointer {
 
 impl Drop for Device {
     fn drop(&mut self) {
+        if self.process != process_id() {
+            return; // another thread of the parent may have had the driver's locks, or that of the kernels
+        }
         let Self { driver, context, program, device, work, .. } = self;
         let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the context is retained.

@@ -101,12 +101,7 @@ impl Program {
     /// Gives back what `acquire` has returned, when this optimizer runs the kernels no more. The last one unloads them, unless
     /// the context cannot be made current any more, and the kernels are lost with it.
     pub fn release(self, driver: &Driver, context: Handle, is_current: bool) {
-        // In a forked child, which cannot make it current, the lock may be of a thread that is not there.
-        let mut shared = match SHARED.try_lock() {
-            Ok(shared) => shared,
-            Err(_) if !is_current => return,
-            Err(_) => shared(),
-        };
+        let mut shared = shared();
         let is_this =
             |loaded: &Shared| loaded.context == context && loaded.program.module == self.module;
         let Some(index) = shared.iter().position(is_this) else { return };

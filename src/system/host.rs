@@ -9,7 +9,7 @@ pub(crate) fn now() -> Option<Instant> {
 }
 
 /// Which process this is: a fork is another one.
-pub(super) fn process_id() -> u32 {
+pub(crate) fn process_id() -> u32 {
     process::id()
 }
 
