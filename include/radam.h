@@ -58,7 +58,8 @@
  *   with the first step that is large enough to gain from them; if the system refuses some, it runs
  *   with fewer. They sleep between steps, block all signals, never run code of the caller, and end
  *   in radam_free. A process may fork at any time; the child starts threads of its own. An
- *   optimizer that another thread was using during the fork stays busy in the child.
+ *   optimizer that another thread was using during the fork stays busy in the child. One on a GPU
+ *   can only be freed there.
  *
  *   pthread_cancel takes effect after a call has returned, never inside one or inside a function that
  *   it calls of the caller's: there, cancellation is disabled. Such a function must not enable it, and
