@@ -23,7 +23,7 @@ mod threads;
 pub(crate) use claims::Claims;
 pub(crate) use executor::Executor;
 pub(crate) use float_mode::{DefaultFloatMode, call_out};
-#[cfg(feature = "cuda")]
+#[cfg(cuda)]
 pub(crate) use host::process_id;
 pub(crate) use host::{keeping_errno, now};
 pub(crate) use memory::{Allocator, allocate, allocate_zeroed, release, try_box};
