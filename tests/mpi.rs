@@ -9,7 +9,7 @@ use common::{
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::{current, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Builds a program of this repository, or skips what needs it.
@@ -22,7 +22,7 @@ fn build(source: &str) -> Option<PathBuf> {
     }
     let library = release_dir();
     let program = scratch_dir("mpi").join(Path::new(source).file_stem().unwrap());
-    let unfinished = program.with_extension(format!("{:?}", std::thread::current().id()));
+    let unfinished = program.with_extension(format!("{:?}", current().id()));
     let mut compile = Command::new("mpicxx");
     compile.current_dir(repository()).args(["-std=c++17", "-O3", "-ffp-contract=off"]);
     compile.args(["-fopenmp-simd", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
@@ -40,8 +40,16 @@ fn mpirun(ranks: usize, program: &Path, arguments: &[&str]) -> Command {
     command.arg(ranks.to_string());
     // In many containers, no process may read another's memory.
     command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").arg(program).args(arguments);
-    command.current_dir(repository()).env_remove("LD_LIBRARY_PATH");
+    command.current_dir(repository()).env_remove("LD_LIBRARY_PATH").env("TMPDIR", sessions());
     command
+}
+
+/// A folder for what mpirun keeps while it runs. One that ends removes the folder of all sessions while another makes its own in
+/// it, so each test has one.
+fn sessions() -> PathBuf {
+    let folder = scratch_dir("mpi").join(format!("{}-{:?}", std::process::id(), current().id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 fn run(ranks: usize, program: &Path, arguments: &[&str]) -> String {
@@ -286,6 +294,7 @@ fn benchmark() {
     let Some(phases) = build("benches/mpi/phases.cpp") else { return };
     let folder = new_folder("bench");
     let mut bench = Command::new("python3");
+    bench.env("TMPDIR", sessions());
     bench.current_dir(repository()).arg("benches/mpi/scaling.py").arg(phases).arg(&folder);
     let output = text(&succeed(bench.args(["65536", "3"])));
     let written = fs::read_to_string(folder.join("scaling.md")).unwrap();
