@@ -192,11 +192,6 @@ static __device__ __forceinline__ void read_in_common(const UpdateArgs &args, u3
   __syncthreads();
 }
 
-template <class E, int N>
-struct Zeros {
-  E e[N] = {};
-};
-
 // A lane's N elements of a block, GROUP of which are beside one another.
 template <class E, int N, int GROUP>
 static __device__ __forceinline__ void read_groups(const void *array, u64 i, E (&to)[N]) {
@@ -271,7 +266,7 @@ static __device__ __forceinline__ void step_q8_pack(u64 start, u32 lane, bool ze
   write_groups<i8, N, GROUP>(tensor.exp_avg, i, codes.direction);
   write_groups<u8, N, GROUP>(tensor.exp_avg_sq, i, codes.root);
   if (lane == 0) as_global(tensor.state_scale)[start / Q8_BLOCK] = word;
-  if (!PLAIN && zero_grad) write_groups<G, N, GROUP>(tensor.grad, i, Zeros<G, N>().e);
+  if (!PLAIN && zero_grad) write_groups<G, N, GROUP>(tensor.grad, i, Pack<G, N>().e);
 }
 
 // A block of any layout, perhaps a short one at the end of the tensor. `visit(i, old, new)` sees the parameter in raw bits.
@@ -330,7 +325,7 @@ static __device__ __noinline__ void step_q8_other(u64 start, u32 lane, bool zero
   const int GROUP = 16 / sizeof(P);
   void *grad = in_common.tensor.grad;
   if (in_common.constants.runs) step_q8_pack<P, G, false, true>(start, lane, zero_grad);
-  else if (zero_grad && grad != 0) write_groups<G, Q8_PER_LANE, GROUP>(grad, start + lane * GROUP, Zeros<G, Q8_PER_LANE>().e);
+  else if (zero_grad && grad != 0) write_groups<G, Q8_PER_LANE, GROUP>(grad, start + lane * GROUP, Pack<G, Q8_PER_LANE>().e);
 }
 
 // Steps a tile of a tensor of whole blocks whose arrays are aligned. Half a warp may be left without a block at its end.
