@@ -5,11 +5,12 @@ mod common;
 
 use common::{
     Link, build_cpp, has_program, read, release_dir, repository, scratch_dir, skip, succeed, text,
+    unique_number,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::{current, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Builds a program of this repository, or skips what needs it.
@@ -22,7 +23,7 @@ fn build(source: &str) -> Option<PathBuf> {
     }
     let library = release_dir();
     let program = scratch_dir("mpi").join(Path::new(source).file_stem().unwrap());
-    let unfinished = program.with_extension(format!("{:?}", current().id()));
+    let unfinished = program.with_extension(unique_number());
     let mut compile = Command::new("mpicxx");
     compile.current_dir(repository()).args(["-std=c++17", "-O3", "-ffp-contract=off"]);
     compile.args(["-fopenmp-simd", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
@@ -47,7 +48,7 @@ fn mpirun(ranks: usize, program: &Path, arguments: &[&str]) -> Command {
 /// A folder for what mpirun keeps while it runs. One that ends removes the folder of all sessions while another makes its own in
 /// it, so each test has one.
 fn sessions() -> PathBuf {
-    let folder = scratch_dir("mpi").join(format!("{}-{:?}", std::process::id(), current().id()));
+    let folder = scratch_dir("mpi").join(unique_number());
     fs::create_dir_all(&folder).unwrap();
     folder
 }

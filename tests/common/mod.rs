@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use std::env;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output};
@@ -121,14 +121,22 @@ pub fn stand_in(what: &str) -> Option<&'static Path> {
         return None;
     }
     Some(STAND_IN.get_or_init(|| {
-        // Test binaries may run at the same time, each with a folder of its own.
-        let folder = scratch_dir("stand_in").join(env!("CARGO_CRATE_NAME"));
+        // Tests run at the same time, each in a process of its own: the first builds what the others wait for.
+        let folder = scratch_dir("stand_in");
+        let _only_one = lock(&folder);
         let mut make = Command::new("make");
         make.args(["-f", "tests/cuda/stand_in/Makefile", "library"]);
         make.arg(format!("OUT={}", folder.display())).current_dir(repository());
         succeed(&mut make);
         folder
     }))
+}
+
+/// Waits until nobody else has the lock of this folder, and has it until the file is dropped.
+fn lock(folder: &Path) -> File {
+    let file = File::create(folder.join("lock")).unwrap();
+    file.lock().unwrap();
+    file
 }
 
 /// Runs tests of this program again, with optimizers on what stands for a GPU.
@@ -212,7 +220,7 @@ fn build(compiler: Compiler, flags: &str, sources: &[&str], link: Link) -> PathB
 }
 
 /// A number that no other thread or process of this test run has.
-fn unique_number() -> String {
+pub fn unique_number() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
