@@ -66,6 +66,11 @@ fn steps_wait_for_nothing() {
 }
 
 #[test]
+fn a_step_prepares_the_next_one() {
+    run("cuda/ahead", &[], "steps are prepared ahead");
+}
+
+#[test]
 fn optimizers_share_the_kernels() {
     run("cuda/sharing", &[], "optimizers share the kernels");
 }

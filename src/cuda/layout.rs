@@ -174,7 +174,8 @@ pub(super) struct Part {
 /// Bytes of the constants of a step of one parameter, which only kernels read.
 pub(super) const CONSTANTS_SIZE: usize = 160;
 
-#[derive(Clone, Copy)]
+/// By default, of no parameter.
+#[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub(super) struct PrepareArgs {
     pub tensors: DevicePointer,
@@ -193,7 +194,27 @@ pub(super) struct PrepareArgs {
     pub accumulate: u32,
     pub first: u32,
     pub count: u32,
+    pub counts: u32,
+    pub ahead: u32,
     pub reserved: u32,
+}
+
+impl PrepareArgs {
+    /// Blocks of so many threads, two of which prepare a parameter.
+    pub fn blocks(&self, threads: usize) -> usize {
+        (2 * self.count as usize).div_ceil(threads)
+    }
+
+    /// Whether nothing has to be known of the gradients.
+    pub fn is_decided(&self) -> bool {
+        self.sums == 0 && self.has_norm == 0
+    }
+
+    /// Whether two of which that is so lead to the same constants, for steps of the same number.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let settings = |args: &Self| (args.grad_scale, args.max_grad_value, args.accumulate);
+        settings(self) == settings(other)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -208,7 +229,7 @@ pub(super) struct UpdateArgs {
     pub is_aligned: u32,
     pub zero_grad: u32,
     pub count: u32,
-    pub reserved: u32,
+    pub preparing: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -241,6 +262,7 @@ pub(super) struct ZeroArgs {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct SetGroupArgs {
+    pub prepare: PrepareArgs,
     pub groups: DevicePointer,
     pub group: DeviceGroup,
     pub index: u32,
@@ -311,15 +333,15 @@ mod tests {
             Part is Part { tensor, number }
             PrepareArgs is PrepareArgs {
                 tensors, constants, groups, steps, sums, readers, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
-                has_norm, skip_nonfinite, accumulate, first, count, reserved
+                has_norm, skip_nonfinite, accumulate, first, count, counts, ahead, reserved
             }
             UpdateArgs is UpdateArgs {
-                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, reserved
+                tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, preparing
             }
             SmallArgs is SmallArgs { prepare, update, arrived }
             MeasureArgs is MeasureArgs { tensors, pieces, sums, grad, count, reserved }
             ZeroArgs is ZeroArgs { tensors, pieces, grad }
-            SetGroupArgs is SetGroupArgs { groups, group, index, reserved }
+            SetGroupArgs is SetGroupArgs { prepare, groups, group, index, reserved }
             ConvertArgs is ConvertArgs { from, to, len, from_dtype, to_dtype }
             RecodeArgs is RecodeArgs {
                 exp_avg, exp_avg_sq, directions, roots, state_scale, len, eps, dtype

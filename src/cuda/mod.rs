@@ -6,9 +6,12 @@
 //! - `mod.rs`: a device. `states.rs`: the memory of states. `pointers.rs`: checks of callers' pointers. `buffers.rs`: memory of the
 //!   device and page-locked memory.
 //! - `tables.rs`: what a launch steps. `upload.rs`: bringing the tables to the device while it works.
-//! - `step.rs`: the launches of a step.
+//! - `step.rs`: the launches of a step. `constants.rs`: what they tell the next step. `capture.rs`: what may wait, and what graphs
+//!   change.
 
 mod buffers;
+mod capture;
+mod constants;
 mod driver;
 mod image;
 mod layout;
@@ -23,8 +26,10 @@ use crate::error::{Result, ensure};
 use crate::optimizer::{Group, Param};
 use crate::system::process_id;
 use buffers::{Buffer, Growing, Pinned, Retired};
+use capture::{check_can_wait, is_capturing, wait};
+use constants::Constants;
 use driver::{DevicePointer, Driver, Handle};
-use layout::{CONSTANTS_SIZE, DeviceGroup, SetGroupArgs};
+use layout::{DeviceGroup, PrepareArgs, SetGroupArgs, THREADS};
 use program::{Kernel, Program};
 use std::ffi::{c_int, c_void};
 use std::fmt;
@@ -55,7 +60,7 @@ struct Work {
     staging: Pinned,
     groups: Growing,
     steps: Growing,
-    constants: Growing,
+    constants: Constants,
     /// For each tensor, how many blocks of a small step know its step count.
     arrived: Growing,
     /// Of gradients, of updates and of parameters; then how many blocks have read the first.
@@ -150,7 +155,7 @@ impl Device {
                 staging: Pinned::NONE,
                 groups: Growing::new(size_of::<DeviceGroup>()),
                 steps: Growing::new(size_of::<u64>()),
-                constants: Growing::new(CONSTANTS_SIZE),
+                constants: Constants::NONE,
                 arrived: Growing::new(size_of::<u32>()),
                 sums: Buffer::NONE,
                 sums_are_clear: false,
@@ -216,14 +221,26 @@ impl Device {
         kernel: Handle,
         blocks: usize,
         threads: usize,
-        mut arguments: A,
+        arguments: A,
+    ) -> Result<()> {
+        self.launch_with(stream, kernel, blocks, threads, (arguments, ()))
+    }
+
+    /// As `launch`, with two structs.
+    fn launch_with<A: Copy, B: Copy>(
+        &self,
+        stream: Handle,
+        kernel: Handle,
+        blocks: usize,
+        threads: usize,
+        (mut first, mut second): (A, B),
     ) -> Result<()> {
         if blocks == 0 {
             return Ok(());
         }
-        let mut arguments = [ptr::from_mut(&mut arguments).cast::<c_void>()];
-        // SAFETY: the kernel takes one argument of type A, which the driver copies, and what it points to is device memory
-        // that is kept until the work on the stream is done.
+        let mut arguments = [ptr::from_mut(&mut first).cast(), ptr::from_mut(&mut second).cast()];
+        // SAFETY: the kernel takes these structs, of which the driver copies as many as it takes, and what they point to is device
+        // memory that is kept until the work on the stream is done.
         unsafe {
             self.driver.launch(
                 kernel,
@@ -249,12 +266,15 @@ impl Device {
     pub fn reserve(&self, groups: usize, first: usize, new: &[Param]) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         let work = &mut *work;
+        work.constants.ahead = None; // whose arrays may move
         let sizes = work.tables.reserve(new)?;
         let params = first + new.len();
+        let [now, next] = &mut work.constants.places;
         let arrays = [
             (&mut work.groups, groups),
             (&mut work.steps, params),
-            (&mut work.constants, params),
+            (now, params),
+            (next, params),
             (&mut work.arrived, params),
         ];
         if work.uploads.is_too_small(sizes.bytes())
@@ -270,17 +290,27 @@ impl Device {
         work.uploads.reserve(&self.driver, sizes.bytes(), work.captured, &mut work.retired)
     }
 
-    /// Tells the device the options of a group.
+    /// Tells the device the options of a group. If the next step is prepared, it is prepared anew.
     pub fn set_group(&self, index: u32, group: &Group) -> Result<()> {
-        let (_current, work) = (self.enter()?, self.work());
-        let groups = work.groups.buffer.pointer;
-        let arguments = SetGroupArgs { groups, group: DeviceGroup::of(group), index, reserved: 0 };
-        self.launch(work.stream, self.kernel(Kernel::SetGroup), 1, 1, arguments)
+        let (_current, mut work) = (self.enter()?, self.work());
+        work.note_capture(&self.driver)?;
+        let ahead = work.constants.ahead.unwrap_or_default();
+        let arguments = SetGroupArgs {
+            prepare: PrepareArgs { counts: 0, ..ahead },
+            groups: work.groups.buffer.pointer,
+            group: DeviceGroup::of(group),
+            index,
+            reserved: 0,
+        };
+        let blocks = arguments.prepare.blocks(THREADS).max(1);
+        self.launch(work.stream, self.kernel(Kernel::SetGroup), blocks, THREADS, arguments)
     }
 
     /// Sets the number of steps that a parameter has made.
     pub fn set_steps(&self, id: u32, steps: u64) -> Result<()> {
-        let (_current, work) = (self.enter()?, self.work());
+        let (_current, mut work) = (self.enter()?, self.work());
+        work.note_capture(&self.driver)?;
+        work.constants.ahead = None;
         let at = work.steps.at(id);
         // SAFETY: the device has a number for each parameter.
         unsafe {
@@ -323,32 +353,6 @@ impl Device {
     }
 }
 
-/// Waits for all work on a stream. `what` cannot be had before it is done.
-fn wait(driver: &Driver, stream: Handle, what: &str) -> Result<()> {
-    check_can_wait(driver, stream, what)?;
-    // SAFETY: the stream is the caller's.
-    unsafe { driver.stream_synchronize(stream) }
-}
-
-/// Refuses what has to wait while the stream is captured. The driver would refuse it too, and end the capture.
-fn check_can_wait(driver: &Driver, stream: Handle, what: &str) -> Result<()> {
-    ensure!(
-        !is_capturing(driver, stream)?,
-        InvalidState,
-        "the optimizer's stream is being captured into a graph, and {what} has to wait for work on it, which a graph \
-         cannot do; call it before or after the capture"
-    );
-    Ok(())
-}
-
-fn is_capturing(driver: &Driver, stream: Handle) -> Result<bool> {
-    const ACTIVE: c_int = 1;
-    let mut status = 0;
-    // SAFETY: the output is writable, and the stream is the caller's.
-    unsafe { driver.stream_is_capturing(stream, &mut status) }?;
-    Ok(status == ACTIVE)
-}
-
 fn address(pointer: *const u8) -> DevicePointer {
     pointer.addr() as DevicePointer
 }
@@ -369,7 +373,8 @@ impl Drop for Device {
             work.uploads.close(driver);
             work.staging.free(driver);
             let Work { groups, steps, constants, arrived, .. } = work;
-            for array in [groups, steps, constants, arrived] {
+            let [now, next] = &mut constants.places;
+            for array in [groups, steps, now, next, arrived] {
                 array.buffer.free(driver);
             }
             work.sums.free(driver);

@@ -7,7 +7,7 @@ use super::layout::{
 };
 use super::tables::UpdateKernel;
 use super::upload::Addresses;
-use super::{Device, Kernel, Stale, Work, address, check_can_wait, is_capturing};
+use super::{Device, Kernel, Stale, Work, address, check_can_wait};
 use crate::error::{Result, error};
 use crate::math::{WORDS, Words};
 use crate::optimizer::{Contents, OfCall, StepOptions, Task};
@@ -53,7 +53,7 @@ impl Selected {
     ) -> UpdateArgs {
         UpdateArgs {
             tensors: self.at.tensors,
-            constants: work.constants.buffer.pointer,
+            constants: work.constants.now(),
             parts,
             sums: work.sums.pointer + SUM as u64,
             param: self.param,
@@ -61,7 +61,7 @@ impl Selected {
             is_aligned: are_aligned(&[self.param, self.grad]).into(),
             zero_grad: zero_grad.into(),
             count,
-            reserved: 0,
+            preparing: 0,
         }
     }
 }
@@ -69,12 +69,15 @@ impl Selected {
 impl Device {
     /// Notes that there are other parameters, or that they are stepped in another way.
     pub fn invalidate(&self) {
-        self.work().stale = Stale::All;
+        let mut work = self.work();
+        work.constants.ahead = None;
+        work.stale = Stale::All;
     }
 
     /// Notes that arrays of these parameters have moved, or that other ones of them take part in steps.
     pub fn describe(&self, contents: Contents, ids: Range<u32>) {
         let mut work = self.work();
+        work.constants.ahead = None;
         for id in ids {
             if work.stale == Stale::All {
                 return;
@@ -109,18 +112,21 @@ impl Device {
         }
         let zeroes = task.options.zero_grad && !task.zero_last;
         let prepare = prepare_args(work, task, &selected);
+        let is_for_all = !measures_params && task.of_call.is_none();
+        let ahead = work.constants.ahead.take();
         match work.tables.small_threads {
-            Some(threads) if !measures_params && task.of_call.is_none() => {
+            Some(threads) if is_for_all => {
                 self.step_small(work, &selected, prepare, zeroes, threads)?;
             }
+            _ if is_for_all && prepare.is_decided() && work.can_look_ahead() => {
+                self.step_ahead(work, &selected, prepare, ahead, zeroes)?;
+            }
             _ => {
-                // Two threads for each tensor.
-                let (kernel, blocks) = (self.kernel(Kernel::Prepare), prepare.count as usize);
-                self.launch(work.stream, kernel, (2 * blocks).div_ceil(64), 64, prepare)?;
+                self.prepare_step(work, prepare)?;
                 if measures_params {
                     self.update_measured(work, &selected, zeroes)?;
                 } else {
-                    self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes)?;
+                    self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes, None)?;
                 }
             }
         }
@@ -153,7 +159,7 @@ impl Device {
 
     /// Brings the tables on the device up to date.
     fn refresh(&self, work: &mut Work, contents: Contents) -> Result<()> {
-        let is_capturing = is_capturing(&self.driver, work.stream)?;
+        let is_capturing = work.note_capture(&self.driver)?;
         if work.stale == Stale::All {
             work.tables.make(contents);
             work.stale = Stale::Tensors;
@@ -163,7 +169,6 @@ impl Device {
             work.stale = Stale::No;
         }
         if is_capturing {
-            work.captured = true;
             work.uploads.capture();
         }
         Ok(())
@@ -207,18 +212,51 @@ impl Device {
         self.launch(work.stream, self.kernel(Kernel::StepSmall), tiles, threads, arguments)
     }
 
+    /// A step of all parameters that prepares the next one.
+    fn step_ahead(
+        &self,
+        work: &mut Work,
+        selected: &Selected,
+        prepare: PrepareArgs,
+        ahead: Option<PrepareArgs>,
+        zeroes: bool,
+    ) -> Result<()> {
+        let is_prepared = ahead.is_some_and(|ahead| ahead.is_alike(&prepare));
+        if is_prepared {
+            work.constants.turn();
+        } else {
+            self.prepare_step(work, prepare)?;
+        }
+        let constants = work.constants.next();
+        let next = PrepareArgs { constants, counts: is_prepared.into(), ahead: 1, ..prepare };
+        self.update_tiles(work, None, selected, zeroes, Some(next))?;
+        work.constants.ahead = Some(next);
+        Ok(())
+    }
+
+    fn prepare_step(&self, work: &Work, prepare: PrepareArgs) -> Result<()> {
+        let (kernel, blocks) = (self.kernel(Kernel::Prepare), prepare.blocks(THREADS));
+        self.launch(work.stream, kernel, blocks, THREADS, prepare)
+    }
+
+    /// Steps elements. The first of the launches also prepares the next step, if there is something to prepare.
     fn update_tiles(
         &self,
         work: &Work,
         of_call: Option<&OfCall>,
         selected: &Selected,
         zeroes: bool,
+        mut next: Option<PrepareArgs>,
     ) -> Result<()> {
-        let launch = |kernel: UpdateKernel, tiles: Range<u32>| {
+        let mut launch = |kernel: UpdateKernel, tiles: Range<u32>| {
             let first = selected.at.tile(tiles.start);
-            let arguments = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            let mut update = selected.update_args(work, zeroes, first, tiles.len() as u32);
+            let next = next.take().unwrap_or_default();
             let (threads, kernel) = (kernel.threads(), self.program.update_kernel(kernel));
-            self.launch(work.stream, kernel, tiles.len(), threads, arguments)
+            let preparing = next.blocks(threads);
+            update.preparing = preparing as u32;
+            let blocks = preparing + tiles.len();
+            self.launch_with(work.stream, kernel, blocks, threads, (update, next))
         };
         match of_call.and_then(|of_call| work.tables.entry(of_call.id)) {
             Some(entry) if are_aligned(&[selected.param, selected.grad]) => {
@@ -276,7 +314,7 @@ fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
     let StepOptions { grad_scale, max_grad_norm, max_grad_value, measured, .. } = *task.options;
     PrepareArgs {
         tensors: selected.at.tensors,
-        constants: work.constants.buffer.pointer,
+        constants: work.constants.now(),
         groups: work.groups.buffer.pointer,
         steps: work.steps.buffer.pointer,
         sums: if task.measures { work.sums.pointer } else { 0 },
@@ -296,6 +334,8 @@ fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
         accumulate: task.accumulate.into(),
         first: selected.tensors.start,
         count: selected.tensors.len() as u32,
+        counts: 1,
+        ahead: 0,
         reserved: 0,
     }
 }

@@ -3,11 +3,11 @@
 
 use super::Work;
 use super::buffers::{Buffer, Pinned, Retired};
+use super::capture::Relaxed;
 use super::driver::{DevicePointer, Driver, Handle};
 use super::layout::{DeviceTensor, Part};
 use super::tables::Tables;
 use crate::error::Result;
-use std::ffi::c_int;
 use std::ops::Range;
 use std::{ptr, slice};
 
@@ -164,25 +164,6 @@ impl Uploads {
     /// Notes that the tables are in a graph now.
     pub fn capture(&mut self) {
         self.slots[self.current].captured = true;
-    }
-}
-
-/// Allows calls that the capture of a stream, by whatever thread, otherwise forbids.
-struct Relaxed<'a>(&'a Driver, c_int);
-
-impl<'a> Relaxed<'a> {
-    fn new(driver: &'a Driver) -> Result<Self> {
-        let mut mode: c_int = 2;
-        // SAFETY: the mode is writable.
-        unsafe { driver.exchange_capture_mode(&mut mode) }?;
-        Ok(Self(driver, mode))
-    }
-}
-
-impl Drop for Relaxed<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the mode is writable.
-        let _ = unsafe { self.0.exchange_capture_mode(&mut self.1) };
     }
 }
 

@@ -48,10 +48,17 @@ static void redraw_grads(void) {
   }
 }
 
+/* As in training: several steps, perhaps by a schedule of learning rates. */
 static void step(void) {
-  note("radam_step");
-  BOTH(radam_step(on->opt));
-  settle();
+  const uint32_t group = w.groups > 0 ? (uint32_t)below(w.groups) : 0;
+  const bool has_schedule = w.groups > 0 && one_in(2);
+  for (int steps = (int)below(4); steps >= 0; steps--) {
+    note("radam_step");
+    BOTH(radam_step(on->opt));
+    if (w.status != RADAM_OK) break;
+    settle();
+    if (has_schedule && steps > 0) BOTH(radam_set_lr(on->opt, group, 0.01 / (1 + steps)));
+  }
 }
 
 static void zero_grad(void) {

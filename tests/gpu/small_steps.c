@@ -129,11 +129,23 @@ static void describe(radam_param *on, const tensor *t, void *(*place)(const arra
   if (t->copy.len > 0) on->copy_dtype = t->copy.dtype, on->copy = place(&t->copy);
 }
 
+/* Steps that differ by their learning rates alone. */
+static void step_by_schedule(radam_optimizer *opt) {
+  double lr;
+  OK(opt, radam_get_lr(opt, 0, &lr));
+  for (int step = 1; step < 4; step++) {
+    OK(opt, radam_step(opt));
+    if (step > 1) OK(opt, radam_set_lr(opt, 0, lr / step));
+  }
+  OK(opt, radam_set_lr(opt, 0, lr));
+}
+
 static void step_both(radam_optimizer *cpu, radam_optimizer *gpu, const tensor *tensors, int step, const char *setup) {
   for (int i = 0; i < TENSORS; i++) {
     redraw(&tensors[i].grad);
     if (step % 5 == 4 && i == 2) set_infinite(&tensors[i].grad, tensors[i].grad.len);
   }
+  if (step % 5 == 0) step_by_schedule(cpu), step_by_schedule(gpu);
   const radam_step_options options = step_variant(step);
   radam_step_report expected, found;
   OK(NULL, radam_step_report_init(&expected, sizeof expected));

@@ -45,31 +45,49 @@ static __device__ Settled settle_in_block(const PrepareArgs &args) {
   return settled;
 }
 
-// The number of the next step of a parameter, and the constants of that step. Two neighbouring threads a parameter; the first
-// has the result. All threads of a warp must call this.
-static __device__ u64 prepare(const PrepareArgs &args, const Settled &settled, const Tensor &tensor, Constants &to) {
-  u64 before = args.steps[tensor.id], t = before == ~0ull ? before : before + 1;
-  const Group &group = args.groups[tensor.group];
+static __device__ __forceinline__ u64 after(u64 step) { return step == ~0ull ? step : step + 1; }
+
+// The constants of step number `t` of a parameter. Two neighbouring threads a parameter, of which the first writes them unless
+// `to` is null. All threads of a warp must call this.
+static __device__ __forceinline__ void prepare(const PrepareArgs &args, const Settled &settled, const Group &group, const Tensor &tensor,
+                                               u64 t, Constants *to) {
   double max_grad_value = args.max_grad_value > 0.0 ? args.max_grad_value : __longlong_as_double(0x7ff0000000000000ll);
   find_constants(to, group, t, args.accumulate != 0, settled.grad_scale, max_grad_value);
-  to.runs = tensor.steps && !settled.skipped;
-  to.is_plain = to.runs && to.rule == RECTIFIED && !to.clips && to.decay != L2;
-  to.noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
-  return t;
+  if (to == 0) return;
+  to->runs = tensor.steps && !settled.skipped;
+  to->is_plain = to->runs && to->rule == RECTIFIED && !to->clips && to->decay != L2;
+  to->noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
 }
 
-// Counts the step of each parameter, and writes its constants. Two threads a parameter.
-extern "C" __global__ void __launch_bounds__(64) radam_prepare(PrepareArgs args) {
-  Settled settled = settle_in_block(args);
-  u32 i = (blockIdx.x * 64 + threadIdx.x) / 2, last = args.first + args.count - 1;
+// Counts a step of each parameter, and writes constants; of one group's parameters, if its options are new. Two threads a parameter;
+// all of a block must call this.
+static __device__ __forceinline__ void prepare_all(const PrepareArgs &args, const Settled &settled, const SetGroupArgs *changed) {
+  u32 i = (blockIdx.x * blockDim.x + threadIdx.x) / 2, last = args.first + args.count - 1;
   u32 index = args.first + i < last ? args.first + i : last;
-  Constants constants;
-  u64 t = prepare(args, settled, args.tensors[index], constants);
-  if (i >= args.count || threadIdx.x % 2 != 0) return;
-  args.constants[index] = constants;
-  if (constants.runs) args.steps[args.tensors[index].id] = t;
+  const Tensor &tensor = args.tensors[index];
+  const Group &group = changed ? changed->group : args.groups[tensor.group];
+  u64 *steps = args.steps + tensor.id, now = args.counts ? after(*steps) : *steps, t = args.ahead ? after(now) : now;
+  bool is_written = i < args.count && threadIdx.x % 2 == 0 && (!changed || changed->index == tensor.group);
+  prepare(args, settled, group, tensor, t, is_written ? args.constants + index : 0);
+  if (is_written && args.counts && tensor.steps && !settled.skipped) *steps = now;
 }
 
-extern "C" __global__ void radam_set_group(SetGroupArgs args) {
+extern "C" __global__ void __launch_bounds__(THREADS) radam_prepare(PrepareArgs args) { prepare_all(args, settle_in_block(args), 0); }
+
+// Sets the options of a group. If the next step is prepared, prepares it anew for the group's parameters.
+extern "C" __global__ void __launch_bounds__(THREADS) radam_set_group(SetGroupArgs args) {
   if (blockIdx.x == 0 && threadIdx.x == 0) args.groups[args.index] = args.group;
+  if (args.prepare.count > 0) prepare_all(args.prepare, settle(args.prepare, 0), &args);
+}
+
+// Of a step before which nothing has to be measured.
+static __device__ __noinline__ void prepare_ahead(PrepareArgs args) { prepare_all(args, settle(args, 0), 0); }
+
+// In the first blocks of a launch that steps parameters: counts that step, if it is not counted, and prepares the next one, which is
+// one launch then unless something changes before it. What to prepare is an argument of its own, since compilers spill registers of
+// kernels that have it within the other.
+static __device__ __forceinline__ bool prepares(const UpdateArgs &args, const PrepareArgs &next) {
+  if (blockIdx.x >= args.preparing) return false;
+  prepare_ahead(next);
+  return true;
 }

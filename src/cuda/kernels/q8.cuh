@@ -333,7 +333,7 @@ template <class P, class G, bool KAHAN>
 static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
   const u32 lanes = Q8_BLOCK / Q8_PER_LANE;
   static_assert(THREADS / lanes * Q8_BLOCK == TILE, "a block for each group of lanes");
-  Part part = args.parts[blockIdx.x];
+  Part part = args.parts[blockIdx.x - args.preparing];
   read_in_common(args, part.tensor);
   u64 start = (u64)part.number * TILE + threadIdx.x / lanes * Q8_BLOCK;
   if (start >= in_common.tensor.len) return;
@@ -344,11 +344,16 @@ static __device__ __forceinline__ void update_q8(const UpdateArgs &args) {
 }
 
 // As many blocks of threads on a multiprocessor as without spilling registers.
-extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_f32(UpdateArgs args) { update_q8<float, float, false>(args); }
-extern "C" __global__ void __launch_bounds__(THREADS, 9) radam_update_q8_bf16(UpdateArgs args) { update_q8<Bfloat16, Bfloat16, true>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_q8_f32(UpdateArgs args, PrepareArgs next) {
+  if (!prepares(args, next)) update_q8<float, float, false>(args);
+}
+extern "C" __global__ void __launch_bounds__(THREADS, 9) radam_update_q8_bf16(UpdateArgs args, PrepareArgs next) {
+  if (!prepares(args, next)) update_q8<Bfloat16, Bfloat16, true>(args);
+}
 
 // A tile of any layout, one warp for each 128 elements. Not in a loop: compilers would make a copy of the code for each combination of dtypes.
-extern "C" __global__ void __launch_bounds__(Q8_THREADS, 4) radam_update_q8_any(UpdateArgs args) {
+extern "C" __global__ void __launch_bounds__(Q8_THREADS, 4) radam_update_q8_any(UpdateArgs args, PrepareArgs next) {
+  if (prepares(args, next)) return;
   Stepped stepped(args);
   const Tensor &tensor = stepped.tensor;
   u32 lane = threadIdx.x % 32;

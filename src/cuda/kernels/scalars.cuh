@@ -97,14 +97,16 @@ static __device__ Coefficients<float> rounded(const Coefficients<double> &c) {
 // The other one of a pair of neighbouring threads, which share the work of a parameter.
 static __device__ double of_neighbour(double mine) { return __shfl_xor_sync(0xffffffffu, mine, 1); }
 
-// The constants of step number `t` of a group: of beta1 by threads with even numbers, which get the result, and of beta2 by
-// those with odd ones. All threads of a warp must call this.
-static __device__ void find_constants(Constants &to, const Group &group, u64 t, bool accumulate, double grad_scale, double max_grad_value) {
-  bool is_first = threadIdx.x % 2 == 0;
-  BetaPower mine = beta_power(is_first ? group.beta1 : group.beta2, t);
+// The constants of step number `t` of a group: of beta1 by threads with even numbers, which write them unless `written` is null,
+// and of beta2 by those with odd ones. All threads of a warp must call this. A function of its own, since most kernels have a use
+// for it, and none of them in a hurry.
+static __device__ __noinline__ void find_constants(Constants *written, const Group &group, u64 t, bool accumulate, double grad_scale,
+                                                   double max_grad_value) {
+  BetaPower mine = beta_power(threadIdx.x % 2 == 0 ? group.beta1 : group.beta2, t);
   double rho = of_neighbour(mine.rho), rho_inf = of_neighbour(mine.rho_inf);
   BetaPower beta1 = mine, beta2 = {of_neighbour(mine.beta_hat), of_neighbour(mine.beta_hat_comp), rho, rho_inf};
-  if (!is_first) return;
+  if (written == 0) return;
+  Constants &to = *written;
   bool is_rectified = !group.rectify || beta2.rho > group.rectify_threshold;
   double r = group.rectify && is_rectified ? rectification(beta2) : 1.0;
   to.rule = accumulate ? ACCUMULATE : is_rectified ? RECTIFIED : group.unrectified ? UNRECTIFIED : ACCUMULATE;

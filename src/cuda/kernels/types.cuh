@@ -53,7 +53,7 @@ struct Coefficients {
   R l2, decay, beta1_hat, beta1_comp, beta2_hat, beta2_comp, step_size, eps, grad_scale, max_grad_value;
 };
 
-// The constants of one step of one parameter, which radam_prepare writes.
+// The constants of one step of one parameter.
 struct alignas(16) Constants {
   Coefficients<double> in_f64;
   Coefficients<float> in_f32;
@@ -81,6 +81,7 @@ struct PrepareArgs {
   u64 nonfinite;
   u32 has_norm, skip_nonfinite, accumulate;
   u32 first, count;   // tensors
+  u32 counts, ahead;  // whether a step is counted, and whether the constants are for the one after what is counted
   u32 reserved;
 };
 
@@ -92,10 +93,11 @@ struct UpdateArgs {
   void *param, *grad;   // if param is not null, these are used instead of the tensor's
   u32 is_aligned;       // whether they are at multiples of 16 bytes
   u32 zero_grad;
-  u32 count, reserved;  // parts, which a launch by warps may have too many threads for
+  u32 count;            // parts, which a launch by warps may have too many threads for
+  u32 preparing;        // blocks before the first part
 };
 
-// Of a small step, which is prepared and made at once.
+// Of a small step, which each block prepares for itself.
 struct SmallArgs {
   PrepareArgs prepare;
   UpdateArgs update;
@@ -117,6 +119,7 @@ struct ZeroArgs {
 };
 
 struct SetGroupArgs {
+  PrepareArgs prepare;  // the next step, if that is prepared; else of no tensors
   Group *groups;
   Group group;
   u32 index, reserved;

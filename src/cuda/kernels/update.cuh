@@ -13,7 +13,7 @@ struct Stepped {
   u64 start, end;
 
   __device__ __forceinline__ explicit Stepped(const UpdateArgs &args) {
-    part = args.parts[blockIdx.x];
+    part = args.parts[blockIdx.x - args.preparing];
     tensor = args.tensors[part.tensor];
     constants = args.constants + part.tensor;
     if (args.param != 0) {  // the arrays of a call
@@ -147,8 +147,10 @@ static __device__ __forceinline__ void update(const UpdateArgs &args) {
 }
 
 // So many blocks are on a multiprocessor at a time. With one more, registers would spill, which costs more than it hides.
-#define UPDATE(P, G, S, C, N, BLOCKS, NAME) \
-  extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME(UpdateArgs args) { update<P, G, S, C, N>(args); }
+#define UPDATE(P, G, S, C, N, BLOCKS, NAME)                                                               \
+  extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME(UpdateArgs args, PrepareArgs next) { \
+    if (!prepares(args, next)) update<P, G, S, C, N>(args);                                               \
+  }
 
 UPDATE(float, float, float, float, 4, 7, radam_update_f32)
 UPDATE(double, double, double, double, 2, 4, radam_update_f64)
@@ -258,8 +260,12 @@ static __device__ __forceinline__ void update_any(const UpdateArgs &args) {
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_any(UpdateArgs args) { update_any<float>(args); }
-extern "C" __global__ void __launch_bounds__(THREADS, 6) radam_update_any_in_f64(UpdateArgs args) { update_any<double>(args); }
+extern "C" __global__ void __launch_bounds__(THREADS, 8) radam_update_any(UpdateArgs args, PrepareArgs next) {
+  if (!prepares(args, next)) update_any<float>(args);
+}
+extern "C" __global__ void __launch_bounds__(THREADS, 6) radam_update_any_in_f64(UpdateArgs args, PrepareArgs next) {
+  if (!prepares(args, next)) update_any<double>(args);
+}
 
 // A tile of a step that is small: each block finds the constants by itself, which takes less time than another launch.
 extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs args) {
@@ -272,11 +278,12 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
   RawElement raw;
   bool is_loaded = tensor.steps && i < end;
   if (is_loaded) raw = read_element(tensor, i);  // while the constants are found
-  Settled settled = settle_in_block(args.prepare);
+  const PrepareArgs &to_do = args.prepare;
+  Settled settled = settle_in_block(to_do);
   if (threadIdx.x < 32) {
-    Constants mine;
-    u64 number = prepare(args.prepare, settled, tensor, mine);
-    if (threadIdx.x == 0) constants = mine, t = number;
+    u64 number = after(to_do.steps[tensor.id]);
+    prepare(to_do, settled, to_do.groups[tensor.group], tensor, number, threadIdx.x == 0 ? &constants : 0);
+    if (threadIdx.x == 0) t = number;
   }
   __syncthreads();
   if (!constants.runs) {
@@ -287,7 +294,7 @@ extern "C" __global__ void __launch_bounds__(1024) radam_step_small(SmallArgs ar
     // Whichever block of the tensor comes last counts the step, when no other reads the count any more.
     u32 blocks = (u32)((tensor.len + TILE - 1) / TILE);
     u32 *arrived = args.arrived + stepped.part.tensor;
-    if (atomicAdd(arrived, 1u) == blocks - 1) *arrived = 0, args.prepare.steps[tensor.id] = t;
+    if (atomicAdd(arrived, 1u) == blocks - 1) *arrived = 0, to_do.steps[tensor.id] = t;
   }
   Step<float> step;
   step.read(constants);

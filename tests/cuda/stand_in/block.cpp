@@ -36,7 +36,7 @@ struct Warp {
 
 // The running launch.
 const Kernel *kernel;
-const void *arguments;
+const void *const *arguments;
 std::vector<Thread> threads;
 std::vector<Warp> warps;
 unsigned current;
@@ -183,7 +183,7 @@ void run_block() {
 
 }  // namespace
 
-void run_kernel(const Kernel &which, const void *args, unsigned block_count, unsigned thread_count) {
+void run_kernel(const Kernel &which, const void *const *args, unsigned block_count, unsigned thread_count) {
   kernel = &which;
   arguments = args;
   gridDim = {block_count, 1, 1};

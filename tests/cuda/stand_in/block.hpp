@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 struct uint3 {
   unsigned x, y, z;
@@ -15,17 +16,17 @@ constexpr int warpSize = 32;
 
 namespace stand_in {
 
-// A kernel, and the size of the struct that it takes.
+// A kernel, and the sizes of the structs that it takes.
 struct Kernel {
   const char *name;
-  size_t args_size;
-  void (*run)(const void *args);
+  std::vector<size_t> sizes;
+  void (*run)(const void *const *args);
 };
 // All kernels; the last one's name is null.
 extern const Kernel KERNELS[];
 
 // To the end. A thread that does what has no defined result on a GPU ends the program, with a message.
-void run_kernel(const Kernel &kernel, const void *args, unsigned blocks, unsigned threads);
+void run_kernel(const Kernel &kernel, const void *const *args, unsigned blocks, unsigned threads);
 // After a kernel has been left by a jump: its threads are gone.
 void forget_threads();
 // ", block 3, thread 17", for messages; nothing if no kernel runs.

@@ -39,15 +39,22 @@ unsigned long number_after(const std::string &text, const std::string &word) {
   return at == std::string::npos ? 0 : std::strtoul(text.c_str() + at + word.size(), nullptr, 10);
 }
 
+// Whether a kernel takes what the head of its code says.
+bool takes(const Kernel &kernel, const std::string &head) {
+  for (size_t i = 0; i <= kernel.sizes.size(); i++) {
+    unsigned long there = number_after(head, std::string(kernel.name) + "_param_" + std::to_string(i) + "[");
+    size_t here = i < kernel.sizes.size() ? kernel.sizes[i] : 0;
+    if (there == here) continue;
+    std::fprintf(stderr, "stand-in: argument %zu of %s has %zu bytes, but %lu in the PTX\n", i, kernel.name, here, there);
+    return false;
+  }
+  return true;
+}
+
 CUresult read_functions(const std::string &ptx, CUmodule module) {
   for (const Kernel *kernel = KERNELS; kernel->name != nullptr; kernel++) {
     std::string head = head_of(ptx, kernel->name);
-    unsigned long args_size = number_after(head, std::string(kernel->name) + "_param_0[");
-    if (args_size != kernel->args_size) {
-      std::fprintf(stderr, "stand-in: %s takes %zu bytes, but %lu in the PTX\n", kernel->name, kernel->args_size,
-                   args_size);
-      return CUDA_ERROR_INVALID_PTX;
-    }
+    if (!takes(*kernel, head)) return CUDA_ERROR_INVALID_PTX;
     unsigned long most = number_after(head, ".maxntid ");
     auto function = std::make_unique<CUfunc_st>();
     *function = {module, kernel, most == 0 ? 1024 : static_cast<unsigned>(most)};
@@ -65,10 +72,23 @@ std::shared_ptr<CUmod_st> module_of(CUfunction function) {
   return nullptr;
 }
 
-Job launch(const std::shared_ptr<CUmod_st> &module, const Kernel &kernel, const void *args, unsigned blocks,
+// The arguments of a launch.
+struct Arguments {
+  std::vector<std::vector<char>> copies;
+  std::vector<const void *> pointers;
+
+  Arguments(const Kernel &kernel, void *const *params) : copies(kernel.sizes.size()) {
+    for (size_t i = 0; i < copies.size(); i++) {
+      auto first = static_cast<const char *>(params[i]);
+      copies[i].assign(first, first + kernel.sizes[i]);
+      pointers.push_back(copies[i].data());
+    }
+  }
+};
+
+Job launch(const std::shared_ptr<CUmod_st> &module, const Kernel &kernel, void *const *params, unsigned blocks,
            unsigned threads) {
-  auto first = static_cast<const char *>(args);
-  auto copied = std::make_shared<std::vector<char>>(first, first + kernel.args_size);
+  auto args = std::make_shared<Arguments>(kernel, params);
   std::weak_ptr<CUmod_st> alive = module;
   auto prepare = [alive]() -> std::string {
     auto module = alive.lock();
@@ -76,7 +96,7 @@ Job launch(const std::shared_ptr<CUmod_st> &module, const Kernel &kernel, const 
     state().device.open_all(module->context);
     return "";
   };
-  auto run = [&kernel, copied, blocks, threads] { run_kernel(kernel, copied->data(), blocks, threads); };
+  auto run = [&kernel, args, blocks, threads] { run_kernel(kernel, args->pointers.data(), blocks, threads); };
   return {kernel.name, prepare, run};
 }
 
@@ -127,6 +147,6 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
     if (block_x > function->max_threads || params == nullptr || params[0] == nullptr || extra != nullptr) {
       return CUDA_ERROR_INVALID_VALUE;
     }
-    return submit(stream, {launch(module, *function->kernel, params[0], grid_x, block_x)});
+    return submit(stream, {launch(module, *function->kernel, params, grid_x, block_x)});
   });
 }

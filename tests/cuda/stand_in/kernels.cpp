@@ -3,10 +3,26 @@
 
 #include KERNELS_FILE
 
+#include <utility>
+
 namespace stand_in {
 
-#define KERNEL(name, Args) {#name, sizeof(Args), [](const void *args) { ::name(*static_cast<const Args *>(args)); }},
-const Kernel KERNELS[] = {RADAM_KERNELS(KERNEL){nullptr, 0, nullptr}};
+template <class... Args, size_t... I>
+void run(void (*kernel)(Args...), const void *const *args, std::index_sequence<I...>) {
+  kernel(*static_cast<const Args *>(args[I])...);
+}
+
+template <class... Args>
+struct Taking {
+  template <void (*kernel)(Args...)>
+  static Kernel make(const char *name) {
+    auto call = [](const void *const *args) { run(kernel, args, std::index_sequence_for<Args...>()); };
+    return {name, {sizeof(Args)...}, call};
+  }
+};
+
+#define KERNEL(name, ...) Taking<__VA_ARGS__>::make<::name>(#name),
+const Kernel KERNELS[] = {RADAM_KERNELS(KERNEL){nullptr, {}, nullptr}};
 #undef KERNEL
 
 }  // namespace stand_in

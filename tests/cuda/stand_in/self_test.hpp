@@ -28,16 +28,21 @@ template <class T>
 T *at(CUdeviceptr address) { return reinterpret_cast<T *>(address); }
 
 // PTX as the stand-in reads it: the heads of the kernels.
-inline std::string ptx_of(const char *name, size_t args_size) {
-  std::string of = name;
-  return ".visible .entry " + of + "(\n\t.param .align 8 .b8 " + of + "_param_0[" + std::to_string(args_size) +
-         "]\n)\n.maxntid 256, 1, 1\n{\n\tret;\n}\n";
+inline std::string ptx_of(const std::string &name, std::initializer_list<size_t> sizes) {
+  std::string head;
+  for (const size_t &size : sizes) {
+    head += head.empty() ? "\n" : ",\n";
+    std::string number = std::to_string(&size - sizes.begin());
+    head += "\t.param .align 8 .b8 " + name + "_param_" + number + "[" + std::to_string(size) + "]";
+  }
+  return ".visible .entry " + name + "(" + head + "\n)\n.maxntid 256, 1, 1\n{\n\tret;\n}\n";
 }
 
 inline std::string ptx() {
-  return ".version 8.0\n.target sm_70\n.address_size 64\n" + ptx_of("count", sizeof(CountArgs)) +
-         ptx_of("sum", sizeof(SumArgs)) + ptx_of("reach", sizeof(ReachArgs)) + ptx_of("meet", sizeof(MeetArgs)) +
-         ptx_of("order", sizeof(OrderArgs)) + ptx_of("multiply", sizeof(FloatArgs));
+  return ".version 8.0\n.target sm_70\n.address_size 64\n" + ptx_of("count", {sizeof(CountArgs)}) +
+         ptx_of("sum", {sizeof(SumArgs)}) + ptx_of("reach", {sizeof(ReachArgs)}) +
+         ptx_of("meet", {sizeof(MeetArgs)}) + ptx_of("order", {sizeof(OrderArgs)}) +
+         ptx_of("multiply", {sizeof(FloatArgs), sizeof(FloatArgs)});
 }
 
 inline stand_in_counts counts() {
@@ -78,11 +83,12 @@ struct Device {
     return values;
   }
 
-  CUresult try_launch(const char *name, void *args, unsigned blocks, unsigned threads,
-                      CUstream stream = nullptr) const {
+  CUresult try_launch(const char *name, void *args, unsigned blocks, unsigned threads, CUstream stream = nullptr,
+                      void *more = nullptr) const {
     CUfunction function;
     OK(cuModuleGetFunction(&function, module, name));
-    return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream, &args, nullptr);
+    void *params[] = {args, more};
+    return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream, params, nullptr);
   }
   void launch(const char *name, void *args, unsigned blocks, unsigned threads, CUstream stream = nullptr) const {
     OK(try_launch(name, args, blocks, threads, stream));

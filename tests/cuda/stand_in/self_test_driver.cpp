@@ -174,10 +174,13 @@ void modules_need_the_same_kernels() {
   CUmodule module;
   CUfunction function;
   GIVES(CUDA_ERROR_INVALID_IMAGE, cuModuleLoadData(&module, "not PTX"));
-  std::string one_kernel = ".version 8.0\n.target sm_70\n" + ptx_of("count", 16), other_size = ptx();
+  std::string one_kernel = ".version 8.0\n.target sm_70\n" + ptx_of("count", {16}), other_size = ptx();
   GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, one_kernel.c_str()));
   other_size.replace(other_size.find("count_param_0[16"), 16, "count_param_0[24");
   GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, other_size.c_str()));
+  std::string one_struct = ptx(), two = ptx_of("multiply", {8, 8}), one = ptx_of("multiply", {8});
+  one_struct.replace(one_struct.find(two), two.size(), one);
+  GIVES(CUDA_ERROR_INVALID_PTX, cuModuleLoadData(&module, one_struct.c_str()));
   GIVES(CUDA_ERROR_NOT_FOUND, cuModuleGetFunction(&function, device.module, "coun"));
   CountArgs args = {nullptr, 1};
   GIVES(CUDA_ERROR_INVALID_VALUE, device.try_launch("count", &args, 1, 257));

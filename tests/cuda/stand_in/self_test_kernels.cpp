@@ -71,8 +71,8 @@ void threads_run_in_both_orders() {
 void the_mode_of_floats_is_the_gpus() {
   Device device;
   CUdeviceptr values = device.with(std::vector<float>{1e-30f, 1e-10f, 0});
-  FloatArgs args = {at<float>(values)};
-  device.launch("multiply", &args, 1, 1);
+  FloatArgs of = {at<float>(values)}, to = {at<float>(values) + 2};
+  OK(device.try_launch("multiply", &of, 1, 1, nullptr, &to));
   std::fesetround(FE_UPWARD);
   OK(cuStreamSynchronize(nullptr));
   CHECK(std::fegetround() == FE_UPWARD);

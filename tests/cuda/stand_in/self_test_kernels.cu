@@ -67,7 +67,7 @@ extern "C" __global__ void order(OrderArgs args) {
   unwritten[1] = 1;
 }
 
-extern "C" __global__ void multiply(FloatArgs args) { args.values[2] = args.values[0] * args.values[1]; }
+extern "C" __global__ void multiply(FloatArgs of, FloatArgs to) { to.values[0] = of.values[0] * of.values[1]; }
 
 #define RADAM_KERNELS(KERNEL) \
   KERNEL(count, CountArgs)    \
@@ -75,4 +75,4 @@ extern "C" __global__ void multiply(FloatArgs args) { args.values[2] = args.valu
   KERNEL(reach, ReachArgs)    \
   KERNEL(meet, MeetArgs)      \
   KERNEL(order, OrderArgs)    \
-  KERNEL(multiply, FloatArgs)
+  KERNEL(multiply, FloatArgs, FloatArgs)

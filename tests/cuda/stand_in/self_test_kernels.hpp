@@ -25,5 +25,5 @@ struct OrderArgs {
   unsigned *order, *next;
 };
 struct FloatArgs {
-  float *values;  // of three: the last becomes the first times the second
+  float *values;
 };
