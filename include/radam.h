@@ -260,11 +260,12 @@ typedef struct radam_options {
   // their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in
   // slices are for the CPU. Default: the CPU.
   radam_device device;
-  // The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
+  // The number of the GPU, whose primary context is used, as the CUDA runtime does. 0, the default, on
+  // the CPU.
   int32_t cuda_device;
   // The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist
   // until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default
-  // stream.
+  // stream, or none on the CPU.
   void *cuda_stream;
 } radam_options;
 
@@ -851,14 +852,16 @@ radam_status radam_get_group_report(const radam_optimizer *opt,
 // machine lacks when the library was loaded (the variable is for tests; results are the same with
 // all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
 // 4096), which is as many as can exist at a time. With options->device RADAM_DEVICE_CUDA:
-// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_STATE if an option is set
-// that is for the CPU only.
+// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_ARGUMENT if cuda_device is
+// not the number of one; RADAM_ERROR_INVALID_STATE if an option is set that is for the CPU only. With
+// RADAM_DEVICE_CPU: RADAM_ERROR_INVALID_ARGUMENT if cuda_device or cuda_stream is set.
 //
 // Threads: may be called at any time.
 //
 // Undefined behaviour unless:
 // options is NULL or points to as many bytes as its struct_size says; opt is NULL or writable.
-radam_status radam_create(const radam_options *options, radam_optimizer **opt);
+radam_status radam_create(const radam_options *options,
+                          radam_optimizer **opt);
 
 // Frees an optimizer and its state, and joins the library's threads. Parameters, gradients and
 // other arrays of the caller are left as they are.

@@ -24,8 +24,9 @@ pub struct radam_optimizer {
 /// machine lacks when the library was loaded (the variable is for tests; results are the same with
 /// all of them); RADAM_ERROR_OUT_OF_MEMORY, also if there are 65536 optimizers (on 32-bit machines
 /// 4096), which is as many as can exist at a time. With options->device RADAM_DEVICE_CUDA:
-/// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_STATE if an option is set
-/// that is for the CPU only.
+/// RADAM_ERROR_DEVICE if there is no GPU or no driver; RADAM_ERROR_INVALID_ARGUMENT if cuda_device is
+/// not the number of one; RADAM_ERROR_INVALID_STATE if an option is set that is for the CPU only. With
+/// RADAM_DEVICE_CPU: RADAM_ERROR_INVALID_ARGUMENT if cuda_device or cuda_stream is set.
 ///
 /// Threads: may be called at any time.
 ///

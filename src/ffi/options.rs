@@ -3,7 +3,7 @@
 use super::call::without_handle;
 use super::versioned::{Versioned, init, read_or_defaults};
 use super::{RADAM_DEVICE_CPU, RADAM_DEVICE_CUDA, radam_device, radam_status};
-use crate::error::{Result, error};
+use crate::error::{Result, ensure, error};
 use crate::optimizer::{Cuda, Options};
 use crate::system::{Allocator, Executor};
 use std::ffi::c_void;
@@ -90,11 +90,12 @@ pub struct radam_options {
     /// their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in
     /// slices are for the CPU. Default: the CPU.
     pub device: radam_device,
-    /// The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
+    /// The number of the GPU, whose primary context is used, as the CUDA runtime does. 0, the default, on
+    /// the CPU.
     pub cuda_device: i32,
     /// The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist
     /// until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default
-    /// stream.
+    /// stream, or none on the CPU.
     pub cuda_stream: *mut c_void,
 }
 
@@ -139,7 +140,17 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     let options = unsafe { read_or_defaults(options) }?;
     let radam_options { num_threads, allocator, executor, parallel_from, device, .. } = options;
     let cuda = match device {
-        RADAM_DEVICE_CPU => None,
+        RADAM_DEVICE_CPU => {
+            ensure!(
+                options.cuda_device == 0 && options.cuda_stream.is_null(),
+                InvalidArgument,
+                "options.cuda_device is {} and options.cuda_stream is {:p}, but options.device is RADAM_DEVICE_CPU; it must be \
+                 RADAM_DEVICE_CUDA for an optimizer on a GPU, and they 0 and NULL for one on the CPU",
+                options.cuda_device,
+                options.cuda_stream
+            );
+            None
+        }
         RADAM_DEVICE_CUDA => {
             Some(Cuda { ordinal: options.cuda_device, stream: options.cuda_stream })
         }

@@ -115,19 +115,21 @@ impl Optimizer {
             InvalidArgument,
             "num_threads is {num_threads}; it must be at most {NUM_THREADS_MAX}, or 0 for one per core"
         );
-        let for_cpu = [
-            ("num_threads", num_threads != 0),
-            ("executor", executor.is_some()),
-            ("parallel_from", parallel_from != 0),
-        ];
-        let misplaced = for_cpu.into_iter().find(|(_, is_set)| *is_set && cuda.is_some());
-        if let Some((name, _)) = misplaced {
-            return Err(error!(
+        for (name, value) in [("num_threads", num_threads as u64), ("parallel_from", parallel_from)]
+        {
+            ensure!(
+                cuda.is_none() || value == 0,
                 InvalidState,
-                "options.{name} is set, but it is for threads of the CPU and options.device is RADAM_DEVICE_CUDA; it must \
-                 be left at its default"
-            ));
+                "options.{name} is {value}, but it is for threads of the CPU and options.device is RADAM_DEVICE_CUDA; it \
+                 must be 0, the default"
+            );
         }
+        ensure!(
+            cuda.is_none() || executor.is_none(),
+            InvalidState,
+            "options.executor is set, but it is for threads of the CPU and options.device is RADAM_DEVICE_CUDA; its \
+             parallel_for must be NULL, the default"
+        );
         let device = cuda.map(|cuda| Device::open(cuda.ordinal, cuda.stream)).transpose()?;
         Ok(Self {
             instruction_set: InstructionSet::choose()?,

@@ -37,13 +37,13 @@ static void creating(void) {
   REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_ARGUMENT, "device is 7");
   options = on_gpu();
   options.num_threads = 1;
-  REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_STATE, "options.num_threads");
+  REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_STATE, "options.num_threads is 1");
   options = on_gpu();
   options.executor.parallel_for = no_executor;
   REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_STATE, "options.executor");
   options = on_gpu();
   options.parallel_from = 1;
-  REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_STATE, "options.parallel_from");
+  REFUSED(NULL, radam_create(&options, &opt), RADAM_ERROR_INVALID_STATE, "options.parallel_from is 1");
   CHECK(opt == NULL, "an optimizer was made");
 }
 

@@ -50,8 +50,8 @@ Options of an optimizer. Call radam_options_init first.
 - `executor`: Runs parallel work on the caller's threads. With it, the library never starts a thread, and the executor decides how many take part; num_threads 1 still keeps all work on the calling thread. Default: the library's own threads.
 - `parallel_from`: The number of elements from which a step runs on several threads; of measuring gradients it takes 4 times as many, since it is less work. 0, the default: chosen by the library, for threads that sleep between steps and have to be woken up. With an executor whose threads are already awake when a step begins, about 65536 pays off.
 - `device`: Where the optimizer is: one of the RADAM_DEVICE_... constants. With RADAM_DEVICE_CUDA, data, grad, copy and state arrays are device pointers, an allocator returns device memory, and calls enqueue their work on a stream; docs/gpu.md describes it. num_threads, executor, parallel_from and steps in slices are for the CPU. Default: the CPU.
-- `cuda_device`: The number of the GPU, whose primary context is used, as the CUDA runtime does. Default: 0.
-- `cuda_stream`: The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default stream.
+- `cuda_device`: The number of the GPU, whose primary context is used, as the CUDA runtime does. 0, the default, on the CPU.
+- `cuda_stream`: The CUstream or cudaStream_t that work is enqueued on; radam_set_stream changes it. It must exist until the optimizer is freed or has moved to another stream. NULL, the default: the legacy default stream, or none on the CPU.
 """
 struct radam_options
     struct_size::UInt32
