@@ -6,13 +6,8 @@ use crate::error::{Result, ensure};
 use std::ffi::c_int;
 
 impl Work {
-    /// Whether a step can prepare the next one: not if graphs may be launched between the two, nor without a launch for it.
-    pub fn can_look_ahead(&self) -> bool {
-        !self.captured && self.tables.launches().next().is_some()
-    }
-
-    /// Whether what is enqueued is captured into a graph, which then has addresses of buffers, and can be launched between any
-    /// two steps: so nothing is known ahead any more.
+    /// Whether what is enqueued is captured into a graph, which then has addresses of buffers. It can be launched between any two
+    /// steps from then on, so that no step is prepared ahead any more, nor does the graph prepare one, from tables that may change.
     pub fn note_capture(&mut self, driver: &Driver) -> Result<bool> {
         let is_capturing = is_capturing(driver, self.stream)?;
         if is_capturing {

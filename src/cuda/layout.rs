@@ -194,8 +194,8 @@ pub(super) struct PrepareArgs {
     pub accumulate: u32,
     pub first: u32,
     pub count: u32,
-    pub counts: u32,
-    pub ahead: u32,
+    pub counts_step: u32,
+    pub is_ahead: u32,
     pub reserved: u32,
 }
 
@@ -205,15 +205,17 @@ impl PrepareArgs {
         (2 * self.count as usize).div_ceil(threads)
     }
 
-    /// Whether nothing has to be known of the gradients.
+    /// Whether the constants do not depend on the gradients.
     pub fn is_decided(&self) -> bool {
         self.sums == 0 && self.has_norm == 0
     }
 
-    /// Whether two of which that is so lead to the same constants, for steps of the same number.
+    /// Whether the constants are the same for steps of the same number, where neither depends on gradients.
     pub fn is_alike(&self, other: &Self) -> bool {
+        let parameters =
+            |args: &Self| (args.tensors, args.groups, args.steps, args.first, args.count);
         let settings = |args: &Self| (args.grad_scale, args.max_grad_value, args.accumulate);
-        settings(self) == settings(other)
+        parameters(self) == parameters(other) && settings(self) == settings(other)
     }
 }
 
@@ -333,7 +335,7 @@ mod tests {
             Part is Part { tensor, number }
             PrepareArgs is PrepareArgs {
                 tensors, constants, groups, steps, sums, readers, grad_scale, max_grad_norm, max_grad_value, norm, nonfinite,
-                has_norm, skip_nonfinite, accumulate, first, count, counts, ahead, reserved
+                has_norm, skip_nonfinite, accumulate, first, count, counts_step, is_ahead, reserved
             }
             UpdateArgs is UpdateArgs {
                 tensors, constants, parts, sums, param, grad, is_aligned, zero_grad, count, preparing

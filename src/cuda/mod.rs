@@ -6,8 +6,7 @@
 //! - `mod.rs`: a device. `states.rs`: the memory of states. `pointers.rs`: checks of callers' pointers. `buffers.rs`: memory of the
 //!   device and page-locked memory.
 //! - `tables.rs`: what a launch steps. `upload.rs`: bringing the tables to the device while it works.
-//! - `step.rs`: the launches of a step. `constants.rs`: what they tell the next step. `capture.rs`: what may wait, and what graphs
-//!   change.
+//! - `step.rs`: the launches of a step. `constants.rs`: where its constants are. `capture.rs`: what may wait, and what graphs change.
 
 mod buffers;
 mod capture;
@@ -42,6 +41,10 @@ use upload::Uploads;
 /// Bytes that are copied at once between state and the caller's process.
 const STAGING: usize = 1 << 20;
 
+/// Groups up to which a step that is prepared is prepared anew by each one whose options change: one launch of all parameters
+/// after another. With more, preparing it once is quicker.
+const GROUPS_AHEAD: usize = 2;
+
 /// A GPU, as one optimizer uses it: in its primary context, on one stream.
 pub(crate) struct Device {
     driver: Driver,
@@ -59,6 +62,7 @@ struct Work {
     stream: Handle,
     staging: Pinned,
     groups: Growing,
+    group_count: usize,
     steps: Growing,
     constants: Constants,
     /// For each tensor, how many blocks of a small step know its step count.
@@ -154,6 +158,7 @@ impl Device {
                 stream,
                 staging: Pinned::NONE,
                 groups: Growing::new(size_of::<DeviceGroup>()),
+                group_count: 0,
                 steps: Growing::new(size_of::<u64>()),
                 constants: Constants::NONE,
                 arrived: Growing::new(size_of::<u32>()),
@@ -269,12 +274,12 @@ impl Device {
         work.constants.ahead = None; // whose arrays may move
         let sizes = work.tables.reserve(new)?;
         let params = first + new.len();
-        let [now, next] = &mut work.constants.places;
+        let [first_place, second_place] = &mut work.constants.places;
         let arrays = [
             (&mut work.groups, groups),
             (&mut work.steps, params),
-            (now, params),
-            (next, params),
+            (first_place, params),
+            (second_place, params),
             (&mut work.arrived, params),
         ];
         if work.uploads.is_too_small(sizes.bytes())
@@ -287,16 +292,21 @@ impl Device {
             // What is enqueued copies from it still, which freeing waits for.
             Retired::from(old).retire(&self.driver, work.captured, &mut work.retired);
         }
-        work.uploads.reserve(&self.driver, sizes.bytes(), work.captured, &mut work.retired)
+        work.uploads.reserve(&self.driver, sizes.bytes(), work.captured, &mut work.retired)?;
+        work.group_count = groups;
+        Ok(())
     }
 
-    /// Tells the device the options of a group. If the next step is prepared, it is prepared anew.
+    /// Tells the device the options of a group. If the next step is prepared, it is prepared anew, unless there are many groups.
     pub fn set_group(&self, index: u32, group: &Group) -> Result<()> {
         let (_current, mut work) = (self.enter()?, self.work());
         work.note_capture(&self.driver)?;
+        if work.group_count > GROUPS_AHEAD {
+            work.constants.ahead = None;
+        }
         let ahead = work.constants.ahead.unwrap_or_default();
         let arguments = SetGroupArgs {
-            prepare: PrepareArgs { counts: 0, ..ahead },
+            prepare: PrepareArgs { counts_step: 0, ..ahead },
             groups: work.groups.buffer.pointer,
             group: DeviceGroup::of(group),
             index,
@@ -373,8 +383,8 @@ impl Drop for Device {
             work.uploads.close(driver);
             work.staging.free(driver);
             let Work { groups, steps, constants, arrived, .. } = work;
-            let [now, next] = &mut constants.places;
-            for array in [groups, steps, now, next, arrived] {
+            let [first, second] = &mut constants.places;
+            for array in [groups, steps, first, second, arrived] {
                 array.buffer.free(driver);
             }
             work.sums.free(driver);

@@ -11,6 +11,7 @@ use super::{Device, Kernel, Stale, Work, address, check_can_wait};
 use crate::error::{Result, error};
 use crate::math::{WORDS, Words};
 use crate::optimizer::{Contents, OfCall, StepOptions, Task};
+use std::mem;
 use std::ops::Range;
 
 /// Bytes of one of the sums.
@@ -113,20 +114,28 @@ impl Device {
         let zeroes = task.options.zero_grad && !task.zero_last;
         let prepare = prepare_args(work, task, &selected);
         let is_for_all = !measures_params && task.of_call.is_none();
+        let has_launch = work.tables.launches().next().is_some();
         let ahead = work.constants.ahead.take();
         match work.tables.small_threads {
             Some(threads) if is_for_all => {
                 self.step_small(work, &selected, prepare, zeroes, threads)?;
             }
-            _ if is_for_all && prepare.is_decided() && work.can_look_ahead() => {
-                self.step_ahead(work, &selected, prepare, ahead, zeroes)?;
+            _ if is_for_all && prepare.is_decided() && !work.captured && has_launch => {
+                let is_prepared = ahead.is_some_and(|ahead| ahead.is_alike(&prepare));
+                self.step_ahead(work, &selected, prepare, is_prepared, zeroes)?;
             }
             _ => {
                 self.prepare_step(work, prepare)?;
                 if measures_params {
                     self.update_measured(work, &selected, zeroes)?;
                 } else {
-                    self.update_tiles(work, task.of_call.as_ref(), &selected, zeroes, None)?;
+                    self.update_tiles(
+                        work,
+                        task.of_call.as_ref(),
+                        &selected,
+                        zeroes,
+                        PrepareArgs::default(),
+                    )?;
                 }
             }
         }
@@ -218,18 +227,18 @@ impl Device {
         work: &mut Work,
         selected: &Selected,
         prepare: PrepareArgs,
-        ahead: Option<PrepareArgs>,
+        is_prepared: bool,
         zeroes: bool,
     ) -> Result<()> {
-        let is_prepared = ahead.is_some_and(|ahead| ahead.is_alike(&prepare));
         if is_prepared {
             work.constants.turn();
         } else {
             self.prepare_step(work, prepare)?;
         }
         let constants = work.constants.next();
-        let next = PrepareArgs { constants, counts: is_prepared.into(), ahead: 1, ..prepare };
-        self.update_tiles(work, None, selected, zeroes, Some(next))?;
+        let next =
+            PrepareArgs { constants, counts_step: is_prepared.into(), is_ahead: 1, ..prepare };
+        self.update_tiles(work, None, selected, zeroes, next)?;
         work.constants.ahead = Some(next);
         Ok(())
     }
@@ -239,19 +248,19 @@ impl Device {
         self.launch(work.stream, kernel, blocks, THREADS, prepare)
     }
 
-    /// Steps elements. The first of the launches also prepares the next step, if there is something to prepare.
+    /// Steps elements. The first of the launches also prepares what is next, which may be nothing.
     fn update_tiles(
         &self,
         work: &Work,
         of_call: Option<&OfCall>,
         selected: &Selected,
         zeroes: bool,
-        mut next: Option<PrepareArgs>,
+        mut next: PrepareArgs,
     ) -> Result<()> {
         let mut launch = |kernel: UpdateKernel, tiles: Range<u32>| {
             let first = selected.at.tile(tiles.start);
             let mut update = selected.update_args(work, zeroes, first, tiles.len() as u32);
-            let next = next.take().unwrap_or_default();
+            let next = mem::take(&mut next);
             let (threads, kernel) = (kernel.threads(), self.program.update_kernel(kernel));
             let preparing = next.blocks(threads);
             update.preparing = preparing as u32;
@@ -334,8 +343,8 @@ fn prepare_args(work: &Work, task: &Task, selected: &Selected) -> PrepareArgs {
         accumulate: task.accumulate.into(),
         first: selected.tensors.start,
         count: selected.tensors.len() as u32,
-        counts: 1,
-        ahead: 0,
+        counts_step: 1,
+        is_ahead: 0,
         reserved: 0,
     }
 }

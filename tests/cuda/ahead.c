@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
-/* More parameters than one block prepares, of two layouts. */
-enum { SHORT = 5, LONG = 3000, CODED = 1000, PARAMS = 152, LAYOUTS = 2 };
+/* More parameters than one block prepares. */
+enum { PARAMS = 152, SHORT = 5, LONG = 3000, CODED = 4100 };
 
 typedef struct array {
   char host[LONG * sizeof(double)];
@@ -14,14 +14,16 @@ typedef struct array {
 } array;
 
 static struct world {
+  bool all_coded; /* whether all parameters have state of 8 bits, or only the last */
+  uint64_t layouts;
   radam_optimizer *cpu, *gpu;
   array data[PARAMS], grads[PARAMS], other_grad;
   char checkpoint[1 << 20];
   uint64_t size;
 } w;
 
-static uint64_t len_of(uint32_t id) { return id < PARAMS - 2 ? SHORT : id == PARAMS - 2 ? LONG : CODED; }
-static bool is_coded(uint32_t id) { return id == PARAMS - 1; }
+static bool is_coded(uint32_t id) { return w.all_coded || id == PARAMS - 1; }
+static uint64_t len_of(uint32_t id) { return is_coded(id) ? CODED : id == PARAMS - 2 ? LONG : SHORT; }
 static size_t bytes_of(uint32_t id) { return len_of(id) * (is_coded(id) ? sizeof(float) : sizeof(double)); }
 
 /* What is called with each optimizer and the arrays that it has. */
@@ -35,12 +37,11 @@ static size_t bytes_of(uint32_t id) { return len_of(id) * (is_coded(id) ? sizeof
 #define PLACE(array) (on_gpu ? (array).device : (void *)(array).host)
 
 static void make(array *a, uint32_t id, uint32_t seed) {
-  if (is_coded(id)) {
-    fill((float *)(void *)a->host, (int)len_of(id), seed);
-  } else {
-    float values[LONG];
-    fill(values, (int)len_of(id), seed);
-    for (uint64_t i = 0; i < len_of(id); i++) ((double *)(void *)a->host)[i] = values[i];
+  float values[CODED];
+  fill(values, (int)len_of(id), seed);
+  for (uint64_t i = 0; i < len_of(id); i++) {
+    if (is_coded(id)) ((float *)(void *)a->host)[i] = values[i];
+    else ((double *)(void *)a->host)[i] = values[i];
   }
   a->device = copied(a->host, bytes_of(id));
 }
@@ -48,14 +49,16 @@ static void make(array *a, uint32_t id, uint32_t seed) {
 static radam_group_options initial_options(uint32_t group) {
   radam_group_options options = group_options();
   options.weight_decay = 0.01;
-  if (group == 1) options.state_dtype = RADAM_DTYPE_Q8;
+  if (group == 1 || w.all_coded) options.state_dtype = RADAM_DTYPE_Q8;
   return options;
 }
 
-static void make_world(CUstream stream) {
+static void make_world(bool all_coded, CUstream stream) {
+  w.all_coded = all_coded;
+  w.layouts = all_coded ? 1 : 2;
   w.cpu = create_on(RADAM_DEVICE_CPU, NULL);
   w.gpu = create_on(RADAM_DEVICE_CUDA, stream);
-  for (uint32_t group = 0; group < 2; group++) {
+  for (uint32_t group = 0; group < w.layouts; group++) {
     const radam_group_options options = initial_options(group);
     BOTH(radam_add_param_group(opt, &options, NULL, 0, NULL));
   }
@@ -63,9 +66,20 @@ static void make_world(CUstream stream) {
     make(&w.data[id], id, 1 + id);
     make(&w.grads[id], id, 1000 + id);
     const radam_dtype dtype = is_coded(id) ? RADAM_DTYPE_F32 : RADAM_DTYPE_F64;
-    BOTH(radam_add_param(opt, is_coded(id), dtype, 0, PLACE(w.data[id]), PLACE(w.grads[id]), len_of(id), NULL, NULL));
+    BOTH(radam_add_param(opt, is_coded(id) && !w.all_coded, dtype, 0, PLACE(w.data[id]), PLACE(w.grads[id]), len_of(id), NULL, NULL));
   }
   make(&w.other_grad, PARAMS - 2, 5000);
+  void *codes;
+  radam_dtype state;
+  OK(w.gpu, radam_param_state(w.gpu, PARAMS - 1, RADAM_STATE_EXP_AVG, &codes, &state));
+  CHECK(state == RADAM_DTYPE_Q8, "the state is not coded");
+}
+
+static void free_world(void) {
+  OK(NULL, radam_free(w.gpu));
+  OK(NULL, radam_free(w.cpu));
+  for (uint32_t id = 0; id < PARAMS; id++) free_memory(w.data[id].device), free_memory(w.grads[id].device);
+  free_memory(w.other_grad.device);
 }
 
 static void check_bits(const char *when) {
@@ -84,7 +98,7 @@ static void step(const radam_step_options *options, uint64_t more, const char *w
   OK(w.gpu, radam_step_with(w.gpu, options, NULL));
   const uint64_t launches = calls_of("cuLaunchKernel") - before;
   OK(w.cpu, radam_step_with(w.cpu, options, NULL));
-  CHECK(launches == LAYOUTS + more, "%s: %d launches", when, (int)launches);
+  CHECK(launches == w.layouts + more, "%s: %d launches", when, (int)launches);
   check_bits(when);
 }
 
@@ -123,6 +137,7 @@ static void unusual_steps(void) {
   steps(NOT_PREPARED, "after a report");
   step(&zeroing, PREPARED, "zero_grad");
   for (uint32_t id = 0; id < PARAMS; id++) {
+    free_memory(w.grads[id].device);
     make(&w.grads[id], id, 2000 + id);
     BOTH(radam_set_grad(opt, id, PLACE(w.grads[id])));
   }
@@ -148,8 +163,9 @@ static void options_change(void) {
   const radam_group_options options = initial_options(0);
   BOTH(radam_add_param_group(opt, &options, NULL, 0, NULL));
   BOTH(radam_set_lr(opt, 2, 0.5));
-  BOTH(radam_set_lr(opt, 0, 0.005));
   steps(NOT_PREPARED, "another group");
+  for (uint32_t group = 0; group < 3; group++) BOTH(radam_set_lr(opt, group, 0.005));
+  steps(NOT_PREPARED, "the learning rates of many groups");
 }
 
 static void parameters_change(void) {
@@ -182,27 +198,23 @@ static void parameters_change(void) {
   free_memory(more.device);
 }
 
-/* Each call of the driver fails in turn while more parameters are added than there is room for, which then are not there. */
+/* Each call of the driver fails in turn while more parameters are added than there is room for, which then are not there. They
+   have no elements, and so no state that would be allocated. */
 static void additions_fail(void) {
   enum { MORE = 1000 };
-  static radam_param params[2][MORE];
-  static array more;
-  make(&more, 0, 9050);
-  for (int on_gpu = 0; on_gpu < 2; on_gpu++)
-    for (int i = 0; i < MORE; i++) {
-      params[on_gpu][i] = param_of(RADAM_DTYPE_F64, PLACE(more), PLACE(w.grads[0]), 0);
-    }
+  static radam_param params[MORE];
+  for (int i = 0; i < MORE; i++) params[i] = param_of(RADAM_DTYPE_F64, NULL, NULL, 0);
   radam_status status = RADAM_ERROR_DEVICE;
   for (uint64_t n = 1; status != RADAM_OK; n++) {
-    uint32_t first = 0;
     STAND_IN(stand_in_fail_call)(n, CUDA_ERROR_OUT_OF_MEMORY);
-    status = radam_add_params(w.gpu, 0, params[1], MORE, &first);
+    status = radam_add_params(w.gpu, 0, params, MORE, NULL);
     STAND_IN(stand_in_repair)();
-    if (status == RADAM_OK) OK(w.cpu, radam_add_params(w.cpu, 0, params[0], MORE, &first));
     BOTH(radam_set_lr(opt, 0, 0.01 / (double)n));
-    steps(NOT_PREPARED, "an addition");
+    if (status == RADAM_OK) break;
+    steps(NOT_PREPARED, "an addition that failed");
   }
-  free_memory(more.device);
+  OK(w.cpu, radam_add_params(w.cpu, 0, params, MORE, NULL));
+  steps(NOT_PREPARED, "an addition");
 }
 
 /* Steps of single parameters between those of all others. */
@@ -224,47 +236,70 @@ static void released_steps(void) {
   free_memory(released.device);
 }
 
-/* A learning rate is set in a graph, which may be launched between any two steps from then on. */
+/* A graph that was captured by these calls. */
+#define CAPTURED(exec, stream, call)                                                   \
+  do {                                                                                 \
+    CUgraph graph_;                                                                    \
+    DRIVER(cuStreamBeginCapture_v2, stream, CU_STREAM_CAPTURE_MODE_GLOBAL);            \
+    OK(w.gpu, call);                                                                   \
+    DRIVER(cuStreamEndCapture, stream, &graph_);                                       \
+    DRIVER(cuGraphInstantiateWithFlags, &(exec), graph_, 0);                           \
+    DRIVER(cuGraphDestroy, graph_);                                                    \
+  } while (0)
+
+/* What is set in a graph may be set between any two steps from then on. */
 static void graphs_change_options(CUstream stream) {
-  CUgraph graph;
-  CUgraphExec exec;
-  steps(NOT_PREPARED, "before the graph");
-  DRIVER(cuStreamBeginCapture_v2, stream, CU_STREAM_CAPTURE_MODE_GLOBAL);
-  OK(w.gpu, radam_set_lr(w.gpu, 0, 0.03));
-  DRIVER(cuStreamEndCapture, stream, &graph);
-  DRIVER(cuGraphInstantiateWithFlags, &exec, graph, 0);
-  DRIVER(cuGraphDestroy, graph);
+  CUgraphExec lr;
+  CAPTURED(lr, stream, radam_set_lr(w.gpu, 0, 0.03));
   step(NULL, NOT_PREPARED, "a capture sets nothing");
-  DRIVER(cuGraphLaunch, exec, stream);
+  DRIVER(cuGraphLaunch, lr, stream);
   OK(w.cpu, radam_set_lr(w.cpu, 0, 0.03));
   step(NULL, NOT_PREPARED, "a learning rate of a graph");
   OK(w.gpu, radam_set_lr(w.gpu, 0, 0.04));
-  DRIVER(cuGraphLaunch, exec, stream);
+  DRIVER(cuGraphLaunch, lr, stream);
   step(NULL, NOT_PREPARED, "a learning rate of a graph again");
   /* The groups move to other memory; the graph still has that of before. */
   const radam_group_options options = initial_options(0);
   for (int i = 0; i < 100; i++) BOTH(radam_add_param_group(opt, &options, NULL, 0, NULL));
-  DRIVER(cuGraphLaunch, exec, stream);
+  DRIVER(cuGraphLaunch, lr, stream);
   step(NULL, NOT_PREPARED, "more groups than the graph knows");
-  DRIVER(cuGraphExecDestroy, exec);
+  DRIVER(cuGraphExecDestroy, lr);
+}
+
+static void graphs_change_step_counts(CUstream stream) {
+  CUgraphExec count;
+  CAPTURED(count, stream, radam_set_step_count(w.gpu, 3, 7));
+  step(NULL, NOT_PREPARED, "a capture sets no step count");
+  for (int replay = 0; replay < 3; replay++) {
+    DRIVER(cuGraphLaunch, count, stream);
+    OK(w.cpu, radam_set_step_count(w.cpu, 3, 7));
+    step(NULL, NOT_PREPARED, "a step count of a graph");
+  }
+  DRIVER(cuGraphExecDestroy, count);
 }
 
 int main(void) {
   alarm(120); /* ends what hangs */
   open_device();
   const CUstream first = new_stream(), second = new_stream();
-  make_world(first);
+  make_world(false, first);
   steps(NOT_PREPARED, "the first step");
   unusual_steps();
+  additions_fail();
   options_change();
   OK(w.gpu, radam_set_stream(w.gpu, second));
   steps(PREPARED, "another stream");
   parameters_change();
-  additions_fail();
   released_steps();
+  graphs_change_step_counts(second);
   graphs_change_options(second);
-  OK(NULL, radam_free(w.gpu));
-  OK(NULL, radam_free(w.cpu));
+  free_world();
+  make_world(true, first);
+  step(NULL, NOT_PREPARED, "the first step on coded state");
+  BOTH(radam_set_lr(opt, 0, 0.02));
+  step(NULL, PREPARED, "a learning rate");
+  step(NULL, PREPARED, "the same learning rate");
+  free_world();
   puts("steps are prepared ahead");
   return 0;
 }

@@ -1,4 +1,5 @@
-// What is decided before the parameters move: whether they do, by what gradients are scaled, and the constants of the step.
+// What is decided before parameters move: whether they do, by what gradients are scaled, and the constants of the step. A step that
+// depends on no gradient is prepared while the one before it runs.
 #pragma once
 #include "exact_sum.cuh"
 #include "rule.cuh"
@@ -59,17 +60,17 @@ static __device__ __forceinline__ void prepare(const PrepareArgs &args, const Se
   to->noise = mix_64(mix_64(mix_64(group.seed) ^ tensor.name_hash) ^ t);
 }
 
-// Counts a step of each parameter, and writes constants; of one group's parameters, if its options are new. Two threads a parameter;
-// all of a block must call this.
+// Counts a step of each parameter, if it is not counted yet, and writes its constants or those of the next one; of one group's
+// parameters alone, if its options are new. Two threads a parameter; all of a block must call this.
 static __device__ __forceinline__ void prepare_all(const PrepareArgs &args, const Settled &settled, const SetGroupArgs *changed) {
   u32 i = (blockIdx.x * blockDim.x + threadIdx.x) / 2, last = args.first + args.count - 1;
   u32 index = args.first + i < last ? args.first + i : last;
   const Tensor &tensor = args.tensors[index];
   const Group &group = changed ? changed->group : args.groups[tensor.group];
-  u64 *steps = args.steps + tensor.id, now = args.counts ? after(*steps) : *steps, t = args.ahead ? after(now) : now;
+  u64 *steps = args.steps + tensor.id, now = args.counts_step ? after(*steps) : *steps, t = args.is_ahead ? after(now) : now;
   bool is_written = i < args.count && threadIdx.x % 2 == 0 && (!changed || changed->index == tensor.group);
   prepare(args, settled, group, tensor, t, is_written ? args.constants + index : 0);
-  if (is_written && args.counts && tensor.steps && !settled.skipped) *steps = now;
+  if (is_written && args.counts_step && tensor.steps && !settled.skipped) *steps = now;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) radam_prepare(PrepareArgs args) { prepare_all(args, settle_in_block(args), 0); }

@@ -81,7 +81,8 @@ struct PrepareArgs {
   u64 nonfinite;
   u32 has_norm, skip_nonfinite, accumulate;
   u32 first, count;   // tensors
-  u32 counts, ahead;  // whether a step is counted, and whether the constants are for the one after what is counted
+  u32 counts_step;    // or it is counted already
+  u32 is_ahead;       // whether the constants are those of the step after it
   u32 reserved;
 };
 
