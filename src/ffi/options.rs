@@ -141,13 +141,18 @@ pub(super) unsafe fn options(options: *const radam_options) -> Result<Options> {
     let radam_options { num_threads, allocator, executor, parallel_from, device, .. } = options;
     let cuda = match device {
         RADAM_DEVICE_CPU => {
+            let radam_options { cuda_device, cuda_stream, .. } = options;
             ensure!(
-                options.cuda_device == 0 && options.cuda_stream.is_null(),
+                cuda_device == 0,
                 InvalidArgument,
-                "options.cuda_device is {} and options.cuda_stream is {:p}, but options.device is RADAM_DEVICE_CPU; it must be \
-                 RADAM_DEVICE_CUDA for an optimizer on a GPU, and they 0 and NULL for one on the CPU",
-                options.cuda_device,
-                options.cuda_stream
+                "options.cuda_device is {cuda_device}, but options.device is RADAM_DEVICE_CPU; cuda_device must be 0 unless device \
+                 is RADAM_DEVICE_CUDA"
+            );
+            ensure!(
+                cuda_stream.is_null(),
+                InvalidArgument,
+                "options.cuda_stream is {cuda_stream:p}, but options.device is RADAM_DEVICE_CPU; cuda_stream must be NULL unless \
+                 device is RADAM_DEVICE_CUDA"
             );
             None
         }
