@@ -222,7 +222,7 @@ unsafe fn step_rest<V, P, G, S, C>(
     V: Stored<P> + Stored<G> + Stored<S> + Stored<C>,
 {
     debug_assert!(rest < V::COUNT);
-    let TypedView { param, grad, exp_avg, exp_avg_sq, kahan_comp, copy } =
+    let TypedView { param, grad, exp_avg, exp_avg_sq, kahan_comp, copy, .. } =
         TypedView::<P, G, S, C>::of(view);
     let start = view.len - rest;
     let mut blocks = [const { Block([0; 16]) }; 6];

@@ -156,6 +156,7 @@ impl Param {
         let StateKind { q8, compensation: way, .. } = self.state.kind;
         TensorView {
             len: self.len(),
+            whole: self.len(),
             first: 0,
             param: data.pointer(),
             grad: grad.pointer(),

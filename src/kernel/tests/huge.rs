@@ -28,6 +28,7 @@ fn tensors_of_more_than_2_to_the_32_elements_are_stepped_to_their_end() {
         std::slice::from_raw_parts_mut(grad.start.cast::<bf16>(), WINDOW).fill(one);
         let view = TensorView {
             len: LEN,
+            whole: LEN,
             first: 0,
             param: param.start,
             grad: grad.start,

@@ -128,6 +128,7 @@ impl TestTensor {
             self.arrays.each_mut().map(|array| array.as_mut_ptr().cast::<u8>());
         TensorView {
             len: self.len,
+            whole: self.len,
             first: self.first,
             param,
             grad,

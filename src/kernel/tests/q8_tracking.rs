@@ -59,6 +59,7 @@ fn errors(beta2: f64, gradient: impl Fn(u64, usize) -> f64) -> Errors {
         grad.iter_mut().enumerate().for_each(|(i, grad)| *grad = gradient(number, i) as f32);
         let view = TensorView {
             len: LEN,
+            whole: LEN,
             first: 0,
             param: theta.as_mut_ptr().cast(),
             grad: grad.as_ptr().cast(),

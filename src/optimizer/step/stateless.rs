@@ -46,6 +46,7 @@ pub(crate) fn update(group: Group, tensor: &LooseTensor, number: u64) -> Result<
     let instruction_set = InstructionSet::choose()?;
     let view = TensorView {
         len: tensor.len as usize,
+        whole: tensor.len as usize,
         first: 0,
         param: tensor.param.pointer(),
         grad: tensor.grad.pointer(),
