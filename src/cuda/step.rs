@@ -111,39 +111,42 @@ impl Device {
         if task.measures {
             self.measure_pieces(work, &selected)?;
         }
-        let zeroes = task.options.zero_grad && !task.zero_last;
         let prepare = prepare_args(work, task, &selected);
-        let is_for_all = !measures_params && task.of_call.is_none();
-        let has_launch = work.tables.launches().next().is_some();
-        let ahead = work.constants.ahead.take();
-        match work.tables.small_threads {
-            Some(threads) if is_for_all => {
-                self.step_small(work, &selected, prepare, zeroes, threads)?;
-            }
-            _ if is_for_all && prepare.is_decided() && !work.captured && has_launch => {
-                let is_prepared = ahead.is_some_and(|ahead| ahead.is_alike(&prepare));
-                self.step_ahead(work, &selected, prepare, is_prepared, zeroes)?;
-            }
-            _ => {
-                self.prepare_step(work, prepare)?;
-                if measures_params {
-                    self.update_measured(work, &selected, zeroes)?;
-                } else {
-                    self.update_tiles(
-                        work,
-                        task.of_call.as_ref(),
-                        &selected,
-                        zeroes,
-                        PrepareArgs::default(),
-                    )?;
-                }
-            }
-        }
+        self.step_tensors(work, task, &selected, prepare)?;
         work.sums_are_clear |= prepare.readers != 0;
         if task.options.zero_grad && task.zero_last {
             self.zero_pieces(work, &selected)?;
         }
         if waits { self.sums(work).map(Some) } else { Ok(None) }
+    }
+
+    fn step_tensors(
+        &self,
+        work: &mut Work,
+        task: &Task,
+        selected: &Selected,
+        prepare: PrepareArgs,
+    ) -> Result<()> {
+        let zeroes = task.options.zero_grad && !task.zero_last;
+        let of_call = task.of_call.as_ref();
+        let measures_params = task.options.measure_grads && task.options.measure_params;
+        let ahead = work.constants.ahead.take();
+        if of_call.is_none() && !measures_params {
+            if let Some(threads) = work.tables.small_threads {
+                return self.step_small(work, selected, prepare, zeroes, threads);
+            }
+            let has_launch = work.tables.launches().next().is_some();
+            if prepare.is_decided() && !work.captured && has_launch {
+                let is_prepared = ahead.is_some_and(|ahead| ahead.is_alike(&prepare));
+                return self.step_ahead(work, selected, prepare, is_prepared, zeroes);
+            }
+        }
+        self.prepare_step(work, prepare)?;
+        if measures_params {
+            self.update_measured(work, selected, zeroes)
+        } else {
+            self.update_tiles(work, of_call, selected, zeroes, PrepareArgs::default())
+        }
     }
 
     /// Measures the gradients that a step would go by. Waits.
