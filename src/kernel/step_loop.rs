@@ -83,7 +83,9 @@ impl<V> Blocks<'_, V> {
     ) where
         V: Stored<G> + Stored<S>,
     {
-        arrays.prefetch::<V>(start);
+        if size_of::<P>() == 2 {
+            arrays.prefetch_moments::<V>(start);
+        }
         // SAFETY: the elements are there, and only this loop uses them.
         unsafe {
             let grad = self.grad::<P, G, S, C, CLIPS>(arrays, start);

@@ -27,7 +27,8 @@ def compiled(folder: pathlib.Path) -> bytes:
     log = text(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
     if failed or log:
         sys.exit(log.decode() or f"NVRTC reports {failed}")
-    return text(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
+    lines = text(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX).splitlines()
+    return b"".join(b" ".join(line.split()) + b"\n" for line in lines if line.strip())  # packs better without indentation
 
 
 def text(program, size_of, get) -> bytes:
