@@ -161,7 +161,7 @@ struct Options {
   std::uint64_t parallel_from = 0;  // elements from which several threads work on a step; 0: chosen by the library
   Executor executor{};              // the caller's threads; by default the library's own
   Allocator allocator{};            // of the optimizer's state
-  Device device = Device::cpu;      // with cuda, arrays and the allocator's memory are the GPU's, and threads have no options
+  Device device = Device::cpu;      // with cuda, all memory is the GPU's, and no option of threads may be set
   std::int32_t cuda_device = 0;     // which GPU: its ordinal, as in cudaSetDevice
   void* cuda_stream = nullptr;      // a cudaStream_t that steps are enqueued on; nullptr: the default stream
 

@@ -204,10 +204,9 @@ static void additions_fail(void) {
   enum { MORE = 1000 };
   static radam_param params[MORE];
   for (int i = 0; i < MORE; i++) params[i] = param_of(RADAM_DTYPE_F64, NULL, NULL, 0);
-  radam_status status = RADAM_ERROR_DEVICE;
-  for (uint64_t n = 1; status != RADAM_OK; n++) {
+  for (uint64_t n = 1;; n++) {
     STAND_IN(stand_in_fail_call)(n, CUDA_ERROR_OUT_OF_MEMORY);
-    status = radam_add_params(w.gpu, 0, params, MORE, NULL);
+    const radam_status status = radam_add_params(w.gpu, 0, params, MORE, NULL);
     STAND_IN(stand_in_repair)();
     BOTH(radam_set_lr(opt, 0, 0.01 / (double)n));
     if (status == RADAM_OK) break;
