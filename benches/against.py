@@ -169,6 +169,8 @@ def cases() -> list[Case]:
     more = [
         Case("bf16, 16M, 2 threads", "bf16", 2, [16 * M]),
         Case("f32, 4M, 2 threads, max_grad_norm", "f32", 2, [4 * M], max_grad_norm=1),
+        Case("f32, 16M, 1 thread, max_grad_norm", "f32", 1, [16 * M], max_grad_norm=1),
+        Case("f32, 16M, 2 threads, max_grad_norm", "f32", 2, [16 * M], max_grad_norm=1),
     ]
     return one + two + more
 

@@ -10,7 +10,7 @@ compiled_loop! {
     /// # Safety
     /// The arrays have `len` elements of their dtypes and are aligned for them. Nothing else writes the
     /// source nor reads or writes the target meanwhile, and they do not overlap.
-    fn convert_array(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
+    pub(crate) fn convert_array(from: Dtype, source: *const u8, to: Dtype, target: *mut u8, len: usize) {
         // SAFETY: the arrays hold `len` elements of the types of their dtypes.
         unsafe {
             if to == from {

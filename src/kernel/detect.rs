@@ -121,10 +121,10 @@ impl fmt::Display for AvailableNames {
 macro_rules! compiled_loop {
     (
         $(#[$documentation:meta])*
-        fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
+        $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block
     ) => {
         $(#[$documentation])*
-        pub(crate) unsafe fn $name(
+        $visibility unsafe fn $name(
             instruction_set: $crate::kernel::InstructionSet,
             $($argument: $type),*
         ) $(-> $result)? {

@@ -8,7 +8,7 @@ compiled_loop! {
     ///
     /// # Safety
     /// The arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
-    fn join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
+    pub(super) fn join(param: *const bf16, remainder: *const i16, master: *mut f32, len: usize) {
         for i in 0..len {
             // SAFETY: every array has an element `i`.
             unsafe { *master.add(i) = joined(*param.add(i), *remainder.add(i)) };
@@ -21,7 +21,7 @@ compiled_loop! {
     ///
     /// # Safety
     /// As for [`join`].
-    fn split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
+    pub(super) fn split(master: *const f32, param: *mut bf16, remainder: *mut i16, len: usize) {
         for i in 0..len {
             // SAFETY: every array has an element `i`.
             unsafe { (*param.add(i), *remainder.add(i)) = halves(*master.add(i)) };

@@ -86,7 +86,7 @@ compiled_loop! {
     ///
     /// # Safety
     /// Both arrays have `len` elements, are aligned and do not overlap; nothing else uses them meanwhile.
-    fn round_at_random(
+    pub(super) fn round_at_random(
         values: *const f32,
         to: *mut bf16,
         keys: [u32; 2],

@@ -10,58 +10,178 @@ use crate::math::ExactSum;
 
 const PARTS: usize = 32;
 
+/// How many arrays `add_squares` reads side by side. With four, a core reads from memory 1.4 to 1.6 times as fast as one
+/// array (Zen 3); more gain nothing.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// How many elements of each array to add in turn: few enough that the streams stay side by side, enough that the parts,
+/// which have no room in registers, are rarely moved.
+const SIDE_BY_SIDE: usize = 128;
+
 compiled_loop! {
-    /// The sum of the squares of `len` elements.
+    /// Adds the squares of `len` elements, a multiple of [`PARTS`], to partial sums.
     ///
     /// # Safety
     /// The array has `len` elements of the dtype and is aligned for them, and nothing writes it meanwhile.
-    fn sum_of_squares(dtype: Dtype, array: *const u8, len: usize) -> f64 {
-        // SAFETY: `sum` asks for elements below `len`.
-        with_element!(dtype, E => sum(len, |i| unsafe { element::<E>(array, i) }))
+    fn add_to_parts(dtype: Dtype, array: *const u8, len: usize, parts: &mut Parts) {
+        // SAFETY: `add` asks for elements below `len`.
+        with_element!(dtype, E => parts.add(len, |i| unsafe { element::<E>(array, i) }));
     }
 }
 
 compiled_loop! {
-    /// The sum of the squares of the differences of `len` elements from those in another array.
+    /// Adds the squares of the differences of `len` elements, a multiple of [`PARTS`], from those in another array to
+    /// partial sums.
     ///
     /// # Safety
-    /// As for [`sum_of_squares`], of both arrays.
-    fn sum_of_squared_differences(
+    /// As for [`add_to_parts`], of both arrays.
+    fn add_differences_to_parts(
         dtype: Dtype,
         array: *const u8,
         other: *const u8,
         len: usize,
-    ) -> f64 {
+        parts: &mut Parts,
+    ) {
         with_element!(dtype, E => {
-            // SAFETY: `sum` asks for elements below `len`.
-            sum(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) })
-        })
+            // SAFETY: `add` asks for elements below `len`.
+            parts.add(len, |i| unsafe { element::<E>(array, i) - element::<E>(other, i) });
+        });
     }
 }
 
-/// Adds the sum of the squares of `len` elements to an exact sum. If it is not finite, it counts the infinite
-/// and NaN elements instead or, if there are none, an overflow.
+/// The sum of the squares of `len` elements.
 ///
 /// # Safety
-/// As for [`sum_of_squares`].
-pub(crate) unsafe fn add_squares(
+/// As for [`add_to_parts`], of any length.
+pub(super) unsafe fn sum_of_squares(
     instruction_set: InstructionSet,
     dtype: Dtype,
     array: *const u8,
     len: usize,
+) -> f64 {
+    let (mut parts, rest) = (Parts::ZERO, len % PARTS);
+    // SAFETY: the preconditions are the same, of two parts of the array.
+    unsafe {
+        add_to_parts(instruction_set, dtype, array, len - rest, &mut parts);
+        if rest > 0 {
+            let rest = Rest::of(dtype, array, len, rest);
+            add_to_parts(instruction_set, dtype, rest.array(), PARTS, &mut parts);
+        }
+    }
+    parts.total()
+}
+
+/// The sum of the squares of the differences of `len` elements from those in another array.
+///
+/// # Safety
+/// As for [`sum_of_squares`], of both arrays.
+pub(super) unsafe fn sum_of_squared_differences(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    array: *const u8,
+    other: *const u8,
+    len: usize,
+) -> f64 {
+    let (set, mut parts, rest) = (instruction_set, Parts::ZERO, len % PARTS);
+    // SAFETY: as above.
+    unsafe {
+        add_differences_to_parts(set, dtype, array, other, len - rest, &mut parts);
+        if rest > 0 {
+            let [array, other] = [array, other].map(|array| Rest::of(dtype, array, len, rest));
+            add_differences_to_parts(set, dtype, array.array(), other.array(), PARTS, &mut parts);
+        }
+    }
+    parts.total()
+}
+
+/// The last elements of an array, and zeros up to [`PARTS`]: their squares change no sum.
+struct Rest([u64; PARTS]);
+
+impl Rest {
+    /// # Safety
+    /// As for [`sum_of_squares`], and there are `rest` elements, fewer than [`PARTS`].
+    unsafe fn of(dtype: Dtype, array: *const u8, len: usize, rest: usize) -> Self {
+        debug_assert!(rest < PARTS && rest <= len);
+        let elements = array.wrapping_add((len - rest) * dtype.size());
+        let mut block = [0; PARTS];
+        // SAFETY: the elements are there, and the block has room for as many of any dtype.
+        unsafe {
+            let block = block.as_mut_ptr().cast::<u8>();
+            block.copy_from_nonoverlapping(elements, rest * dtype.size());
+        }
+        Self(block)
+    }
+
+    fn array(&self) -> *const u8 {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// The sums of the squares of several arrays of `len` elements each. It reads them side by side: from memory, a core can
+/// read several streams at once faster than one.
+///
+/// # Safety
+/// As for [`add_to_parts`], of each of the arrays.
+unsafe fn sums_of_squares(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    arrays: &[*const u8; AT_ONCE],
+    len: usize,
+) -> [f64; AT_ONCE] {
+    let mut sums = [Parts::ZERO; AT_ONCE];
+    for start in (0..len).step_by(SIDE_BY_SIDE) {
+        let len = SIDE_BY_SIDE.min(len - start); // a multiple of PARTS too
+        for (parts, array) in sums.iter_mut().zip(arrays) {
+            let elements = array.wrapping_add(start * dtype.size());
+            // SAFETY: a part of an array is as valid as the array.
+            unsafe { add_to_parts(instruction_set, dtype, elements, len, parts) };
+        }
+    }
+    sums.map(|parts| parts.total())
+}
+
+/// Adds the sums of the squares of arrays of `len` elements each to an exact sum. For one that is not finite, it counts the
+/// infinite and NaN elements instead or, if there are none, an overflow. [`AT_ONCE`] arrays are read side by side.
+///
+/// # Safety
+/// As for [`sum_of_squares`], of each of the arrays.
+pub(crate) unsafe fn add_squares(
+    instruction_set: InstructionSet,
+    dtype: Dtype,
+    arrays: &[*const u8],
+    len: usize,
     sum: &mut ExactSum,
 ) {
     // SAFETY: the preconditions are the same.
-    let partial = unsafe { sum_of_squares(instruction_set, dtype, array, len) };
-    if partial.is_finite() {
-        return sum.add(partial);
+    unsafe {
+        if let Ok(arrays) = arrays.try_into()
+            && len.is_multiple_of(PARTS)
+        {
+            let squares = sums_of_squares(instruction_set, dtype, arrays, len);
+            for (array, squares) in arrays.iter().zip(squares) {
+                add_sum(dtype, *array, len, squares, sum);
+            }
+        } else {
+            for array in arrays {
+                let squares = sum_of_squares(instruction_set, dtype, *array, len);
+                add_sum(dtype, *array, len, squares, sum);
+            }
+        }
     }
-    // SAFETY: as above.
-    let (infinities, nans) = unsafe { count_nonfinite(dtype, array, len) };
-    if infinities + nans > 0 {
-        sum.add_nonfinite(infinities, nans);
-    } else {
-        sum.add(f64::INFINITY);
+}
+
+/// Adds the sum of the squares of an array.
+///
+/// # Safety
+/// As for [`sum_of_squares`].
+unsafe fn add_sum(dtype: Dtype, array: *const u8, len: usize, squares: f64, sum: &mut ExactSum) {
+    if squares.is_finite() {
+        return sum.add(squares);
+    }
+    // SAFETY: the preconditions are the same.
+    match unsafe { count_nonfinite(dtype, array, len) } {
+        (0, 0) => sum.add(f64::INFINITY),
+        (infinities, nans) => sum.add_nonfinite(infinities, nans),
     }
 }
 
@@ -69,6 +189,7 @@ pub(crate) unsafe fn add_squares(
 ///
 /// # Safety
 /// As for [`sum_of_squares`].
+#[cold]
 unsafe fn count_nonfinite(dtype: Dtype, array: *const u8, len: usize) -> (u64, u64) {
     with_element!(dtype, E => {
         (0..len).fold((0, 0), |(infinities, nans), i| {
@@ -89,30 +210,36 @@ unsafe fn element<E: Element>(array: *const u8, i: usize) -> f64 {
     unsafe { *array.add(i) }.load().to_f64()
 }
 
-/// The sum of the squares of `value(0)` to `value(len - 1)`.
-#[inline(always)]
-fn sum(len: usize, value: impl Fn(usize) -> f64) -> f64 {
-    let mut parts = [0.0; PARTS];
-    let rest = len % PARTS;
-    for start in (0..len - rest).step_by(PARTS) {
-        for (i, part) in parts.iter_mut().enumerate() {
-            let value = value(start + i);
-            *part += value * value;
+/// The partial sums of a sum of squares.
+#[derive(Clone, Copy)]
+struct Parts([f64; PARTS]);
+
+impl Parts {
+    const ZERO: Self = Self([0.0; PARTS]);
+
+    /// Adds the squares of `value(0)` to `value(len - 1)`; `len` is a multiple of [`PARTS`].
+    #[inline(always)]
+    fn add(&mut self, len: usize, value: impl Fn(usize) -> f64) {
+        debug_assert!(len.is_multiple_of(PARTS));
+        for start in (0..len).step_by(PARTS) {
+            for (i, part) in self.0.iter_mut().enumerate() {
+                let value = value(start + i);
+                *part += value * value;
+            }
         }
     }
-    for (i, part) in parts[..rest].iter_mut().enumerate() {
-        let value = value(len - rest + i);
-        *part += value * value;
-    }
-    // A tree of pairs.
-    let mut half = PARTS / 2;
-    while half > 0 {
-        for i in 0..half {
-            parts[i] += parts[i + half];
+
+    /// The partial sums added in pairs, as a tree.
+    fn total(mut self) -> f64 {
+        let mut half = PARTS / 2;
+        while half > 0 {
+            for i in 0..half {
+                self.0[i] += self.0[i + half];
+            }
+            half /= 2;
         }
-        half /= 2;
+        self.0[0]
     }
-    parts[0]
 }
 
 #[cfg(test)]
@@ -186,8 +313,34 @@ mod tests {
             for set in InstructionSet::available() {
                 let mut found = ExactSum::ZERO;
                 // SAFETY: the array has 100 elements.
-                unsafe { add_squares(set, dtype, array.as_ptr().cast(), 100, &mut found) };
+                unsafe { add_squares(set, dtype, &[array.as_ptr().cast()], 100, &mut found) };
                 assert_eq!(found, expected, "{set:?} {dtype:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn arrays_side_by_side_have_the_sums_of_each() {
+        for dtype in DTYPES {
+            for len in [0, PARTS, 5 * PARTS, 5 * PARTS + 1, 16_384] {
+                let mut values = [1, 2, 3, 4].map(|seed| values(len, seed));
+                if let Some(last) = values[2].last_mut() {
+                    *last = f64::NAN;
+                }
+                let arrays = values.map(|values| stored(dtype, &values));
+                let arrays = arrays.each_ref().map(|array| array.as_ptr().cast());
+                for set in InstructionSet::available() {
+                    let (mut found, mut expected) = (ExactSum::ZERO, ExactSum::ZERO);
+                    // SAFETY: each of the arrays has `len` elements.
+                    unsafe {
+                        add_squares(set, dtype, &arrays, len, &mut found);
+                        for array in arrays {
+                            add_squares(set, dtype, &[array], len, &mut expected);
+                        }
+                    }
+                    assert_eq!(found, expected, "{set:?} {dtype:?} {len}");
+                    assert_eq!(found.nonfinite(), u64::from(len > 0));
+                }
             }
         }
     }
@@ -197,9 +350,9 @@ mod tests {
         let (array, mut found) = ([1.0, 1e200], ExactSum::ZERO);
         // SAFETY: the array has two elements.
         unsafe {
-            let (set, array) = (InstructionSet::PORTABLE, array.as_ptr().cast());
-            add_squares(set, Dtype::F64, array, 1, &mut found);
-            add_squares(set, Dtype::F64, array, 2, &mut found);
+            let (set, arrays) = (InstructionSet::PORTABLE, [array.as_ptr().cast()]);
+            add_squares(set, Dtype::F64, &arrays, 1, &mut found);
+            add_squares(set, Dtype::F64, &arrays, 2, &mut found);
         }
         assert_eq!((found.nonfinite(), found.value()), (0, f64::INFINITY));
     }

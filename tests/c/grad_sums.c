@@ -319,31 +319,63 @@ static void words_have_room(void) {
   CHECK(norm_of(&one) == norm_of(&twice), "measuring adds another sum than adding the words does");
 }
 
-/* Partial sums end where pieces of the whole tensor do, wherever the shard begins. */
-static void pieces_are_those_of_the_whole(void) {
-  enum { OFFSET = 10000, LEN = 40000 };
-  static float data[LEN], grad[LEN];
+/* Partial sums end where pieces of the whole tensor do, wherever the shard begins. Those of large gradients are found
+   several at once. */
+static void pieces_are_those_of_the_whole(radam_dtype dtype, uint64_t len) {
+  enum { OFFSET = 10000 };
+  char *data = array_of(dtype, len), *grad = array_of(dtype, len);
   radam_group_options options = group_options();
-  radam_optimizer *opt = create(1);
+  radam_optimizer *opt = create(2);
   radam_param param;
   radam_grad_sums sums = no_sums(), expected = no_sums();
-  fill(grad, LEN, 1);
+  fill_array(grad, dtype, len, 1);
+  put(grad, dtype, len / 2, INFINITY);
+  put(grad, dtype, len - 1, NAN);
   OK(NULL, radam_param_init(&param, sizeof param));
-  param.dtype = RADAM_DTYPE_F32;
-  param.len = LEN;
+  param.dtype = dtype;
+  param.len = len;
   param.data = data;
   param.grad = grad;
   param.tensor_offset = OFFSET;
-  param.tensor_len = OFFSET + LEN;
+  param.tensor_len = OFFSET + len;
   OK(opt, radam_add_param_group(opt, &options, &param, 1, NULL));
   OK(opt, radam_measure(opt, &sums));
-  for (uint64_t begin = 0; begin < LEN;) {
-    const uint64_t room = PIECE - (OFFSET + begin) % PIECE, len = room < LEN - begin ? room : LEN - begin;
-    OK(NULL, radam_measure_tensor(RADAM_DTYPE_F32, grad + begin, len, &expected));
-    begin += len;
+  for (uint64_t begin = 0; begin < len;) {
+    const uint64_t room = PIECE - (OFFSET + begin) % PIECE, piece = room < len - begin ? room : len - begin;
+    OK(NULL, radam_measure_tensor(dtype, grad + begin * size_of(dtype), piece, &expected));
+    begin += piece;
   }
-  CHECK(memcmp(&sums, &expected, sizeof sums) == 0, "a shard that begins within a piece is summed up in other pieces");
+  CHECK(memcmp(&sums, &expected, sizeof sums) == 0, "dtype %d: %llu elements of a shard that begins within a piece are summed up in other pieces",
+        dtype, (unsigned long long)len);
+  CHECK(expected.words[INFINITIES] == 1 && expected.words[NANS] == 1, "dtype %d: infinities and NaN are not counted", dtype);
   OK(opt, radam_free(opt));
+  free(data);
+  free(grad);
+}
+
+/* A large gradient whose last pieces are not enough to be read with others, and one of another dtype after it. */
+static void each_gradient_has_its_dtype(void) {
+  enum { LEN = (1 << 18) + PIECE };
+  static const radam_dtype dtypes[] = {RADAM_DTYPE_F32, RADAM_DTYPE_BF16};
+  radam_group_options options = group_options();
+  radam_optimizer *opt = create(1);
+  radam_grad_sums sums = no_sums(), expected = no_sums();
+  char *data[2], *grads[2];
+  add_group(opt, &options);
+  for (int i = 0; i < 2; i++) {
+    data[i] = array_of(RADAM_DTYPE_F32, LEN);
+    grads[i] = array_of(dtypes[i], LEN);
+    fill_array(grads[i], dtypes[i], LEN, (uint32_t)i);
+    OK(opt, radam_add_param(opt, 0, RADAM_DTYPE_F32, dtypes[i], data[i], grads[i], LEN, NULL, NULL));
+    OK(NULL, radam_measure_tensor(dtypes[i], grads[i], LEN, &expected));
+  }
+  OK(opt, radam_measure(opt, &sums));
+  CHECK(memcmp(&sums, &expected, sizeof sums) == 0, "gradients of two dtypes have other sums together than each by itself");
+  OK(opt, radam_free(opt));
+  for (int i = 0; i < 2; i++) {
+    free(data[i]);
+    free(grads[i]);
+  }
 }
 
 /* Which gradients count: those that radam_step would step by. */
@@ -380,7 +412,11 @@ int main(void) {
   what_is_not_finite_is_counted();
   partial_sums_overflow();
   words_have_room();
-  pieces_are_those_of_the_whole();
+  for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
+    pieces_are_those_of_the_whole(dtype, 40000);
+    pieces_are_those_of_the_whole(dtype, (1 << 18) + 40000);
+  }
+  each_gradient_has_its_dtype();
   measure_looks_at_what_steps();
   return 0;
 }

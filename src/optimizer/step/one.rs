@@ -1,7 +1,7 @@
 //! The step of one parameter by itself, for example inside the caller's backward pass.
 
 use super::options::{StepOptions, StepReport};
-use super::pieces::{measure_piece, zero_grad};
+use super::pieces::{GradPiece, measure_pieces, zero_grad};
 use super::sums::{Measured, SharedSums, Sums};
 use super::waves::Work;
 use crate::error::{Result, ensure};
@@ -107,15 +107,9 @@ impl Optimizer {
         if options.measures_grads() && !param.is_frozen() {
             threads = self.run_pieces(param, Work::Measure, &|pieces| {
                 let mut found = Sums::default();
-                for piece in pieces.map(|number| param.grid().piece(number)) {
-                    measure_piece(
-                        self.instruction_set,
-                        param.grad_dtype,
-                        grad,
-                        piece,
-                        &mut found.grads,
-                    );
-                }
+                let mut pieces =
+                    pieces.map(|number| GradPiece::of(param, grad, param.grid().piece(number)));
+                measure_pieces(self.instruction_set, &mut pieces, &mut found.grads);
                 sums.add(&found);
             });
         }

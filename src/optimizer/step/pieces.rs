@@ -1,15 +1,17 @@
 //! What happens to the pieces of parameters in a step: measuring, updating, zeroing.
 
-use super::plan::Plan;
 use super::sums::Sums;
 use crate::kernel::{
-    Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, TensorView, add_squares,
+    AT_ONCE, Dtype, InstructionSet, Kernel, LARGE, Layout, NameHash, Noise, Rounding, TensorView,
+    add_squares,
 };
 use crate::math::{Clipping, ExactSum, Step};
 use crate::optimizer::Group;
 use crate::optimizer::arrays::CallerArray;
+use crate::optimizer::grid::CHUNK;
 use crate::optimizer::param::Param;
 use std::ops::Range;
+use std::ptr;
 
 /// Works on pieces of parameters, and remembers the constants of the last one's step, which most of
 /// the others share.
@@ -34,32 +36,14 @@ pub(in crate::optimizer) struct Constants {
 }
 
 impl Stepper<'_> {
-    /// Adds the gradients of a chunk to the sums.
-    pub fn measure_chunk(&self, plan: &Plan, chunk: usize, params: &[Param], sums: &mut Sums) {
-        for (_, param, piece) in plan.pieces(chunk, params) {
-            if !param.steps_now() {
-                continue;
-            }
-            measure_piece(
-                self.instruction_set,
-                param.grad_dtype,
-                param.grad,
-                piece,
-                &mut sums.grads,
-            );
-        }
-    }
-
-    /// Steps the parameters of a chunk that have a gradient. If there are sums, the updates and the new
-    /// parameters are added.
-    pub fn step_chunk(
+    /// Steps the pieces whose parameters have a gradient. If there are sums, the updates and the new parameters are
+    /// added.
+    pub fn step_pieces<'p>(
         &mut self,
-        plan: &Plan,
-        chunk: usize,
-        params: &[Param],
+        pieces: impl Iterator<Item = (u32, &'p Param, Range<usize>)>,
         mut sums: Option<&mut Sums>,
     ) {
-        for (id, param, piece) in plan.pieces(chunk, params) {
+        for (id, param, piece) in pieces {
             if param.steps_now() {
                 let view = param.view(param.data, param.grad);
                 self.step_piece(id, param, &view, piece.clone(), sums.as_deref_mut());
@@ -159,18 +143,53 @@ impl Stepper<'_> {
     }
 }
 
-/// Adds some elements of a gradient to the sum of squares.
-pub(in crate::optimizer) fn measure_piece(
-    instruction_set: InstructionSet,
+/// A piece of a gradient that is to be measured.
+pub(in crate::optimizer) struct GradPiece {
     dtype: Dtype,
-    grad: CallerArray,
-    piece: Range<usize>,
+    elements: *const u8,
+    len: usize,
+    /// Of a gradient that is not in the second-level cache.
+    is_large: bool,
+}
+
+impl GradPiece {
+    pub fn of(param: &Param, grad: CallerArray, piece: Range<usize>) -> Self {
+        Self::new(param.grad_dtype, grad, param.len(), piece)
+    }
+
+    /// A piece of a gradient of `len` elements.
+    pub fn new(dtype: Dtype, grad: CallerArray, len: usize, piece: Range<usize>) -> Self {
+        let elements = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
+        Self { dtype, elements, len: piece.len(), is_large: len >= LARGE }
+    }
+}
+
+/// Adds pieces of gradients to the sum of squares.
+pub(in crate::optimizer) fn measure_pieces(
+    instruction_set: InstructionSet,
+    pieces: &mut dyn Iterator<Item = GradPiece>,
     sum: &mut ExactSum,
 ) {
-    let grad = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
-    // SAFETY: the array is the caller's, and nobody writes it during this call; `InstructionSet::choose` found
-    // the instruction set.
-    unsafe { add_squares(instruction_set, dtype, grad, piece.len(), sum) };
+    let mut measure = |dtype, arrays: &[*const u8], len| {
+        // SAFETY: the arrays are the caller's, and nobody writes them during this call; `InstructionSet::choose` found
+        // the instruction set.
+        unsafe { add_squares(instruction_set, dtype, arrays, len, sum) };
+    };
+    // Whole pieces of large gradients wait here until there are enough to read side by side.
+    let (mut waiting, mut count, mut dtype) = ([ptr::null(); AT_ONCE], 0, Dtype::F32);
+    for piece in pieces {
+        if !piece.is_large || piece.len < CHUNK || (count > 0 && piece.dtype != dtype) {
+            measure(piece.dtype, &[piece.elements], piece.len);
+            continue;
+        }
+        (waiting[count], dtype) = (piece.elements, piece.dtype);
+        count += 1;
+        if count == AT_ONCE {
+            measure(dtype, &waiting, CHUNK);
+            count = 0;
+        }
+    }
+    measure(dtype, &waiting[..count], CHUNK);
 }
 
 /// Zeroes some elements of a gradient of a parameter, if it has one.

@@ -6,8 +6,7 @@ use super::options::{StepOptions, StepReport};
 use super::waves::{OpenStep, Wave, Work};
 use crate::error::{Result, ensure, error};
 use crate::optimizer::Optimizer;
-use crate::system::{Claims, now};
-use std::iter::once;
+use crate::system::{Claims, Pieces, now};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -142,7 +141,7 @@ impl Optimizer {
 
     /// A chunk that this thread has taken.
     fn run_slice(&self, stepping: &Stepping, open: &OpenStep, chunk: usize) {
-        self.run_chunks(stepping, open, once(chunk));
+        self.run_chunks(stepping, open, Pieces::All(chunk..chunk + 1));
         stepping.slices.done.fetch_add(1, Ordering::Release);
     }
 

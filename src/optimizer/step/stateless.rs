@@ -1,6 +1,6 @@
 //! A step of one tensor whose state the caller keeps: no optimizer, no threads, nothing remembered.
 
-use super::pieces::measure_piece;
+use super::pieces::{GradPiece, measure_pieces};
 use crate::error::{Result, ensure};
 use crate::kernel::{Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, TensorView};
 use crate::math::{Clipping, ExactSum, Step};
@@ -130,10 +130,11 @@ pub(crate) fn measure_tensor(dtype: Dtype, grad: CallerArray, len: u64) -> Resul
         "grad is NULL; it must point to the {len} elements of a gradient"
     );
     check_array(Place(None), &"grad", grad, dtype, len)?;
-    let (instruction_set, grid) = (InstructionSet::choose()?, Grid::new(0, len as usize));
+    let (instruction_set, len) = (InstructionSet::choose()?, len as usize);
+    let grid = Grid::new(0, len);
+    let mut pieces =
+        (0..grid.len()).map(|number| GradPiece::new(dtype, grad, len, grid.piece(number)));
     let mut sums = ExactSum::ZERO;
-    for piece in (0..grid.len()).map(|number| grid.piece(number)) {
-        measure_piece(instruction_set, dtype, grad, piece, &mut sums);
-    }
+    measure_pieces(instruction_set, &mut pieces, &mut sums);
     Ok(sums)
 }

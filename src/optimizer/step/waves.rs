@@ -6,7 +6,7 @@
 use super::Stepping;
 use super::device::sum_from_device;
 use super::options::{StepOptions, StepReport};
-use super::pieces::{Stepper, zero_grad};
+use super::pieces::{GradPiece, Stepper, measure_pieces, zero_grad};
 use super::plan::Plan;
 use super::sums::{Measured, SharedSums, Sums};
 use crate::error::{Result, error};
@@ -203,36 +203,32 @@ impl Optimizer {
 
     fn run_wave(&self, stepping: &Stepping, open: &OpenStep) -> usize {
         let Some(wave) = &open.wave else { return 1 };
-        let job = |pieces: Pieces| self.run_chunks(stepping, open, pieces);
+        let job = |chunks: Pieces| self.run_chunks(stepping, open, chunks);
         let elements = open.elements.min(wave.chunks.len() * CHUNK) / wave.work.at_once();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         threads.run(elements, wave.len(), &job)
     }
 
     /// Works on chunks of the present wave.
-    pub(super) fn run_chunks(
-        &self,
-        stepping: &Stepping,
-        open: &OpenStep,
-        chunks: impl Iterator<Item = usize>,
-    ) {
+    pub(super) fn run_chunks(&self, stepping: &Stepping, open: &OpenStep, chunks: Pieces) {
         let Some(wave) = &open.wave else { return };
         let (plan, params) = (&stepping.plan, &self.params);
         let clipping = open.options.clipping(open.report.clip_coefficient);
         let mut stepper = self.stepper(clipping);
         stepper.zero_grad = open.options.zero_grad && !open.zero_last;
         let mut sums = open.measures().then(Sums::default);
-        for chunk in chunks.flat_map(|number| wave.chunks_of(number)) {
-            match (wave.work, sums.as_mut()) {
-                (Work::Measure, Some(sums)) => stepper.measure_chunk(plan, chunk, params, sums),
-                (Work::Measure, None) => {}
-                (Work::Update, sums) => stepper.step_chunk(plan, chunk, params, sums),
-                (Work::Zero, _) => {
-                    for (_, param, piece) in plan.pieces(chunk, params) {
-                        zero_grad(param, param.grad, piece);
-                    }
-                }
+        let chunks = chunks.flat_map(|number| wave.chunks_of(number));
+        let pieces = chunks.flat_map(|chunk| plan.pieces(chunk, params));
+        match wave.work {
+            Work::Measure => {
+                let sums = sums.get_or_insert_default();
+                let measured = pieces.filter(|(_, param, _)| param.steps_now());
+                let mut measured =
+                    measured.map(|(_, param, piece)| GradPiece::of(param, param.grad, piece));
+                measure_pieces(self.instruction_set, &mut measured, &mut sums.grads);
             }
+            Work::Update => stepper.step_pieces(pieces, sums.as_mut()),
+            Work::Zero => pieces.for_each(|(_, param, piece)| zero_grad(param, param.grad, piece)),
         }
         if let Some(sums) = sums {
             stepping.sums.add(&sums);
