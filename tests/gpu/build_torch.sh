@@ -9,3 +9,5 @@ ${CXX:-c++} -std=c++20 -O1 -fopenmp -Iinclude -isystem "$torch/include" -isystem
 	"$torch/lib/libtorch_cpu.so" "$torch/lib/libc10.so" "$torch"/lib/libgomp*.so.1 \
 	-Wl,--push-state,--no-as-needed "$torch/lib/libtorch_cuda.so" "$torch/lib/libc10_cuda.so" -Wl,--pop-state \
 	-Wl,--allow-shlib-undefined
+# What it was built for: with another PyTorch it crashes (built for 2.11, run with 2.9).
+cat "$torch/version.py" "$torch/build-version" > "$folder/torch_train.version" 2> /dev/null || true

@@ -1,6 +1,6 @@
 #!/bin/sh
 # torch_door.sh FOLDER trains the digits in LibTorch on a GPU with radam, and in Python on the same GPU with
-# torch.optim.RAdam, and compares the losses. FOLDER is what build.sh made; without its torch_train, that is built first.
+# torch.optim.RAdam, and compares the losses. FOLDER is what build.sh made; without its torch_train for this PyTorch, that is built first.
 # Needs a PyTorch with CUDA (PYTHON, by default python3).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,7 +10,7 @@ torch=$($python -c 'import importlib.util as util; print(util.find_spec("torch")
 	echo "$python has no torch"
 	exit 77
 }
-[ -x "$folder/torch_train" ] || sh tests/gpu/build_torch.sh "$folder" "$torch"
+cmp -s "$torch/version.py" "$folder/torch_train.version" || sh tests/gpu/build_torch.sh "$folder" "$torch"
 digits=examples/data/digits.csv
 for dtype in f32 f64; do
 	$python examples/engines/libtorch/reference.py $dtype $digits cuda > "$folder/torch_$dtype.expected" &
@@ -18,7 +18,7 @@ for dtype in f32 f64; do
 done
 trap 'kill $waits 2> /dev/null' EXIT
 for dtype in f32 f64 bf16 f16; do
-	LD_LIBRARY_PATH=$torch/lib "$folder/torch_train" $dtype $digits cuda > "$folder/torch_$dtype.found" || {
+	LD_LIBRARY_PATH="$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$folder/torch_train" $dtype $digits cuda > "$folder/torch_$dtype.found" || {
 		echo "torch_train $dtype ended with status $?"
 		exit 1
 	}
