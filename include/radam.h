@@ -22,9 +22,10 @@
  *
  * Errors
  *   Functions return a radam_status. A call that fails changes nothing (radam_save describes the
- *   one exception) and writes no outputs. radam_last_error then copies a message: with the handle,
- *   or with NULL if the call had no valid handle (radam_create, radam_update, the init functions,
- *   ...). Do not parse messages; their wording may change in any version.
+ *   one exception) and writes no outputs. radam_last_error(NULL, ...) on the same thread then copies
+ *   its message; with a handle, it copies that of the last call on the optimizer that failed on any
+ *   thread, except with RADAM_ERROR_BUSY. Do not parse messages; their wording may change in any
+ *   version.
  *
  *   Where the library allocates, running out of memory is an error: RADAM_ERROR_OUT_OF_MEMORY. Two
  *   of its dependencies end the process instead. The thread pool (rayon) allocates a few KiB when
@@ -608,10 +609,10 @@ const char *radam_status_string(radam_status status);
 // Copies the error message of the last failed call: one sentence that names the argument, its value
 // and what is allowed.
 //
-// opt is a handle: the message is that of the last call on this optimizer that failed, on whatever
-// thread, except with RADAM_ERROR_BUSY. If opt is NULL or not a valid handle, the message is that
-// of the last call that failed on the calling thread, for any reason and on any optimizer or none.
-// Calls that succeed do not clear messages.
+// If opt is NULL or not a valid handle, the message is that of the last call that failed on the
+// calling thread, for any reason and on any optimizer or none: after a call has failed, ask like
+// this. If opt is a handle, the message is that of the last call on this optimizer that failed, on
+// whatever thread, except with RADAM_ERROR_BUSY. Calls that succeed do not clear messages.
 //
 // buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0; 2048 bytes are always
 // enough. In a smaller buffer, the message is cut at a character boundary. buf may be NULL to query
@@ -1571,8 +1572,6 @@ radam_status radam_load_from_buffer(radam_optimizer *opt,
                                     const void *buffer,
                                     uint64_t size,
                                     const radam_load_options *options);
-
-extern int pthread_setcancelstate(int state, int *before);
 
 #ifdef __cplusplus
 }  // extern "C"

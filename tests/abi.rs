@@ -231,6 +231,12 @@ fn header_has_no_names_of_others() {
             let name = rest.trim_end_matches([';', '{', ' ']).rsplit(' ').next().unwrap();
             assert!(name.starts_with("radam_"), "{line}");
         }
+        if let Some((before, _)) = line.split_once('(')
+            && !line.starts_with([' ', '#'])
+        {
+            let name = before.rsplit([' ', '*']).next().unwrap();
+            assert!(name.starts_with("radam_"), "{line}");
+        }
     }
 }
 

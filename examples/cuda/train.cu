@@ -18,10 +18,10 @@ static void cuda(cudaError_t error) {
   fprintf(stderr, "%s: %s\n", cudaGetErrorName(error), cudaGetErrorString(error));
   exit(1);
 }
-static void check(radam_status status, const radam_optimizer *opt) {
+static void check(radam_status status) {
   char message[512];
   if (status == RADAM_OK) return;
-  radam_last_error(opt, message, sizeof message);
+  radam_last_error(NULL, message, sizeof message);
   fprintf(stderr, "%s: %s\n", radam_status_string(status), message);
   exit(1);
 }
@@ -46,14 +46,14 @@ int main(void) {
   radam_options options;
   radam_group_options group;
   radam_optimizer *opt;
-  check(radam_options_init(&options, sizeof options), NULL);
+  check(radam_options_init(&options, sizeof options));
   options.device = RADAM_DEVICE_CUDA;
   options.cuda_stream = stream;
-  check(radam_create(&options, &opt), NULL);
-  check(radam_group_options_init(&group, sizeof group), NULL);
+  check(radam_create(&options, &opt));
+  check(radam_group_options_init(&group, sizeof group));
   group.lr = 0.05;
-  check(radam_add_param_group(opt, &group, NULL, 0, NULL), opt);
-  check(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, weight, grad, WEIGHTS, "weight", NULL), opt);
+  check(radam_add_param_group(opt, &group, NULL, 0, NULL));
+  check(radam_add_param(opt, 0, RADAM_DTYPE_F32, 0, weight, grad, WEIGHTS, "weight", NULL));
 
   cudaGraph_t graph;
   cudaGraphExec_t training_step;
@@ -61,13 +61,13 @@ int main(void) {
     if (capture) cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
     cuda(cudaMemsetAsync(loss, 0, sizeof *loss, stream));
     backward<<<WEIGHTS / 256, 256, 0, stream>>>(weight, grad, loss);
-    check(radam_step(opt), opt);
+    check(radam_step(opt));
   }
   cuda(cudaStreamEndCapture(stream, &graph));
   cuda(cudaGraphInstantiate(&training_step, graph, 0));
 
   for (int step = 2; step <= STEPS; step++) {
-    check(radam_set_lr(opt, 0, 0.05 * (STEPS - step + 1) / STEPS), opt);  // reaches the graph
+    check(radam_set_lr(opt, 0, 0.05 * (STEPS - step + 1) / STEPS));  // reaches the graph
     cuda(cudaGraphLaunch(training_step, stream));
     if (step % 50) continue;  // nothing waits for the GPU but the copy of the loss
     float value;
@@ -76,8 +76,8 @@ int main(void) {
     printf("step %3d  loss %g\n", step, value);
   }
   uint64_t steps;
-  check(radam_step_count(opt, 0, &steps), opt);
+  check(radam_step_count(opt, 0, &steps));
   printf("%llu steps\n", (unsigned long long)steps);
-  check(radam_free(opt), NULL);
+  check(radam_free(opt));
   cuda(cudaGetLastError());
 }

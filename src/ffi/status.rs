@@ -97,10 +97,10 @@ pub extern "C" fn radam_status_string(status: radam_status) -> *const c_char {
 /// Copies the error message of the last failed call: one sentence that names the argument, its value
 /// and what is allowed.
 ///
-/// opt is a handle: the message is that of the last call on this optimizer that failed, on whatever
-/// thread, except with RADAM_ERROR_BUSY. If opt is NULL or not a valid handle, the message is that
-/// of the last call that failed on the calling thread, for any reason and on any optimizer or none.
-/// Calls that succeed do not clear messages.
+/// If opt is NULL or not a valid handle, the message is that of the last call that failed on the
+/// calling thread, for any reason and on any optimizer or none: after a call has failed, ask like
+/// this. If opt is a handle, the message is that of the last call on this optimizer that failed, on
+/// whatever thread, except with RADAM_ERROR_BUSY. Calls that succeed do not clear messages.
 ///
 /// buf receives up to cap bytes of UTF-8, always ending in NUL unless cap is 0; 2048 bytes are always
 /// enough. In a smaller buffer, the message is cut at a character boundary. buf may be NULL to query
