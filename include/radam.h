@@ -409,10 +409,11 @@ typedef struct radam_param {
   void *kahan_comp;
   // For data-parallel sharding: the parameter is the slice of len elements that begins at element
   // tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements
-  // in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards
+  // in all. Checkpoints of several processes can then be loaded by processes with other shards
   // (radam_load_shards); stochastic rounding gives each element the same random numbers as in the
   // whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit,
-  // as the whole tensor (radam_grad_sums). Default: 0.
+  // as the whole tensor (radam_grad_sums). With 8-bit state, cut at multiples of 128:
+  // tensor_offset must be one. Default: 0.
   uint64_t tensor_offset;
   // The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
   uint64_t tensor_len;
@@ -579,9 +580,9 @@ typedef struct radam_load_options {
   // rectify_threshold and seed of each group, whether each parameter is frozen, and whether
   // optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
   radam_toggle hyperparameters;
-  // Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard
-  // that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of
-  // its parameter. OFF and AUTO: such state does not fit.
+  // Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. For
+  // conversions to and from 8-bit state, the shards in the files must be cut at multiples of 128
+  // elements. OFF and AUTO: such state does not fit.
   radam_toggle convert_state;
   // As in radam_save_options, of the bytes that have been read and verified. A call that is
   // cancelled changes nothing.

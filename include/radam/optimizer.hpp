@@ -378,6 +378,7 @@ class BasicOptimizer {
   R<void> load_shards(const Paths& paths, const LoadOptions& options = {}) {
     static_assert(std::is_reference_v<decltype(*std::begin(paths))>, "paths must hold the strings, not make them");
     std::vector<const char*> texts;
+    texts.reserve(1);  // so that there is an array of no paths, too
     for (const auto& path : paths) texts.push_back(Text(path).c_str());
     return loaded(options, [&](const radam_load_options* c) {
       return radam_load_shards(handle_, texts.data(), texts.size(), c);

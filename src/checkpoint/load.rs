@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use super::pieces;
 use super::transfer::Transfer;
 use super::{BLOCK, Callback, Progress, no_memory, push, zeros};
-use crate::error::{Result, ensure, error, reserve};
+use crate::error::{Error, Result, Status, ensure, error, reserve};
 use crate::kernel::{Dtype, Element, Real, swap_unless_little_endian};
 use crate::optimizer::{Optimizer, Restored, State};
 use half::{bf16, f16};
@@ -93,6 +93,17 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Says which file it is that is damaged or of another kind.
+    #[cold]
+    fn named(&self, error: Error) -> Error {
+        let is_named = matches!(self.contents, Contents::Buffer(_))
+            || !matches!(error.status, Status::Corrupt | Status::Mismatch);
+        if is_named {
+            return error;
+        }
+        Error::new(error.status, format_args!("\"{}\": {}", self.path.display(), error.message))
+    }
+
     /// The bytes of the header, and the length of the file.
     fn header(&mut self) -> Result<(Vec<u8>, u64)> {
         let len = self.len()?;
@@ -150,13 +161,16 @@ fn load_sources(
     // Each borrows from the one before it.
     let (mut bytes, mut headers, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for source in &mut *sources {
-        push(&mut bytes, source.header()?)?;
+        let header = source.header().map_err(|error| source.named(error))?;
+        push(&mut bytes, header)?;
     }
-    for (bytes, len) in &bytes {
-        push(&mut headers, Header::read(bytes, *len)?)?;
+    for ((bytes, len), source) in bytes.iter().zip(&*sources) {
+        let header = Header::read(bytes, *len).map_err(|error| source.named(error))?;
+        push(&mut headers, header)?;
     }
-    for header in &headers {
-        push(&mut files, (header, Manifest::parse(&header.manifest)?))?;
+    for (header, source) in headers.iter().zip(&*sources) {
+        let manifest = Manifest::parse(&header.manifest).map_err(|error| source.named(error))?;
+        push(&mut files, (header, manifest))?;
     }
     let Fit { transfers, conversions, restored } = Fit::of(optimizer, &files, &options)?;
     let total = headers.iter().map(|header| header.data_len).sum::<u64>();
@@ -168,7 +182,8 @@ fn load_sources(
     verified.resize(transfers.len(), Cow::Borrowed(&[][..]));
     for (number, (source, file)) in sources.iter_mut().zip(&files).enumerate() {
         let mut reading = Reading { source, block: &mut block, progress: &mut progress };
-        reading.verify(number, file, &transfers, &mut verified)?;
+        let outcome = reading.verify(number, file, &transfers, &mut verified);
+        outcome.map_err(|error| source.named(error))?;
     }
     // From here on, nothing can fail but a device that is lost. Each array is given back as soon as it is in the state, whose own memory is often
     // touched now for the first time.

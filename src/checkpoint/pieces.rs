@@ -16,11 +16,13 @@ const LISTED: usize = 10;
 pub(super) struct Problems {
     text: FallibleWriter,
     count: usize,
+    /// Whether some of it is state that could be converted.
+    pub convertible: bool,
 }
 
 impl Problems {
     pub fn new() -> Self {
-        Self { text: FallibleWriter(String::new()), count: 0 }
+        Self { text: FallibleWriter(String::new()), count: 0, convertible: false }
     }
 
     pub fn add(&mut self, problem: std::fmt::Arguments) {
@@ -36,10 +38,12 @@ impl Problems {
             let _ = write!(self.text, "; and {} more", self.count - LISTED);
         }
         let problems = self.text.0;
+        let hint =
+            if self.convertible { "; convert_state converts state of another dtype" } else { "" };
         ensure!(
             self.count == 0,
             Mismatch,
-            "the checkpoint does not fit the optimizer: {problems}; nothing was changed"
+            "the checkpoint does not fit the optimizer: {problems}{hint}; nothing was changed"
         );
         Ok(())
     }
@@ -137,7 +141,8 @@ impl<'a> Pieces<'a> {
         }
         if next < end && pieces().next().is_some() {
             let name = Shown(name);
-            problems.add(format_args!("elements {next} to {gap_end} of \"{name}\" are in no file"));
+            let last = gap_end - 1;
+            problems.add(format_args!("elements {next} to {last} of \"{name}\" are in no file"));
         }
         Ok(used)
     }

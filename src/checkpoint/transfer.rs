@@ -58,6 +58,10 @@ impl Bytes {
             (Some(eps), Some(there)) => {
                 add_conversion(id, param, piece, there, eps, self, problems)
             }
+            (None, Some(there)) if there.compensation == param.state.kind.compensation => {
+                problems.convertible = true;
+                add_transfers(id, param, piece, &mut self.transfers, problems)
+            }
             _ => add_transfers(id, param, piece, &mut self.transfers, problems),
         }
     }
@@ -147,9 +151,10 @@ fn add_conversion(
         || here.q8 && elements.end < param_end && is_cut(elements.end)
     {
         problems.add(format_args!(
-            "elements {} to {} of \"{name}\" are to be converted by themselves, which cuts a block of 8-bit state; they \
-             must begin and end at multiples of {block}",
-            elements.start, elements.end
+            "elements {} to {} of \"{name}\" are to be converted by themselves, which cuts a block of 8-bit state; what is in \
+             a file must begin and end at multiples of {block}",
+            elements.start,
+            elements.end - 1
         ));
     } else if let Err(error) = check_not_negative("eps", eps_there) {
         problems.add(format_args!("in the file, \"{name}\" is in a group whose {}", error.message));

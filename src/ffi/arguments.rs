@@ -6,7 +6,7 @@ use super::{
     RADAM_STATE_KAHAN_COMP, RADAM_STATE_MASTER_REMAINDER, RADAM_STATE_SCALE, radam_dtype,
     radam_state, radam_toggle,
 };
-use crate::error::{Error, Result, ensure, error};
+use crate::error::{Result, ensure, error};
 use crate::kernel::{Dtype, StateDtype};
 use crate::optimizer::{Place, State, Toggle};
 use std::ffi::{CStr, c_char};
@@ -33,14 +33,15 @@ pub(super) const fn toggle_value(toggle: Toggle) -> radam_toggle {
 }
 
 /// A dtype that has no default.
+#[inline(never)]
 pub(super) fn dtype(place: Place, name: &str, value: radam_dtype) -> Result<Dtype> {
-    match value {
-        RADAM_DTYPE_F32 => Ok(Dtype::F32),
-        RADAM_DTYPE_F64 => Ok(Dtype::F64),
-        RADAM_DTYPE_F16 => Ok(Dtype::F16),
-        RADAM_DTYPE_BF16 => Ok(Dtype::Bf16),
-        _ => Err(no_dtype(place, name, value, "")),
-    }
+    known(value).ok_or_else(|| {
+        error!(
+            InvalidArgument,
+            "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F64 (2), \
+             RADAM_DTYPE_F16 (3) or RADAM_DTYPE_BF16 (4)"
+        )
+    })
 }
 
 /// A dtype, or `None` for 0, the default of the field.
@@ -49,13 +50,12 @@ pub(super) fn dtype_or_default(
     name: &str,
     value: radam_dtype,
 ) -> Result<Option<Dtype>> {
-    match value {
-        0 => Ok(None),
-        _ => match dtype(place, name, value) {
-            Ok(dtype) => Ok(Some(dtype)),
-            Err(_) => Err(no_dtype(place, name, value, ", or 0 for the default")),
-        },
-    }
+    optional(place, name, value, "RADAM_DTYPE_F64 (2), RADAM_DTYPE_F16 (3), RADAM_DTYPE_BF16 (4)")
+}
+
+/// The dtype of a copy, or `None` for 0.
+pub(super) fn copy_dtype(place: Place, value: radam_dtype) -> Result<Option<Dtype>> {
+    optional(place, "copy_dtype", value, "RADAM_DTYPE_F16 (3), RADAM_DTYPE_BF16 (4)")
 }
 
 /// The dtype of a group's state, or `None` for 0.
@@ -63,12 +63,29 @@ pub(super) fn state_dtype(place: Place, value: radam_dtype) -> Result<Option<Sta
     if value == RADAM_DTYPE_Q8 {
         return Ok(Some(StateDtype::Q8));
     }
-    match dtype_or_default(place, "state_dtype", value) {
-        Ok(dtype) => Ok(dtype.map(StateDtype::from)),
-        Err(_) => {
-            let or = ", RADAM_DTYPE_Q8 (5), or 0 for the default";
-            Err(no_dtype(place, "state_dtype", value, or))
-        }
+    let others =
+        "RADAM_DTYPE_F64 (2), RADAM_DTYPE_F16 (3), RADAM_DTYPE_BF16 (4), RADAM_DTYPE_Q8 (5)";
+    Ok(optional(place, "state_dtype", value, others)?.map(StateDtype::from))
+}
+
+/// A dtype, or `None` for 0. `others` are those that may be given besides f32.
+#[inline(never)]
+fn optional(place: Place, name: &str, value: radam_dtype, others: &str) -> Result<Option<Dtype>> {
+    ensure!(
+        value == 0 || known(value).is_some(),
+        InvalidArgument,
+        "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), {others}, or 0 for the default"
+    );
+    Ok(known(value))
+}
+
+fn known(value: radam_dtype) -> Option<Dtype> {
+    match value {
+        RADAM_DTYPE_F32 => Some(Dtype::F32),
+        RADAM_DTYPE_F64 => Some(Dtype::F64),
+        RADAM_DTYPE_F16 => Some(Dtype::F16),
+        RADAM_DTYPE_BF16 => Some(Dtype::Bf16),
+        _ => None,
     }
 }
 
@@ -78,14 +95,6 @@ pub(super) const fn state_dtype_value(dtype: Option<StateDtype>) -> radam_dtype 
         Some(StateDtype::Elements(dtype)) => dtype_value(Some(dtype)),
         Some(StateDtype::Q8) => RADAM_DTYPE_Q8,
     }
-}
-
-fn no_dtype(place: Place, name: &str, value: radam_dtype, or_default: &str) -> Error {
-    error!(
-        InvalidArgument,
-        "{place}{name} is {value}; it must be RADAM_DTYPE_F32 (1), RADAM_DTYPE_F64 (2), \
-         RADAM_DTYPE_F16 (3) or RADAM_DTYPE_BF16 (4){or_default}"
-    )
 }
 
 pub(super) const fn dtype_value(dtype: Option<Dtype>) -> radam_dtype {

@@ -5,9 +5,10 @@ use super::call::{without_handle, work, work_and_change};
 use super::versioned::{Versioned, init, read_or_defaults};
 use super::{RADAM_AUTO, radam_optimizer, radam_status, radam_toggle};
 use crate::checkpoint::{Callback, LoadOptions, load, load_files, save_to_buffer, save_to_file};
-use crate::error::{Result, ensure, reserve};
+use crate::error::{Result, ensure, error, reserve};
 use crate::optimizer::{Optimizer, Restored};
 use std::ffi::{CStr, c_char, c_void};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::ptr;
@@ -44,9 +45,9 @@ pub struct radam_load_options {
     /// rectify_threshold and seed of each group, whether each parameter is frozen, and whether
     /// optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
     pub hyperparameters: radam_toggle,
-    /// Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard
-    /// that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of
-    /// its parameter. OFF and AUTO: such state does not fit.
+    /// Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. For
+    /// conversions to and from 8-bit state, the shards in the files must be cut at multiples of 128
+    /// elements. OFF and AUTO: such state does not fit.
     pub convert_state: radam_toggle,
     /// As in radam_save_options, of the bytes that have been read and verified. A call that is
     /// cancelled changes nothing.
@@ -164,7 +165,8 @@ pub unsafe extern "C" fn radam_save_with(
 ) -> radam_status {
     work(opt, |optimizer| {
         // SAFETY: `path` is NULL or ends with a NUL; `options` is NULL or as long as its struct_size says.
-        let (path, options) = unsafe { (self::path(path)?, read_or_defaults(options)?) };
+        let (path, options) =
+            unsafe { (self::path(format_args!("path"), path)?, read_or_defaults(options)?) };
         check_reserved(options.reserved)?;
         let mut progress = callback(options.progress, options.user);
         save_to_file(optimizer, path, progress.as_mut().map(|progress| progress as Callback))
@@ -282,7 +284,11 @@ pub unsafe extern "C" fn radam_load_shards(
         reserve(&mut list, usize::try_from(count).unwrap_or(usize::MAX / 64), "paths")?;
         for number in 0..count as usize {
             // SAFETY: `paths` has `count` strings that end with a NUL.
-            list.push(unsafe { self::path(paths.add(number).read_unaligned())? });
+            let path = unsafe { paths.add(number).read_unaligned() };
+            let indexed = format_args!("paths[{number}]");
+            let name = if count == 1 { format_args!("path") } else { indexed };
+            // SAFETY: as above.
+            list.push(unsafe { self::path(name, path) }?);
         }
         // SAFETY: `options` is NULL or as long as its struct_size says.
         unsafe { with_load_options(options, |options| load_files(optimizer, &list, options)) }
@@ -309,9 +315,15 @@ pub unsafe extern "C" fn radam_load_from_buffer(
 ) -> radam_status {
     let load = |optimizer: &Optimizer| {
         not_null("buffer", buffer, "the bytes of a checkpoint")?;
-        let size = usize::try_from(size).unwrap_or(usize::MAX).min(isize::MAX as usize);
+        let Some(len) = usize::try_from(size).ok().filter(|size| isize::try_from(*size).is_ok())
+        else {
+            return Err(error!(
+                InvalidArgument,
+                "size is {size}; it must be the number of bytes in buffer"
+            ));
+        };
         // SAFETY: `buffer` has `size` bytes, which nothing else changes during the call.
-        let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), size) };
+        let bytes = unsafe { std::slice::from_raw_parts(buffer.cast(), len) };
         // SAFETY: `options` is NULL or as long as its struct_size says.
         unsafe { with_load_options(options, |options| load(optimizer, bytes, options)) }
     };
@@ -359,16 +371,16 @@ fn check_reserved(reserved: u32) -> Result<()> {
 
 /// # Safety
 /// The path is null or a NUL-terminated string that does not change during the lifetime `'a`.
-unsafe fn path<'a>(path: *const c_char) -> Result<&'a Path> {
-    not_null("path", path, "the path of a file")?;
+unsafe fn path<'a>(name: fmt::Arguments, path: *const c_char) -> Result<&'a Path> {
+    ensure!(!path.is_null(), NullPointer, "{name} is NULL; it must point to the path of a file");
     // SAFETY: `path` is not NULL, so it ends with a NUL and does not change during the call.
     let path = unsafe { CStr::from_ptr(path) };
-    ensure!(!path.is_empty(), InvalidArgument, "path is empty; it must be the path of a file");
+    ensure!(!path.is_empty(), InvalidArgument, "{name} is empty; it must be the path of a file");
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt;
         Ok(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
     }
     #[cfg(not(unix))]
-    super::arguments::utf8(format_args!("path"), path).map(Path::new)
+    super::arguments::utf8(name, path).map(Path::new)
 }

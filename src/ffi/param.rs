@@ -1,6 +1,6 @@
 //! The description of a parameter that is to be added.
 
-use super::arguments::{dtype, dtype_or_default, dtype_value, name, not_null};
+use super::arguments::{copy_dtype, dtype, dtype_or_default, dtype_value, name, not_null};
 use super::call::without_handle;
 use super::versioned::{Versioned, init, read, size_at};
 use super::{radam_dtype, radam_status};
@@ -60,10 +60,11 @@ pub struct radam_param {
     pub kahan_comp: *mut c_void,
     /// For data-parallel sharding: the parameter is the slice of len elements that begins at element
     /// tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements
-    /// in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards
+    /// in all. Checkpoints of several processes can then be loaded by processes with other shards
     /// (radam_load_shards); stochastic rounding gives each element the same random numbers as in the
     /// whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit,
-    /// as the whole tensor (radam_grad_sums). Default: 0.
+    /// as the whole tensor (radam_grad_sums). With 8-bit state, cut at multiples of 128:
+    /// tensor_offset must be one. Default: 0.
     pub tensor_offset: u64,
     /// The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
     pub tensor_len: u64,
@@ -158,7 +159,7 @@ pub(super) unsafe fn spec<'a>(param: &radam_param, index: Option<u64>) -> Result
     let place = Place(index);
     let own_dtype = dtype(place, "dtype", param.dtype)?;
     let grad_dtype = dtype_or_default(place, "grad_dtype", param.grad_dtype)?;
-    let copy_dtype = dtype_or_default(place, "copy_dtype", param.copy_dtype)?;
+    let copy_dtype = copy_dtype(place, param.copy_dtype)?;
     // SAFETY: `pointer` is NULL or has the parameter's elements.
     let array = |pointer| unsafe { CallerArray::new(pointer) };
     Ok(ParamSpec {

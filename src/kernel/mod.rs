@@ -45,5 +45,5 @@ pub use dtype::{Dtype, StateDtype};
 pub(crate) use element::{Element, Real};
 pub(crate) use staging::Kernel;
 pub(crate) use stochastic::{NameHash, Noise};
-pub(crate) use sums::{AT_ONCE, add_squares};
-pub(crate) use tensor_view::{LARGE, Layout, Rounding, TensorView};
+pub(crate) use sums::{STREAMS, add_squares};
+pub(crate) use tensor_view::{Layout, Rounding, TensorView};

@@ -189,7 +189,7 @@ impl<P, G, S, C> TypedView<P, G, S, C> {
 /// first-level cache when they are needed.
 const AHEAD: usize = 2048;
 /// Elements of a tensor that is not in the second-level cache.
-pub(crate) const LARGE: usize = 256 << 10;
+const LARGE: usize = 256 << 10;
 const LINE: usize = 64;
 
 /// Prefetches the cache lines of the block of V's lanes that is [`AHEAD`] of this one.

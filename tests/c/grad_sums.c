@@ -355,7 +355,7 @@ static void pieces_are_those_of_the_whole(radam_dtype dtype, uint64_t len) {
 
 /* A large gradient whose last pieces are not enough to be read with others, and one of another dtype after it. */
 static void each_gradient_has_its_dtype(void) {
-  enum { LEN = (1 << 18) + PIECE };
+  enum { LEN = (1 << 21) + PIECE };
   static const radam_dtype dtypes[] = {RADAM_DTYPE_F32, RADAM_DTYPE_BF16};
   radam_group_options options = group_options();
   radam_optimizer *opt = create(1);
@@ -414,7 +414,7 @@ int main(void) {
   words_have_room();
   for (radam_dtype dtype = RADAM_DTYPE_F32; dtype <= RADAM_DTYPE_BF16; dtype++) {
     pieces_are_those_of_the_whole(dtype, 40000);
-    pieces_are_those_of_the_whole(dtype, (1 << 18) + 40000);
+    pieces_are_those_of_the_whole(dtype, (1 << 21) + 40000);
   }
   each_gradient_has_its_dtype();
   measure_looks_at_what_steps();

@@ -59,8 +59,8 @@ static void paths(radam_optimizer *opt) {
   REFUSED(NULL_POINTER, "paths", radam_load_shards(opt, NULL, 1, NULL));
   REFUSED(NULL_POINTER, "paths", radam_load_shards(opt, NULL, 0, NULL));
   REFUSED(INVALID_ARGUMENT, "count", radam_load_shards(opt, list, 0, NULL));
-  REFUSED(NULL_POINTER, "path", radam_load_shards(opt, list, 3, NULL));
-  REFUSED(INVALID_ARGUMENT, "path", radam_load_shards(opt, empty, 2, NULL));
+  REFUSED(NULL_POINTER, "paths[1] is NULL", radam_load_shards(opt, list, 3, NULL));
+  REFUSED(INVALID_ARGUMENT, "paths[1] is empty", radam_load_shards(opt, empty, 2, NULL));
   REFUSED(IO, path, radam_load(opt, path)); /* not there */
   char long_name[400]; /* longer than names of files can be */
   memset(long_name, 'x', sizeof long_name);
@@ -107,6 +107,7 @@ static void buffers(radam_optimizer *opt) {
   const uint64_t cut[] = {0, 1, 7, 8, 9, size / 2, size - 1, size + 1};
   for (int i = 0; i < 8; i++) REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer, cut[i], NULL));
   REFUSED(CORRUPT, "checkpoint", radam_load_from_buffer(opt, buffer + 1, size, NULL));
+  REFUSED(INVALID_ARGUMENT, "size is 18446744073709551615", radam_load_from_buffer(opt, buffer, UINT64_MAX, NULL));
   /* A buffer may lie anywhere. */
   memmove(buffer + 1, buffer, size);
   OK(opt, radam_load_from_buffer(opt, buffer + 1, size, NULL));

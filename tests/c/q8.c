@@ -336,6 +336,7 @@ static void loading_converts_on_request(void) {
   OK(opt, radam_save_to_buffer(opt, buffer, size, &size));
   CHECK(radam_load_from_buffer(coded, buffer, size, NULL) == RADAM_ERROR_MISMATCH, "f32 state was loaded as codes");
   check_message(coded, "in the optimizer", "state of another dtype");
+  check_message(coded, "; convert_state converts state of another dtype; nothing", "state that could be converted");
   CHECK(is_zero(state_of(coded, 0).exp_avg, LEN), "a load that failed has changed the state");
   radam_load_options load;
   OK(NULL, radam_load_options_init(&load, sizeof load));

@@ -266,9 +266,9 @@ export interface LoadOptions {
    */
   hyperparameters?: boolean | "auto";
   /**
-   * Converts state that the optimizer has in another stateDtype, among them "q8". A shard that becomes 8-bit state
-   * must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state
-   * does not fit.
+   * Converts state that the optimizer has in another stateDtype, among them "q8". For conversions to and from
+   * 8-bit state, the shards in the files must be cut at multiples of 128 elements. OFF and AUTO: such state does
+   * not fit.
    */
   convertState?: boolean | "auto";
 }

@@ -2,7 +2,7 @@
 
 use super::sums::Sums;
 use crate::kernel::{
-    AT_ONCE, Dtype, InstructionSet, Kernel, LARGE, Layout, NameHash, Noise, Rounding, TensorView,
+    Dtype, InstructionSet, Kernel, Layout, NameHash, Noise, Rounding, STREAMS, TensorView,
     add_squares,
 };
 use crate::math::{Clipping, ExactSum, Step};
@@ -143,12 +143,15 @@ impl Stepper<'_> {
     }
 }
 
+/// From so many bytes on, a gradient mostly comes from memory.
+const LARGE: usize = 4 << 20;
+
 /// A piece of a gradient that is to be measured.
 pub(in crate::optimizer) struct GradPiece {
     dtype: Dtype,
     elements: *const u8,
     len: usize,
-    /// Of a gradient that is not in the second-level cache.
+    /// Whether it is worth reading side by side with others.
     is_large: bool,
 }
 
@@ -159,8 +162,11 @@ impl GradPiece {
 
     /// A piece of a gradient of `len` elements.
     pub fn new(dtype: Dtype, grad: CallerArray, len: usize, piece: Range<usize>) -> Self {
+        debug_assert!(piece.end <= len);
         let elements = grad.pointer().wrapping_add(piece.start * dtype.size()).cast_const();
-        Self { dtype, elements, len: piece.len(), is_large: len >= LARGE }
+        // What f16 costs is converting it.
+        let is_large = dtype != Dtype::F16 && len * dtype.size() >= LARGE;
+        Self { dtype, elements, len: piece.len(), is_large }
     }
 }
 
@@ -176,15 +182,19 @@ pub(in crate::optimizer) fn measure_pieces(
         unsafe { add_squares(instruction_set, dtype, arrays, len, sum) };
     };
     // Whole pieces of large gradients wait here until there are enough to read side by side.
-    let (mut waiting, mut count, mut dtype) = ([ptr::null(); AT_ONCE], 0, Dtype::F32);
+    let (mut waiting, mut count, mut dtype) = ([ptr::null(); STREAMS], 0, Dtype::F32);
     for piece in pieces {
-        if !piece.is_large || piece.len < CHUNK || (count > 0 && piece.dtype != dtype) {
+        if !piece.is_large || piece.len < CHUNK {
             measure(piece.dtype, &[piece.elements], piece.len);
             continue;
         }
+        if piece.dtype != dtype {
+            measure(dtype, &waiting[..count], CHUNK);
+            count = 0;
+        }
         (waiting[count], dtype) = (piece.elements, piece.dtype);
         count += 1;
-        if count == AT_ONCE {
+        if count == STREAMS {
             measure(dtype, &waiting, CHUNK);
             count = 0;
         }

@@ -10,6 +10,7 @@ use super::pieces::{GradPiece, Stepper, measure_pieces, zero_grad};
 use super::plan::Plan;
 use super::sums::{Measured, SharedSums, Sums};
 use crate::error::{Result, error};
+use crate::kernel::STREAMS;
 use crate::math::{Clipping, ExactSum};
 use crate::optimizer::Optimizer;
 use crate::optimizer::grid::CHUNK;
@@ -51,7 +52,7 @@ impl Work {
     /// How many of the plan's chunks make one of the wave's, so that all take about the same time.
     pub(super) fn at_once(self) -> usize {
         match self {
-            Self::Measure => 4,
+            Self::Measure => STREAMS, // so that even who steps chunk by chunk reads them side by side
             Self::Update => 1,
             Self::Zero => 8,
         }
@@ -221,14 +222,18 @@ impl Optimizer {
         let pieces = chunks.flat_map(|chunk| plan.pieces(chunk, params));
         match wave.work {
             Work::Measure => {
-                let sums = sums.get_or_insert_default();
+                let sums = sums.get_or_insert_default(); // there are some
                 let measured = pieces.filter(|(_, param, _)| param.steps_now());
                 let mut measured =
                     measured.map(|(_, param, piece)| GradPiece::of(param, param.grad, piece));
                 measure_pieces(self.instruction_set, &mut measured, &mut sums.grads);
             }
             Work::Update => stepper.step_pieces(pieces, sums.as_mut()),
-            Work::Zero => pieces.for_each(|(_, param, piece)| zero_grad(param, param.grad, piece)),
+            Work::Zero => {
+                for (_, param, piece) in pieces {
+                    zero_grad(param, param.grad, piece);
+                }
+            }
         }
         if let Some(sums) = sums {
             stepping.sums.add(&sums);

@@ -126,7 +126,7 @@ One parameter: a flat, contiguous tensor owned by the caller. Call radam_param_i
 - `exp_avg`: The state, for callers who allocate it themselves: an array in the dtype of the group's state. NULL, the default: the library allocates it.
 - `exp_avg_sq`: As exp_avg.
 - `kahan_comp`: As exp_avg; with 8-bit state, in the dtype of data. Must be NULL unless kahan_sum is on for this dtype, or master_remainder, in which case it is an array of int16_t.
-- `tensor_offset`: For data-parallel sharding: the parameter is the slice of len elements that begins at element tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements in all. With 8-bit state it must be a multiple of 128. Checkpoints of several processes can then be loaded by processes with other shards (radam_load_shards); stochastic rounding gives each element the same random numbers as in the whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit, as the whole tensor (radam_grad_sums). Default: 0.
+- `tensor_offset`: For data-parallel sharding: the parameter is the slice of len elements that begins at element tensor_offset of a larger tensor, which has this name in all processes and tensor_len elements in all. Checkpoints of several processes can then be loaded by processes with other shards (radam_load_shards); stochastic rounding gives each element the same random numbers as in the whole tensor; and shards cut at multiples of 16384 elements give the same norms, bit for bit, as the whole tensor (radam_grad_sums). With 8-bit state, cut at multiples of 128: tensor_offset must be one. Default: 0.
 - `tensor_len`: The number of elements of the whole tensor. 0, the default: the parameter is the whole tensor.
 - `state_scale`: As exp_avg, for 8-bit state, of which exp_avg is then an array of int8_t and exp_avg_sq one of uint8_t: an array of uint32_t, one for each block of 128 elements, the last of which may be shorter. Must be NULL unless state_dtype is RADAM_DTYPE_Q8 and the whole tensor has at least 4096 elements. Since 0.2.
 """
@@ -259,7 +259,7 @@ Options of loading. Call radam_load_options_init first.
 - `struct_size`: sizeof(radam_load_options); set by radam_load_options_init.
 - `strict`: Requires that the checkpoint has exactly the parameters of the optimizer. OFF: parameters that are only in one of the two are left alone; those in both must still match. AUTO: on.
 - `hyperparameters`: Restores options from the checkpoint too, so that the run continues exactly: lr, beta1, beta2, weight_decay, eps, max_lr, decouple_wd, decouple_lr, maximize, rectify, unrectified, rectify_threshold and seed of each group, whether each parameter is frozen, and whether optimizer accumulation is on. OFF: the optimizer keeps its own. AUTO: on.
-- `convert_state`: Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. A shard that becomes 8-bit state must begin and end at multiples of 128 elements, but for the end of its parameter. OFF and AUTO: such state does not fit.
+- `convert_state`: Converts state that the optimizer has in another state_dtype, among them RADAM_DTYPE_Q8. For conversions to and from 8-bit state, the shards in the files must be cut at multiples of 128 elements. OFF and AUTO: such state does not fit.
 - `progress`: As in radam_save_options, of the bytes that have been read and verified. A call that is cancelled changes nothing.
 - `user`: Passed to progress; the library never dereferences it.
 """
