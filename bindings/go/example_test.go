@@ -57,7 +57,7 @@ func ExampleOptimizer_StepSlices_wrongType() {
 	group, _ := opt.AddGroup(radam.SliceGroup(0.1))
 	w, _ := group.Add(radam.Spec{Name: "weight", Dtype: radam.F32, Len: 2})
 	fmt.Println(opt.StepSlices(radam.Lend(w, []float64{1, 2}, []float64{3, 4})))
-	// Output: radam: data is a slice of float64; that of parameter 0 must be one of float32
+	// Output: radam: lent[0].data is a slice of float64; that of parameter 0 must be one of float32
 }
 
 func ExampleOptimizer_Step() {

@@ -18,6 +18,7 @@ func Pin[T StateElement](slice []T) (*Tensor[T], error) {
 		dtype:   DtypeOf[T](),
 		element: elementOf[T](),
 		len:     len(slice),
+		bytes:   uintptr(len(slice)) * unsafe.Sizeof(slice[0]),
 		address: unsafe.Pointer(&slice[0]),
 		free:    pinner.Unpin,
 	}}

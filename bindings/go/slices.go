@@ -6,8 +6,6 @@ import "C"
 import (
 	"fmt"
 	"math"
-	"sort"
-	"unsafe"
 )
 
 // A Lent is a parameter with the slices that a step updates it in and from. The library keeps no pointer to them.
@@ -37,24 +35,27 @@ func LendGrad[G Element](param Param, grad []G) Lent {
 	return Lent{param, lentSlice{len: -1}, lend(grad)}
 }
 
+// hasData says whether the data was lent, and is not the registered memory.
+func (l Lent) hasData() bool { return l.data.len >= 0 }
+
 // check says what the library cannot see behind a pointer.
-func (l Lent) check() error {
-	if l.data.len >= 0 {
-		if err := l.data.fits("data", l.param, l.param.dtype); err != nil {
+func (l Lent) check(what string) error {
+	if l.hasData() {
+		if err := l.data.fits(what, "data", l.param, l.param.dtype); err != nil {
 			return err
 		}
 	}
-	return l.grad.fits("grad", l.param, l.param.gradDtype)
+	return l.grad.fits(what, "grad", l.param, l.param.gradDtype)
 }
 
-func (s lentSlice) fits(name string, param Param, dtype Dtype) error {
+func (s lentSlice) fits(what, name string, param Param, dtype Dtype) error {
 	if s.dtype != dtype {
-		return failed(ErrInvalidArgument, "%s is a slice of %v; that of parameter %d must be one of %v", name, s.dtype,
-			param.id, dtype)
+		return failed(ErrInvalidArgument, "%s.%s is a slice of %v; that of parameter %d must be one of %v", what, name,
+			s.dtype, param.id, dtype)
 	}
 	if s.len != param.len {
-		return failed(ErrInvalidArgument, "%s has %d elements; it must have %d, as many as parameter %d", name, s.len,
-			param.len, param.id)
+		return failed(ErrInvalidArgument, "%s.%s has %d elements; it must have %d, as many as parameter %d", what, name,
+			s.len, param.len, param.id)
 	}
 	return nil
 }
@@ -98,7 +99,7 @@ func (o *Optimizer) stepOne(options StepOptions, lent Lent, report *C.radam_step
 	if err := o.owns("lent", lent.param); err != nil {
 		return err
 	}
-	if err := lent.check(); err != nil {
+	if err := lent.check("lent"); err != nil {
 		return err
 	}
 	call, err := o.newStepCall(options)
@@ -158,14 +159,15 @@ func (o *Optimizer) checkAll(lent []Lent) ([]Lent, error) {
 	seen, released := make(map[C.uint32_t]bool, len(lent)), map[Group]bool{}
 	var stepped []Lent
 	for i, l := range lent {
-		if err := o.owns(fmt.Sprintf("lent[%d]", i), l.param); err != nil {
+		what := fmt.Sprintf("lent[%d]", i)
+		if err := o.owns(what, l.param); err != nil {
 			return nil, err
 		}
 		if seen[l.param.id] {
-			return nil, failed(ErrInvalidArgument, "lent[%d] is parameter %d, which is lent twice", i, l.param.id)
+			return nil, failed(ErrInvalidArgument, "%s is parameter %d, which is lent twice", what, l.param.id)
 		}
 		seen[l.param.id] = true
-		if err := l.check(); err != nil {
+		if err := l.check(what); err != nil {
 			return nil, err
 		}
 		frozen, err := l.param.Frozen() // an error if it was removed
@@ -173,6 +175,10 @@ func (o *Optimizer) checkAll(lent []Lent) ([]Lent, error) {
 			return nil, err
 		}
 		if !frozen {
+			if !l.hasData() && l.param.len > 0 && o.registered[uint32(l.param.id)].data == nil {
+				return nil, failed(ErrInvalidState, "%s has no data, and parameter %d has no elements of its own; Lend must lend "+
+					"some, or SetData register them", what, l.param.id)
+			}
 			stepped = append(stepped, l)
 		}
 		if group := l.param.group; !released[group] {
@@ -182,7 +188,7 @@ func (o *Optimizer) checkAll(lent []Lent) ([]Lent, error) {
 			released[group] = true
 		}
 	}
-	return stepped, checkOverlaps(lent)
+	return stepped, o.checkOverlaps(lent)
 }
 
 func (g Group) checkReleased() error {
@@ -193,46 +199,6 @@ func (g Group) checkReleased() error {
 	if options.GradientRelease != On {
 		return failed(ErrInvalidState, "GradientRelease is off in group %d; it must be on for slices, as SliceGroup has it",
 			g.id)
-	}
-	return nil
-}
-
-// checkOverlaps refuses slices that share memory; only gradients may share it with each other.
-func checkOverlaps(lent []Lent) error {
-	type span struct {
-		begin, end uintptr
-		name       string
-		param      C.uint32_t
-	}
-	spans := make([]span, 0, 2*len(lent))
-	for _, l := range lent {
-		for _, s := range []struct {
-			name  string
-			slice lentSlice
-		}{{"data", l.data}, {"grad", l.grad}} {
-			if begin := uintptr(unsafe.Pointer(s.slice.address)); begin != 0 {
-				end := begin + uintptr(s.slice.len)*s.slice.dtype.size()
-				spans = append(spans, span{begin, end, s.name, l.param.id})
-			}
-		}
-	}
-	sort.Slice(spans, func(i, j int) bool { return spans[i].begin < spans[j].begin })
-	var last, lastData span // those that end last
-	for _, s := range spans {
-		before := lastData // a gradient must not overlap data,
-		if s.name == "data" {
-			before = last // and data nothing
-		}
-		if s.begin < before.end {
-			return failed(ErrInvalidArgument, "the %s of parameter %d overlaps the %s of parameter %d; each needs memory of "+
-				"its own", s.name, s.param, before.name, before.param)
-		}
-		if s.end > last.end {
-			last = s
-		}
-		if s.name == "data" && s.end > lastData.end {
-			lastData = s
-		}
 	}
 	return nil
 }

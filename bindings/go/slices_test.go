@@ -90,10 +90,10 @@ func TestWrongSlicesChangeNothing(t *testing.T) {
 		status radam.Status
 		words  string
 	}{
-		{radam.Lend(second, make([]float64, 4), four), radam.ErrInvalidArgument, "data is a slice of float64"},
+		{radam.Lend(second, make([]float64, 4), four), radam.ErrInvalidArgument, "lent[1].data is a slice of float64"},
 		{radam.Lend(second, four, make([]radam.Float16, 4)), radam.ErrInvalidArgument, "grad is a slice of radam.Float16"},
 		{radam.Lend(second, make([]float32, 5), four), radam.ErrInvalidArgument, "data has 5 elements; it must have 4"},
-		{radam.Lend(second, four, make([]float32, 3)), radam.ErrInvalidArgument, "grad has 3 elements; it must have 4"},
+		{radam.Lend(second, four, make([]float32, 3)), radam.ErrInvalidArgument, "lent[1].grad has 3 elements; it must"},
 		{radam.Lend(second, four, []float32(nil)), radam.ErrInvalidArgument, "grad has 0 elements"},
 		{radam.Lend(first, four, make([]float32, 4)), radam.ErrInvalidArgument, "lent twice"},
 		{radam.Lend(second, memory[:4], memory[3:7]), radam.ErrInvalidArgument, "overlaps"},
@@ -119,6 +119,76 @@ func TestWrongSlicesChangeNothing(t *testing.T) {
 	}
 }
 
+// Tensors that are registered are as far away from slices as other slices.
+func TestSlicesThatDoNotFitTensorsChangeNothing(t *testing.T) {
+	opt := newOptimizer(t, radam.Options{})
+	group, tensors := must(opt.AddGroup(radam.SliceGroup(0.1))), must(opt.AddGroup(radam.TensorGroup(0.1)))
+	tensor := func() *radam.Tensor[float32] { return must(radam.NewTensor[float32](4)) }
+	data, grad, state, own, ownGrad := tensor(), tensor(), tensor(), tensor(), tensor()
+	rounded, shorts := must(radam.NewTensor[radam.BFloat16](4)), make([]radam.BFloat16, 4)
+	inSlices := radam.Spec{Dtype: radam.F32, Len: 4}
+	first, second := must(group.Add(inSlices)), must(group.Add(inSlices))
+	must(tensors.Add(radam.Spec{Data: data, Grad: grad, Copy: rounded, ExpAvg: state, ExpAvgSq: tensor()}))
+	z := must(group.Add(radam.Spec{Data: own, Grad: ownGrad}))
+	half := must(group.Add(radam.Spec{Dtype: radam.BF16, Len: 4}))
+	weight, four := []float32{1, 2, 3, 4}, make([]float32, 4)
+	good := radam.Lend(first, weight, []float32{5, 6, 7, 8})
+	for _, c := range []struct {
+		bad    radam.Lent
+		status radam.Status
+		words  string
+	}{
+		{radam.LendGrad(second, four), radam.ErrInvalidState, "lent[1] has no data, and parameter 1 has no elements"},
+		{radam.Lend(second, data.Data(), four), radam.ErrInvalidArgument, "overlaps the"},
+		{radam.Lend(second, four, data.Data()), radam.ErrInvalidArgument, "overlaps the"},
+		{radam.Lend(second, grad.Data(), four), radam.ErrInvalidArgument, "overlaps the"},
+		{radam.Lend(second, state.Data(), four), radam.ErrInvalidArgument, "ExpAvg of parameter 2"},
+		{radam.Lend(second, four, state.Data()), radam.ErrInvalidArgument, "ExpAvg of parameter 2"},
+		{radam.Lend(half, rounded.Data(), shorts), radam.ErrInvalidArgument, "Copy of parameter 2"},
+		{radam.LendGrad(z, own.Data()), radam.ErrInvalidArgument, "Data of parameter 3"},
+		{radam.LendGrad(z, state.Data()), radam.ErrInvalidArgument, "ExpAvg of parameter 2"},
+		{radam.Lend(z, four, own.Data()), radam.ErrInvalidArgument, "Data of parameter 3"},
+		{radam.Lend(z, ownGrad.Data(), four), radam.ErrInvalidArgument, "Grad of parameter 3"},
+	} {
+		wantError(t, opt.StepSlice(c.bad), c.status) // the library's own opinion
+		wantError(t, opt.StepSlices(good, c.bad), c.status, c.words)
+		_, err := opt.StepSlicesWith(radam.StepOptions{ZeroGrad: true}, good, c.bad)
+		wantError(t, err, c.status, c.words)
+	}
+	if !equal(weight, []float32{1, 2, 3, 4}) || must(first.StepCount()) != 0 || must(z.StepCount()) != 0 {
+		t.Errorf("%v after %d steps", weight, must(first.StepCount()))
+	}
+	// Registered gradients may be lent, and so may the parameter's own elements.
+	for _, lent := range []radam.Lent{radam.Lend(z, own.Data(), grad.Data()), radam.LendGrad(z, ownGrad.Data()),
+		radam.Lend(z, four, grad.Data())} {
+		if err := opt.StepSlices(good, lent); err != nil {
+			t.Error(err)
+		}
+	}
+	// A frozen parameter needs no elements.
+	if err := second.SetFrozen(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := opt.StepSlices(good, radam.LendGrad(second, make([]float32, 4))); err != nil || must(first.StepCount()) != 4 {
+		t.Error(err, must(first.StepCount()))
+	}
+}
+
+// Slices have no part in the step that is open.
+func TestSlicesAreSteppedDuringASlicedStep(t *testing.T) {
+	opt := newOptimizer(t, radam.Options{})
+	p := must(must(opt.AddGroup(radam.SliceGroup(0.1))).Add(radam.Spec{Dtype: radam.F32, Len: 1}))
+	step := must(opt.BeginStep(radam.StepOptions{}))
+	lent := radam.Lend(p, []float32{1}, []float32{1})
+	_, one := opt.StepSliceWith(radam.StepOptions{}, lent)
+	_, all := opt.StepSlicesWith(radam.StepOptions{}, lent)
+	for _, err := range []error{opt.StepSlice(lent), one, opt.StepSlices(lent), all, step.Abort()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestStepsSkipAndZero(t *testing.T) {
 	opt := newOptimizer(t, radam.Options{})
 	group := must(opt.AddGroup(radam.SliceGroup(0.1)))
@@ -126,10 +196,11 @@ func TestStepsSkipAndZero(t *testing.T) {
 	second := must(group.Add(radam.Spec{Dtype: radam.F32, Len: 1}))
 	a, b, gradA, gradB := []float32{1}, []float32{1}, []float32{2}, []float32{float32(math.Inf(1))}
 	step := func() radam.StepReport {
-		options := radam.StepOptions{SkipNonfinite: true, ZeroGrad: true}
+		options := radam.StepOptions{SkipNonfinite: true, ZeroGrad: true, ReportNorms: true}
 		return must(opt.StepSlicesWith(options, radam.Lend(first, a, gradA), radam.Lend(second, b, gradB)))
 	}
-	if r := step(); !r.Skipped || r.Nonfinite != 1 || r.ParamsStepped != 0 || a[0] != 1 || gradA[0] != 0 || gradB[0] != 0 {
+	if r := step(); !r.Skipped || r.Nonfinite != 1 || r.ParamsStepped != 0 || a[0] != 1 || gradA[0] != 0 || gradB[0] != 0 ||
+		!math.IsNaN(r.ParamNorm) {
 		t.Error(r, a, gradA, gradB)
 	}
 	gradA[0], gradB[0] = 3, 4

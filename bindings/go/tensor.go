@@ -32,6 +32,7 @@ type block struct {
 	dtype   Dtype
 	element string // the name of the Go type
 	len     int
+	bytes   uintptr
 	mu      sync.Mutex
 	address unsafe.Pointer // nil once it is free
 	free    func()
@@ -49,8 +50,8 @@ func NewTensor[T StateElement](len int) (*Tensor[T], error) {
 	if address == nil {
 		return nil, failed(ErrOutOfMemory, "there is no memory for a tensor of %d elements of %d bytes", len, size)
 	}
-	t := &Tensor[T]{&block{dtype: DtypeOf[T](), element: elementOf[T](), len: len, address: address,
-		free: func() { C.free(address) }}}
+	t := &Tensor[T]{&block{dtype: DtypeOf[T](), element: elementOf[T](), len: len, bytes: uintptr(len) * uintptr(size),
+		address: address, free: func() { C.free(address) }}}
 	runtime.SetFinalizer(t.block, (*block).collect)
 	return t, nil
 }
