@@ -39,7 +39,12 @@ type Error struct {
 	cause   error
 }
 
-func (e *Error) Error() string { return "radam: " + e.Message }
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return "radam: " + e.Message + ": " + e.cause.Error()
+	}
+	return "radam: " + e.Message
+}
 
 // Is makes errors.Is compare with a Status.
 func (e *Error) Is(target error) bool {

@@ -42,6 +42,9 @@ func (s *Spec) complete(group GroupOptions) error {
 		s.GradDtype = or(s.GradDtype, a.grad.dtype)
 	}
 	s.GradDtype = or(s.GradDtype, s.Dtype)
+	if s.Dtype == 0 && a.data != nil {
+		return a.data.notOf("Data", floats)
+	}
 	if s.Dtype == 0 {
 		return failed(ErrInvalidArgument, "Dtype is 0; a Spec without Data needs one: F32, F64, F16 or BF16")
 	}
@@ -74,7 +77,7 @@ func (s *Spec) complete(group GroupOptions) error {
 	}
 	if a.copy != nil {
 		if a.copy.dtype == 0 {
-			return failed(ErrInvalidArgument, "Copy is a tensor of %s; it must be one of floats", a.copy.element)
+			return a.copy.notOf("Copy", floats)
 		}
 		if err := a.copy.fits("Copy", a.copy.element, s.Len); err != nil {
 			return err
@@ -108,12 +111,19 @@ func (b *block) fits(name, element string, len int) error {
 		return nil
 	}
 	if b.element != element {
-		return failed(ErrInvalidArgument, "%s is a tensor of %s; it must be one of %s", name, b.element, element)
+		return b.notOf(name, element)
 	}
 	if b.len != len {
 		return failed(ErrInvalidArgument, "%s has %d elements; it must have %d", name, b.len, len)
 	}
 	return nil
+}
+
+// floats are the types that have a dtype.
+const floats = "float32, float64, radam.Float16 or radam.BFloat16"
+
+func (b *block) notOf(name, elements string) error {
+	return failed(ErrInvalidArgument, "%s is a tensor of %s; it must be one of %s", name, b.element, elements)
 }
 
 // A shape is what slices and tensors are held against.

@@ -3,7 +3,10 @@ package radam
 // #include "shim.h"
 import "C"
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // A State is an array of a parameter's state.
 type State int32
@@ -16,6 +19,23 @@ const (
 	MasterRemainder State = C.RADAM_STATE_MASTER_REMAINDER // the lower parts of the master weights; int16
 	StateScale      State = C.RADAM_STATE_SCALE            // with Q8, the scale of each block of 128 elements; uint32
 )
+
+// String returns the name of the constant.
+func (s State) String() string {
+	switch s {
+	case ExpAvg:
+		return "ExpAvg"
+	case ExpAvgSq:
+		return "ExpAvgSq"
+	case KahanComp:
+		return "KahanComp"
+	case MasterRemainder:
+		return "MasterRemainder"
+	case StateScale:
+		return "StateScale"
+	}
+	return fmt.Sprintf("State(%d)", int32(s))
+}
 
 // stateElement returns the name of the Go type of an array, whose dtype is the library's.
 func stateElement(which State, dtype Dtype) string {
@@ -54,6 +74,9 @@ func GetState[T StateElement](p Param, which State) ([]T, error) {
 // SetState overwrites an array of a parameter's state.
 func SetState[T StateElement](p Param, which State, elements []T) error {
 	return withState(p, which, func(state []T) error {
+		if state == nil && p.len > 0 && len(elements) > 0 {
+			return failed(ErrInvalidArgument, "the state has %d elements; parameter %d has no %v", len(elements), p.id, which)
+		}
 		if len(state) != len(elements) {
 			return failed(ErrInvalidArgument, "the state has %d elements; that of parameter %d must have %d", len(elements),
 				p.id, len(state))

@@ -44,7 +44,7 @@ type StepReport struct {
 	GradNorm        float64 // after GradScale and before clipping
 	ClipCoefficient float64 // what MaxGradNorm multiplied the gradients by
 	UpdateNorm      float64 // of the change of the parameters; NaN without ReportNorms
-	ParamNorm       float64 // of the parameters after the step; NaN without ReportNorms
+	ParamNorm       float64 // of the parameters after the step; NaN without ReportNorms or in a skipped step
 	ParamsStepped   uint64  // 0 if none has a gradient, or the step was skipped
 	Threads         uint32  // how many worked on the step
 }
@@ -89,7 +89,8 @@ func (o *Optimizer) ZeroGrad() error {
 }
 
 // A SlicedStep is a step of tensors that the caller runs bit by bit, for instance in the frames of a game. While it is
-// open, other calls that change the optimizer return ErrBusy.
+// open, other calls that change the optimizer return ErrBusy, except StepSlice, StepSliceWith, StepSlices and
+// StepSlicesWith: they step parameters of groups with GradientRelease, which are not part of it.
 type SlicedStep struct {
 	opt *Optimizer
 }

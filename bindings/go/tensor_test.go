@@ -63,10 +63,11 @@ func TestWrongTensorsAreRefused(t *testing.T) {
 		"Data has 2 elements; it must have 5":           {Data: two, Len: 5},
 		"ExpAvg is a tensor of float64; it must be one": {Data: two, ExpAvg: doubles},
 		"Copy is a tensor of int16":                     {Data: two, Copy: shorts},
-		"Dtype is 0":                                    {Data: shorts},
-		"must not contain a NUL":                        {Data: two, Name: "a\x00b"},
-		"Len is -1":                                     {Dtype: radam.F32, Len: -1},
-		"overlap":                                       {Data: two, Grad: two},
+		"Data is a tensor of int16; it must be one of float32, float64, radam.Float16 or radam.BFloat16": {Data: shorts},
+		"Dtype is 0":             {Len: 1},
+		"must not contain a NUL": {Data: two, Name: "a\x00b"},
+		"Len is -1":              {Dtype: radam.F32, Len: -1},
+		"overlap":                {Data: two, Grad: two},
 	} {
 		_, err := group.Add(spec)
 		wantError(t, err, radam.ErrInvalidArgument, words)
@@ -185,6 +186,7 @@ func TestStateIsCopied(t *testing.T) {
 		t.Error(state)
 	}
 	wantError(t, radam.SetState(p, radam.ExpAvg, []float32{5}), radam.ErrInvalidArgument, "has 1 elements")
+	wantError(t, radam.SetState(p, radam.KahanComp, []float32{5, 6}), radam.ErrInvalidArgument, "0 has no KahanComp")
 	_, err := radam.GetState[float64](p, radam.ExpAvg)
 	wantError(t, err, radam.ErrInvalidArgument, "asked for as float64")
 	_, err = radam.GetState[float32](p, 77)
