@@ -19,7 +19,7 @@ end
 
 using .LowLevel: init!, radam_dtype, radam_grad_sums, radam_group_options, radam_group_report, radam_load_options,
     radam_optimizer, radam_options, radam_param, radam_save_options, radam_step_options, radam_step_report
-import Random
+import Random, Serialization
 
 include("errors.jl")
 include("bfloat16.jl")
@@ -33,6 +33,9 @@ include("callbacks.jl")
 include("checkpoints.jl")
 include("trees.jl")
 
-__init__() = LowLevel.load()
+function __init__()
+    PROCESS[] = rand(Random.RandomDevice(), UInt)
+    LowLevel.load()
+end
 
 end

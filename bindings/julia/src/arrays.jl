@@ -41,11 +41,11 @@ address(::Nothing) = C_NULL
 
 """
 Refuses an array that has not this dtype, this many elements, or a flat layout. The parts of `what` together name it;
-they are put together only if they are needed.
+they are put together only if they are needed. `or` is what else would make the type right.
 """
-function check_array(array, type, len, what...)
+function check_array(array, type, len, what...; or="")
     dtype(eltype(array)) == dtype(type) ||
-        refuse("$(string(what...)) has elements of type $(eltype(array)); the parameter was added with $type")
+        refuse("$(string(what...)) has elements of type $(eltype(array)); they must be $type$or")
     length(array) == len || refuse("$(string(what...)) has $(length(array)) elements; the parameter has $len")
     is_flat(array) || refuse("$(string(what...)) $(not_flat(array))")
 end

@@ -15,7 +15,7 @@ function save(optimizer::Optimizer, path::AbstractString; progress=nothing)
 end
 function save(optimizer::Optimizer)
     size = Ref{UInt64}()
-    return lock(optimizer.lock) do
+    return alone(optimizer) do
         work(LowLevel.radam_save_to_buffer, optimizer, C_NULL, 0, size)
         buffer = Vector{UInt8}(undef, size[])
         call(LowLevel.radam_save_to_buffer, optimizer, buffer, length(buffer), size)

@@ -27,10 +27,11 @@ function copied_text(get)
 end
 
 # What the library's sentences call otherwise. Other functions of it have their names here, with an exclamation mark.
+# Two of them are step_tensor!, which a list need not name twice.
 const NAMES = Dict("->" => ".", "NULL" => "nothing", "opt" => "the optimizer", "RADAM_OFF" => "false", "RADAM_ON" => "true",
                    "RADAM_AUTO" => "nothing", "radam_step_begin" => "begin_step!", "radam_step_wave" => "next_wave!",
                    "radam_step_end" => "end_step!", "radam_step_abort" => "abort_step!",
-                   "radam_step_param" => "step_tensor!")
+                   "radam_step_param" => "step_tensor!", "radam_step_param," => "")
 
 "A sentence of the library in the names of this package, apart from what it quotes, which is the caller's."
 function in_julia(sentence)
@@ -39,7 +40,8 @@ function in_julia(sentence)
         word = first(split(word, ' '))
         return get(() -> startswith(word, "radam_") ? word[7:end] * "!" : word, NAMES, word)
     end
-    sentence = replace(sentence, r"\"[^\"]*\"|RADAM_\w+( \(\d\))?|->|\w+" => named)
+    words = r"\"[^\"]*\"|radam_step_param, (?=radam_step_tensor)|RADAM_\w+( \(\d\))?|->|\w+"
+    sentence = replace(sentence, words => named)
     # Chunks begin at 1 here.
     startswith(sentence, "chunk is ") || return sentence
     sentence = replace(sentence, r"\d+" => number -> string(parse(Int, number) + 1); count=1)

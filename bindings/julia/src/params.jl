@@ -99,10 +99,11 @@ function add_params!(group::Group, descriptions::Vector{Described})
     optimizer, first = group.optimizer, Ref{UInt32}()
     params = [description.param for description in descriptions]
     foreach(description -> check_state_types(group, description), descriptions)
-    return lock(optimizer.lock) do
+    return alone(optimizer) do
         status = GC.@preserve optimizer descriptions LowLevel.radam_add_params(
             handle(optimizer), group.id, params, length(params), first)
         check_added(status, descriptions)
+        foreach(description -> description.slot.group = group.id, descriptions)
         append!(optimizer.slots, [description.slot for description in descriptions])
         return [Param(optimizer, first[] + i - 1, descriptions[i].slot) for i in 1:length(descriptions)]
     end
@@ -131,7 +132,7 @@ Registers other arrays, or none with `nothing`: a parameter without data or grad
 """
 function set_data!(param::Param, data)
     data === nothing || check_array(data, param.type, param.len, "data of parameter ", param.id)
-    lock(param.optimizer.lock) do
+    alone(param.optimizer) do
         GC.@preserve data call(LowLevel.radam_set_data, param.optimizer, param.id, address(data))
         keep!(slot(param); data=data)
     end
@@ -139,7 +140,7 @@ function set_data!(param::Param, data)
 end
 function set_grad!(param::Param, grad)
     grad === nothing || check_array(grad, param.grad_type, param.len, "the gradient of parameter ", param.id)
-    lock(param.optimizer.lock) do
+    alone(param.optimizer) do
         GC.@preserve grad call(LowLevel.radam_set_grad, param.optimizer, param.id, address(grad))
         keep!(slot(param); grad=grad)
     end
@@ -157,7 +158,7 @@ function set_tensors!(optimizer::Optimizer, first::Param, data, grads)
     count = length(something(data, grads, ()))
     data === nothing || grads === nothing || length(data) == length(grads) ||
         refuse("data has $(length(data)) arrays, and grads $(length(grads)); they must have as many")
-    lock(optimizer.lock) do
+    alone(optimizer) do
         slots = optimizer.slots
         range = Int(first.id) + 1:Int(first.id) + count
         last(range) <= length(slots) ||
@@ -227,9 +228,10 @@ reset!(optimizer::Optimizer) = work(LowLevel.radam_reset_state, optimizer, typem
 
 "Removes a parameter. Its arrays and its name can be used again."
 function remove!(param::Param)
-    lock(param.optimizer.lock) do
+    alone(param.optimizer) do
         call(LowLevel.radam_remove_param, param.optimizer, param.id)
         keep!(slot(param); data=nothing, grad=nothing, others=())
+        slot(param).group = NO_GROUP
     end
     return nothing
 end
@@ -269,11 +271,11 @@ function set_state!(param::Param, which::Symbol, values)
     return nothing
 end
 
-"Calls f with an array of the library. Under the lock, nobody else can free it."
+"Calls f with an array of the library, which nobody else can free or step meanwhile."
 function with_state(f, param, which)
     haskey(STATES, which) || refuse("the state has no $which; it has $(join(keys(STATES), ", "))")
     optimizer = param.optimizer
-    lock(optimizer.lock) do
+    alone(optimizer) do
         pointer, type = Ref(C_NULL), Ref{radam_dtype}()
         work(LowLevel.radam_param_state, optimizer, param.id, STATES[which], pointer, type)
         pointer[] == C_NULL && return f(nothing)

@@ -5,6 +5,8 @@ const STEP_OPTIONS = "skip_nonfinite=false, zero_grad=false, report_norms=false,
 
 "Calls f with options and a report, or NULL; returns what the report says."
 function reporting(f, report; grad_sums=nothing, options...)
+    grad_sums isa Union{GradSums, Nothing} ||
+        refuse("grad_sums is $(repr(grad_sums)); it must be a LibRAdam.GradSums, or nothing")
     GC.@preserve grad_sums begin
         sums = grad_sums === nothing ? C_NULL : Base.unsafe_convert(Ptr{radam_grad_sums}, grad_sums.raw)
         filled_in = report ? Ref(filled(radam_step_report, "report")) : C_NULL
@@ -38,8 +40,10 @@ function step_tensor!(param::Param, data, grad::AbstractArray; report=false, opt
         check_array(data, param.type, param.len, "data")
     check_array(grad, param.grad_type, param.len, "the gradient")
     reporting(report; options...) do options, report
-        GC.@preserve data grad call(LowLevel.radam_step_tensor, param.optimizer, param.id, address(data),
-                                    address(grad), options, report)
+        shared(param.optimizer) do
+            GC.@preserve data grad call(LowLevel.radam_step_tensor, param.optimizer, param.id, address(data),
+                                        address(grad), options, report)
+        end
     end
 end
 
@@ -70,8 +74,10 @@ function next_wave!(optimizer::Optimizer)
     return Int(chunks[])
 end
 
-step_chunk!(optimizer::Optimizer, chunk::Integer) =
-    chunk >= 1 ? call(LowLevel.radam_step_chunk, optimizer, chunk - 1) : refuse("chunk is $chunk; chunks begin at 1")
+function step_chunk!(optimizer::Optimizer, chunk::Integer)
+    chunk >= 1 || refuse("chunk is $chunk; chunks begin at 1")
+    shared(() -> call(LowLevel.radam_step_chunk, optimizer, chunk - 1), optimizer)
+end
 
 function step_for!(optimizer::Optimizer, seconds::Real)
     seconds >= 0 || refuse("seconds is $seconds; it must be at least 0")

@@ -158,7 +158,9 @@ end
 function fits(array, size, type, path, what)
     check_size(array, size, path, what)
     dtype(eltype(array)) == dtype(type) && is_flat(array) && return array
-    check_array(array, type, length(array), what, called(path))
+    is_grad = !isempty(what) && dtype(eltype(array)) != 0
+    check_array(array, type, length(array), what, called(path);
+                or=is_grad ? ", or the option grad_type of setup must give $(eltype(array))" : "")
 end
 
 function check_size(array, expected, path, what)
@@ -177,7 +179,7 @@ end
 
 "Registers the arrays for as long as f runs."
 function with_tensors(f, state::State, model, grads, zero_grad)
-    lock(state.optimizer.lock) do
+    alone(state.optimizer) do
         bind!(state, model, grads, zero_grad)
         try
             f()
@@ -229,7 +231,7 @@ end
 Opens a step in slices. The arrays stay registered until `end_step!(state)` or `abort_step!(state)`.
 """
 function begin_step!(state::State, model, grads; zero_grad=false, options...)
-    lock(state.optimizer.lock) do
+    alone(state.optimizer) do
         bind!(state, model, grads, zero_grad)
         try
             begin_step!(state.optimizer; zero_grad=zero_grad, options...)
@@ -240,14 +242,14 @@ function begin_step!(state::State, model, grads; zero_grad=false, options...)
     end
 end
 function end_step!(state::State; report=false)
-    lock(state.optimizer.lock) do
+    alone(state.optimizer) do
         outcome = end_step!(state.optimizer; report=report)
         unbind!(state)
         return outcome
     end
 end
 function abort_step!(state::State)
-    lock(state.optimizer.lock) do
+    alone(state.optimizer) do
         abort_step!(state.optimizer)
         unbind!(state)
     end
@@ -261,12 +263,25 @@ step_for!(state::State, seconds) = step_for!(state.optimizer, seconds)
     adjust!(state; options...)
 
 Changes the learning rate, or other options, of all groups; `adjust!(state.groups[i], ...)` changes those of one.
+
+What does not fit a group is refused before any group changes. Only if memory runs out between two groups, or the
+second one has parameters whose state is in arrays of yours, the first one is set back afterwards: then what `kahan_sum`
+or a more precise `state_dtype` had kept of it is lost, if the options turned those off.
 """
-adjust!(state::State, lr::Real) = foreach(group -> adjust!(group, lr), state.groups)
+adjust!(state::State, lr::Real) = alone(() -> foreach(group -> adjust!(group, lr), state.groups), state.optimizer)
 function adjust!(state::State; options...)
     get(options, :gradient_release, false) === true &&
         refuse("gradient_release is true, and update! leaves out arrays of such groups; use step_tensor! for them")
-    foreach(group -> adjust!(group; options...), state.groups)
+    alone(state.optimizer) do
+        length(state.groups) > 1 && foreach(group -> try_out(group; options...), state.groups)
+        before = map(rule, state.groups)
+        try
+            foreach(group -> adjust!(group; options...), state.groups)
+        catch
+            set_rule!.(state.groups, before)
+            rethrow()
+        end
+    end
 end
 
 save(state::State, path...; options...) = save(state.optimizer, path...; options...)

@@ -99,3 +99,28 @@ end
     foreach(_ -> update!(other, alone, (a=ones(5000), b=ones(10))), 1:200)
     @test model == alone
 end
+
+@testset "an optimizer cannot be copied" begin
+    model = (a=zeros(10),)
+    state = setup(RAdam(0.1), model)
+    for copy in (deepcopy, object -> serialize(IOBuffer(), object))
+        for object in (state, state.optimizer, state.groups[1], state["a"])
+            @test refused(() -> copy(object), INVALID_ARGUMENT, "LibRAdam.save(state) returns bytes", "load!")
+        end
+    end
+    # As packages do that copy the fields without asking: here, and into another process.
+    copied(seal) = begin
+        copy = ccall(:jl_new_struct_uninit, Any, (Any,), Optimizer)::Optimizer
+        foreach(name -> setfield!(copy, name, getfield(state.optimizer, name)), fieldnames(Optimizer))
+        copy.seal = seal(copy)
+        return copy
+    end
+    for copy in (copied(_ -> state.optimizer.seal), copied(copy -> LibRAdam.seal(copy) ⊻ 1))
+        @test refused(() -> step!(copy), INVALID_ARGUMENT, "cannot be copied")
+        @test refused(() -> LibRAdam.param(copy, "a"), INVALID_ARGUMENT, "cannot be copied")
+        close(copy)
+        @test !isopen(copy) && isopen(state.optimizer)
+    end
+    update!(state, model, (a=ones(10),))
+    @test LibRAdam.step_count(state["a"]) == 1
+end

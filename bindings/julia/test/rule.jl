@@ -78,3 +78,29 @@ end
     @test (report.step, report.rectified, report.effective_lr) == (1, false, 0.3)
     @test report.rho_inf ≈ 199
 end
+
+@testset "changing options of all groups, or of none" begin
+    model = (a=numbers(BFloat16, 5000), b=numbers(Float32, 5000), c=numbers(BFloat16, 3))
+    rules = (name, _) -> RAdam(0.1; kahan_sum=true, seed=Int(name[1]))
+    state = setup(rules, model)
+    update!(state, model, map(array -> numbers(eltype(array), length(array), 2), model))
+    all_of(state) = (map(LibRAdam.rule, state.groups), LibRAdam.state(state["a"], :kahan_comp))
+    before = all_of(state)
+    @test any(!iszero, before[2])
+    @test refused(() -> adjust!(state; stochastic_rounding=true, kahan_sum=false), INVALID_ARGUMENT,
+                  "stochastic_rounding is on", "f32")
+    @test refused(() -> adjust!(state; lr=-1), INVALID_ARGUMENT, "lr is -1")
+    @test refused(() -> adjust!(state, -1), INVALID_ARGUMENT, "lr is -1")
+    @test all_of(state) == before
+    # What only the group itself can refuse: then the groups before are set back.
+    add_param!(state.groups[3], BFloat16, 3; exp_avg=zeros(BFloat16, 3))
+    @test refused(() -> adjust!(state; lr=0.5, state_dtype=Float32), INVALID_STATE, "arrays of its own")
+    @test map(LibRAdam.rule, state.groups) == before[1]
+    adjust!(state; lr=0.5)
+    @test all(group -> LibRAdam.rule(group).lr == 0.5, state.groups)
+    # A parameter that was removed no longer counts.
+    foreach(name -> LibRAdam.remove!(state[name]), ("b", "c"))
+    LibRAdam.remove!(LibRAdam.param(state.optimizer, "param.3"))
+    adjust!(state; stochastic_rounding=true, kahan_sum=false)
+    @test all(group -> LibRAdam.rule(group).stochastic_rounding, state.groups)
+end

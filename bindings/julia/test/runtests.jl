@@ -4,6 +4,7 @@
 using LibRAdam
 using LibRAdam: Optimizer, RAdam, RAdamError, BFloat16, GradSums, LowLevel, add_group!, add_param!, adjust!, setup,
     step!, update!
+using Serialization: serialize
 using Test
 
 "What a call throws; nothing if it returns."

@@ -38,6 +38,9 @@ end
     @test refused(step([1.0], [3f0, 4f0]), INVALID_ARGUMENT, "data has 1 elements", "2")
     @test refused(step(data, [3.0, 4.0]), INVALID_ARGUMENT, "the gradient has elements of type Float64")
     @test refused(step(data, [3f0, 4f0]; max_grad_norm=1), INVALID_ARGUMENT, "grad_sums")
+    for sums in (1.0, [1.0], LibRAdam.words(GradSums()))
+        @test refused(step(data, [3f0, 4f0]; grad_sums=sums), INVALID_ARGUMENT, "grad_sums is ", "GradSums, or nothing")
+    end
     @test refused(step(nothing, [3f0, 4f0]), INVALID_STATE, "data")
     @test refused(step(data, reinterpret(Float32, data)[1:2]'), INVALID_ARGUMENT, "Adjoint")
     LibRAdam.set_data!(param, data)
@@ -57,6 +60,44 @@ end
     state = setup(RAdam(0.1), alone)
     foreach(seed -> update!(state, alone, fill(numbers(Float32, 1000, seed), 32)), 1:20)
     @test data == alone
+end
+
+@testset "changes wait for steps of tensors, and these for changes" begin
+    optimizer = Optimizer(num_threads=1)
+    group = add_group!(optimizer, RAdam(0.1; gradient_release=true))
+    count, stepped = 20_000, Threads.Atomic{Int}(0)
+    params = [add_param!(group, zeros(Float32, count)) for _ in 1:2]
+    @sync begin
+        for param in params
+            Threads.@spawn for _ in 1:300
+                LibRAdam.step_tensor!(param, nothing, ones(Float32, count))
+                Threads.atomic_add!(stepped, 1)
+                yield()
+            end
+        end
+        Threads.@spawn for i in 1:100
+            adjust!(group, 0.1 / i)
+            LibRAdam.save(optimizer)
+            add_param!(group, Float32, 1)
+            yield()
+        end
+    end
+    @test stepped[] == 600 && LibRAdam.step_count.(params) == [300, 300] && LibRAdam.rule(group).lr == 0.001
+    # One call inside keeps changes waiting, but no other one like it.
+    task = LibRAdam.shared(optimizer) do
+        task = @async adjust!(group, 1)
+        LibRAdam.shared(() -> yield(), optimizer)
+        @test !istaskdone(task)
+        task
+    end
+    wait(task)
+    @test LibRAdam.rule(group).lr == 1
+    # From inside a progress function, nobody can wait for the call that runs it.
+    step = (_, _) -> LibRAdam.step_tensor!(params[1], nothing, ones(Float32, count))
+    path = joinpath(mktempdir(), "state")
+    error = thrown(() -> LibRAdam.save(optimizer, path; progress=step))
+    @test error.status == BUSY && length(collect(eachmatch(r"step_tensor!", error.message))) == 1
+    @test optimizer.inside == 0
 end
 
 @testset "sums" begin

@@ -124,7 +124,8 @@ end
     state = setup(RAdam(0.1), model)
     bad(grads, words...) = refused(() -> update!(state, model, grads), INVALID_ARGUMENT, words...)
     @test bad((w=zeros(3, 2),), "the gradient of w has size (3, 2)", "(2, 3)")
-    @test bad((w=zeros(Float32, 2, 3),), "the gradient of w has elements of type Float32", "Float64")
+    @test bad((w=zeros(Float32, 2, 3),), "the gradient of w has elements of type Float32; they must be Float64, or",
+              "grad_type of setup must give Float32")
     @test bad((w=zeros(Int, 2, 3),), "the gradient of w has elements of type Int64")
     @test bad((w=1.0,), "the gradient of w is a Float64", "array")
     @test bad((W=zeros(2, 3),), "grads has W, which the model has not")
