@@ -11,7 +11,7 @@ use super::transfer::Transfer;
 use super::{BLOCK, Callback, Progress, no_memory, push, zeros};
 use crate::error::{Error, Result, Status, ensure, error, reserve};
 use crate::kernel::{Dtype, Element, Real, swap_unless_little_endian};
-use crate::optimizer::{Optimizer, Restored, State};
+use crate::optimizer::{Optimizer, Restored, State, StateArray};
 use half::{bf16, f16};
 use std::borrow::Cow;
 use std::fmt;
@@ -189,8 +189,10 @@ fn load_sources(
     // touched now for the first time.
     for conversion in &conversions {
         let state = &optimizer.param(conversion.param)?.state;
-        let arrays =
-            conversion.transfers.map(|number| number.map_or(&[][..], |number| &verified[number]));
+        let mut arrays = [&[][..]; StateArray::ALL.len()];
+        for (array, number) in arrays.iter_mut().zip(conversion.transfers) {
+            *array = number.map_or(&[][..], |number| &verified[number]);
+        }
         conversion.write(arrays, state)?;
         for number in conversion.transfers.into_iter().flatten() {
             verified[number] = Cow::Borrowed(&[]);

@@ -102,7 +102,8 @@ unsafe fn sums_of_squares(
             unsafe { add_to_parts(instruction_set, dtype, elements, len, parts) };
         }
     }
-    sums.map(|parts| parts.total())
+    let [a, b, c, d] = sums;
+    [a.total(), b.total(), c.total(), d.total()]
 }
 
 /// Adds the sums of the squares of arrays of `len` elements each to an exact sum. For one that is not finite, it counts the

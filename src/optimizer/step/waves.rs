@@ -219,19 +219,23 @@ impl Optimizer {
         stepper.zero_grad = open.options.zero_grad && !open.zero_last;
         let mut sums = open.measures().then(Sums::default);
         let chunks = chunks.flat_map(|number| wave.chunks_of(number));
-        let pieces = chunks.flat_map(|chunk| plan.pieces(chunk, params));
+        let pieces = |chunk| plan.pieces(chunk, params);
         match wave.work {
             Work::Measure => {
                 let sums = sums.get_or_insert_default(); // there are some
-                let measured = pieces.filter(|(_, param, _)| param.steps_now());
+                let measured = chunks.flat_map(pieces).filter(|(_, param, _)| param.steps_now());
                 let mut measured =
                     measured.map(|(_, param, piece)| GradPiece::of(param, param.grad, piece));
                 measure_pieces(self.instruction_set, &mut measured, &mut sums.grads);
             }
-            Work::Update => stepper.step_pieces(pieces, sums.as_mut()),
+            Work::Update => {
+                for chunk in chunks {
+                    stepper.step_pieces(pieces(chunk), sums.as_mut());
+                }
+            }
             Work::Zero => {
-                for (_, param, piece) in pieces {
-                    zero_grad(param, param.grad, piece);
+                for chunk in chunks {
+                    pieces(chunk).for_each(|(_, param, piece)| zero_grad(param, param.grad, piece));
                 }
             }
         }
