@@ -58,11 +58,12 @@ impl Bytes {
             (Some(eps), Some(there)) => {
                 add_conversion(id, param, piece, there, eps, self, problems)
             }
-            (None, Some(there)) if there.compensation == param.state.kind.compensation => {
-                problems.convertible = true;
+            (_, differing) => {
+                let compensation = param.state.kind.compensation;
+                problems.convertible |=
+                    differing.is_some_and(|there| there.compensation == compensation);
                 add_transfers(id, param, piece, &mut self.transfers, problems)
             }
-            _ => add_transfers(id, param, piece, &mut self.transfers, problems),
         }
     }
 }
@@ -238,6 +239,7 @@ fn transfer(
 }
 
 /// Adds what of a piece goes into the arrays of a parameter.
+#[inline(never)]
 fn add_transfers(
     id: u32,
     param: &Param,

@@ -215,6 +215,7 @@ impl Parts {
     }
 
     /// The partial sums added in pairs, as a tree.
+    #[inline(never)] // many call it, and unfolded it is long
     fn total(mut self) -> f64 {
         let mut half = PARTS / 2;
         while half > 0 {

@@ -10,4 +10,4 @@ ${CXX:-c++} -std=c++20 -O1 -fopenmp -Iinclude -isystem "$torch/include" -isystem
 	-Wl,--push-state,--no-as-needed "$torch/lib/libtorch_cuda.so" "$torch/lib/libc10_cuda.so" -Wl,--pop-state \
 	-Wl,--allow-shlib-undefined
 # What it was built for: with another PyTorch it crashes (built for 2.11, run with 2.9).
-cat "$torch/version.py" "$torch/build-version" > "$folder/torch_train.version" 2> /dev/null || true
+cp "$torch/version.py" "$folder/torch_train.version" 2> /dev/null || rm -f "$folder/torch_train.version"

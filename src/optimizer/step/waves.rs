@@ -222,7 +222,7 @@ impl Optimizer {
         let pieces = |chunk| plan.pieces(chunk, params);
         match wave.work {
             Work::Measure => {
-                let sums = sums.get_or_insert_default(); // there are some
+                let Some(sums) = sums.as_mut() else { return };
                 let measured = chunks.flat_map(pieces).filter(|(_, param, _)| param.steps_now());
                 let mut measured =
                     measured.map(|(_, param, piece)| GradPiece::of(param, param.grad, piece));
